@@ -1,0 +1,61 @@
+# The whole developer interface. `make` alone says what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DATASET ?= python-stdlib
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "charmill needs Python 3.11 or newer; name it with make PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.PHONY: run
+run: $(READY) ## Run the pipeline of DATASET (python-stdlib) and name the report
+	@$(BIN)/charmill run $(DATASET)
+
+.PHONY: serve
+serve: $(READY) ## Start the Prefect UI on this machine, with every pipeline in it
+	@$(BIN)/charmill serve
+
+.PHONY: test
+test: $(READY) ## Run the tests that take minutes at most
+	$(BIN)/python -m pytest -m "not slow and not browser"
+
+.PHONY: test-slow
+test-slow: $(READY) ## Run the long tests: fault injection over many rounds, whole pipelines
+	$(BIN)/python -m pytest -m "slow and not browser"
+
+.PHONY: check
+check: $(READY) ## Format, lint, types and the directions of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/basedpyright
+
+.PHONY: bench
+bench: $(READY) ## Measure: nothing to do, lexers, training, sampling
+	$(BIN)/python -m benchmarks
+
+# torch is held at a version whose wheel for the CPU is small; another would bring CUDA along.
+.PHONY: lock
+lock: $(READY) ## Renew requirements.lock from pyproject.toml
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/python -m pip install --quiet pip-tools
+	echo 'torch==2.13.0' > $(VENV)/lock/torch.txt
+	CUSTOM_COMPILE_COMMAND='make lock' $(VENV)/lock/bin/pip-compile --quiet --upgrade --extra dev \
+		--strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+		--no-emit-options --no-annotate --constraint $(VENV)/lock/torch.txt \
+		--output-file requirements.lock pyproject.toml
+	sed -i 's/+cpu$$//' requirements.lock
+
+.PHONY: clean
+clean: ## Remove the environment and caches; keeps artifacts/
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
