@@ -1,0 +1,1 @@
+"""Text in: sources, filters, duplicates, split, and the corpus on disk."""

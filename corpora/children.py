@@ -1,0 +1,19 @@
+"""Child processes that do not outlive this one."""
+
+import ctypes
+import signal
+import sys
+from collections.abc import Callable
+
+PR_SET_PDEATHSIG = 1
+
+
+def dying_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+    """For `preexec_fn`: the kernel sends the child this signal when its parent dies.
+
+    None where the kernel cannot. Looks up libc before the fork: the child may not.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(PR_SET_PDEATHSIG, number)

@@ -1,0 +1,91 @@
+"""The records that text passes through on its way from a source into a corpus.
+
+An `Entry` is a file that a source holds, known by its metadata alone; its content is read only
+when no rule about the metadata has dropped it. A `Document` is a text that the corpus keeps. An
+`Outcome` is one line of the ledger: every entry gets exactly one, kept or dropped, with the reason.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A file as its source lists it.
+
+    Attributes:
+        source: which of the dataset's repositories or folders, for example "torch7".
+        path: path inside the source, "/" between parts, valid UTF-8 (other bytes as %XX).
+        size: bytes.
+        handle: what the source needs to read the content (a blob id, a member name).
+        problem: why there is no content to read ("symbolic link"), None for a regular file.
+        license: SPDX expression that the source states for all its files, None if it states none.
+    """
+
+    source: str
+    path: str
+    size: int
+    handle: str
+    problem: str | None = None
+    license: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A text that the corpus keeps, with what must be known about it."""
+
+    source: str
+    path: str
+    license: str | None
+    sha256: str
+    split: Split
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of an entry.
+
+    Attributes:
+        reason: the rule that dropped it ("extension", "tests", "duplicate"), None if kept.
+        detail: what the rule saw, in words; "" where there is nothing to add.
+        duplicate_of: "source/path" of the kept document with the same text.
+        encoding: how the bytes were read, None if they were not.
+        characters: length of the text after decoding, None if it was not decoded.
+    """
+
+    entry: Entry
+    reason: str | None = None
+    detail: str = ""
+    duplicate_of: str | None = None
+    sha256: str | None = None
+    license: str | None = None
+    split: Split | None = None
+    encoding: str | None = None
+    characters: int | None = None
+
+
+class Snapshot(Protocol):
+    """Opened raw material of one dataset, as its source's `fetch` left it on disk."""
+
+    def entries(self) -> Iterator[Entry]:
+        """List the files, in an order that depends on nothing but the material."""
+        ...
+
+    def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
+        """Read the content of these entries, in their order; None where it is missing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Progress of work in this package: `done` of `total` (None: unknown) in `unit`."""
+
+    done: int
+    total: int | None
+    unit: str
+    note: str = ""

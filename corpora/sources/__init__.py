@@ -1,0 +1,17 @@
+"""One file per kind of source; the union below discriminates on `kind`.
+
+A source is a frozen pydantic model with three methods: `resolve()` says what is there now (a
+commit, a digest), cheaply; `fetch(resolution, directory)` brings exactly that into `directory`,
+yielding progress; `open(directory)` gives the Snapshot that the corpus is built from.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from corpora.sources.folder import FolderSource
+from corpora.sources.git import GitSource
+
+Source = Annotated[FolderSource | GitSource, Field(discriminator="kind")]
+
+__all__ = ["FolderSource", "GitSource", "Source"]

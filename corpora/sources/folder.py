@@ -1,0 +1,165 @@
+"""A folder on this machine, kept as one uncompressed tar with nothing in it but paths and bytes.
+
+The snapshot is what later stages read, so a folder that changes afterwards changes nothing. The
+identity of a folder is the digest of its paths and contents: looking costs one read of the files.
+"""
+
+import hashlib
+import os
+import sysconfig
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, cast
+from urllib.parse import quote_from_bytes
+
+from pathspec import GitIgnoreSpec
+from pydantic import BaseModel, ConfigDict, Field
+
+from corpora.document import Entry, Snapshot, Step
+from corpora.errors import SourceError
+
+SNAPSHOT = "folder.tar"
+PLACES = {"{stdlib}": lambda: sysconfig.get_paths()["stdlib"]}
+
+
+class FolderSource(BaseModel):
+    """A folder of text files.
+
+    `path` may begin with `~` or with `{stdlib}`, the standard library of the running interpreter.
+    `include` are gitignore-style patterns; files that match none are not looked at.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["folder"]
+    path: str
+    include: tuple[str, ...] = Field(default=("*",), min_length=1)
+    exclude: tuple[str, ...] = ()
+    license: str | None = None
+
+    @property
+    def root(self) -> Path:
+        """The folder with its placeholder filled in."""
+        text = self.path
+        for place, value in PLACES.items():
+            text = text.replace(place, value())
+        return Path(text).expanduser()
+
+    def resolve(self) -> dict[str, str]:
+        """Say what the folder holds now: a digest of all paths and contents.
+
+        Raises:
+            SourceError: if there is no such folder, or nothing in it to read.
+        """
+        digest = hashlib.sha256()
+        files = self._files()
+        for path, name in files:
+            with path.open("rb") as file:
+                digest.update(name + b"\0" + hashlib.file_digest(file, "sha256").digest())
+        if not files:
+            raise SourceError(f"{self.root}: no file matches {', '.join(self.include)}")
+        return {"digest": digest.hexdigest()}
+
+    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Step]:
+        """Copy the folder's files into a snapshot under `directory`.
+
+        Raises:
+            SourceError: if the folder changed since `resolution`, or while it was read.
+        """
+        files = self._files()
+        digest = hashlib.sha256()
+        with tarfile.open(directory / SNAPSHOT, "w", format=tarfile.PAX_FORMAT) as tar:
+            for done, (path, name) in enumerate(files, start=1):
+                digest.update(name + b"\0" + _add(tar, os.fsdecode(name), path))
+                yield Step(done=done, total=len(files), unit="files")
+        if digest.hexdigest() != resolution["digest"]:
+            raise SourceError(f"{self.root}: changed while it was read; run again")
+
+    def open(self, directory: Path) -> Snapshot:
+        """Open what `fetch` left in `directory`."""
+        return FolderSnapshot(directory / SNAPSHOT, self.root.name or "folder", self.license)
+
+    def _files(self) -> list[tuple[Path, bytes]]:
+        """List regular files with their names as bytes, in the order of the names."""
+        root = self.root
+        if not root.is_dir():
+            raise SourceError(f"{root}: no such folder")
+        wanted, unwanted = (
+            GitIgnoreSpec.from_lines(lines) for lines in (self.include, self.exclude)
+        )
+        found = []
+        for parent, folders, names in os.walk(root):
+            relative = Path(parent).relative_to(root)
+            folders[:] = [f for f in folders if not unwanted.match_file(f"{relative / f}/")]
+            for name in names:
+                path = Path(parent, name)
+                text = (relative / name).as_posix()
+                if wanted.match_file(text) and not unwanted.match_file(text) and _is_plain(path):
+                    found.append((path, os.fsencode(text)))
+        return sorted(found, key=lambda pair: pair[1])
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSnapshot:
+    """Reads the tar that `FolderSource.fetch` wrote."""
+
+    tar_path: Path
+    source: str
+    license: str | None
+
+    def entries(self) -> Iterator[Entry]:
+        """List the members in the order of their names."""
+        with tarfile.open(self.tar_path) as tar:
+            for member in tar:
+                yield Entry(
+                    source=self.source,
+                    path=printable_path(os.fsencode(member.name)),
+                    size=member.size,
+                    handle=member.name,
+                    license=self.license,
+                )
+
+    def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
+        """Read members by name."""
+        with tarfile.open(self.tar_path) as tar:
+            members = {member.name: member for member in tar}
+            for entry in entries:
+                content = tar.extractfile(members[entry.handle])
+                yield entry, None if content is None else content.read()
+
+
+def printable_path(raw: bytes) -> str:
+    """Give a path as valid UTF-8: bytes that are not, and "%" itself then, become %XX."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return "/".join(quote_from_bytes(part) for part in raw.split(b"/"))
+
+
+def _is_plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _add(tar: tarfile.TarFile, name: str, path: Path) -> bytes:
+    """Append a file under `name` and give the digest of what was appended."""
+    with path.open("rb") as file:
+        content = _HashingReader(file)
+        member = tarfile.TarInfo(name)
+        member.size = os.fstat(file.fileno()).st_size
+        tar.addfile(member, cast("IO[bytes]", content))
+    return content.sha256.digest()
+
+
+class _HashingReader:
+    """Hash a file on its way through `read`."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.sha256 = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._file.read(size)
+        self.sha256.update(content)
+        return content

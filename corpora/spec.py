@@ -1,0 +1,133 @@
+"""A dataset is one TOML file: what to fetch, what to keep, and how to train on it.
+
+The file's name is the dataset's name. Datasets that ship lie beside this module; a user's own
+folder is read after them and may not take a name that ships. Errors name the file and the key.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from corpora.errors import SpecError
+from corpora.sources import Source
+
+SHIPPED = Path(__file__).parent / "datasets"
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def _extension(text: str) -> str:
+    if not re.fullmatch(r"\.[A-Za-z0-9_.+-]+", text):
+        raise ValueError(f"{text!r} is not an extension such as '.py'")
+    return text
+
+
+class PathRule(BaseModel):
+    """Leave out paths that match any of these gitignore-style patterns, for this reason."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    paths: tuple[str, ...] = Field(min_length=1)
+    reason: str = Field(min_length=1, max_length=80)
+
+
+class SplitSpec(BaseModel):
+    """Shares of the documents that are held out; the salt moves the borders."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    validation: float = Field(default=0.05, gt=0, le=0.4)
+    test: float = Field(default=0.05, gt=0, le=0.4)
+    salt: str = "charmill"
+
+
+class CorpusSpec(BaseModel):
+    """Which files become documents."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    extensions: tuple[Annotated[str, AfterValidator(_extension)], ...] = Field(min_length=1)
+    exclude: tuple[PathRule, ...] = ()
+    max_bytes: int = Field(default=1_000_000, gt=0)
+    split: SplitSpec = SplitSpec()
+
+
+class DatasetSpec(BaseModel):
+    """One dataset. `train`, `sample` and `evaluate` override the preset's settings by key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str = Field(min_length=1, max_length=80)
+    description: str = ""
+    language: str
+    preset: str = "smoke"
+    source: Source
+    corpus: CorpusSpec
+    train: Mapping[str, Any] = {}
+    sample: Mapping[str, Any] = {}
+    evaluate: Mapping[str, Any] = {}
+
+
+def dataset_files(folders: Sequence[Path]) -> dict[str, Path]:
+    """Map every dataset's name to its TOML: those that ship, then those in `folders`.
+
+    Raises:
+        SpecError: for a file whose name is no dataset name, or is taken already.
+    """
+    found: dict[str, Path] = {}
+    for folder in (SHIPPED, *folders):
+        for path in sorted(folder.glob("*.toml")):
+            if not NAME.fullmatch(path.stem):
+                raise SpecError(f"{path}: a dataset's name has only a-z, 0-9 and single '-'")
+            if path.stem in found:
+                raise SpecError(f"{path}: the name is taken by {found[path.stem]}")
+            found[path.stem] = path
+    return found
+
+
+def load_dataset(
+    name: str, folders: Sequence[Path] = (), overrides: Mapping[str, Any] | None = None
+) -> DatasetSpec:
+    """Read the dataset `name`, with `overrides` (nested like the TOML) laid over it.
+
+    Raises:
+        SpecError: if there is no such dataset or its TOML is wrong; names the file and the key.
+    """
+    files = dataset_files(folders)
+    if name not in files:
+        raise SpecError(f"no dataset {name!r}; known: {', '.join(files)}")
+    return parse_dataset(files[name], overrides or {})
+
+
+def parse_dataset(path: Path, overrides: Mapping[str, Any]) -> DatasetSpec:
+    """Read one TOML file as a dataset."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: not valid TOML: {error}") from None
+    try:
+        return DatasetSpec.model_validate(merged(data, overrides))
+    except ValidationError as error:
+        raise SpecError(f"{path}: {first_fault(error)}") from None
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one nested mapping over another."""
+    result = dict(below)
+    for key, value in above.items():
+        nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if nested else value
+    return result
+
+
+def first_fault(error: ValidationError) -> str:
+    """Say a pydantic error as one line: key, what is wrong, what was given."""
+    fault = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in fault["loc"])
+    given = fault["input"]
+    shown = f" (given: {given!r})" if isinstance(given, str | int | float) else ""
+    more = f"; and {error.error_count() - 1} more" if error.error_count() > 1 else ""
+    return f"{place}: {fault['msg']}{shown}{more}"

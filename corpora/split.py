@@ -1,0 +1,19 @@
+"""Which split a document belongs to: decided by a hash of its text alone.
+
+So the split does not move when files are added, removed or renamed, and equal texts can never
+stand on both sides.
+"""
+
+import hashlib
+
+from corpora.document import Split
+from corpora.spec import SplitSpec
+
+
+def split_of(sha256: str, spec: SplitSpec) -> Split:
+    """Place a text, known by its hexadecimal digest, by the shares that `spec` asks for."""
+    salted = hashlib.sha256(f"{spec.salt}:{sha256}".encode()).digest()
+    position = int.from_bytes(salted[:8], "big") / 2**64
+    if position < spec.test:
+        return "test"
+    return "validation" if position < spec.test + spec.validation else "train"

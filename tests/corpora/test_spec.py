@@ -1,0 +1,75 @@
+import pytest
+
+from corpora.errors import SpecError
+from corpora.spec import SHIPPED, dataset_files, load_dataset, merged
+
+GOOD = """
+title = "Mine"
+language = "python"
+[source]
+kind = "folder"
+path = "~"
+[corpus]
+extensions = [".py"]
+"""
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SHIPPED.glob("*.toml")))
+def test_every_dataset_that_ships_is_valid(name):
+    assert load_dataset(name).title
+
+
+def test_a_dataset_of_the_user_stands_beside_those_that_ship(tmp_path):
+    (tmp_path / "mine.toml").write_text(GOOD)
+    assert load_dataset("mine", [tmp_path]).title == "Mine"
+    assert "python-stdlib" in dataset_files([tmp_path])
+
+
+def test_an_unknown_dataset_is_refused_with_the_known_names():
+    with pytest.raises(SpecError, match=r"no dataset 'nosuch'; known: python-stdlib, torch"):
+        load_dataset("nosuch")
+
+
+def test_a_name_that_ships_can_not_be_taken(tmp_path):
+    (tmp_path / "torch.toml").write_text(GOOD)
+    with pytest.raises(SpecError, match="the name is taken by"):
+        dataset_files([tmp_path])
+
+
+@pytest.mark.parametrize("name", ["Mine", "my_code", "-x", "a--b"])
+def test_a_name_that_is_no_slug_is_refused(tmp_path, name):
+    (tmp_path / f"{name}.toml").write_text(GOOD)
+    with pytest.raises(SpecError, match=r"a-z, 0-9 and single '-'"):
+        dataset_files([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('title = "Mine"', "title = ", "not valid TOML"),
+        ('kind = "folder"', 'kind = "ftp"', r"source: .*'folder', 'git'"),
+        ("[corpus]", "[corpus]\nmax_byte = 3", "corpus.max_byte: Extra inputs"),
+        ('[".py"]', '["py"]', r"'py' is not an extension such as '.py'"),
+        ('[".py"]', "[]", "corpus.extensions: .*at least 1"),
+        ('path = "~"', "path = 7", r"source.folder.path: .*string.*given: 7"),
+        ('language = "python"', "", "language: Field required"),
+    ],
+)
+def test_a_wrong_toml_is_one_line_with_file_and_key(tmp_path, old, new, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(SpecError, match=message) as caught:
+        load_dataset("mine", [tmp_path])
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_overrides_lie_over_the_toml(tmp_path):
+    (tmp_path / "mine.toml").write_text(GOOD)
+    spec = load_dataset("mine", [tmp_path], {"corpus": {"split": {"test": 0.2}}})
+    assert (spec.corpus.split.test, spec.corpus.extensions) == (0.2, (".py",))
+
+
+def test_merging_replaces_leaves_and_keeps_the_rest():
+    below = {"a": {"b": 1, "c": [1, 2]}, "d": 1}
+    assert merged(below, {"a": {"c": [3]}}) == {"a": {"b": 1, "c": [3]}, "d": 1}
