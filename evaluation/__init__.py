@@ -1,0 +1,1 @@
+"""Judgement: scorers, baselines, statistics and the report."""

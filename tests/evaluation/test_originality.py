@@ -1,0 +1,151 @@
+from pathlib import PurePosixPath
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluation.originality import BLOCK, MIN_LENGTH, MIN_NOT_BLANK, CopyIndex, copy_tallies
+from evaluation.results import CopiedSpan, Tally
+from modeling.vocab import FILE_MARK
+
+PROSE = (
+    "It was the best of times, it was the worst of times, it was the age of wisdom, it was the "
+    "age of foolishness, it was the epoch of belief, it was the epoch of incredulity."
+)
+CODE = "".join(f"def area_{i}(width, height):\n    return width * height + {i}\n" for i in range(9))
+NEVER = 10**9
+
+
+def index_of(texts, header_files=NEVER):
+    labels = [(f"src/{i}.py", f"licence {i}") for i in range(len(texts))]
+    return CopyIndex(texts, labels, header_files=header_files)
+
+
+def slow_spans(texts, sample):
+    """Grow every start to its longest copy, drop what lies in the copy before, look where it is."""
+    found, reached = [], 0
+    for start in range(len(sample)):
+        end = start
+        while end < len(sample) and sample[end] != FILE_MARK:
+            if not any(sample[start : end + 1] in text for text in texts):
+                break
+            end += 1
+        if end > reached:
+            reached = end
+            found.append((start, end))
+    return [
+        (start, end, next(i for i, text in enumerate(texts) if sample[start:end] in text))
+        for start, end in found
+        if end - start >= MIN_LENGTH and len("".join(sample[start:end].split())) >= MIN_NOT_BLANK
+    ]
+
+
+def found_spans(texts, sample):
+    return [
+        (span.start, span.end, int(PurePosixPath(span.path).stem))
+        for span in index_of(texts).spans(sample)
+    ]
+
+
+pieces = st.one_of(
+    st.sampled_from(
+        [PROSE, PROSE[20:110], CODE, CODE[30:95], " " * 70, "-" * 80, "\u4e2d\U0001f600"]
+    ),
+    st.text(alphabet="ab \n", max_size=60),
+)
+texts_of_pieces = st.lists(pieces, max_size=4).map("".join)
+cuts = st.tuples(st.integers(0, 600), st.integers(0, 300))
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), texts=st.lists(texts_of_pieces, min_size=1, max_size=4))
+def test_spans_are_those_of_the_slow_reference(data, texts):
+    parts = []
+    for source in data.draw(st.lists(st.sampled_from([*texts, FILE_MARK, "zz"]), max_size=4)):
+        begin, length = data.draw(cuts)
+        parts.append(source[begin % (len(source) + 1) :][:length])
+    sample = "".join(parts)
+    assert found_spans(texts, sample) == slow_spans(texts, sample)
+
+
+@pytest.mark.parametrize("begin", range(0, 60, 7))
+def test_a_planted_copy_is_found_exactly(begin):
+    planted = PROSE[begin : begin + MIN_LENGTH]
+    (span,) = index_of(["unrelated", PROSE]).spans(f"@@{planted}@@")
+    assert span == CopiedSpan(start=2, end=2 + MIN_LENGTH, path="src/1.py", license="licence 1")
+
+
+def test_one_character_less_is_no_copy():
+    assert not index_of([PROSE]).spans(f"@@{PROSE[8 : 8 + MIN_LENGTH - 1]}@@")
+
+
+def test_the_first_of_several_documents_is_named():
+    (span,) = index_of(["other", f"a {PROSE}", f"b {PROSE}"]).spans(PROSE)
+    assert span.path == "src/1.py"
+
+
+def test_a_copy_does_not_join_two_documents():
+    halves = [PROSE[:40], PROSE[40:80]]
+    assert not index_of(halves).spans(PROSE[:80])
+
+
+def test_neighbouring_blocks_from_two_places_are_no_copy():
+    first, second = PROSE[:BLOCK], CODE[:BLOCK]
+    text = f"{'x' * (BLOCK - 1)}{first}{'y' * BLOCK}{second}{'z' * BLOCK}"
+    assert not index_of([text]).spans(first + second)
+
+
+def test_each_of_many_documents_is_named():
+    texts = [f"{i:04}{PROSE[:MIN_LENGTH]}{i:04}" for i in range(200)]
+    index = index_of(texts)
+    for i, text in enumerate(texts):
+        assert [span.path for span in index.spans(text)] == [f"src/{i}.py"]
+
+
+def test_a_copy_does_not_reach_over_a_file_mark():
+    cut = f"{PROSE[:60]}{FILE_MARK}{PROSE[60:120]}"
+    assert found_spans([PROSE], cut) == [(0, 60, 0), (61, 121, 0)]
+
+
+def test_mostly_blank_spans_do_not_count():
+    padded = f"{'x' * (MIN_NOT_BLANK - 1)}{' ' * 60}"
+    assert not index_of([padded]).spans(padded)
+    assert index_of([f"y{padded}"]).spans(f"y{padded}")
+
+
+def test_overlapping_copies_of_two_files_are_both_named():
+    texts = [PROSE[:90], PROSE[35:]]
+    assert found_spans(texts, PROSE) == [(0, 90, 0), (35, len(PROSE), 1)]
+
+
+def test_a_header_of_many_files_is_left_out():
+    header = "# Licensed to you under the terms of a licence\n# that is long enough to be a span.\n"
+    texts = [f"{header}\n\nname_{i} = {i}\n{PROSE if i == 3 else ''}" for i in range(10)]
+    assert not index_of(texts, header_files=10).spans(header)
+    assert index_of(texts, header_files=11).spans(header)
+    (span,) = index_of(texts, header_files=10).spans(PROSE)
+    assert span.path == "src/3.py"
+
+
+def test_a_sample_of_one_repeated_character_is_found_in_all_its_runs():
+    spans = found_spans(["-" * 70], "-" * 200)
+    assert spans == [(start, start + 70, 0) for start in range(131)]
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["short"]])
+def test_nothing_is_copied_from_no_text(texts):
+    assert index_of(texts).spans(PROSE) == []
+
+
+def test_tallies_count_overlapping_spans_once():
+    texts = [PROSE[:90], PROSE[35:]]
+    sample = f"{PROSE}{FILE_MARK}{'z' * 100}"
+    assert copy_tallies(sample, index_of(texts).spans(sample)) == {
+        "copied_fraction_50": Tally(len(PROSE), len(PROSE) + 100),
+        "longest_copy": Tally(len(PROSE) - 35, 1),
+    }
+
+
+def test_tallies_of_an_empty_sample_are_empty():
+    empty = {"copied_fraction_50": Tally(0, 0), "longest_copy": Tally(0, 0)}
+    assert copy_tallies("", []) == copy_tallies(FILE_MARK, []) == empty
