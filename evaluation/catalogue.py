@@ -1,0 +1,197 @@
+"""What every sample metric means, and how its figures are worded.
+
+A metric the table does not know is still reported, under its own key, as a plain number among the
+validity metrics: a new language needs no change here to be seen.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from evaluation.results import Metric
+
+FEW_UNITS = 50
+"""Below this many units a percentage would pretend to a precision that is not there."""
+
+Unit = Literal["units", "share", "number"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """How to read one metric.
+
+    Attributes:
+        unit: "units": a share of counted units; "share": a share of characters or the like;
+            "number": anything else (per kB, a length).
+        better: which direction is good.
+        validity: whether it judges form; the others tell whether a good form was earned.
+        explanation: what it is and what real text scores, one sentence each.
+    """
+
+    label: str
+    unit: Unit
+    better: Literal["higher", "lower", "near the control"]
+    explanation: str
+    validity: bool = True
+
+
+MEANINGS = {
+    "function_parse_rate": Meaning(
+        label="Functions that parse",
+        unit="units",
+        better="higher",
+        explanation="Every def with its deeper lines, dedented and parsed. "
+        "Real code: 98.4 to 98.8 %.",
+    ),
+    "toplevel_parse_rate": Meaning(
+        label="Top-level blocks that parse",
+        unit="units",
+        better="higher",
+        explanation="Blocks that start in column 0 with def, class or @. Real code: 99.5 %.",
+    ),
+    "file_parse_rate": Meaning(
+        label="Whole files that parse",
+        unit="units",
+        better="higher",
+        explanation="Files from start mark to end mark. Real code: 94 to 100 %.",
+    ),
+    "whole_sample_parse": Meaning(
+        label="Whole samples that parse",
+        unit="units",
+        better="near the control",
+        explanation="The raw sample, cut in mid-file, parsed as it is. "
+        "Real code fails it too: 0 to 2 %.",
+    ),
+    "block_balance_rate": Meaning(
+        label="Blocks with balanced brackets",
+        unit="units",
+        better="higher",
+        explanation="Units up to their closer whose brackets match outside strings and comments. "
+        "Real code: 99.3 to 100 %.",
+    ),
+    "file_balance_rate": Meaning(
+        label="Whole files with balanced brackets",
+        unit="units",
+        better="higher",
+        explanation="Files from start mark to end mark whose brackets match. "
+        "Real code: 99 to 100 %.",
+    ),
+    "unit_parse_rate": Meaning(
+        label="Blocks with a clean syntax tree",
+        unit="units",
+        better="higher",
+        explanation="The same units, parsed by a grammar without an error node. "
+        "Real code: 66 to 100 %, by language.",
+    ),
+    "nesting_mismatches_per_kb": Meaning(
+        label="Crossed brackets per kB",
+        unit="number",
+        better="lower",
+        explanation="A closer that meets another kind of opener. Real code: 0.",
+    ),
+    "unterminated_literals_per_kb": Meaning(
+        label="Unterminated literals per kB",
+        unit="number",
+        better="lower",
+        explanation="Strings, characters and comments that never end. Real code: 0.",
+    ),
+    "swallowed_fraction": Meaning(
+        label="Swallowed by unterminated literals",
+        unit="share",
+        better="lower",
+        explanation="Characters inside literals that never end. Real code: 0 %.",
+    ),
+    "units_per_kb": Meaning(
+        label="Units per kB",
+        unit="number",
+        better="near the control",
+        validity=False,
+        explanation="How many scored units the text holds; "
+        "empty or endless text has few and must not look good.",
+    ),
+    "copied_fraction_50": Meaning(
+        label="Copied from training text",
+        unit="share",
+        better="near the control",
+        validity=False,
+        explanation="Characters inside spans of 50 or more that stand verbatim in the training "
+        "text. Real unseen text: 0 % (Shakespeare) to 24 % (Scala).",
+    ),
+    "longest_copy": Meaning(
+        label="Longest copied span",
+        unit="number",
+        better="near the control",
+        validity=False,
+        explanation="Characters in the longest copied span of a sample, mean over samples.",
+    ),
+    "distinct_ngrams": Meaning(
+        label="Distinct 6-grams",
+        unit="share",
+        better="near the control",
+        validity=False,
+        explanation="Different runs of 6 characters among all; low means the text repeats itself.",
+    ),
+    "repetition": Meaning(
+        label="Compressed size",
+        unit="share",
+        better="near the control",
+        validity=False,
+        explanation="Size after zstd over plain size; low means the text repeats itself.",
+    ),
+    "longest_run": Meaning(
+        label="Longest run of one character",
+        unit="number",
+        better="near the control",
+        validity=False,
+        explanation="Mean over samples; a run of hundreds of blanks is a collapse.",
+    ),
+    "repeated_lines_fraction": Meaning(
+        label="Repeated lines",
+        unit="share",
+        better="near the control",
+        validity=False,
+        explanation="Lines, blank ones apart, that stood in the same text before.",
+    ),
+}
+
+
+def meaning_of(key: str) -> Meaning:
+    """How to read the metric `key`, whether or not the table knows it."""
+    unknown = Meaning(
+        label=key.replace("_", " ").capitalize(),
+        unit="number",
+        better="near the control",
+        explanation="Compare with the control.",
+    )
+    return MEANINGS.get(key, unknown)
+
+
+def value_text(key: str, metric: Metric | None) -> str:
+    """Word the value: "83.1 %", "0.42", "7 of 9" when units are few, "n/a" when there are none."""
+    if metric is None or metric.value is None:
+        return "n/a"
+    unit = meaning_of(key).unit
+    if unit == "units" and metric.n < FEW_UNITS:
+        return f"{round(metric.value * metric.n)} of {metric.n}"
+    return _number(metric.value) if unit == "number" else f"{100 * metric.value:.1f} %"
+
+
+def interval_text(key: str, metric: Metric | None) -> str:
+    """Word the 95 % interval in the unit of the value; for few units as shares of 1."""
+    if metric is None or metric.value is None or metric.interval is None:
+        return "n/a"
+    low, high = metric.interval
+    unit = meaning_of(key).unit
+    if unit == "number":
+        return f"{_number(low)} to {_number(high)}"
+    if unit == "units" and metric.n < FEW_UNITS:
+        return f"{low:.2f} to {high:.2f}"
+    return f"{100 * low:.1f} to {100 * high:.1f} %"
+
+
+def _number(value: float) -> str:
+    """Three significant digits, without an exponent."""
+    if value == 0:
+        return "0"
+    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{min(decimals, 4)}f}"

@@ -1,0 +1,131 @@
+"""Samples as text a reader can trust: hostile characters visible, errors and copies marked.
+
+A sample is hostile input. Everything of it that reaches a page is escaped here, and characters
+that steer a terminal or the reading direction are replaced by visible symbols.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import groupby
+
+from markupsafe import Markup, escape
+
+from evaluation.results import CopiedSpan, Mark, ShownSample
+from modeling.vocab import FILE_MARK
+
+SURPRISAL_STEPS = (1.0, 2.0, 4.0, 6.0, 8.0)
+"""Bits from which a character is shaded one step darker."""
+COPY_COLOURS = 5
+"""How many colours the page has for copied spans; they repeat in turn."""
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\ufeff\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+_RULE = "\u2500" * 8
+
+
+def visible(text: str) -> str:
+    """Replace control, direction and other unseen characters by symbols; keep line ends, tabs."""
+    return _UNSEEN.sub(_symbol, text)
+
+
+def shown_part(text: str, characters: int) -> int:
+    """Where to cut `text` so that at most `characters` stay: after a line if there is one."""
+    if len(text) <= characters:
+        return len(text)
+    return text.rfind("\n", 0, characters) + 1 or characters
+
+
+def line_of(text: str, offset: int) -> int:
+    """Line number of a character, from 1; file marks end a line too."""
+    return len(re.findall(f"[\n{FILE_MARK}]", text[:offset])) + 1
+
+
+def copies_of(sample: ShownSample) -> list[tuple[int, CopiedSpan]]:
+    """The copied spans with the number of their colour, from 1."""
+    return [(i % COPY_COLOURS + 1, span) for i, span in enumerate(sample.copied)]
+
+
+def marked_html(sample: ShownSample, start: int, stop: int) -> Markup:
+    """Render characters start to stop: copies in `mark`, surprisal in `i`, the first error in `b`.
+
+    Neighbours that look the same share one element, which keeps the page small.
+    """
+    owners = _owners(sample)
+    fault = _fault_place(sample)
+    parts: list[str] = []
+    for owner, places in groupby(range(start, stop), key=owners.__getitem__):
+        inner = _shaded(sample, list(places), fault)
+        parts.append(_copy_html(sample, owner, inner) if owner >= 0 else inner)
+    return Markup("".join(parts))  # noqa: S704 - every part is escaped
+
+
+def marked_plain(sample: ShownSample, stop: int) -> str:
+    """Render the first `stop` characters as plain text, a caret line under the first error."""
+    fault = _fault_place(sample)
+    if sample.first_error is None or fault is None or fault >= stop:
+        return _plain(sample.text[:stop])
+    end = sample.text.find("\n", fault, stop)
+    end = stop if end < 0 else end
+    begin = max(sample.text.rfind("\n", 0, fault), sample.text.rfind(FILE_MARK, 0, fault)) + 1
+    caret = " " * len(_plain(sample.text[begin:fault])) + f"^ {_one_line(sample.first_error)}"
+    return f"{_plain(sample.text[:end])}\n{caret}{_plain(sample.text[end:stop])}"
+
+
+def _symbol(match: re.Match[str]) -> str:
+    return f"\u27e8U+{ord(match[0]):04X}\u27e9"
+
+
+def _fault_place(sample: ShownSample) -> int | None:
+    """Offset of the character that carries the error; an error at the end marks the last one."""
+    if sample.first_error is None or not sample.text:
+        return None
+    return min(sample.first_error.offset, len(sample.text) - 1)
+
+
+def _owners(sample: ShownSample) -> Sequence[int]:
+    """For every character the number of the copied span it is shown in, -1 for none."""
+    owners = [-1] * len(sample.text)
+    for number, span in reversed(list(enumerate(sample.copied))):
+        owners[span.start : span.end] = [number] * (span.end - span.start)
+    return owners
+
+
+def _shaded(sample: ShownSample, places: list[int], fault: int | None) -> str:
+    """Group neighbours of one surprisal step, the error on its own."""
+
+    def look(place: int) -> tuple[int, bool]:
+        return bisect_right(SURPRISAL_STEPS, sample.surprisal[place]), place == fault
+
+    parts: list[str] = []
+    for (step, faulty), run in groupby(places, key=look):
+        text = _html("".join(sample.text[place] for place in run))
+        shaded = f"<i class=s{step}>{text}</i>" if step else text
+        parts.append(_fault_html(sample.first_error, shaded) if faulty else shaded)
+    return "".join(parts)
+
+
+def _html(text: str) -> str:
+    """Escape, with a thin rule for every file mark."""
+    rule = "<span class=eof>end of file</span>"
+    return rule.join(escape(visible(part)) for part in text.split(FILE_MARK))
+
+
+def _fault_html(fault: Mark | None, inner: str) -> str:
+    assert fault is not None
+    return f'<b class=fault title="First error: {escape(_one_line(fault))}">{inner}</b>'
+
+
+def _copy_html(sample: ShownSample, number: int, inner: str) -> str:
+    colour, span = copies_of(sample)[number]
+    origin = escape(visible(f"{span.path} ({span.license or 'licence unknown'})"))
+    return f'<mark class=c{colour} title="Copied from {origin}">{inner}</mark>'
+
+
+def _plain(text: str) -> str:
+    return f"\n{_RULE} end of file {_RULE}\n".join(map(visible, text.split(FILE_MARK)))
+
+
+def _one_line(mark: Mark) -> str:
+    return visible(" ".join(mark.message.split()))
