@@ -1,0 +1,193 @@
+"""From a trained model, its samples and its corpus to findings: all of the judging, in order.
+
+A generator: it yields (fraction done, what it is doing) and returns the findings.
+"""
+
+import platform
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+from corpora.document import Document
+from evaluation.groups import Judged, judge, windows
+from evaluation.ladder import HeldOut, baseline_rows
+from evaluation.ngram import NgramCounts
+from evaluation.originality import CopyIndex
+from evaluation.results import LadderRow, Role, SampleGroup, ShownSample
+from evaluation.scorers import SCORERS
+from evaluation.spec import EvaluateSpec
+from evaluation.verdict import threats, verdict
+from modeling.likelihood import bits_of_documents
+from modeling.models.lstm import CharLSTM
+from modeling.samples import Sample
+from modeling.vocab import Ids, Vocabulary
+
+TRAIN_CHARACTERS = 200_000
+"""So much of the training text is scored, to stand beside the held-out bits."""
+
+Doing = tuple[float, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What is judged, and with what.
+
+    Attributes:
+        train, validation, test: documents of each split, in corpus order.
+        samples: of the model, of one length.
+    """
+
+    title: str
+    language: str
+    train: Sequence[Document]
+    validation: Sequence[Document]
+    test: Sequence[Document]
+    model: CharLSTM
+    vocabulary: Vocabulary
+    samples: Sequence[Sample]
+
+    def ids(self, documents: Sequence[Document]) -> list[Ids]:
+        """Ids of documents, the mark in front of each."""
+        return self.vocabulary.encode_documents([document.text for document in documents])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What the judging found; see `Evaluation` for the meaning of each."""
+
+    verdict: str
+    headline: str | None
+    ladder: Sequence[LadderRow]
+    groups: Sequence[SampleGroup]
+    samples: Sequence[ShownSample]
+    threats: Sequence[str]
+
+
+def assess(material: Material, spec: EvaluateSpec) -> Generator[Doing, None, Findings]:
+    """Judge a model by its likelihood and by its samples."""
+    yield 0.0, "counting n-grams"
+    baseline = up_to(material.train, spec.baseline_characters)
+    orders = sorted({*spec.ngram_orders, spec.floor_order})
+    counts = NgramCounts(material.ids(baseline), material.vocabulary, orders[-1])
+    ladder = yield from _ladder(material, spec, counts)
+    yield 0.6, "indexing the training text"
+    labels = [(f"{d.source}/{d.path}", d.license) for d in baseline]
+    copies = CopyIndex([document.text for document in baseline], labels)
+    judged = yield from _judge_groups(material, spec, counts, copies)
+    groups = [one.group for one in judged]
+    headline = SCORERS[material.language].headline
+    return Findings(
+        verdict=verdict(material.title, ladder, groups, headline),
+        headline=headline,
+        ladder=ladder,
+        groups=groups,
+        samples=_shown(material, spec, judged, copies),
+        threats=tuple(
+            threats(
+                groups=groups,
+                headline=headline,
+                test_files=len(material.test),
+                baseline_share=_characters(baseline) / _characters(material.train),
+                python=platform.python_version() if material.language == "python" else None,
+            )
+        ),
+    )
+
+
+def up_to(documents: Sequence[Document], characters: int) -> list[Document]:
+    """As many whole documents as fit into `characters`, at least one, in corpus order.
+
+    Taken in the order of their digests, which depends on nothing but the texts.
+    """
+    chosen, room = set(), characters
+    for document in sorted(documents, key=lambda d: d.sha256):
+        if chosen and len(document.text) > room:
+            continue
+        chosen.add(document.sha256)
+        room -= len(document.text)
+    return [document for document in documents if document.sha256 in chosen]
+
+
+def _ladder(
+    material: Material, spec: EvaluateSpec, counts: NgramCounts
+) -> Generator[Doing, None, list[LadderRow]]:
+    """Score the held-out files by every predictor, the worst first."""
+    test = up_to(material.test, spec.test_characters)
+    held_out = HeldOut.of([document.text for document in test], material.vocabulary)
+    rows = []
+    total = len(spec.ngram_orders) + 2
+    for row in baseline_rows(counts, spec.ngram_orders, held_out):
+        rows.append(row)
+        yield 0.3 + 0.2 * len(rows) / total, f"scoring held-out files: {row.name}"
+    yield 0.5, "scoring held-out files: LSTM"
+    bits = bits_of_documents(material.model, material.vocabulary, held_out.ids)
+    some = up_to(material.train, TRAIN_CHARACTERS)
+    train_bits = bits_of_documents(material.model, material.vocabulary, material.ids(some))
+    train_bits_per_char = float(train_bits.sum()) / _characters(some)
+    rows.append(held_out.row("LSTM", "model", bits, train_bits_per_char))
+    return sorted(rows, key=lambda row: -row.bits_per_char)
+
+
+def _judge_groups(
+    material: Material, spec: EvaluateSpec, counts: NgramCounts, copies: CopyIndex
+) -> Generator[Doing, None, list[Judged]]:
+    """Judge the floor, the model's samples at each temperature, and the control."""
+    by_temperature: dict[float, list[str]] = {}
+    for sample in material.samples:
+        by_temperature.setdefault(sample.temperature, []).append(sample.continuation)
+    length = max(len(sample.continuation) for sample in material.samples)
+    number = max(map(len, by_temperature.values()))
+    yield 0.65, "sampling the floor"
+    ids = counts.model(spec.floor_order).sample([spec.seed + i for i in range(number)], length)
+    floor = [material.vocabulary.decode(stream) for stream in ids]
+    held_out = [document.text for document in (*material.test, *material.validation)]
+    control = windows(held_out, length=length, at_most=spec.control_windows)
+    wanted: list[tuple[str, Role, float | None, list[str]]] = [
+        (f"Kneser-Ney {spec.floor_order}", "floor", None, floor),
+        *(
+            (f"temperature {temperature:g}", "model", temperature, texts)
+            for temperature, texts in by_temperature.items()
+        ),
+        ("held-out text", "control", None, control),
+    ]
+    judged = []
+    for done, (name, role, temperature, texts) in enumerate(wanted):
+        yield 0.75 + 0.24 * done / len(wanted), f"scoring samples: {name}"
+        judged.append(
+            judge(
+                texts,
+                name=name,
+                role=role,
+                language=material.language,
+                copies=copies,
+                temperature=temperature,
+            )
+        )
+    return judged
+
+
+def _shown(
+    material: Material, spec: EvaluateSpec, judged: Sequence[Judged], copies: CopyIndex
+) -> list[ShownSample]:
+    """The first samples of each temperature, uncurated, with what was found in them."""
+    scores = {one.group.temperature: one.scores for one in judged if one.group.role == "model"}
+    seen: dict[float, int] = {}
+    shown = []
+    for sample in material.samples:
+        place = seen.get(sample.temperature, 0)
+        seen[sample.temperature] = place + 1
+        if place < spec.shown_samples:
+            shown.append(
+                ShownSample(
+                    seed=sample.seed,
+                    temperature=sample.temperature,
+                    text=sample.continuation,
+                    first_error=scores[sample.temperature][place].first_error,
+                    copied=tuple(copies.spans(sample.continuation)),
+                    surprisal=tuple(sample.surprisal),
+                )
+            )
+    return shown
+
+
+def _characters(documents: Sequence[Document]) -> int:
+    return sum(len(document.text) for document in documents)

@@ -1,0 +1,232 @@
+"""Bracket structure of a text: closers that meet the wrong opener, literals that never end.
+
+One engine for every language; a `Syntax` says what the tokens are. Time is linear in the length of
+any text: each token is looked at once, and a pattern that fails has read only what the next one
+takes, so hostile text costs little more than real text.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+FaultKind = Literal["mismatch", "unopened", "unclosed", "unterminated"]
+
+RECOVERY_DEPTH = 16
+"""How many openers one wrong closer may close; bounded, so that the time stays linear."""
+MAX_CUT_LINE = 200
+"""Longest rest of a line, in characters, that a cut may leave at the start of a text."""
+MAX_CUT_LITERAL = 3_000
+"""Longest literal or comment, in characters, that is excused because the text was cut in it."""
+
+PAIRS: Mapping[str, str] = {"(": ")", "[": "]", "{": "}"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One violation of the bracket structure.
+
+    Attributes:
+        offset: of the offending token in the text, in characters.
+        swallowed: characters in a literal or comment that never ends, else 0.
+    """
+
+    kind: FaultKind
+    offset: int
+    message: str
+    swallowed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Syntax:
+    """What the engine must know about a language.
+
+    Attributes:
+        tokens: `tokens(text, start)` yields, in order, a match for every bracket, literal and
+            comment from offset `start` on. A literal that never ends has set an unnamed group.
+        pairs: every opening token and the token that closes it.
+        long_literals: opener and closer of the literals and comments over several lines, which a
+            cut can fall into.
+        rewrite: a second reading of the text, of the same length, which counts if it has fewer
+            faults than the text as it stands.
+    """
+
+    tokens: Callable[[str, int], Iterator[re.Match[str]]]
+    pairs: Mapping[str, str] = field(default_factory=lambda: PAIRS)
+    long_literals: Sequence[tuple[str, str]] = ()
+    rewrite: Callable[[str], str] | None = None
+
+    @cached_property
+    def closers(self) -> frozenset[str]:
+        """The tokens that close something."""
+        return frozenset(self.pairs.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The faults of a text, read in the way that has the fewest.
+
+    Attributes:
+        start: offset of the first character judged; those before belong to a literal or a line
+            that was cut, and count nowhere.
+        faults: in the order of their discovery.
+        innermost: for each offset asked for that lies behind a closer: offset of the innermost
+            bracket that is open there, -1 if there is none.
+    """
+
+    start: int
+    faults: Sequence[Fault]
+    innermost: Mapping[int, int]
+
+
+def read(
+    syntax: Syntax,
+    text: str,
+    *,
+    cut_start: bool = False,
+    cut_end: bool = False,
+    asked: Collection[int] = frozenset(),
+) -> Reading:
+    """Read `text` as code, or as what a cut left of code.
+
+    Args:
+        syntax: of the language.
+        text: a whole file, a unit, or a window.
+        cut_start: the text may begin anywhere in a file: inside a long literal, a line, and any
+            brackets, so closers without an opener are free.
+        cut_end: the text may end anywhere: openers without a closer and a last literal are free.
+        asked: offsets whose innermost open bracket is wanted.
+    """
+    best: Reading | None = None
+    starts = _starts(syntax, text) if cut_start else [0]
+    for version in _versions(syntax, text):
+        for start in starts:
+            found = scan(syntax, version, start, asked)
+            faults = [f for f in found.faults if not _is_free(f, len(text), cut_start, cut_end)]
+            if best is None or len(faults) < len(best.faults):
+                best = replace(found, faults=faults)
+            if not faults:
+                return best
+    assert best is not None
+    return best
+
+
+def scan(
+    syntax: Syntax, text: str, start: int = 0, asked: Collection[int] = frozenset()
+) -> Reading:
+    """Read `text` from offset `start` on as it stands, with every fault that a whole text has."""
+    pairs, closers = syntax.pairs, syntax.closers
+    faults: list[Fault] = []
+    innermost: dict[int, int] = {}
+    stack: list[tuple[str, re.Match[str]]] = []
+    for match in syntax.tokens(text, start):
+        token = match[0]
+        if token in pairs:
+            stack.append((pairs[token], match))
+        elif token in closers:
+            if stack and stack[-1][0] == token:
+                stack.pop()
+                if asked and (end := match.end()) in asked:
+                    innermost[end] = stack[-1][1].start() if stack else -1
+            else:
+                faults.append(_wrong_closer(stack, match))
+        elif match.lastindex and not match.lastgroup:
+            faults.append(_unterminated(match))
+    faults.extend(_unclosed(match) for _, match in stack)
+    return Reading(start=start, faults=faults, innermost=innermost)
+
+
+def _wrong_closer(stack: list[tuple[str, re.Match[str]]], match: re.Match[str]) -> Fault:
+    """Report a closer that does not fit, and leave the stack as the writer may have meant it.
+
+    It closes the next opener of its own kind and all that is inside, so that one forgotten closer
+    is one fault; where there is none near by, it stands for the closer that was due.
+    """
+    if not stack:
+        return Fault(kind="unopened", offset=match.start(), message=f"{match[0]!r} closes nothing")
+    opener = stack[-1][1]
+    near = [closer for closer, _ in stack[: -RECOVERY_DEPTH - 1 : -1]]
+    depth = near.index(match[0]) + 1 if match[0] in near else 1
+    del stack[-depth:]
+    message = f"{match[0]!r} closes {_shown(opener)}"
+    return Fault(kind="mismatch", offset=match.start(), message=message)
+
+
+def _unclosed(match: re.Match[str]) -> Fault:
+    message = f"{_shown(match)} is never closed"
+    return Fault(kind="unclosed", offset=match.start(), message=message)
+
+
+def _unterminated(match: re.Match[str]) -> Fault:
+    message = f"the literal or comment {_shown(match)} never ends"
+    start, end = match.span()
+    return Fault(kind="unterminated", offset=start, message=message, swallowed=end - start)
+
+
+def _shown(match: re.Match[str], limit: int = 20) -> str:
+    token = match[0]
+    return repr(token if len(token) <= limit else token[:limit] + "...")
+
+
+def _versions(syntax: Syntax, text: str) -> Iterator[str]:
+    yield text
+    if syntax.rewrite:
+        yield syntax.rewrite(text)
+
+
+def _starts(syntax: Syntax, text: str) -> list[int]:
+    """Offsets where the code of a cut text may begin: at once, after the line, after a literal."""
+    starts = [0, text.find("\n", 0, MAX_CUT_LINE) + 1]
+    for opener, closer in syntax.long_literals:
+        end = text.find(closer)
+        if end >= 0 and not 0 <= text.find(opener) < end:
+            starts.append(end + len(closer))
+    return list(dict.fromkeys(starts))
+
+
+def _is_free(fault: Fault, length: int, cut_start: bool, cut_end: bool) -> bool:
+    if fault.kind == "unopened":
+        return cut_start
+    if fault.kind == "unterminated":
+        at_end = fault.offset + fault.swallowed == length
+        return cut_end and at_end and fault.swallowed <= MAX_CUT_LITERAL
+    return cut_end and fault.kind == "unclosed"
+
+
+def words(*keywords: str) -> str:
+    """Pattern of whole words.
+
+    It starts with a literal, not with a word boundary, so that `re` skips to candidates by
+    character set (twice as fast).
+    """
+    return "|".join(rf"{word}(?<!\w{word})\b" for word in keywords)
+
+
+def quoted(quote: str) -> str:
+    """Pattern of a one-line literal with backslash escapes; without its end it takes the line."""
+    body = rf"[^{quote}\\\n]*+(?:\\[\s\S][^{quote}\\\n]*+)*+"
+    return rf"{quote}{body}{quote}|{quote}({body}\\?)"
+
+
+def tripled(quote: str) -> str:
+    """Pattern of a literal between triple quotes; without its end it takes the rest of the text."""
+    body = rf"[^{quote}\\]*+(?:(?:\\[\s\S]|{quote}(?!{quote}{quote}))[^{quote}\\]*+)*+"
+    return rf"{quote * 3}{body}{quote * 3}|{quote * 3}([\s\S]*+)"
+
+
+BRACKETS = r"\(|\)|\[|\]|\{|\}"
+_PLAIN = r"""[^()\[\]{}"'`/#\\]*+"""
+LEAVES = rf"\({_PLAIN}\)|\[{_PLAIN}\]"
+"""Pairs around plain words, which cost less as one token. Not where words are tokens themselves."""
+BLOCK_COMMENT = r"/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/|/\*([\s\S]*+)"
+LINE_COMMENT = r"//[^\n]*+"
+
+
+def pattern(*alternatives: str) -> Callable[[str, int], Iterator[re.Match[str]]]:
+    """Token source of a language whose tokens one regular expression can name.
+
+    Every alternative has to begin with a literal character: only then `re` skips to the next
+    candidate by character set.
+    """
+    return re.compile("|".join(alternatives)).finditer

@@ -1,0 +1,147 @@
+"""Score real texts, file by file: what `charmill score` reports.
+
+Every file is whole, so its own balance or parse counts beside that of its units. Scores are those
+of the samples' metrics, with the files in the place of the samples.
+"""
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from corpora.decoding import UndecodableError, decode
+from evaluation.diversity import diversity
+from evaluation.errors import ScoreError
+from evaluation.groups import metric_of
+from evaluation.isolation import score_all
+from evaluation.results import Metric, Tally, TextScore
+from evaluation.scorers import SCORERS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileScore:
+    """The score of one file; outcome "unreadable" where it is no text."""
+
+    path: str
+    characters: int
+    score: TextScore
+
+    def to_dict(self) -> dict[str, Any]:
+        """As one element of `per_file` in `charmill score --json --per-file`."""
+        tallies = self.score.tallies
+        return {
+            "path": self.path,
+            "outcome": self.score.outcome,
+            "balanced": _holds(tallies, "file_balance_rate"),
+            "parses": _holds(tallies, "file_parse_rate"),
+            "nesting_mismatches": _amount(tallies, "nesting_mismatches_per_kb"),
+            "unterminated": _amount(tallies, "unterminated_literals_per_kb"),
+            "units": _amount(tallies, "units_per_kb"),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """The scores of all files, summed up.
+
+    Attributes:
+        outcomes: how many files were scored ("ok"), and how many were not, by reason.
+    """
+
+    language: str
+    files: Sequence[FileScore]
+    outcomes: Mapping[str, int]
+    metrics: Mapping[str, Metric]
+
+    def to_dict(self, *, per_file: bool = False) -> dict[str, Any]:
+        """As `charmill score --json` prints it."""
+        result = {
+            "language": self.language,
+            "files": len(self.files),
+            "characters": sum(file.characters for file in self.files),
+            "outcomes": dict(self.outcomes),
+            **{key: asdict(metric) for key, metric in self.metrics.items()},
+        }
+        rows = {"per_file": [file.to_dict() for file in self.files]} if per_file else {}
+        return result | rows
+
+
+def find_files(path: Path, language: str) -> list[Path]:
+    """The file, or the files of a folder with the language's extensions, by name.
+
+    Raises:
+        ScoreError: an unknown language, or nothing to score.
+    """
+    if language not in SCORERS:
+        raise ScoreError(f"no language {language!r}; known: {', '.join(SCORERS)}")
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise ScoreError(f"{path}: no such file or folder")
+    extensions = SCORERS[language].extensions
+    found = sorted(p for p in path.rglob("*") if p.name.endswith(extensions) and p.is_file())
+    if not found:
+        raise ScoreError(f"{path}: no file ends in {', '.join(extensions)}")
+    return found
+
+
+def score_files(paths: Sequence[Path], language: str) -> Iterator[FileScore]:
+    """Score whole files, one after another, in their order."""
+    waiting: deque[tuple[Path, str | None]] = deque()
+
+    def texts() -> Iterator[str]:
+        for path in paths:
+            text = _text_of(path)
+            waiting.append((path, text))
+            if text is not None:
+                yield text
+
+    for score in score_all(language, texts(), shape="file"):
+        yield from _unreadable(waiting)
+        path, text = waiting.popleft()
+        assert text is not None
+        merged = replace(score, tallies={**score.tallies, **diversity(text)})
+        yield FileScore(path=str(path), characters=len(text), score=merged)
+    yield from _unreadable(waiting)
+
+
+def _unreadable(waiting: deque[tuple[Path, str | None]]) -> Iterator[FileScore]:
+    """Take the files at the head that are no text."""
+    while waiting and waiting[0][1] is None:
+        path, _ = waiting.popleft()
+        none = TextScore(tallies={}, outcome="unreadable")
+        yield FileScore(path=str(path), characters=0, score=none)
+
+
+def sum_up(files: Sequence[FileScore], language: str) -> Scores:
+    """The metrics over all files."""
+    tallies: dict[str, list[Tally]] = defaultdict(list)
+    outcomes: Counter[str] = Counter({"ok": 0, "timeout": 0, "crash": 0, "unreadable": 0})
+    for file in files:
+        outcomes[file.score.outcome] += 1
+        for key, tally in file.score.tallies.items():
+            tallies[key].append(tally)
+    return Scores(
+        language=language,
+        files=files,
+        outcomes=outcomes,
+        metrics={key: metric_of(key, values) for key, values in tallies.items()},
+    )
+
+
+def _text_of(path: Path) -> str | None:
+    try:
+        return decode(path.read_bytes()).text
+    except UndecodableError:
+        return None
+
+
+def _holds(tallies: Mapping[str, Tally], key: str) -> bool | None:
+    """Whether the whole file passes; None where it was not judged by this metric."""
+    tally = tallies.get(key)
+    return bool(tally.amount) if tally and tally.of else None
+
+
+def _amount(tallies: Mapping[str, Tally], key: str) -> int | None:
+    return round(tallies[key].amount) if key in tallies else None

@@ -1,0 +1,122 @@
+"""Where the units of a text begin and end: the files, and the functions or blocks inside them.
+
+A unit is what a validity metric judges on its own, so that one fault spoils one unit. What a cut
+took a part of is no unit.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from modeling.vocab import FILE_MARK
+
+BRACE = r"\}(?:[;, ]?[)\]}])*"
+"""A closing brace, and the closers that belong to the same statement."""
+
+_STATEMENT = r"[^\s#)\]}]"
+"""How a Python line begins that is not blank, a comment, or the end of a signature."""
+_FUNCTION = re.compile(r"^([ \t]*)(?:async[ \t]+)?def\b", re.MULTILINE)
+_TOP_LEVEL = re.compile(rf"^(?:(@|(?:async[ \t]+)?def\b|class\b)|{_STATEMENT})", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A part of a text, in characters.
+
+    Attributes:
+        offset: of its first character in the whole text.
+        cut_start: whether something may be missing before it.
+        cut_end: whether something may be missing after it.
+    """
+
+    offset: int
+    text: str
+    cut_start: bool = False
+    cut_end: bool = False
+
+    @property
+    def end(self) -> int:
+        """Offset behind its last character."""
+        return self.offset + len(self.text)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether this is a file from its first to its last character."""
+        return not (self.cut_start or self.cut_end)
+
+
+def files(text: str) -> Iterator[Piece]:
+    """The files that file marks separate; the first and the last one are cut.
+
+    A blank one counts as cut too: to write nothing between two marks is no valid file.
+    """
+    parts = text.split(FILE_MARK)
+    offset = 0
+    for index, part in enumerate(parts):
+        cut_start = index == 0 or not part.strip()
+        cut_end = index == len(parts) - 1
+        yield Piece(offset=offset, text=part, cut_start=cut_start, cut_end=cut_end)
+        offset += len(part) + 1
+
+
+def closed_blocks(piece: Piece, closer: re.Pattern[str]) -> Iterator[Piece]:
+    """The spans that end in `closer`; what a cut began and what follows the last are no units.
+
+    Args:
+        piece: to be divided.
+        closer: matches the end of a unit, for instance a brace in column 0.
+    """
+    start, is_cut = 0, piece.cut_start
+    for match in closer.finditer(piece.text):
+        if not is_cut:
+            yield _part(piece, start, match.end())
+        start, is_cut = match.end(), False
+
+
+def member_blocks(piece: Piece, member: re.Pattern[str]) -> Iterator[Piece]:
+    """The spans that end in a brace at the indent of members.
+
+    The indent is the one that most members of the piece have. A brace further out ends what holds
+    the members; the span behind it has the header of the next such block and is no unit.
+
+    Args:
+        piece: to be divided.
+        member: matches the start of a member's declaration; group 1 is its indent.
+    """
+    indents = Counter(len(match[1]) for match in member.finditer(piece.text)) or {4: 1}
+    indent = max(indents, key=lambda each: (indents[each], -each))
+    start: int | None = None
+    for match in re.finditer(rf"\n([ \t]{{0,{indent}}}){BRACE}", piece.text):
+        is_member = len(match[1]) == indent
+        if is_member and start is not None:
+            yield _part(piece, start, match.end())
+        start = match.end() if is_member else None
+
+
+def functions(piece: Piece) -> Iterator[Piece]:
+    """Every Python `def` at any depth with its deeper lines; a last one that was cut is no unit."""
+    for match in _FUNCTION.finditer(piece.text):
+        deeper = re.compile(rf"^[ \t]{{0,{len(match[1])}}}{_STATEMENT}", re.MULTILINE)
+        after = deeper.search(piece.text, match.end())
+        if (match.start() or not piece.cut_start) and (after or not piece.cut_end):
+            yield _part(piece, match.start(), after.start() if after else len(piece.text))
+
+
+def top_level_blocks(piece: Piece) -> Iterator[Piece]:
+    """Python's functions and classes in column 0, with their decorators and deeper lines."""
+    start: int | None = None
+    is_decorated = False
+    for match in _TOP_LEVEL.finditer(piece.text):
+        if start is not None and not is_decorated:
+            yield _part(piece, start, match.start())
+            start = None
+        if start is None and match[1] and (match.start() or not piece.cut_start):
+            start = match.start()
+        is_decorated = match[1] == "@"
+    if start is not None and not piece.cut_end:
+        yield _part(piece, start, len(piece.text))
+
+
+def _part(piece: Piece, start: int, end: int) -> Piece:
+    return Piece(offset=piece.offset + start, text=piece.text[start:end])

@@ -1,0 +1,86 @@
+"""The verdict in one sentence, and what the report can not tell."""
+
+from collections.abc import Iterator, Sequence
+
+from evaluation.catalogue import meaning_of, value_text
+from evaluation.ladder import best_ngram, model_row
+from evaluation.results import LadderRow, SampleGroup
+
+LOW_CONTROL = 0.9
+FEW_FILES = 10
+
+
+def verdict(
+    title: str, ladder: Sequence[LadderRow], groups: Sequence[SampleGroup], headline: str | None
+) -> str:
+    """Say how good the model is, and compared with what."""
+    model, rival = model_row(ladder), best_ngram(ladder)
+    difference = rival.bits_per_char - model.bits_per_char
+    sense = "fewer" if difference >= 0 else "more"
+    sentence = (
+        f"On held-out files of {title} the LSTM needs {model.bits_per_char:.3f} bits per "
+        f"character, {abs(difference):.3f} {sense} than the best n-gram "
+        f"({rival.name}, {rival.bits_per_char:.3f})"
+    )
+    return f"{sentence}{_validity(groups, headline)}."
+
+
+def _validity(groups: Sequence[SampleGroup], headline: str | None) -> str:
+    """The headline metric at its best temperature, between floor and control."""
+    if headline is None:
+        return ""
+    label = meaning_of(headline).label.lower()
+    by_role = {g.role: g.metrics.get(headline) for g in groups if g.role != "model"}
+    model = [(g, m) for g in groups if g.role == "model" and (m := g.metrics.get(headline))]
+    rated = [(g, m) for g, m in model if m.value is not None]
+    if not rated:
+        return f"; its samples hold nothing that {label} could be counted on"
+    group, metric = max(rated, key=lambda pair: pair[1].value or 0.0)
+    return (
+        f"; {label}: {value_text(headline, metric)} at temperature {group.temperature:g} "
+        f"(n-gram samples {value_text(headline, by_role.get('floor'))}, "
+        f"real text {value_text(headline, by_role.get('control'))})"
+    )
+
+
+def threats(
+    *,
+    groups: Sequence[SampleGroup],
+    headline: str | None,
+    test_files: int,
+    baseline_share: float,
+    python: str | None,
+) -> Iterator[str]:
+    """Name what weakens the conclusions of this very report.
+
+    Args:
+        test_files: held-out files behind the ladder.
+        baseline_share: of the training characters that the n-grams have seen.
+        python: version of the interpreter that parsed, None for other languages.
+    """
+    yield (
+        "Near-duplicates are not looked for: files that differ in a few lines may stand on both "
+        "sides of the split and flatter every predictor."
+    )
+    yield (
+        "The intervals come from resampling texts of one trained model: they do not say how much "
+        "another seed of the training would differ."
+    )
+    if test_files < FEW_FILES:
+        yield f"Only {test_files} held-out files: another split could move the bits considerably."
+    if baseline_share < 1:
+        yield (
+            f"The n-grams have seen {baseline_share:.0%} of the training text, the LSTM all of it."
+        )
+    control = next((g for g in groups if g.role == "control"), None)
+    metric = control.metrics.get(headline) if control and headline else None
+    if metric and metric.value is not None and metric.value < LOW_CONTROL:
+        yield (
+            f"Real text itself reaches only {metric.value:.0%} in the headline metric: read the "
+            "samples' figure against that, not against 100 %."
+        )
+    if python:
+        yield (
+            f"Python code was parsed by Python {python}: code written for another version may fail "
+            "though it is right; the control shows how much."
+        )
