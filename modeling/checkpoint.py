@@ -1,0 +1,145 @@
+"""Training states and models on disk: safetensors and JSON, written whole or not at all.
+
+A checkpoint is one safetensors file that carries its plain values and a digest of everything in
+its header. It appears under its name by one rename, after fsync; the one before it stays. A file
+that is torn, or whose digest does not agree, is reported and the one before it is taken.
+
+One process at a time writes to a directory.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from safetensors.torch import save as to_safetensors
+from torch import Tensor
+
+from modeling.config import TrainConfig, train_config_from
+from modeling.models import build_model
+from modeling.models.lstm import CharLSTM
+from modeling.vocab import Vocabulary
+
+_KEPT = 2
+_PATTERN = "checkpoint-*.safetensors"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A training state: named tensors on the CPU, and values that JSON can hold."""
+
+    tensors: Mapping[str, Tensor]
+    values: Mapping[str, Any]
+
+
+def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> Path:
+    """Add a checkpoint to a directory and remove all but the newest two.
+
+    Returns:
+        The file written.
+
+    Raises:
+        OSError: the file could not be written; the earlier checkpoints are as they were.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    present = sorted(directory.glob(_PATTERN))
+    number = _number(present[-1]) + 1 if present else 0
+    values = json.dumps(checkpoint.values)
+    header = {"values": values, "sha256": _digest(values, checkpoint.tensors)}
+    path = directory / f"checkpoint-{number:08d}.safetensors"
+    _write(path, to_safetensors(dict(checkpoint.tensors), metadata=header))
+    for old in present[: len(present) + 1 - _KEPT]:
+        old.unlink()
+    return path
+
+
+def load_checkpoint(directory: Path) -> Checkpoint | None:
+    """Read the newest checkpoint that is whole; None if there is none."""
+    for path in sorted(directory.glob(_PATTERN), reverse=True):
+        try:
+            return _read(path)
+        except (SafetensorError, KeyError, ValueError) as error:
+            _log.warning("%s: not a whole checkpoint, taking the one before: %s", path, error)
+    return None
+
+
+def save_model(
+    directory: Path, config: TrainConfig, vocabulary: Vocabulary, model: CharLSTM
+) -> None:
+    """Write model.safetensors, config.json and vocabulary.json, each of them atomically."""
+    directory.mkdir(parents=True, exist_ok=True)
+    weights = {name: weight.cpu().contiguous() for name, weight in model.state_dict().items()}
+    _write(directory / "model.safetensors", to_safetensors(weights))
+    _write(directory / "config.json", json.dumps(config.to_dict(), indent=2).encode())
+    vocabulary.save(directory / "vocabulary.json")
+
+
+def load_model(
+    directory: Path, device: torch.device | None = None
+) -> tuple[CharLSTM, Vocabulary, TrainConfig]:
+    """Read what `save_model` wrote; the model is ready to score and to sample.
+
+    Raises:
+        ValueError: the directory does not hold a whole model.
+    """
+    try:
+        values = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        config = train_config_from(values)
+        vocabulary = Vocabulary.load(directory / "vocabulary.json")
+        model = build_model(config.model, vocabulary.size)
+        model.load_state_dict(load_file(directory / "model.safetensors"))
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{directory}: not a whole model: {reason}") from error
+    return model.to(device or torch.device("cpu")).eval(), vocabulary, config
+
+
+def _number(path: Path) -> int:
+    return int(path.stem.rpartition("-")[2])
+
+
+def _digest(values: str, tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(values.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> Checkpoint:
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata()
+        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    if header["sha256"] != _digest(header["values"], tensors):
+        raise ValueError("its digest does not agree with its content")
+    return Checkpoint(tensors=tensors, values=json.loads(header["values"]))
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Make `path` hold `data`, or leave it as it was."""
+    temporary = path.with_name("unfinished.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        reason = f"{error.strerror}, {len(data)} bytes needed"
+        raise OSError(error.errno, reason, str(path)) from error
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

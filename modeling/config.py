@@ -1,0 +1,218 @@
+"""Everything that decides a training run, as frozen values that JSON can hold.
+
+Text becomes configuration only here: `train_config_with` reads dotted keys, `Budget.parse` reads
+budgets. A wrong value raises a ValueError of one line that names the field and what is allowed.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
+
+BUDGET_FORMS = "90s, 3m, 2h, 500kchars, 2Mchars, 3epochs"
+_BUDGET = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)(s|m|h|chars|kchars|Mchars|Gchars|epochs?)")
+_SECONDS = {"h": 3600, "m": 60, "s": 1}
+_CHARACTERS = {"Gchars": 10**9, "Mchars": 10**6, "kchars": 10**3, "chars": 1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How long to train: exactly one of seconds of wall time, characters, epochs."""
+
+    seconds: float | None = None
+    characters: int | None = None
+    epochs: float | None = None
+
+    def __post_init__(self) -> None:
+        given = [v for v in (self.seconds, self.characters, self.epochs) if v is not None]
+        if len(given) != 1 or not 0 < given[0] < math.inf:
+            raise ValueError(f"a budget is one positive amount such as {BUDGET_FORMS}; got {given}")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read "90s", "3m", "2h", "500kchars", "2Mchars", "3epochs" and the like."""
+        match = _BUDGET.fullmatch(text.strip())
+        if match is None or not 0 < float(match[1]) < math.inf:
+            raise ValueError(f"budget {text!r} is none of the forms {BUDGET_FORMS}")
+        amount, unit = float(match[1]), match[2]
+        if unit in _SECONDS:
+            return cls(seconds=amount * _SECONDS[unit])
+        if unit in _CHARACTERS:
+            return cls(characters=max(1, round(amount * _CHARACTERS[unit])))
+        return cls(epochs=amount)
+
+    def __str__(self) -> str:
+        """The shortest text that `parse` reads back as this budget."""
+        if self.epochs is not None:
+            return f"{_shortest(self.epochs)}epoch{'s' * (self.epochs != 1)}"
+        units = _CHARACTERS if self.seconds is None else _SECONDS
+        amount = self.characters if self.seconds is None else self.seconds
+        assert amount is not None
+        unit = next((u for u, size in units.items() if amount % size == 0), "s")
+        return f"{_shortest(amount / units[unit] if unit != 'chars' else amount)}{unit}"
+
+
+def _shortest(amount: float) -> str:
+    return str(int(amount)) if amount == int(amount) else repr(float(amount))
+
+
+def _budget_of(value: object) -> Budget:
+    if isinstance(value, Budget):
+        return value
+    if isinstance(value, str):
+        return Budget.parse(value)
+    raise ValueError(f"a budget is a text such as {BUDGET_FORMS}")
+
+
+def _check_ranges(config: object, ranges: Mapping[str, tuple[float, float]]) -> None:
+    for name, (low, high) in ranges.items():
+        value = getattr(config, name)
+        if not low <= value <= high:
+            raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {value}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """Shape of a model.
+
+    Attributes:
+        architecture: key in `modeling.models.MODELS`.
+        dropout: probability, between layers and before the output.
+        output_norm: LayerNorm before the output layer.
+        skip: every layer but the first adds its input to its output.
+    """
+
+    architecture: str = "lstm"
+    embedding_size: int = 64
+    hidden_size: int = 256
+    num_layers: int = 1
+    dropout: float = 0.0
+    output_norm: bool = True
+    skip: bool = False
+
+    def __post_init__(self) -> None:
+        _check_ranges(
+            self,
+            {
+                "embedding_size": (1, 2**14),
+                "hidden_size": (1, 2**14),
+                "num_layers": (1, 64),
+                "dropout": (0, 0.95),
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """A training run, up to its data and its device.
+
+    Attributes:
+        batch_size: parallel streams; fewer are used on a corpus too small for them.
+        chunk_length: characters between two updates, the reach of the gradient.
+        learning_rate: the peak; linear warm-up, then cosine to zero.
+        warmup: fraction of the budget.
+        jump_probability: per stream and chunk, of a jump to a random place of the corpus; only
+            while the budget covers less than one epoch.
+        min_count: characters seen less often in the training text are left to the unknown id.
+        validation_every: fraction of the budget between two validations.
+        validation_characters: about so many are scored each time.
+        checkpoint_seconds: how much work a kill may cost.
+    """
+
+    model: ModelConfig = ModelConfig()
+    budget: Annotated[Budget, BeforeValidator(_budget_of)] = Budget(seconds=180)
+    batch_size: int = 32
+    chunk_length: int = 32
+    learning_rate: float = 8e-3
+    warmup: float = 0.03
+    beta1: float = 0.9
+    beta2: float = 0.99
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    jump_probability: float = 0.25
+    min_count: int = 2
+    seed: int = 0
+    validation_every: float = 0.1
+    validation_characters: int = 100_000
+    checkpoint_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        _check_ranges(
+            self,
+            {
+                "batch_size": (1, 2**16),
+                "chunk_length": (2, 2**16),
+                "learning_rate": (1e-9, 10),
+                "warmup": (0, 0.9),
+                "beta1": (0, 0.9999),
+                "beta2": (0, 0.999999),
+                "weight_decay": (0, 10),
+                "clip_norm": (1e-6, 1e6),
+                "jump_probability": (0, 1),
+                "min_count": (1, 2**31),
+                "seed": (0, 2**63 - 1),
+                "validation_every": (1e-3, 1),
+                "validation_characters": (1, 2**40),
+                "checkpoint_seconds": (0, 86_400),
+            },
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested plain dict; `train_config_from` is its inverse."""
+        return asdict(self) | {"budget": str(self.budget)}
+
+
+_ADAPTER = TypeAdapter(TrainConfig)
+
+
+def train_config_from(values: Mapping[str, Any]) -> TrainConfig:
+    """Read a nested plain dict; what it leaves out has its default."""
+    return train_config_with(TrainConfig(), _flat(values))
+
+
+def train_config_with(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
+    """Change some fields of a configuration.
+
+    Args:
+        config: where the other fields come from.
+        changes: dotted key ("model.hidden_size") to value, as plain value or as text.
+
+    Raises:
+        ValueError: an unknown key, or a value that its field does not take.
+    """
+    values = _flat(config.to_dict())
+    unknown = sorted(changes.keys() - values.keys())
+    if unknown:
+        raise ValueError(f"unknown setting {unknown[0]!r}; known: {', '.join(values)}")
+    try:
+        return _ADAPTER.validate_python(_nested(values | dict(changes)))
+    except ValidationError as error:
+        raise ValueError(_one_line(error)) from None
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else None
+        flat |= {f"{prefix}{key}": value} if inner is None else inner
+    return flat
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for key, value in flat.items():
+        room, _, name = key.rpartition(".")
+        (nested.setdefault(room, {}) if room else nested)[name] = value
+    return nested
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return f"{place}: {message}" if place else message
+    return f"{place}: {message[:1].lower()}{message[1:]}, got {first['input']!r}"

@@ -1,0 +1,142 @@
+"""One update of a model: forward, loss, backward, clip, AdamW.
+
+Everything that an update changes (weights, moments of the optimiser, recurrent state) leaves as
+named tensors and comes back from them.
+
+Shapes: B streams, T characters a chunk, L layers, H hidden, V ids.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.utils import clip_grad_norm_
+
+from modeling.batches import IGNORED, Batch
+from modeling.config import TrainConfig
+from modeling.device import free_bytes
+from modeling.models import build_model
+from modeling.models.lstm import State
+
+Tensors = dict[str, Tensor]
+
+
+class Learner:
+    """A model, its optimiser, and the state in which each stream stands."""
+
+    def __init__(
+        self, config: TrainConfig, vocabulary_size: int, batch_size: int, device: torch.device
+    ) -> None:
+        """Make a fresh model.
+
+        Args:
+            config: of the run; its seed decides the first weights.
+            vocabulary_size: V.
+            batch_size: B, of the batches to come.
+            device: to compute on.
+        """
+        self._config = config
+        self._device = device
+        with _seeded(config.seed, device):
+            self.model = build_model(config.model, vocabulary_size).to(device)
+        self._optimizer = torch.optim.AdamW(
+            self.model.parameters(),
+            betas=(config.beta1, config.beta2),
+            weight_decay=config.weight_decay,
+            fused=device.type != "mps",
+        )
+        self._state = self.model.zero_state(batch_size)
+
+    def update(self, batch: Batch, learning_rate: float, dropout_seed: int) -> Tensor:
+        """Train on one chunk.
+
+        Args:
+            batch: of B streams.
+            learning_rate: of this update.
+            dropout_seed: decides which values are dropped.
+
+        Returns:
+            (2,) on the device: sum of the negative log probabilities in nats, and the norm of the
+            gradient before clipping. Neither is checked here: that would wait for the device.
+
+        Raises:
+            ValueError: the chunk does not fit in the memory of the device.
+        """
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        try:
+            with _seeded(dropout_seed, self._device):
+                loss, self._state = self._loss(batch)
+            self._optimizer.zero_grad()
+            (loss / batch.characters).backward()
+        except RuntimeError as error:
+            if "allocate" not in str(error) and not isinstance(error, torch.OutOfMemoryError):
+                raise
+            raise ValueError(self._too_large(batch)) from error
+        norm = clip_grad_norm_(self.model.parameters(), self._config.clip_norm)
+        self._optimizer.step()
+        return torch.stack((loss.detach(), norm))
+
+    def _loss(self, batch: Batch) -> tuple[Tensor, State]:
+        carried = batch.carried.to(self._device)[:, None]
+        hidden, cell = (torch.where(carried, part, 0.0) for part in self._state)
+        logits, (hidden, cell) = self.model(batch.ids.to(self._device), (hidden, cell))
+        # The model computes with time first: this order spares a copy of the logits.
+        loss = functional.cross_entropy(
+            logits.transpose(0, 1).flatten(0, 1),
+            batch.targets.t().flatten().to(self._device),
+            ignore_index=IGNORED,
+            reduction="sum",
+        )
+        return loss, (hidden.detach(), cell.detach())
+
+    def _too_large(self, batch: Batch) -> str:
+        """Say which batch would fit, by the memory that one stream's values and gradients need."""
+        streams, length = batch.ids.shape
+        shape = self._config.model
+        per_layer = 12 * shape.hidden_size
+        floats = shape.num_layers * per_layer + 4 * self.model.output.out_features
+        weights = sum(p.numel() for p in self.model.parameters())
+        room = free_bytes(self._device) - 4 * 4 * weights
+        fitting = max(1, min(streams // 2, room // (4 * floats * length)))
+        return (
+            f"batch_size {streams} with chunk_length {length} does not fit in the memory of "
+            f"{self._device}; batch_size {fitting} would"
+        )
+
+    def tensors(self) -> Tensors:
+        """Copy everything that `update` changes, on the CPU."""
+        named = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for index, moments in self._optimizer.state_dict()["state"].items():
+            named |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
+        named |= {"state.hidden": self._state[0], "state.cell": self._state[1]}
+        return {name: value.detach().to("cpu", copy=True) for name, value in named.items()}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go back to what `tensors` returned."""
+        self.model.load_state_dict(under(tensors, "model."))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in under(tensors, "optimizer.").items():
+            index, _, key = name.partition(".")
+            # The optimiser keeps the tensors that it is given and changes them in place.
+            moments.setdefault(int(index), {})[key] = value.clone()
+        whole: dict[str, Any] = self._optimizer.state_dict() | {"state": moments}
+        self._optimizer.load_state_dict(whole)
+        state = under(tensors, "state.")
+        self._state = (state["hidden"].to(self._device), state["cell"].to(self._device))
+
+
+def under(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:
+    """The tensors whose names begin with `prefix`, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Draw from generators seeded for this block; leave the global ones as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,54 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from modeling.config import Budget, ModelConfig, TrainConfig
+from modeling.models import build_model
+from modeling.vocab import Vocabulary
+
+TEXTS = [
+    "".join(f"def f{i}(x):\n    return x + {i * j}\n" for j in range(1 + 3 * (i % 5)))
+    for i in range(12)
+]
+
+
+@pytest.fixture(scope="session")
+def vocabulary():
+    return Vocabulary.from_counts(Counter("".join(TEXTS)), min_count=1)
+
+
+@pytest.fixture(scope="session")
+def documents(vocabulary):
+    return vocabulary.encode_documents(TEXTS)
+
+
+@pytest.fixture(scope="session")
+def stream(documents):
+    return np.concatenate(documents)
+
+
+@pytest.fixture
+def config():
+    return TrainConfig(
+        model=ModelConfig(
+            embedding_size=8, hidden_size=16, num_layers=2, dropout=0.2, output_norm=True, skip=True
+        ),
+        budget=Budget(epochs=3),
+        batch_size=4,
+        chunk_length=16,
+        validation_every=0.2,
+        validation_characters=400,
+    )
+
+
+@pytest.fixture
+def model(config, vocabulary):
+    """A model whose predictions differ from character to character."""
+    torch.manual_seed(1)
+    model = build_model(config.model, vocabulary.size)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(2)
+    return model.eval()

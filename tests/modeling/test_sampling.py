@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+import torch
+
+from modeling.models import build_model
+from modeling.sampling import sample
+from modeling.vocab import FILE_MARK, MARK_ID, UNKNOWN_ID
+
+
+def texts(model, vocabulary, **settings):
+    return np.concatenate(list(sample(model, vocabulary, **settings)), axis=1)
+
+
+def test_a_seed_gives_the_same_text_whatever_streams_stand_beside_it(vocabulary, config):
+    torch.manual_seed(0)
+    model = build_model(config.model, vocabulary.size).eval()
+    together = texts(model, vocabulary, seeds=range(40), length=300)
+    for seeds in ([0], [39], [5, 3], range(7, 20), [1, 1, 2, 30, 4]):
+        alone = texts(model, vocabulary, seeds=seeds, length=300)
+        assert np.array_equal(alone, together[list(seeds)])
+    assert len(np.unique(together, axis=0)) == 40
+
+
+def test_blocks_have_the_length_asked_for_and_do_not_change_the_text(model, vocabulary):
+    whole = texts(model, vocabulary, seeds=[1, 2], length=50, block_length=50)
+    blocks = list(sample(model, vocabulary, seeds=[1, 2], length=50, block_length=16))
+    assert [block.shape for block in blocks] == [(2, 16), (2, 16), (2, 16), (2, 2)]
+    assert blocks[0].dtype == np.uint16
+    assert np.array_equal(np.concatenate(blocks, axis=1), whole)
+
+
+def test_first_characters_are_drawn_from_the_distribution_of_the_model(model, vocabulary):
+    logits = model(torch.tensor([[MARK_ID]]))[0][0, 0].detach()
+    for temperature in (0.5, 1.0, 2.0):
+        scaled = logits / temperature
+        scaled[UNKNOWN_ID] = -np.inf
+        wanted = scaled.softmax(0).numpy()
+        drawn = texts(model, vocabulary, seeds=range(4000), length=1, temperature=temperature)
+        seen = np.bincount(drawn[:, 0], minlength=vocabulary.size) / 4000
+        assert np.abs(seen - wanted).max() < 4 * np.sqrt(0.25 / 4000)
+        assert seen[UNKNOWN_ID] == 0
+
+
+def test_a_sample_is_greedy_at_temperature_0(model, vocabulary):
+    drawn = texts(model, vocabulary, seeds=[1, 2], length=30, temperature=0)
+    assert np.array_equal(drawn[0], drawn[1])
+    assert np.array_equal(
+        drawn[0], texts(model, vocabulary, seeds=[9], length=30, top_k=1, temperature=1)[0]
+    )
+
+
+def test_the_text_follows_from_the_state_that_training_and_scoring_use(model, vocabulary):
+    """A greedy text is the likeliest one to the model's own forward, marks included."""
+    with torch.no_grad():
+        model.output.bias[MARK_ID] += 3
+        model.output.bias[UNKNOWN_ID] -= 100
+    prompt = "def f"
+    drawn = texts(model, vocabulary, seeds=[1], length=60, temperature=0, prompt=prompt)[0]
+    ids = np.concatenate([vocabulary.encode(FILE_MARK + prompt), drawn]).astype(np.int64)
+    start = 0
+    for place in range(len(prompt) + 1, len(ids)):
+        logits = model(torch.from_numpy(ids[None, start:place]))[0][0, -1]
+        assert int(logits.argmax()) == ids[place]
+        start = place if ids[place] == MARK_ID else start
+    assert start > 0
+
+
+def test_a_prompt_stands_at_the_start_of_a_document_marked_or_not(model, vocabulary):
+    one = texts(model, vocabulary, seeds=[1], length=40, prompt="def")
+    two = texts(model, vocabulary, seeds=[1], length=40, prompt=f"{FILE_MARK}def")
+    other = texts(model, vocabulary, seeds=[1], length=40)
+    assert np.array_equal(one, two)
+    assert not np.array_equal(one, other)
+
+
+def test_characters_the_model_does_not_know_are_named(model, vocabulary):
+    with pytest.raises(
+        ValueError, match="prompt: characters the model does not know: '\u00e9\u20ac'"
+    ):
+        sample(model, vocabulary, seeds=[1], length=5, prompt="d\u20ac\u00e9f\u20ac")
+
+
+def test_top_k_and_top_p_leave_the_likeliest_characters_only(model, vocabulary):
+    logits = model(torch.tensor([[MARK_ID]]))[0][0, 0].detach()
+    logits[UNKNOWN_ID] = -np.inf
+    ordered = logits.argsort(descending=True).tolist()
+    seen = texts(model, vocabulary, seeds=range(500), length=1, top_k=3)
+    assert set(seen[:, 0].tolist()) == set(ordered[:3])
+    sums = logits.softmax(0)[ordered].cumsum(0)
+    needed = int((sums < 0.6).sum()) + 1
+    seen = texts(model, vocabulary, seeds=range(2000), length=1, top_p=0.6)
+    assert set(seen[:, 0].tolist()) == set(ordered[:needed])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"seeds": []},
+        {"seeds": [-1]},
+        {"length": 0},
+        {"temperature": -1},
+        {"temperature": float("nan")},
+        {"top_k": 0},
+        {"top_p": 0.0},
+        {"top_p": 1.5},
+    ],
+)
+def test_numbers_out_of_range_are_refused_before_anything_is_drawn(model, vocabulary, wrong):
+    settings = {"seeds": [1], "length": 5} | wrong
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        sample(model, vocabulary, **settings)
