@@ -1,0 +1,1 @@
+"""Orchestration: the stages, their plan, their Prefect flows and the command line."""

@@ -1,0 +1,288 @@
+"""The command line. Results go to stdout, progress and errors to stderr.
+
+Exit status: 0 done, 1 something broke, 2 the user's mistake, said in one line.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from corpora.errors import CorpusError, SourceError, SpecError
+from evaluation.errors import ScoreError
+from flows.run import OptionError, Options, StageName, prepare
+from flows.settings import Settings
+from flows.stage import StageError
+from modeling.presets import PRESETS
+
+USER_MISTAKES = (SpecError, SourceError, OptionError, StageError, CorpusError, ScoreError)
+EPILOG = """
+Settings by environment:
+
+  CHARMILL_ARTIFACTS   root of everything that is written (default: artifacts/)
+
+  CHARMILL_DATASETS    folder of your own dataset TOMLs (default: ~/.config/charmill/datasets)
+
+  CHARMILL_DEVICE      auto, cpu, cuda, cuda:N or mps (default: auto)
+
+Examples:
+
+  charmill run python-stdlib                    everything, ends with a report
+
+  charmill run torch --preset base --budget 10m  a longer training
+
+  charmill run torch --only corpus --set corpus.max_bytes=50000
+
+  charmill sample python-stdlib --prompt "def " --stream
+
+  charmill score program.lua --language lua --json
+"""
+
+app = typer.Typer(
+    name="charmill",
+    help="Train a character-level LSTM on any body of text, and report honestly what it learned.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+Dataset = Annotated[str, typer.Argument(help="Name of a dataset; see `charmill datasets`.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+@app.command()
+def run(
+    dataset: Dataset,
+    preset: Annotated[
+        str | None, typer.Option(help=f"Size and recipe: {', '.join(PRESETS)}.")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="How long to train: 90s, 3m, 2h, 2Mchars, 3epochs.")
+    ] = None,
+    start: Annotated[
+        StageName | None,
+        typer.Option("--from", help="Start here; take what is before it as it stands."),
+    ] = None,
+    only: Annotated[
+        StageName | None, typer.Option(help="Run this stage alone, on what is before it.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Run again even what is current; keeps the old.")
+    ] = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="As train.seed=1 or corpus.max_bytes=9000."
+        ),
+    ] = None,
+    plan_only: Annotated[
+        bool, typer.Option("--plan", help="Say what would be done, and why; do nothing.")
+    ] = False,
+) -> None:
+    """Fetch, build the corpus, train, sample, evaluate: whatever of it is not current.
+
+    Says first what will be reused and what will run, and why. A run that was killed goes on where
+    it was. Example: charmill run torch --preset base --budget 10m
+    """
+    from flows.layout import Layout
+    from flows.plan import make_plan
+    from flows.stage import check_space
+    from flows.terminal import err, show_plan, show_result
+
+    options = Options(
+        preset=preset,
+        budget=budget,
+        overrides=tuple(overrides or ()),
+        start=start,
+        only=only,
+        force=force,
+    )
+    settings = Settings()
+    layout = Layout(settings.artifacts_root)
+    plan = make_plan(prepare(dataset, options, settings.dataset_folders), options, layout)
+    show_plan(plan)
+    if plan_only:
+        return
+    if plan.is_current:
+        for decision in plan.decisions:
+            layout.point_latest(decision.stage, dataset, decision.key)
+        err.print("Everything is current: nothing to run.")
+    else:
+        check_space(layout)
+        _run_flow(dataset, options, settings)
+    show_result(layout, dataset, only or "evaluate")
+
+
+@app.command()
+def datasets(as_json: AsJson = False) -> None:
+    """List the datasets that ship and your own."""
+    from corpora.spec import dataset_files, load_dataset
+    from flows.terminal import out, table
+
+    folders = Settings().dataset_folders
+    specs = {name: load_dataset(name, folders) for name in dataset_files(folders)}
+    if as_json:
+        rows = {name: spec.model_dump(mode="json") for name, spec in specs.items()}
+        out.print_json(json.dumps(rows))
+        return
+    rows = [(name, spec.language, spec.source.kind, spec.title) for name, spec in specs.items()]
+    out.print(table(("dataset", "language", "source", "title"), rows))
+
+
+@app.command()
+def status(
+    dataset: Annotated[str | None, typer.Argument(help="Leave out for all datasets.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which stages are done, when, and what was left unfinished."""
+    from corpora.spec import dataset_files
+    from flows.layout import Layout
+    from flows.shelf import dataset_state
+    from flows.terminal import out, status_table
+
+    settings = Settings()
+    known = dataset_files(settings.dataset_folders)
+    if dataset is not None and dataset not in known:
+        raise SpecError(f"no dataset {dataset!r}; known: {', '.join(known)}")
+    layout = Layout(settings.artifacts_root)
+    names = [dataset] if dataset else list(known)
+    states = {name: dataset_state(layout, name) for name in names}
+    if as_json:
+        data = {name: [state.to_dict() for state in rows] for name, rows in states.items()}
+        out.print_json(json.dumps(data))
+    else:
+        out.print(status_table(states))
+
+
+@app.command()
+def sample(
+    dataset: Dataset,
+    prompt: Annotated[str, typer.Option(help="Text to go on from; empty: a new file.")] = "",
+    temperature: Annotated[float, typer.Option(help="Below 1 bolder, above 1 wilder.")] = 0.8,
+    length: Annotated[int, typer.Option(help="Characters to write.")] = 1000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same text.")] = 0,
+    stream: Annotated[bool, typer.Option("--stream", help="Print while writing.")] = False,
+) -> None:
+    """Let the dataset's newest model write.
+
+    Example: charmill sample python-stdlib --prompt "def main(" --stream
+    """
+    from flows.layout import Layout
+    from flows.sample import write_one
+    from flows.shelf import latest_folder
+
+    settings = Settings()
+    prepare(dataset, Options(), settings.dataset_folders)
+    folder = latest_folder(Layout(settings.artifacts_root), "train", dataset)
+    pieces = write_one(
+        folder,
+        device=settings.device,
+        prompt=prompt,
+        temperature=temperature,
+        length=length,
+        seed=seed,
+    )
+    sys.stdout.write(prompt)
+    for piece in pieces if stream else ["".join(pieces)]:
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+
+
+@app.command()
+def score(
+    path: Annotated[Path, typer.Argument(help="Any text file, or a folder of them.")],
+    language: Annotated[str, typer.Option(help="python, c, java, lua, scala or prose.")],
+    as_json: AsJson = False,
+    per_file: Annotated[bool, typer.Option("--per-file", help="With --json: each file.")] = False,
+) -> None:
+    """Score real text: does it parse, do its brackets and blocks balance?
+
+    Example: charmill score program.lua --language lua --json
+    """
+    from evaluation.score import find_files, score_files, sum_up
+    from flows.terminal import out, score_table, tracked
+
+    paths = find_files(path, language)
+    result = sum_up(list(tracked(score_files(paths, language), len(paths))), language)
+    if as_json:
+        sys.stdout.write(json.dumps(result.to_dict(per_file=per_file), indent=1) + "\n")
+    else:
+        out.print(score_table(result.metrics))
+
+
+@app.command()
+def report(
+    dataset: Dataset,
+    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Say the verdict of the newest report, and where it stands."""
+    from flows.layout import Layout
+    from flows.shelf import latest_folder, verdict
+    from flows.terminal import out
+
+    settings = Settings()
+    prepare(dataset, Options(), settings.dataset_folders)
+    folder = latest_folder(Layout(settings.artifacts_root), "evaluate", dataset)
+    out.print(verdict(folder), markup=False)
+    out.print(str(folder / "report.html"), markup=False)
+    if open_it:
+        typer.launch((folder / "report.html").as_uri())
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(help="Where the Prefect UI will be.")] = 4200,
+) -> None:
+    """Start Prefect's server and UI on this machine, with every dataset's pipeline in it.
+
+    Listens on 127.0.0.1 only. Ctrl-C stops everything.
+    """
+    from flows.serve import serve_all
+
+    serve_all(Settings(), port)
+
+
+def _run_flow(dataset: str, options: Options, settings: Settings) -> None:
+    """Run the pipeline in this process, with an embedded Prefect."""
+    from flows.prefect_home import embed
+    from flows.progress import reporting
+    from flows.terminal import TerminalReporter, err
+
+    err.print("[dim]starting Prefect ...[/]")
+    embed(settings)
+    from flows.pipeline import pipeline
+
+    reporter = TerminalReporter()
+    try:
+        with reporting(reporter):
+            pipeline(dataset, options)
+    finally:
+        reporter.close()
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one line and exit status 2."""
+    try:
+        status_code = app(standalone_mode=False)
+    except TyperException as error:
+        sys.exit(_complain(error.format_message()))
+    except USER_MISTAKES as error:
+        sys.exit(_complain(str(error)))
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("charmill: stopped; what was finished is kept, run again to go on\n")
+        sys.exit(130)
+    sys.exit(status_code or 0)
+
+
+def _complain(message: str) -> int:
+    sys.stderr.write(f"charmill: {' '.join(message.split())}\n")
+    return 2
+
+
+if __name__ == "__main__":
+    main()

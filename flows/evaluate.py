@@ -1,0 +1,218 @@
+"""Evaluate: judge model and samples against floor and control, and write the report."""
+
+from collections.abc import Generator, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from flows.computing import device_of
+from flows.manifest import Manifest
+from flows.progress import Update
+from flows.run import Run, StageName
+from flows.stage import Stage, Workplace
+from flows.wording import duration
+
+if TYPE_CHECKING:
+    from evaluation.assess import Findings, Material
+    from evaluation.results import Evaluation, FunnelStep, PreviousRun
+
+UPSTREAM: tuple[StageName, ...] = ("fetch", "corpus", "train", "sample")
+
+
+def _parameters(run: Run) -> dict[str, Any]:
+    spec = run.spec
+    words = {"title": spec.title, "description": spec.description, "language": spec.language}
+    return run.evaluate.model_dump(mode="json") | words | {"preset": run.preset}
+
+
+def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
+    from evaluation.assess import assess
+    from evaluation.ladder import best_ngram, model_row
+    from evaluation.report import write_report
+
+    judging = assess(_material(place), place.run.evaluate)
+    while True:
+        try:
+            fraction, doing = next(judging)
+        except StopIteration as end:
+            findings = end.value
+            break
+        yield Update(fraction, doing)
+    yield Update(0.99, "writing the report")
+    evaluation = _evaluation(place, findings)
+    write_report(evaluation, place.directory)
+    model, rival = model_row(findings.ladder), best_ngram(findings.ladder)
+    return {
+        "verdict": findings.verdict,
+        "bits_per_char": model.bits_per_char,
+        "gain_over_ngram": rival.bits_per_char - model.bits_per_char,
+        "headline": findings.headline,
+        "headline_value": _headline_value(findings),
+        "seconds_in_all": sum(one.seconds for one in _manifests(place).values()),
+    }
+
+
+def _material(place: Workplace) -> "Material":
+    from corpora.store import read_documents
+    from evaluation.assess import Material
+    from modeling.checkpoint import load_model
+    from modeling.samples import read_samples
+
+    corpus = place.inputs["corpus"]
+    model, vocabulary, _ = load_model(place.inputs["train"], device_of(place.settings.device))
+    return Material(
+        title=place.run.spec.title,
+        language=place.run.spec.language,
+        train=list(read_documents(corpus, "train")),
+        validation=list(read_documents(corpus, "validation")),
+        test=list(read_documents(corpus, "test")),
+        model=model,
+        vocabulary=vocabulary,
+        samples=read_samples(place.inputs["sample"]),
+    )
+
+
+def _evaluation(place: Workplace, findings: "Findings") -> "Evaluation":
+    """Findings, and all that is known about how they came to be."""
+    from corpora.store import CorpusSummary
+    from evaluation.results import CurvePoint, Evaluation
+    from modeling.metrics import read_metrics
+
+    spec, manifests = place.run.spec, _manifests(place)
+    summary = CorpusSummary.load(place.inputs["corpus"])
+    return Evaluation(
+        dataset=place.run.dataset,
+        title=spec.title,
+        description=spec.description,
+        language=spec.language,
+        key=place.key,
+        created=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
+        verdict=findings.verdict,
+        headline=findings.headline,
+        ladder=findings.ladder,
+        groups=findings.groups,
+        curve=[
+            CurvePoint(
+                characters=point.characters,
+                seconds=point.seconds,
+                train_bits=point.train_bits,
+                validation_bits=point.validation_bits,
+            )
+            for point in read_metrics(place.inputs["train"])
+        ],
+        funnel=list(_funnel(summary.seen, summary.funnel)),
+        licenses=summary.licenses,
+        split={name: (size.files, size.characters) for name, size in summary.splits.items()},
+        notes=list(_notes(summary.funnel)),
+        samples=findings.samples,
+        cost=dict(_cost(manifests)),
+        identity=dict(_identity(place, manifests, summary.digest)),
+        threats=findings.threats,
+        history=list(_history(place)),
+    )
+
+
+def _manifests(place: Workplace) -> dict[str, Manifest]:
+    return {name: Manifest.load(place.inputs[name]) for name in UPSTREAM}
+
+
+def _funnel(seen: tuple[int, int], rows: Any) -> "Iterator[FunnelStep]":
+    from evaluation.results import FunnelStep
+
+    files, size = seen
+    yield FunnelStep(
+        name="in the source", files_left=files, bytes_left=size, files_dropped=0, bytes_dropped=0
+    )
+    for row in rows:
+        yield FunnelStep(
+            name=row.reason,
+            files_left=row.files_left,
+            bytes_left=row.bytes_left,
+            files_dropped=row.files_dropped,
+            bytes_dropped=row.bytes_dropped,
+        )
+
+
+def _notes(rows: Any) -> Iterator[str]:
+    copies = sum(row.files_dropped for row in rows if row.reason == "duplicate")
+    if copies:
+        yield (
+            f"{copies} files were exact copies of others and were left out; kept, some of them "
+            "would have stood in both training and test text."
+        )
+
+
+def _cost(manifests: Mapping[str, Manifest]) -> Iterator[tuple[str, str]]:
+    train = manifests["train"]
+    made = train.summary
+    speed = made["characters"] / max(made["seconds"], 1e-9)
+    words = (
+        f"{duration(made['seconds'])}, {made['characters']:,} characters, {speed:,.0f} a second, "
+        f"{made['parameters']:,} parameters"
+    )
+    yield "training", words
+    yield "hardware", made["device"]
+    resumed = train.attempts - 1
+    yield "resumed", f"{resumed} times" if resumed else "never"
+    for name in ("fetch", "corpus", "sample"):
+        yield name, duration(manifests[name].seconds)
+
+
+def _identity(
+    place: Workplace, manifests: Mapping[str, Manifest], corpus_digest: str
+) -> Iterator[tuple[str, str]]:
+    import hashlib
+
+    for label, found in manifests["fetch"].summary["found"].items():
+        yield f"source {label}", found
+    yield "corpus", corpus_digest
+    weights = (place.inputs["train"] / "model.safetensors").read_bytes()
+    yield "model weights", hashlib.sha256(weights).hexdigest()
+    yield "preset", f"{place.run.preset}, budget {manifests['train'].parameters['budget']}"
+    yield "seeds", f"training {manifests['train'].parameters['seed']}, " + _sample_seeds(manifests)
+    for name, manifest in manifests.items():
+        yield f"{name} key", manifest.key
+    for name, version in manifests["train"].software.items():
+        yield name, version
+
+
+def _sample_seeds(manifests: Mapping[str, Manifest]) -> str:
+    spec = manifests["sample"].parameters
+    return f"samples {spec['seed']} to {spec['seed'] + spec['samples'] - 1} at each temperature"
+
+
+def _history(place: Workplace) -> "Iterator[PreviousRun]":
+    """Earlier reports of this dataset, the newest first."""
+    from evaluation.results import PreviousRun
+
+    dataset = place.run.dataset
+    for key in reversed(place.layout.keys("evaluate", dataset)):
+        known = Manifest.load(place.layout.published("evaluate", dataset, key))
+        yield PreviousRun(
+            key=key,
+            created=known.created,
+            preset=known.parameters["preset"],
+            bits_per_char=known.summary["bits_per_char"],
+            gain_over_ngram=known.summary["gain_over_ngram"],
+            headline_metric=known.summary["headline_value"],
+            seconds=known.summary["seconds_in_all"],
+        )
+
+
+def _headline_value(findings: "Findings") -> float | None:
+    """The headline metric at its best temperature."""
+    metrics = (
+        group.metrics.get(findings.headline)
+        for group in findings.groups
+        if group.role == "model" and findings.headline
+    )
+    values = [metric.value for metric in metrics if metric and metric.value is not None]
+    return max(values, default=None)
+
+
+EVALUATE = Stage(
+    name="evaluate",
+    version=1,
+    inputs=UPSTREAM,
+    parameters=_parameters,
+    work=_work,
+)

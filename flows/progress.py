@@ -1,0 +1,92 @@
+"""Progress leaves the stages as values; who shows them is the caller's choice.
+
+In a terminal that is a bar (`terminal.py`), in a Prefect run lines in its log.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Protocol
+
+from flows.manifest import Manifest
+
+logger = logging.getLogger(__name__)
+LOG_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """How far a stage is: `fraction` from 0 to 1, None if nobody knows; `text` says the rest."""
+
+    fraction: float | None
+    text: str
+
+
+class Reporter(Protocol):
+    """Shows what the stages do."""
+
+    def started(self, stage: str, dataset: str) -> None:
+        """A stage begins its work."""
+        ...
+
+    def waiting(self, stage: str, dataset: str) -> None:
+        """A stage waits for another process that makes the same thing."""
+        ...
+
+    def update(self, update: Update) -> None:
+        """The stage at work is so far."""
+        ...
+
+    def finished(self, manifest: Manifest, *, reused: bool) -> None:
+        """A stage is done, or was found done."""
+        ...
+
+
+class LogReporter:
+    """Says the beginning, the end, and now and then the progress, in the log."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def started(self, stage: str, dataset: str) -> None:
+        """Log the beginning."""
+        self._last = time.monotonic()
+        logger.info("%s of %s: begins", stage, dataset)
+
+    def waiting(self, stage: str, dataset: str) -> None:
+        """Log that another process is making the same thing."""
+        logger.info("%s of %s: waits for another run that makes the same", stage, dataset)
+
+    def update(self, update: Update) -> None:
+        """Log progress, at most every LOG_SECONDS."""
+        now = time.monotonic()
+        if now - self._last >= LOG_SECONDS:
+            self._last = now
+            percent = "" if update.fraction is None else f"{update.fraction:.0%} "
+            logger.info("%s%s", percent, update.text)
+
+    def finished(self, manifest: Manifest, *, reused: bool) -> None:
+        """Log the end."""
+        verb = "reused" if reused else f"made in {manifest.seconds:.1f} s"
+        logger.info("%s of %s: %s %s", manifest.stage, manifest.dataset, manifest.key, verb)
+
+
+_current: ContextVar[Reporter | None] = ContextVar("reporter", default=None)
+
+
+def current_reporter() -> Reporter:
+    """The reporter in force: the one set by `reporting`, or the log."""
+    return _current.get() or LogReporter()
+
+
+@contextmanager
+def reporting(reporter: Reporter) -> Iterator[None]:
+    """Let `reporter` show what happens inside."""
+    token = _current.set(reporter)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,151 @@
+"""What the command line shows: a bar per stage, the plan, the tables. Progress goes to stderr.
+
+Where stderr is no terminal, a bar would be noise in a log: a line every few seconds instead.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from evaluation.catalogue import interval_text, value_text
+from evaluation.results import Metric
+from flows.layout import Layout
+from flows.manifest import Manifest
+from flows.plan import Plan
+from flows.progress import Update
+from flows.run import STAGE_NAMES, StageName
+from flows.shelf import StageState, latest_folder, verdict
+from flows.wording import duration
+
+LINE_SECONDS = 10.0
+Item = TypeVar("Item")
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class TerminalReporter:
+    """Shows the stages of one run as bars."""
+
+    def __init__(self) -> None:
+        self._bars = Progress(
+            TextColumn("{task.fields[stage]:<8}", style="bold"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=err,
+            disable=not err.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._stage = ""
+        self._line_due = 0.0
+
+    def started(self, stage: str, dataset: str) -> None:
+        """Begin a bar."""
+        self._stage = stage
+        self._line_due = time.monotonic() + LINE_SECONDS
+        self._bars.start()
+        self._task = self._bars.add_task(f"of {dataset}", total=1.0, stage=stage)
+        self._say(f"begins, of {dataset}")
+
+    def waiting(self, stage: str, dataset: str) -> None:
+        """Say that another process is making the same thing."""
+        err.print(f"{stage:<8} waits: another run is making the same of {dataset}")
+
+    def update(self, update: Update) -> None:
+        """Move the bar."""
+        text = escape(update.text)
+        if self._task is not None:
+            self._bars.update(self._task, completed=update.fraction or 0.0, description=text)
+        if time.monotonic() >= self._line_due:
+            self._line_due = time.monotonic() + LINE_SECONDS
+            percent = "" if update.fraction is None else f"{update.fraction:>4.0%}  "
+            self._say(f"{percent}{text}")
+
+    def finished(self, manifest: Manifest, *, reused: bool) -> None:
+        """End the bar."""
+        verb = "was made by another run" if reused else f"done in {duration(manifest.seconds)}"
+        if self._task is not None:
+            self._bars.update(self._task, completed=1.0, description=verb)
+            self._bars.stop_task(self._task)
+        self._task = None
+        self._bars.stop()
+        self._say(verb)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self._bars.stop()
+
+    def _say(self, text: str) -> None:
+        if not err.is_terminal:
+            err.print(f"{self._stage:<8} {text}")
+
+
+def show_plan(plan: Plan) -> None:
+    """Print what will be done about every stage, and why."""
+    for decision in plan.decisions:
+        style = "dim" if decision.action == "reuse" else "bold"
+        head = f"{decision.action:<5} {decision.stage:<8}"
+        why = escape(decision.reason) + _about(decision.seconds)
+        err.print(f"[{style}]{head}[/] [dim]{decision.key[:8]}[/]  {why}")
+    if not plan.is_current and plan.seconds is not None:
+        err.print(f"[dim]about {duration(plan.seconds)} in all[/]")
+
+
+def _about(seconds: float | None) -> str:
+    return "" if seconds is None else f", about {duration(seconds)}"
+
+
+def show_result(layout: Layout, dataset: str, last: StageName) -> None:
+    """End a run with the verdict, where the report stands, and what to do next."""
+    folder = latest_folder(layout, last, dataset)
+    if last != "evaluate":
+        out.print(f"{last} of {dataset}: {folder}", markup=False)
+        return
+    out.print(f"\n{verdict(folder)}", markup=False)
+    out.print(f"Report: {folder / 'report.html'}", markup=False)
+    out.print(
+        f"Next: `charmill report {dataset} --open` to read it, "
+        f"`charmill sample {dataset} --stream` to watch it write, "
+        f"`charmill run {dataset} --preset base` to train longer.",
+        markup=False,
+    )
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """A plain table."""
+    result = Table(*headers, box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for row in rows:
+        result.add_row(*map(escape, row))
+    return result
+
+
+def status_table(states: Mapping[str, Sequence[StageState]]) -> Table:
+    """A row per dataset, a column per stage: when it was made, and whether something is left."""
+    rows = ((name, *map(_cell, row)) for name, row in states.items())
+    return table(("dataset", *STAGE_NAMES), rows)
+
+
+def score_table(metrics: Mapping[str, Metric]) -> Table:
+    """A row per metric."""
+    rows = (
+        (key, value_text(key, metric), interval_text(key, metric), f"{metric.n:,}")
+        for key, metric in metrics.items()
+    )
+    return table(("metric", "value", "95 % interval", "n"), rows)
+
+
+def _cell(state: StageState) -> str:
+    made = state.manifest.created[:16].replace("T", " ") if state.manifest else "-"
+    return f"{made} (unfinished: {len(state.unfinished)})" if state.unfinished else made
+
+
+def tracked(items: Iterable[Item], total: int) -> Iterator[Item]:
+    """Pass items through and show how many there were; silent if it takes no time."""
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as bars:
+        yield from bars.track(items, total=total, description="scoring")

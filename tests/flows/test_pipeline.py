@@ -1,0 +1,72 @@
+"""The pipeline as a user runs it: embedded Prefect, report, rerun of a stage, nothing to do."""
+
+import json
+import sqlite3
+import time
+
+from tests.flows.conftest import Tiny
+from tests.flows.test_cli import charmill
+
+
+def succeeded(tiny: Tiny, *arguments: str):
+    done = charmill(tiny, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def prefect_rows(tiny: Tiny, query: str) -> list[tuple]:
+    database = tiny.layout.prefect_home / "prefect.db"
+    with sqlite3.connect(database) as connection:
+        rows = connection.execute(query).fetchall()
+    connection.close()
+    return rows
+
+
+def test_a_dataset_goes_from_nothing_to_a_report_and_stays_current(tiny):
+    done = succeeded(tiny, "run", "tiny")
+    verdict, report, advice = done.stdout.strip().splitlines()
+    assert "the LSTM needs" in verdict
+    assert "fewer than the best n-gram" in verdict or "more than the best n-gram" in verdict
+    path = report.removeprefix("Report: ")
+    assert path.startswith(str(tiny.layout.published("evaluate", "tiny", "")))
+    assert advice.startswith("Next: ")
+
+    flows = prefect_rows(tiny, "select name, state_type from flow_run order by created")
+    assert [name for name, _ in flows] == [
+        f"{flow} tiny" for flow in ("pipeline", "fetch", "corpus", "train", "sample", "evaluate")
+    ]
+    assert {state for _, state in flows} == {"COMPLETED"}
+    ((key, artifact),) = prefect_rows(tiny, "select key, data from artifact")
+    assert key == "report-tiny"
+    assert "data:image/png;base64," in artifact
+
+    database = tiny.layout.prefect_home / "prefect.db"
+    before, began = database.stat().st_mtime_ns, time.monotonic()
+    again = succeeded(tiny, "run", "tiny")
+    assert time.monotonic() - began < 5
+    assert "Everything is current: nothing to run." in again.stderr
+    assert again.stderr.count("same input, settings and code as on") == 5
+    assert again.stdout.strip().splitlines()[1] == report
+    assert database.stat().st_mtime_ns == before
+
+    tiny.toml.write_text(tiny.toml.read_text().replace("split", "max_bytes = 290\nsplit"))
+    only = succeeded(tiny, "run", "tiny", "--only", "corpus")
+    assert "max_bytes 1000000 -> 290" in only.stderr
+    assert len(tiny.layout.keys("corpus", "tiny")) == 2
+    assert len(tiny.layout.keys("train", "tiny")) == 1
+    after = succeeded(tiny, "run", "tiny", "--plan")
+    assert "corpus changed" in after.stderr
+
+    status = json.loads(succeeded(tiny, "status", "tiny", "--json").stdout)
+    assert [stage["stage"] for stage in status["tiny"]][2] == "train"
+    text = succeeded(tiny, "sample", "tiny", "--prompt", "def ", "--length", "50").stdout
+    assert text.startswith("def ")
+    assert succeeded(tiny, "report", "tiny").stdout.splitlines() == [verdict, path]
+
+
+def test_a_mistake_found_while_running_is_one_line_too(tiny):
+    tiny.toml.write_text(tiny.toml.read_text().replace("validation = 0.15", "validation = 1e-9"))
+    done = charmill(tiny, "run", "tiny")
+    assert done.returncode == 2
+    assert "none of them in validation" in done.stderr
+    assert "Traceback" not in done.stderr
