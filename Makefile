@@ -27,11 +27,11 @@ serve: $(READY) ## Start the Prefect UI on this machine, with every pipeline in 
 
 .PHONY: test
 test: $(READY) ## Run the tests that take minutes at most
-	$(BIN)/python -m pytest -m "not slow and not browser"
+	$(BIN)/python -m pytest -m "not slow"
 
 .PHONY: test-slow
 test-slow: $(READY) ## Run the long tests: fault injection over many rounds, whole pipelines
-	$(BIN)/python -m pytest -m "slow and not browser"
+	$(BIN)/python -m pytest -m slow
 
 .PHONY: check
 check: $(READY) ## Format, lint, types and the directions of imports

@@ -11,7 +11,7 @@ from corpora.document import Document
 from evaluation.groups import Judged, judge, windows
 from evaluation.ladder import HeldOut, baseline_rows
 from evaluation.ngram import NgramCounts
-from evaluation.originality import CopyIndex
+from evaluation.originality import CopyIndex, fewest
 from evaluation.results import LadderRow, Role, SampleGroup, ShownSample
 from evaluation.scorers import SCORERS
 from evaluation.spec import EvaluateSpec
@@ -182,7 +182,7 @@ def _shown(
                     temperature=sample.temperature,
                     text=sample.continuation,
                     first_error=scores[sample.temperature][place].first_error,
-                    copied=tuple(copies.spans(sample.continuation)),
+                    copied=tuple(fewest(copies.spans(sample.continuation))),
                     surprisal=tuple(sample.surprisal),
                 )
             )

@@ -133,6 +133,22 @@ class CopyIndex:
         return agreeing
 
 
+def fewest(spans: Sequence[CopiedSpan]) -> list[CopiedSpan]:
+    """Of spans by start, the fewest that hold the same characters.
+
+    A sample that repeats one line of the training text holds a span at every offset.
+    """
+    chosen: list[CopiedSpan] = []
+    reached, best = 0, None
+    for span in spans:
+        if best and span.start > reached:
+            chosen.append(best)
+            reached, best = best.end, None
+        if span.end > max(reached, best.end if best else 0):
+            best = span
+    return [*chosen, best] if best else chosen
+
+
 def copy_tallies(sample: str, spans: Sequence[CopiedSpan]) -> Mapping[str, Tally]:
     """Sum up what `CopyIndex.spans` found in a sample; an empty sample gives empty tallies.
 

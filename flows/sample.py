@@ -18,7 +18,7 @@ def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
     import numpy as np
 
     from modeling.checkpoint import load_model
-    from modeling.likelihood import sample_surprisal
+    from modeling.likelihood import sample_surprisals
     from modeling.samples import Sample, write_samples
     from modeling.sampling import sample
     from modeling.vocab import FILE_MARK
@@ -36,17 +36,18 @@ def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
             blocks.append(block)
             done = turn * spec.length + sum(block.shape[1] for block in blocks)
             yield Update(done / total, f"temperature {temperature:g}, {len(seeds)} at once")
-        yield Update((turn + 1) / total * spec.length, f"temperature {temperature:g}, surprisal")
-        for seed, ids in zip(seeds, np.concatenate(blocks, axis=1), strict=True):
-            written.append(
-                Sample(
-                    seed=seed,
-                    temperature=temperature,
-                    prompt=FILE_MARK,
-                    continuation=vocabulary.decode(ids),
-                    surprisal=sample_surprisal(model, vocabulary, ids).tolist(),
-                )
+        streams = np.concatenate(blocks, axis=1)
+        bits = sample_surprisals(model, vocabulary, streams)
+        written += [
+            Sample(
+                seed=seed,
+                temperature=temperature,
+                prompt=FILE_MARK,
+                continuation=vocabulary.decode(ids),
+                surprisal=surprisal.tolist(),
             )
+            for seed, ids, surprisal in zip(seeds, streams, bits, strict=True)
+        ]
     write_samples(place.directory, written)
     return {"samples": len(written), "characters": len(written) * spec.length}
 

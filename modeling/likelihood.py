@@ -65,20 +65,23 @@ def bits_of_documents(
     return sums
 
 
-def sample_surprisal(model: CharLSTM, vocabulary: Vocabulary, ids: Ids) -> Bits:
-    """Bits of every character of a text with marks in it, (len(ids),) float64.
+def sample_surprisals(
+    model: CharLSTM, vocabulary: Vocabulary, samples: Sequence[Ids]
+) -> list[Bits]:
+    """Bits of every character of texts with marks in them, (len(sample),) float64 each.
 
     Args:
         model: as in `surprisals`.
         vocabulary: the model's.
-        ids: a text that stands at the start of a document, its mark left out. A mark inside is
+        samples: texts that stand at the start of a document, its mark left out. A mark inside is
             charged as the end of its document; what follows it is given that mark alone.
     """
-    marks = np.flatnonzero(ids == MARK_ID) + 1
-    parts = np.split(ids, marks)
-    documents = [np.concatenate([np.zeros(1, np.uint16), part]) for part in parts]
+    mark = np.array([MARK_ID], np.uint16)
+    parts = [np.split(ids, np.flatnonzero(ids == MARK_ID) + 1) for ids in samples]
+    documents = [np.concatenate([mark, part]) for of_sample in parts for part in of_sample]
     scored = dict(surprisals(model, vocabulary, documents))
-    return np.concatenate([scored[index] for index in range(len(parts))])
+    indices = iter(range(len(documents)))
+    return [np.concatenate([scored[next(indices)] for _ in of_sample]) for of_sample in parts]
 
 
 @torch.inference_mode()

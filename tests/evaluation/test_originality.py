@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.originality import BLOCK, MIN_LENGTH, MIN_NOT_BLANK, CopyIndex, copy_tallies
+from evaluation.originality import (
+    BLOCK,
+    MIN_LENGTH,
+    MIN_NOT_BLANK,
+    CopyIndex,
+    copy_tallies,
+    fewest,
+)
 from evaluation.results import CopiedSpan, Tally
 from modeling.vocab import FILE_MARK
 
@@ -149,3 +156,20 @@ def test_tallies_count_overlapping_spans_once():
 def test_tallies_of_an_empty_sample_are_empty():
     empty = {"copied_fraction_50": Tally(0, 0), "longest_copy": Tally(0, 0)}
     assert copy_tallies("", []) == copy_tallies(FILE_MARK, []) == empty
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), max_size=30))
+def test_the_fewest_spans_hold_the_same_characters(pairs):
+    # Longest spans, as an index gives them: by start, none inside another.
+    kept, reached = [], 0
+    for start, length in sorted(pairs, key=lambda pair: (pair[0], -pair[1])):
+        if start + length > reached:
+            kept.append(CopiedSpan(start=start, end=start + length, path="p", license=None))
+            reached = start + length
+    chosen = fewest(kept)
+
+    def held(spans):
+        return {i for span in spans for i in range(span.start, span.end)}
+
+    assert held(chosen) == held(kept)
+    assert all(held([s for s in chosen if s != span]) != held(kept) for span in chosen)

@@ -39,18 +39,18 @@ def test_an_epoch_trains_every_character_exactly_once(lengths, chunk_length):
 
 
 @given(corpora, st.integers(2, 8), st.integers(2, 20))
-def test_parallel_streams_read_all_parts_of_the_corpus_equally_often(
+def test_parallel_streams_begin_all_pieces_of_the_corpus_equally_often(
     lengths, batch_size, chunk_length
 ):
-    stream = corpus([*lengths, chunk_length])
+    stream = corpus([length + 1 for length in [*lengths, chunk_length]])
     batches = Batches(stream, batch_size=batch_size, chunk_length=chunk_length)
-    seen = Counter()
-    while seen.total() < 5 * len(stream):
-        seen.update(pair for row in pairs(batches.next(0)) for pair in row)
-    everything = set(zip(stream.tolist(), [*stream[1:].tolist(), 0], strict=True))
-    counts = {seen[pair] for pair in everything}
-    assert set(seen) == everything
-    assert max(counts) - min(counts) <= 2
+    begun = Counter()
+    for _ in range(40):
+        batch = batches.next(0)
+        begun.update(row[0] for row, c in zip(pairs(batch), batch.carried, strict=True) if not c)
+    if begun.total() >= len(batches._starts):
+        assert len(begun) == len(batches._starts)
+    assert max(begun.values()) - min(begun.values()) <= 1
 
 
 @given(corpora, st.integers(1, 8), st.integers(2, 20), st.booleans())

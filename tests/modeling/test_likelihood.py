@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from modeling.likelihood import bits_of_documents, sample_surprisal, surprisals
+from modeling.likelihood import bits_of_documents, sample_surprisals, surprisals
 from modeling.validation import Validation
 from modeling.vocab import FILE_MARK, MARK_ID, UNKNOWN_ID
 
@@ -69,7 +69,7 @@ def test_scoring_leaves_the_mode_of_the_model_as_it_was(model, vocabulary, docum
 
 def test_a_sample_is_charged_its_marks_and_begins_anew_after_them(model, vocabulary):
     text = f"x + 1{FILE_MARK}def f{FILE_MARK}{FILE_MARK}return"
-    bits = sample_surprisal(model, vocabulary, vocabulary.encode(text))
+    bits = sample_surprisals(model, vocabulary, [vocabulary.encode(text)])[0]
     assert len(bits) == len(text)
     documents = [vocabulary.encode(FILE_MARK + part) for part in text.split(FILE_MARK)]
     ends = [np.append(document, np.uint16(MARK_ID)) for document in documents[:-1]]
@@ -78,7 +78,7 @@ def test_a_sample_is_charged_its_marks_and_begins_anew_after_them(model, vocabul
 
 
 def test_an_empty_sample_has_no_bits(model, vocabulary):
-    assert sample_surprisal(model, vocabulary, vocabulary.encode("")).shape == (0,)
+    assert sample_surprisals(model, vocabulary, [vocabulary.encode("")])[0].shape == (0,)
 
 
 def test_validation_of_everything_equals_the_bits_of_short_documents(model, vocabulary, documents):
