@@ -27,7 +27,7 @@ serve: $(READY) ## Start the Prefect UI on this machine, with every pipeline in 
 
 .PHONY: test
 test: $(READY) ## Run the tests that take minutes at most
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 .PHONY: test-slow
 test-slow: $(READY) ## Run the long tests: fault injection over many rounds, whole pipelines

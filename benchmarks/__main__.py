@@ -49,8 +49,8 @@ def show(title: str, unit: str, rates: dict[str, list[float]]) -> None:
     base = statistics.median(list(rates.values())[-1])
     for name, values in rates.items():
         middle = statistics.median(values)
-        spread = f"{min(values):,.1f} to {max(values):,.1f}"
-        print(f"  {name:<38} {middle:>12,.1f}   {spread:<24} {middle / base:6.2f} x")
+        spread = f"{min(values):,.4g} to {max(values):,.4g}"
+        print(f"  {name:<38} {middle:>12,.4g}   {spread:<24} {middle / base:8.3g} x")
 
 
 def nothing_to_do() -> dict[str, list[float]]:

@@ -239,13 +239,21 @@ def _locked(place: Workplace, stage: Stage, reporter: Reporter) -> Iterator[None
 
 
 def _no_space(place: Workplace, stage: Stage) -> StageError:
-    written = sum(p.stat().st_size for p in place.directory.rglob("*") if p.is_file())
-    free = shutil.disk_usage(place.layout.root).free
+    """The error of a full disk. What is needed is guessed from the last run and the inputs."""
+    layout, dataset = place.layout, place.run.dataset
+    latest = layout.latest_key(stage.name, dataset)
+    last = [layout.published(stage.name, dataset, latest)] if latest else []
+    needed = max(map(_size, (place.directory, *place.inputs.values(), *last)))
+    free = shutil.disk_usage(layout.root).free
+    about = f", at least {needed:,} are needed" if needed else ""
     return StageError(
-        f"{place.layout.root}: no space left while making {stage.name} of {place.run.dataset}: "
-        f"{written:,} bytes written, {free:,} free; more than {written:,} are needed. "
-        "Finished stages are kept: free some and run again"
+        f"{layout.root}: no space left while making {stage.name} of {dataset}: {free:,} bytes "
+        f"free{about}; finished stages are kept, make room and run again"
     )
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _sync(directory: Path) -> None:

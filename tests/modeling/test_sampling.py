@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from modeling.config import ModelConfig
 from modeling.models import build_model
-from modeling.sampling import sample
+from modeling.sampling import _LANES, sample
 from modeling.vocab import FILE_MARK, MARK_ID, UNKNOWN_ID
 
 
@@ -19,6 +20,17 @@ def test_a_seed_gives_the_same_text_whatever_streams_stand_beside_it(vocabulary,
         alone = texts(model, vocabulary, seeds=seeds, length=300)
         assert np.array_equal(alone, together[list(seeds)])
     assert len(np.unique(together, axis=0)) == 40
+
+
+def test_padded_streams_have_the_same_logits_bit_for_bit_beside_any_others(vocabulary):
+    torch.manual_seed(0)
+    model = build_model(ModelConfig(hidden_size=256, num_layers=2), vocabulary.size).eval()
+    ids = torch.randint(vocabulary.size, (6, 16 * _LANES))
+    few, some, many = (model.stepper(times * _LANES) for times in (1, 3, 16))
+    for column in ids:
+        logits = many.step(column)
+        assert few.step(column[:_LANES]).equal(logits[:_LANES])
+        assert some.step(column[: 3 * _LANES]).equal(logits[: 3 * _LANES])
 
 
 def test_blocks_have_the_length_asked_for_and_do_not_change_the_text(model, vocabulary):
