@@ -49,8 +49,12 @@ def show(title: str, unit: str, rates: dict[str, list[float]]) -> None:
     base = statistics.median(list(rates.values())[-1])
     for name, values in rates.items():
         middle = statistics.median(values)
-        spread = f"{min(values):,.4g} to {max(values):,.4g}"
-        print(f"  {name:<38} {middle:>12,.4g}   {spread:<24} {middle / base:8.3g} x")
+        spread = f"{_figure(min(values))} to {_figure(max(values))}"
+        print(f"  {name:<38} {_figure(middle):>12}   {spread:<24} {middle / base:8.3g} x")
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def nothing_to_do() -> dict[str, list[float]]:
