@@ -36,7 +36,7 @@ def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
             blocks.append(block)
             done = turn * spec.length + sum(block.shape[1] for block in blocks)
             yield Update(done / total, f"temperature {temperature:g}, {len(seeds)} at once")
-        streams = np.concatenate(blocks, axis=1)
+        streams = list(np.concatenate(blocks, axis=1))
         bits = sample_surprisals(model, vocabulary, streams)
         written += [
             Sample(
