@@ -1,0 +1,177 @@
+"""Comments on disk: one JSON file per video, and one for the list that the search gave.
+
+Each file is replaced whole and holds its own place in the paging beside its content, so a kill
+between two pages neither loses a page nor asks for it twice.
+"""
+
+import re
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from corpora.errors import SourceError
+from corpora.sources.whole_file import write_whole
+
+VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}")
+LISTING = "search.json"
+VIDEOS = "videos"
+RETENTION = timedelta(days=30)
+"""YouTube's terms: stored API data is refreshed or deleted after 30 days."""
+BARREN_PAGES = 3
+
+VideoOutcome = Literal[
+    "ok", "truncated", "disabled", "not found", "forgotten", "quota", "error", "pending"
+]
+UNFINISHED: set[VideoOutcome] = {"quota", "error", "pending"}
+"""Outcomes that the next run tries to better."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """Where a paged listing stands.
+
+    Attributes:
+        asked: tokens of the pages that were had; "" stands for the first page.
+        token: of the page to ask for next, None if there is none.
+        barren: pages in a row that brought nothing new.
+        note: why the listing was left before its end, "" if it was not.
+    """
+
+    asked: tuple[str, ...] = ()
+    token: str | None = ""
+    barren: int = 0
+    note: str = ""
+
+    def after(self, token: str | None, *, new: int) -> "Cursor":
+        """The next place, after a page that brought `new` items and named the page `token`."""
+        asked = (*self.asked, self.token or "")
+        barren = 0 if new else self.barren + 1
+        here = Cursor(asked=asked, token=token, barren=barren)
+        if token in asked:
+            return here.left(f"page {len(asked)} repeated an earlier page token")
+        if token is not None and barren == BARREN_PAGES:
+            return here.left(f"{barren} pages in a row brought nothing new")
+        return here
+
+    def left(self, note: str) -> "Cursor":
+        """The end of a listing that goes no further."""
+        return replace(self, token=None, note=note)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """A top-level comment; `id` and `author` are pseudonyms, addresses in `text` are masked."""
+
+    id: str
+    author: str
+    published: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Video:
+    """The comments of one video, in the server's order, and what became of asking for them."""
+
+    video_id: str
+    outcome: VideoOutcome = "pending"
+    detail: str = ""
+    cursor: Cursor = field(default_factory=Cursor)
+    comments: tuple[Comment, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All comments, a blank line between two."""
+        return "\n\n".join(comment.text for comment in self.comments if comment.text)
+
+    def save(self, directory: Path) -> None:
+        """Write into the dataset's folder."""
+        (directory / VIDEOS).mkdir(exist_ok=True)
+        write_whole(_video_path(directory, self.video_id), _adapter(Video).dump_json(self))
+
+    @classmethod
+    def load(cls, directory: Path, video_id: str) -> Self:
+        """Read what `save` wrote; a video that was never asked about is pending."""
+        path = _video_path(directory, video_id)
+        if not path.exists():
+            return cls(video_id=video_id)
+        return _adapter(Video).validate_json(path.read_bytes())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The distinct videos of a search, best first.
+
+    Attributes:
+        delete_after: when YouTube's terms ask that the data be gone.
+    """
+
+    began: datetime
+    delete_after: datetime
+    cursor: Cursor = field(default_factory=Cursor)
+    videos: tuple[str, ...] = ()
+
+    def save(self, directory: Path) -> None:
+        """Write into the dataset's folder."""
+        write_whole(directory / LISTING, _adapter(Listing).dump_json(self, indent=1))
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what `save` wrote."""
+        return _adapter(Listing).validate_json((directory / LISTING).read_bytes())
+
+    @classmethod
+    def load_or_begin(cls, directory: Path, now: datetime) -> Self:
+        """The listing to go on with; what YouTube's terms no longer allow is deleted first."""
+        if expired(directory, now):
+            _discard(directory)
+        if (directory / LISTING).exists():
+            return cls.load(directory)
+        return cls(began=now, delete_after=now + RETENTION)
+
+
+def outcomes(directory: Path) -> dict[str, Video]:
+    """Every video of the search with its outcome, in the order of the search."""
+    return {name: Video.load(directory, name) for name in Listing.load(directory).videos}
+
+
+def expired(directory: Path, now: datetime) -> bool:
+    """Whether YouTube's terms ask that the data in `directory` be fetched anew or deleted."""
+    return (directory / LISTING).exists() and now >= Listing.load(directory).delete_after
+
+
+def forget(directory: Path, video_id: str) -> int:
+    """Remove a video's comments for good, and remember that they were removed.
+
+    Returns:
+        How many comments were removed.
+
+    Raises:
+        SourceError: if the search never gave this video.
+    """
+    if video_id not in Listing.load(directory).videos:
+        raise SourceError(f"{directory}: no video {video_id!r} here, nothing was removed")
+    comments = Video.load(directory, video_id).comments
+    Video(video_id=video_id, outcome="forgotten", cursor=Cursor(token=None)).save(directory)
+    return len(comments)
+
+
+def _discard(directory: Path) -> None:
+    """Delete everything but the record of what was forgotten; the listing last."""
+    for video in outcomes(directory).values():
+        if video.outcome != "forgotten":
+            _video_path(directory, video.video_id).unlink(missing_ok=True)
+    (directory / LISTING).unlink()
+
+
+def _video_path(directory: Path, video_id: str) -> Path:
+    assert VIDEO_ID.fullmatch(video_id)
+    return directory / VIDEOS / f"{video_id}.json"
+
+
+@cache
+def _adapter(kind: type) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)

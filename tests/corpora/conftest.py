@@ -1,0 +1,19 @@
+"""What the tests of sources find ready."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.corpora.youtube_run import Collection
+from tests.corpora.youtube_server import YoutubeServer, running
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Iterator[Collection]:
+    """A collection of comments; its ledger must agree with the server's when a test ends."""
+    (tmp_path / "out").mkdir()
+    with running(YoutubeServer()) as server:
+        made = Collection(tmp_path / "out", server)
+        yield made
+    assert made.ledger() == made.server_ledger()
