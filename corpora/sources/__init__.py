@@ -11,7 +11,20 @@ from pydantic import Field
 
 from corpora.sources.folder import FolderSource
 from corpora.sources.git import GitSource
+from corpora.sources.github_account import GithubAccountSource
+from corpora.sources.url import UrlSource
+from corpora.sources.youtube import YoutubeSource
 
-Source = Annotated[FolderSource | GitSource, Field(discriminator="kind")]
+Source = Annotated[
+    FolderSource | GitSource | GithubAccountSource | UrlSource | YoutubeSource,
+    Field(discriminator="kind"),
+]
 
-__all__ = ["FolderSource", "GitSource", "Source"]
+__all__ = [
+    "FolderSource",
+    "GitSource",
+    "GithubAccountSource",
+    "Source",
+    "UrlSource",
+    "YoutubeSource",
+]

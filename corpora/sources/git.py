@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Annotated, Literal
@@ -18,10 +18,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from corpora.document import Entry, Snapshot, Step
 from corpora.errors import SourceError
 from corpora.sources.folder import printable_path
-from corpora.sources.git_process import git, git_output, last_words
+from corpora.sources.git_process import NOTHING, git, git_output, last_words
 
 REGULAR_MODES = {b"100644", b"100755"}
 PROBLEMS = {b"120000": "symbolic link", b"160000": "submodule"}
+FETCH = ("fetch", "--progress", "--depth=1", "--no-tags", "--no-recurse-submodules")
 COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 REFERENCE = re.compile(r"(?!.*(\.\.|//|@\{|\.lock$))[A-Za-z0-9_][A-Za-z0-9_./+-]*")
 REMOTE = re.compile(r"(https|http|ssh|git|file)://[^\s-]\S*|[\w.-]+@[\w.-]+:[^\s-]\S*")
@@ -89,12 +90,7 @@ class GitSource(BaseModel):
     def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Step]:
         """Fetch every repository, bare and shallow; those already there are kept."""
         for repository in self.repositories:
-            bare = directory / f"{repository.label}.git"
-            if not bare.exists():
-                partial = bare.with_suffix(".partial")
-                shutil.rmtree(partial, ignore_errors=True)
-                yield from _fetch(repository, resolution[repository.label], partial)
-                partial.rename(bare)
+            yield from fetch_repository(repository, resolution[repository.label], directory)
 
     def open(self, directory: Path) -> Snapshot:
         """Open what `fetch` left in `directory`."""
@@ -129,35 +125,76 @@ class GitSnapshot:
                 yield from _read_blobs(self.directory / f"{repository.label}.git", mine)
 
 
-def _commit_of(repository: Repository) -> str:
-    if COMMIT.fullmatch(repository.ref):
-        return repository.ref
-    names = [repository.ref, f"{repository.ref}^{{}}"]
+def find_commit(repository: Repository, variables: Mapping[str, str] = NOTHING) -> str | None:
+    """The commit that the repository's ref stands at now, None if it has no such ref.
+
+    Args:
+        variables: more environment for git.
+
+    Raises:
+        SourceError: if the repository cannot be reached.
+    """
+    ref = repository.ref
+    if COMMIT.fullmatch(ref):
+        return ref
     listing = git_output(
-        ["ls-remote", "--", repository.location, *names], about=repository.url
+        ["ls-remote", "--", repository.location, ref, f"{ref}^{{}}"],
+        variables=variables,
+        about=repository.url,
     ).decode()
     pairs = (line.split("\t") for line in listing.splitlines())
     found = {name: commit for commit, name in pairs}
-    ref = repository.ref
-    for name in (f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", f"refs/heads/{ref}", ref):
-        if name in found:
-            return found[name]
-    raise SourceError(f"{repository.url}: has no branch or tag {ref!r}")
+    names = (f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", f"refs/heads/{ref}", ref)
+    return next((found[name] for name in names if name in found), None)
 
 
-def _fetch(repository: Repository, commit: str, bare: Path) -> Iterator[Step]:
+def fetch_repository(
+    repository: Repository,
+    commit: str,
+    directory: Path,
+    variables: Mapping[str, str] = NOTHING,
+) -> Iterator[Step]:
+    """Fetch one commit into `directory`/LABEL.git, unless that is there already.
+
+    Raises:
+        SourceError: if the repository cannot be reached or has lost the commit.
+    """
+    bare = directory / f"{repository.label}.git"
+    if bare.exists():
+        return
+    partial = bare.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    yield from _fetch(repository, commit, partial, variables)
+    partial.rename(bare)
+
+
+def remove_repository(repository: Repository, directory: Path) -> None:
+    """Remove what `fetch_repository` left; never half of it is taken for all."""
+    bare = directory / f"{repository.label}.git"
+    partial = bare.with_suffix(".partial")
+    bare.rename(partial)
+    shutil.rmtree(partial)
+
+
+def _commit_of(repository: Repository) -> str:
+    commit = find_commit(repository)
+    if commit is None:
+        raise SourceError(f"{repository.url}: has no branch or tag {repository.ref!r}")
+    return commit
+
+
+def _fetch(
+    repository: Repository, commit: str, bare: Path, variables: Mapping[str, str]
+) -> Iterator[Step]:
     """Fetch one commit into a new bare repository and let HEAD stand at it."""
     git_output(
         ["init", "--quiet", "--bare", "--template=", "--", str(bare)], about=str(bare.parent)
     )
-    arguments = ["fetch", "--progress", "--depth=1", "--no-tags", "--no-recurse-submodules"]
     try:
-        yield from _progress([*arguments, "--", repository.location, commit], repository, bare)
+        yield from _progress(repository, commit, bare, variables)
     except SourceError:
         # Some servers give branches and tags only, never a bare commit hash.
-        yield from _progress(
-            [*arguments, "--", repository.location, repository.ref], repository, bare
-        )
+        yield from _progress(repository, repository.ref, bare, variables)
     git_output(
         ["update-ref", "--no-deref", "HEAD", commit],
         directory=bare,
@@ -165,8 +202,10 @@ def _fetch(repository: Repository, commit: str, bare: Path) -> Iterator[Step]:
     )
 
 
-def _progress(arguments: list[str], repository: Repository, bare: Path) -> Iterator[Step]:
-    """Run a fetch and tell its progress from git's own progress lines."""
+def _progress(
+    repository: Repository, wanted: str, bare: Path, variables: Mapping[str, str]
+) -> Iterator[Step]:
+    """Fetch a commit or ref and tell the progress from git's own progress lines."""
     from git import RemoteProgress
 
     steps: list[Step] = []
@@ -180,7 +219,8 @@ def _progress(arguments: list[str], repository: Repository, bare: Path) -> Itera
 
     handle = Collector().new_message_handler()
     lines: list[str] = []
-    with git(arguments, directory=bare) as process:
+    arguments = [*FETCH, "--", repository.location, wanted]
+    with git(arguments, directory=bare, variables=variables) as process:
         for line in _lines(process.stderr):
             lines.append(line)
             handle(line)

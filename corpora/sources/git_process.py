@@ -8,9 +8,10 @@ process, and gives up on a server that stalls.
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from corpora.children import dying_with_parent
 from corpora.errors import SourceError
@@ -32,6 +33,7 @@ HOSTILE_VARIABLES = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
 )
 STALL_SECONDS = 60
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def git_environment() -> dict[str, str]:
@@ -48,12 +50,21 @@ def git_environment() -> dict[str, str]:
 
 
 @contextmanager
-def git(arguments: Sequence[str], *, directory: Path | None = None) -> Iterator[subprocess.Popen]:
-    """Run git with pipes on all three streams; whatever happens, nothing of it is left running."""
+def git(
+    arguments: Sequence[str],
+    *,
+    directory: Path | None = None,
+    variables: Mapping[str, str] = NOTHING,
+) -> Iterator[subprocess.Popen]:
+    """Run git with pipes on all three streams; whatever happens, nothing of it is left running.
+
+    Args:
+        variables: laid over the environment: where a secret goes, which has no place in argv.
+    """
     process = subprocess.Popen(
         ["git", *arguments],
         cwd=directory,
-        env=git_environment(),
+        env=git_environment() | dict(variables),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -71,13 +82,19 @@ def git(arguments: Sequence[str], *, directory: Path | None = None) -> Iterator[
         _kill_group(process)
 
 
-def git_output(arguments: Sequence[str], *, directory: Path | None = None, about: str) -> bytes:
+def git_output(
+    arguments: Sequence[str],
+    *,
+    directory: Path | None = None,
+    variables: Mapping[str, str] = NOTHING,
+    about: str,
+) -> bytes:
     """Run git to its end and give what it printed.
 
     Raises:
         SourceError: `about` and git's own last words, if it fails.
     """
-    with git(arguments, directory=directory) as process:
+    with git(arguments, directory=directory, variables=variables) as process:
         output, errors = process.communicate()
     if process.returncode:
         raise SourceError(f"{about}: {last_words(errors.decode('utf-8', 'replace'))}")

@@ -1,0 +1,268 @@
+"""Downloaded files, plain or packed, read member by member; nothing is extracted under its name.
+
+A compressed file is unpacked once into one file of ours, so that what is left to read (a text, a
+tar, a zip) gives any member at once, in any order and from several processes. The price is the
+disk space. What an archive may unpack to is capped before and while it is unpacked. Content
+decides what a file is, not its name. Archives inside archives stay closed.
+"""
+
+import bz2
+import errno
+import gzip
+import lzma
+import os
+import re
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, cast
+
+from corpora.document import Entry
+from corpora.errors import SourceError
+from corpora.sources.folder import printable_path
+
+SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz")
+COMPRESSIONS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+ENCRYPTED = 0x1
+RATIO_FLOOR_BYTES = 10_000_000
+"""Whatever the ratio, this little may always be unpacked."""
+CHUNK_BYTES = 2**20
+DAMAGE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    ValueError,
+    OverflowError,
+    NotImplementedError,
+    RecursionError,
+)
+"""What the standard library raises at archives that are damaged, or made to look so."""
+Kind = Literal["plain", "zip", "tar"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much a download may unpack to: bytes in all, and bytes per byte downloaded."""
+
+    max_bytes: int
+    max_ratio: int
+
+    def allowed(self, packed_bytes: int) -> int:
+        """Bytes that a file of this size may unpack to."""
+        return min(self.max_bytes, max(RATIO_FLOOR_BYTES, self.max_ratio * packed_bytes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A file in an archive, or the file itself; the fields are those of `Entry`."""
+
+    path: str
+    size: int
+    handle: str
+    problem: str | None = None
+
+
+def unpack(path: Path, limits: Limits, about: str) -> Path:
+    """Decompress a file beside itself if it is compressed; check that it can be listed.
+
+    Args:
+        about: begins every error.
+
+    Returns:
+        The file that `list_members` and `read_members` can read: `path` itself, or a new one.
+
+    Raises:
+        SourceError: if it is damaged, or would unpack to more than `limits` allow.
+    """
+    allowed = limits.allowed(path.stat().st_size)
+    plain = path.with_name(path.name + ".plain")
+    with _blaming(about):
+        unpacked = plain if _decompress(path, plain, allowed, about) else path
+        total = sum(member.size for member in list_members(unpacked, path.name))
+    if _kind(unpacked) == "zip" and total > allowed:
+        raise _too_much(about, allowed)
+    return unpacked
+
+
+def check_claim(path: Path, name: str, about: str) -> None:
+    """Refuse a download that is no archive although its name says so: an error page, mostly.
+
+    Raises:
+        SourceError: shows how the file begins.
+    """
+    with path.open("rb") as file:
+        head = file.read(tarfile.BLOCKSIZE)
+    packed = any(head.startswith(magic) for magic in COMPRESSIONS)
+    if name.lower().endswith(SUFFIXES) and not packed and _kind(path) == "plain":
+        raise SourceError(f"{about}: is no archive, it begins with {head[:30]!r}")
+
+
+def list_members(path: Path, name: str) -> Iterator[Member]:
+    """List the files in what `unpack` left, in their order there; `name` is a plain file's path."""
+    kind = _kind(path)
+    if kind == "zip":
+        yield from _zip_members(path)
+    elif kind == "tar":
+        yield from _tar_members(path)
+    else:
+        yield Member(path=name, size=path.stat().st_size, handle="0")
+
+
+def read_members(path: Path, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
+    """Read members that `list_members` gave, in any order; None where one is damaged."""
+    if _kind(path) == "zip":
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            for entry in entries:
+                yield entry, _read_zip(archive, members[int(entry.handle)])
+        return
+    with path.open("rb") as file:
+        for entry in entries:
+            file.seek(int(entry.handle))
+            content = file.read(entry.size)
+            yield entry, content if len(content) == entry.size else None
+
+
+def plain_name(name: str) -> str:
+    """The name of a compressed file without its compression."""
+    return re.sub(r"(?<=.)\.(gz|bz2|xz)$", "", name, flags=re.IGNORECASE)
+
+
+def _decompress(source: Path, target: Path, allowed: int, about: str) -> bool:
+    """Write what `source` holds to `target` if it is compressed; say whether it is."""
+    with source.open("rb") as file:
+        head = file.read(8)
+    openers = [opener for magic, opener in COMPRESSIONS.items() if head.startswith(magic)]
+    if not openers:
+        return False
+    done = 0
+    with cast("IO[bytes]", openers[0](source, "rb")) as packed, target.open("wb") as plain:
+        while chunk := packed.read(CHUNK_BYTES):
+            done += len(chunk)
+            if done > allowed:
+                target.unlink()
+                raise _too_much(about, allowed)
+            plain.write(chunk)
+        plain.flush()
+        os.fsync(plain.fileno())
+    return True
+
+
+def _kind(path: Path) -> Kind:
+    with path.open("rb") as file:
+        head = file.read(tarfile.BLOCKSIZE)
+    if head.startswith(ZIP_MAGIC):
+        return "zip"
+    try:
+        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+    except tarfile.TarError:
+        return "plain"
+    return "tar"
+
+
+def _zip_members(path: Path) -> Iterator[Member]:
+    with zipfile.ZipFile(path) as archive:
+        for index, member in enumerate(archive.infolist()):
+            if member.is_dir():
+                continue
+            problem = _zip_problem(member) or _name_problem(member.filename)
+            yield Member(
+                path=_printable(member.filename),
+                size=member.file_size,
+                handle=str(index),
+                problem=problem,
+            )
+
+
+def _zip_problem(member: zipfile.ZipInfo) -> str | None:
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind == stat.S_IFLNK:
+        return "symbolic link"
+    if kind not in (0, stat.S_IFREG):
+        return "special file"
+    if member.flag_bits & ENCRYPTED:
+        return "encrypted"
+    if member.compress_type not in ZIP_METHODS:
+        return f"compression method {member.compress_type}"
+    return None
+
+
+def _tar_members(path: Path) -> Iterator[Member]:
+    with tarfile.open(path, "r:", encoding="utf-8", errors="surrogateescape") as archive:
+        position = -1
+        while (member := archive.next()) is not None:
+            # A negative size leads Python before 3.11.14 in circles (CVE-2025-8194).
+            if member.size < 0 or member.offset <= position:
+                raise tarfile.ReadError("a member before its predecessor")
+            position = member.offset
+            # Else every header ever seen stays in memory.
+            archive.members.clear()  # pyright: ignore[reportAttributeAccessIssue]
+            if not member.isdir():
+                yield Member(
+                    path=_printable(member.name),
+                    size=member.size,
+                    handle=str(member.offset_data),
+                    problem=_tar_problem(member) or _name_problem(member.name),
+                )
+
+
+def _tar_problem(member: tarfile.TarInfo) -> str | None:
+    if member.issym():
+        return "symbolic link"
+    if member.islnk():
+        return "hard link"
+    if member.issparse():
+        return "sparse file"
+    return None if member.isreg() else "special file"
+
+
+def _name_problem(name: str) -> str | None:
+    if re.match(r"[/\\]|[A-Za-z]:[/\\]", name):
+        return "absolute path"
+    return "path leads outside" if ".." in re.split(r"[/\\]", name) else None
+
+
+def _printable(name: str) -> str:
+    return printable_path(name.removeprefix("./").encode("utf-8", "surrogateescape"))
+
+
+def _read_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | None:
+    try:
+        with _blaming(member.filename), archive.open(member) as file:
+            # Without a size, a member that lies about its own is inflated whole.
+            content = file.read(member.file_size)
+    except SourceError:
+        return None
+    return content if len(content) == member.file_size else None
+
+
+def _too_much(about: str, allowed: int) -> SourceError:
+    return SourceError(
+        f"{about}: unpacks to more than {allowed:,} bytes; "
+        "raise max_unpacked_bytes or max_ratio if you trust it"
+    )
+
+
+@contextmanager
+def _blaming(about: str) -> Iterator[None]:
+    """Turn what the libraries raise at a damaged file into one line."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except DAMAGE as error:
+        raise SourceError(f"{about}: damaged archive: {error}") from None
+    except OSError as error:
+        # gzip and bz2 have no number for damage; EINVAL is a seek to an offset before the file.
+        if error.errno not in (None, errno.EINVAL):
+            raise
+        raise SourceError(f"{about}: damaged archive: {error}") from None

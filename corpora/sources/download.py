@@ -1,0 +1,241 @@
+"""Files named by URLs: which version is there now, and bringing exactly that one.
+
+A version is what a server says of it, its ETag or its date, and of a local file its digest,
+written as the text that `identify` returns. A download that broke goes on where it ended if that
+version is still there, starts over if the server cannot tell, and is refused if the file changed
+under it. Failures that may pass (timeouts, broken connections, 429, 5xx) are tried again, ever
+more slowly.
+"""
+
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from corpora.document import Step
+from corpora.errors import SourceError
+
+if TYPE_CHECKING:
+    import httpx
+
+logger = logging.getLogger(__name__)
+
+PAUSES: tuple[float | None, ...] = (1, 4, 16, None)
+"""Seconds to wait after each failure that may pass; after the last one there is no more try."""
+MAX_PAUSE_SECONDS = 60
+TIMEOUT_SECONDS = 30
+CHUNK_BYTES = 2**20
+TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
+UNVERSIONED = "unversioned"
+ETAG, DATE, SHA256 = "etag ", "last-modified ", "sha256 "
+# Compressed on the way, a file would have another ETag, other offsets and another digest.
+HEADERS = {"Accept-Encoding": "identity", "User-Agent": "charmill"}
+
+
+class TransientError(SourceError):
+    """A failure that may pass; `retry_after` is how many seconds the server asks to wait."""
+
+    def __init__(self, message: str, retry_after: float = 0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+def http_client() -> "httpx.Client":
+    """A client with timeouts that follows redirects and honours the user's proxy settings."""
+    import httpx  # takes 0.17 s, so only where something is fetched
+
+    return httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True, headers=HEADERS)
+
+
+def identify(client: "httpx.Client", url: str) -> str:
+    """Say which version of the file is there now, without bringing it.
+
+    Raises:
+        SourceError: if it is not there.
+    """
+    if urlsplit(url).scheme == "file":
+        return SHA256 + sha256_of(_local_file(url))
+    for pause in PAUSES:
+        try:
+            return _look(client, url)
+        except TransientError as error:
+            _wait(error, pause)
+    raise AssertionError
+
+
+def download(
+    client: "httpx.Client", url: str, identity: str, target: Path, *, max_bytes: int
+) -> Iterator[Step]:
+    """Bring one version of a file into `target`, going on where `target` ends.
+
+    Args:
+        identity: what `identify` said, or "sha256 ..." for whatever has that digest (which the
+            caller checks).
+        max_bytes: refuse a file that is larger.
+
+    Raises:
+        SourceError: if it is not there, too large, or another version by now.
+    """
+    if urlsplit(url).scheme == "file":
+        yield from _copy(url, target, max_bytes)
+        return
+    for pause in PAUSES:
+        try:
+            yield from _attempt(client, url, identity, target, max_bytes)
+        except TransientError as error:
+            _wait(error, pause)
+        else:
+            return
+
+
+def sha256_of(path: Path) -> str:
+    """The digest of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _local_file(url: str) -> Path:
+    path = Path(url2pathname(urlsplit(url).path))
+    if not path.is_file():
+        raise SourceError(f"{url}: no such file")
+    return path
+
+
+def _copy(url: str, target: Path, max_bytes: int) -> Iterator[Step]:
+    path = _local_file(url)
+    total = path.stat().st_size
+    _check_size(url, total, max_bytes)
+    with path.open("rb") as file, target.open("wb") as copy:
+        while chunk := file.read(CHUNK_BYTES):
+            copy.write(chunk)
+            yield Step(done=copy.tell(), total=total, unit="bytes", note=target.name)
+
+
+def _check_size(url: str, size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise SourceError(f"{url}: has {size:,} bytes or more, max_bytes allows {max_bytes:,}")
+
+
+def _look(client: "httpx.Client", url: str) -> str:
+    with _answer(client, "HEAD", url) as response:
+        if response.is_success:
+            return _identity(response)
+    # Some servers refuse HEAD, others sign their URLs for GET only.
+    with _answer(client, "GET", url) as response:
+        _check_status(response, url)
+        return _identity(response)
+
+
+def _identity(response: "httpx.Response") -> str:
+    headers = response.headers
+    if "etag" in headers:
+        return ETAG + headers["etag"]
+    return DATE + headers["last-modified"] if "last-modified" in headers else UNVERSIONED
+
+
+def _attempt(
+    client: "httpx.Client", url: str, identity: str, target: Path, max_bytes: int
+) -> Iterator[Step]:
+    range_headers = _range_headers(identity, target)
+    with _answer(client, "GET", url, range_headers) as response:
+        have = target.stat().st_size if range_headers else 0
+        content_range = response.headers.get("content-range", "")
+        if response.status_code == 416 and content_range == f"bytes */{have}":
+            return
+        if response.status_code != 416:
+            _check_status(response, url)
+        if response.status_code == 200:
+            have = 0
+            _check_version(response, url, identity)
+        elif not content_range.startswith(f"bytes {have}-"):
+            target.unlink(missing_ok=True)
+            raise TransientError(f"{url}: cannot go on at byte {have}, starting over")
+        yield from _write(response, url, target, have, max_bytes)
+
+
+def _range_headers(identity: str, target: Path) -> dict[str, str]:
+    """Ask for the rest of `target`, but only if it is the rest of the same version."""
+    if not target.exists() or target.stat().st_size == 0:
+        return {}
+    rest = {"Range": f"bytes={target.stat().st_size}-"}
+    if identity.startswith(SHA256):
+        return rest
+    for prefix in (ETAG, DATE):
+        validator = identity.removeprefix(prefix)
+        # A weak ETag promises equal meaning, not equal bytes (RFC 9110, 13.1.5).
+        if identity.startswith(prefix) and not validator.startswith("W/"):
+            return rest | {"If-Range": validator}
+    return {}
+
+
+def _write(
+    response: "httpx.Response", url: str, target: Path, done: int, max_bytes: int
+) -> Iterator[Step]:
+    """Append the answer to the first `done` bytes of `target`."""
+    length = response.headers.get("content-length", "")
+    total = done + int(length) if length.isdigit() else None
+    with target.open("ab" if done else "wb") as file:
+        _check_size(url, total or 0, max_bytes)
+        # As they come: httpx keeps back, and loses at a failure, what is less than a chunk size.
+        for chunk in response.iter_raw():
+            done += len(chunk)
+            _check_size(url, done, max_bytes)
+            file.write(chunk)
+            yield Step(done=done, total=total, unit="bytes", note=target.name)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _check_status(response: "httpx.Response", url: str) -> None:
+    if not response.is_success:
+        raise SourceError(f"{url}: HTTP {response.status_code} {response.reason_phrase}")
+
+
+def _check_version(response: "httpx.Response", url: str, identity: str) -> None:
+    now = _identity(response)
+    known = identity.startswith((ETAG, DATE))
+    if known and now != identity:
+        raise SourceError(
+            f"{url}: changed while it was fetched ({identity} is now {now}); "
+            "run again, or pin its sha256"
+        )
+
+
+@contextmanager
+def _answer(
+    client: "httpx.Client", method: str, url: str, headers: Mapping[str, str] | None = None
+) -> Iterator["httpx.Response"]:
+    """Send a request; whatever goes wrong until the last byte is read becomes one line."""
+    import httpx
+
+    try:
+        with client.stream(method, url, headers=headers) as response:
+            if response.status_code in TRANSIENT_STATUS:
+                raise TransientError(
+                    f"{url}: HTTP {response.status_code} {response.reason_phrase}",
+                    retry_after=_seconds(response.headers.get("retry-after", "")),
+                )
+            yield response
+    except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.InvalidURL) as error:
+        raise SourceError(f"{url}: {error}") from None
+    except httpx.TransportError as error:
+        raise TransientError(f"{url}: {error or type(error).__name__}") from None
+
+
+def _seconds(retry_after: str) -> float:
+    return float(retry_after) if retry_after.isdigit() else 0
+
+
+def _wait(error: TransientError, pause: float | None) -> None:
+    """Wait before the next try; raise the error if there is none."""
+    if pause is None:
+        raise SourceError(f"{error} (tried {len(PAUSES)} times)") from None
+    seconds = min(max(pause, error.retry_after), MAX_PAUSE_SECONDS)
+    logger.warning("%s; trying again in %.0f s", error, seconds)
+    time.sleep(seconds)

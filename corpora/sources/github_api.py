@@ -1,0 +1,180 @@
+"""The repositories of a GitHub account, as GitHub's interface lists them.
+
+A token is read from the environment and leaves it only as a header: for the interface, and, by
+git's own configuration, for cloning private repositories. It is in no argument, file or message.
+"""
+
+import base64
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from corpora.errors import SourceError
+
+if TYPE_CHECKING:
+    from github import Github
+    from github.Repository import Repository as GithubRepository
+
+API = "https://api.github.com"
+API_VARIABLE = "CHARMILL_GITHUB_API"
+TOKEN_VARIABLES = ("CHARMILL_GITHUB_TOKEN", "GITHUB_TOKEN")
+UNKNOWN = "unknown"
+MAX_WAIT_SECONDS = 120
+"""Rate limits that end sooner are waited for; the others are told to the user."""
+TIMEOUT_SECONDS = 30
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A repository as GitHub lists it.
+
+    Attributes:
+        license: SPDX id that GitHub recognised, "unknown" if none.
+        kilobytes: of the whole history; a shallow clone is smaller.
+    """
+
+    full_name: str
+    clone_url: str
+    license: str
+    topics: tuple[str, ...]
+    kilobytes: int
+    fork: bool
+    archived: bool
+    disabled: bool
+    private: bool
+
+    @property
+    def name(self) -> str:
+        """The name inside the account."""
+        return self.full_name.rsplit("/", 1)[-1]
+
+
+def list_repositories(account: str, *, private: bool) -> list[Listed]:
+    """List what an account owns, by name; what `private` asks for needs a token that sees it.
+
+    Raises:
+        SourceError: if there is no such account, or GitHub does not answer.
+    """
+    with _explained(account), closing(_client()) as github:
+        found = [_listed(one) for one in _owned(github, account, private=private)]
+    return sorted(found, key=lambda one: one.full_name.lower())
+
+
+def token_variable() -> str | None:
+    """The environment variable that holds a token, None if none does.
+
+    Raises:
+        SourceError: if it holds something else.
+    """
+    for name in TOKEN_VARIABLES:
+        token = os.environ.get(name, "")
+        if re.fullmatch(r"[A-Za-z0-9_.-]+", token):
+            return name
+        if token:
+            raise SourceError(f"{name}: holds no GitHub token (letters, digits, '_', '.', '-')")
+    return None
+
+
+def clone_variables(listed_private: bool, clone_url: str) -> dict[str, str]:
+    """The environment in which git may clone a repository: with the token, if it is private."""
+    name = token_variable()
+    parts = urlsplit(clone_url)
+    if name is None or not listed_private or parts.scheme != "https":
+        return {}
+    login = base64.b64encode(f"x-access-token:{os.environ[name]}".encode()).decode()
+    count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
+    return {
+        "GIT_CONFIG_COUNT": str(count + 1),
+        f"GIT_CONFIG_KEY_{count}": f"http.https://{parts.netloc}/.extraHeader",
+        f"GIT_CONFIG_VALUE_{count}": f"Authorization: Basic {login}",
+    }
+
+
+def _client() -> "Github":
+    from github import Auth, Github, GithubRetry  # takes 0.34 s
+
+    name = token_variable()
+    return Github(
+        base_url=_api(),
+        auth=None if name is None else Auth.Token(os.environ[name]),
+        timeout=TIMEOUT_SECONDS,
+        per_page=PAGE,
+        # One request after the other needs no pause between them.
+        seconds_between_requests=None,
+        retry=GithubRetry(
+            total=5,
+            connect=2,
+            backoff_factor=1,
+            max_rate_limit_wait=MAX_WAIT_SECONDS,
+            retry_after_max=MAX_WAIT_SECONDS,
+            status_forcelist=[429, *range(500, 600)],
+        ),
+    )
+
+
+def _api() -> str:
+    return os.environ.get(API_VARIABLE, "").rstrip("/") or API
+
+
+def _owned(github: "Github", account: str, *, private: bool) -> Iterable["GithubRepository"]:
+    user = github.get_user(account)
+    if user.type == "Organization":
+        organization = github.get_organization(account)
+        return organization.get_repos(type="all" if private else "public")
+    if private and token_variable() is not None:
+        owner = github.get_user()
+        if owner.login.lower() == account.lower():
+            return owner.get_repos(affiliation="owner")
+    return user.get_repos(type="owner")
+
+
+def _listed(one: "GithubRepository") -> Listed:
+    spdx = one.license.spdx_id if one.license else None
+    return Listed(
+        full_name=one.full_name,
+        clone_url=one.clone_url,
+        # "Other" is what GitHub says of a licence it does not recognise.
+        license=UNKNOWN if spdx in (None, "", "NOASSERTION") else spdx,
+        topics=tuple(one.topics or ()),
+        kilobytes=one.size,
+        fork=one.fork,
+        archived=one.archived,
+        disabled=bool(one.disabled),
+        private=one.private,
+    )
+
+
+@contextmanager
+def _explained(account: str) -> Iterator[None]:
+    """Turn what PyGithub and requests raise into one line, and nothing of the request into it."""
+    import github
+    import requests
+
+    try:
+        yield
+    except github.RateLimitExceededException as error:
+        raise SourceError(f"{_api()}: {_until(error)}") from None
+    except github.BadCredentialsException:
+        raise SourceError(f"{_api()}: refuses the token in {token_variable()}") from None
+    except github.UnknownObjectException:
+        raise SourceError(f"{_api()}: has no user or organisation {account!r}") from None
+    except github.GithubException as error:
+        words = " ".join(str(error.message or "no reason given").split())
+        raise SourceError(f"{_api()}: HTTP {error.status}: {words}") from None
+    except requests.RequestException as error:
+        raise SourceError(f"{_api()}: does not answer ({type(error).__name__})") from None
+
+
+def _until(error: Exception) -> str:
+    seconds = getattr(error, "wait", None)
+    hint = "" if token_variable() else f", or set {TOKEN_VARIABLES[0]}, which raises the limit"
+    if seconds is None:
+        return f"the rate limit is used up; run again later{hint}"
+    until = datetime.now(UTC).astimezone() + timedelta(seconds=seconds)
+    return f"the rate limit is used up until {until:%Y-%m-%d %H:%M %Z}; run again then{hint}"
