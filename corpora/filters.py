@@ -9,14 +9,24 @@ from pathlib import PurePosixPath
 from pathspec import GitIgnoreSpec
 
 from corpora.document import Entry
+from corpora.sampling import NOT_SAMPLED
 from corpora.spec import CorpusSpec
+from corpora.text_rules import REASONS, VENDORED, TextRules
 
 Rule = Callable[[Entry], str | None]
 """Gives the detail for the ledger ("" for none) if it drops the entry, None if it passes."""
 
 EMPTY = "empty"
 UNREADABLE = "missing in the source"
-TEXT_REASONS = (EMPTY, UNREADABLE, "binary", "encoding", "duplicate")
+TEXT_REASONS = (
+    UNREADABLE,
+    "binary",
+    "encoding",
+    EMPTY,
+    *(reason for reason in REASONS if reason != VENDORED),
+    "duplicate",
+    "near-duplicate",
+)
 
 
 def metadata_rules(spec: CorpusSpec) -> dict[str, Rule]:
@@ -24,14 +34,16 @@ def metadata_rules(spec: CorpusSpec) -> dict[str, Rule]:
     return {
         "not a regular file": lambda entry: entry.problem,
         "extension": _extension_rule(spec.extensions),
+        "outside include": _include_rule(spec.include),
         **{rule.reason: _path_rule(rule.paths) for rule in spec.exclude},
+        VENDORED: _vendored_rule(spec.text),
         "too large": _size_rule(spec.max_bytes),
     }
 
 
 def reasons(spec: CorpusSpec) -> tuple[str, ...]:
     """Every reason a corpus of this spec can name, in the order of the funnel."""
-    return (*metadata_rules(spec), *TEXT_REASONS)
+    return (*metadata_rules(spec), NOT_SAMPLED, *TEXT_REASONS)
 
 
 def first_drop(rules: dict[str, Rule], entry: Entry) -> tuple[str, str] | None:
@@ -55,6 +67,15 @@ def _extension_rule(extensions: tuple[str, ...]) -> Rule:
 def _path_rule(patterns: tuple[str, ...]) -> Rule:
     spec = GitIgnoreSpec.from_lines(patterns)
     return lambda entry: "" if spec.match_file(entry.path) else None
+
+
+def _include_rule(patterns: tuple[str, ...]) -> Rule:
+    spec = GitIgnoreSpec.from_lines(patterns or ("*",))
+    return lambda entry: None if spec.match_file(entry.path) else ""
+
+
+def _vendored_rule(rules: TextRules) -> Rule:
+    return lambda entry: "" if rules.path_drop(entry.path) else None
 
 
 def _size_rule(max_bytes: int) -> Rule:

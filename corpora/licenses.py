@@ -1,17 +1,115 @@
-"""What licence a file states about itself: its SPDX tag."""
+"""Licences as SPDX expressions: what a file states, and which of them a corpus may hold.
+
+Expressions are read and written by `license-expression`; names that SPDX replaced come out as its
+present ones ("GPL-2.0" as "GPL-2.0-only").
+"""
 
 import re
+from functools import cache, lru_cache
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 SPDX_TAG = re.compile(r"SPDX-License-Identifier:\s*(\(?[A-Za-z0-9][A-Za-z0-9.+() -]{0,100})")
 HEAD_CHARACTERS = 2048
+UNKNOWN = "unknown"
+"""Stands in a policy for files whose licence is not known."""
 
 
 def stated_license(text: str) -> str | None:
-    """The SPDX expression in the head of `text`, None if there is none."""
+    """The SPDX expression in the head of `text`, None if there is none.
+
+    An expression that SPDX does not know is given as it stands.
+    """
     found = SPDX_TAG.search(text, 0, HEAD_CHARACTERS)
     if found is None:
         return None
     expression = found.group(1).strip().rstrip("-").strip()
     while expression.count(")") > expression.count("("):
         expression = expression[: expression.rindex(")")].strip()
-    return expression or None
+    return (normal_license(expression) or expression) if expression else None
+
+
+def normal_license(expression: str) -> str | None:
+    """Write an SPDX expression in its normal form; None if SPDX does not know it."""
+    parsed = _parsed(expression)
+    return None if parsed is None else parsed.render()
+
+
+def _policy_name(text: str) -> str:
+    if text == UNKNOWN:
+        return text
+    parsed = _parsed(text)
+    if parsed is None or isinstance(parsed, _licensing().AND | _licensing().OR):
+        raise ValueError(f"{text!r} is not one SPDX licence such as 'MIT', nor {UNKNOWN!r}")
+    return parsed.render()
+
+
+Name = Annotated[str, AfterValidator(_policy_name)]
+
+
+class LicensePolicy(BaseModel):
+    """Which licences a corpus may hold; empty lists allow all.
+
+    Of "A OR B" one must be permitted, of "A AND B" both. "A WITH exception" is permitted or denied
+    where A is, as an exception only adds permissions. Names are compared as they stand:
+    "GPL-2.0-or-later" is not "GPL-3.0-only". A file of unknown licence passes a deny list but no
+    allow list; "unknown" may stand in either.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    allow: tuple[Name, ...] = ()
+    deny: tuple[Name, ...] = ()
+
+    @model_validator(mode="after")
+    def _lists_are_apart(self) -> "LicensePolicy":
+        both = sorted(set(self.allow) & set(self.deny))
+        if both:
+            raise ValueError(f"{', '.join(both)}: both allowed and denied")
+        return self
+
+    def drops(self, license_: str | None) -> str | None:
+        """The expression (or "unknown") if this policy leaves it out, None if it may stay."""
+        if not self.allow and not self.deny:
+            return None
+        parsed = None if license_ is None else _parsed(license_)
+        permitted = (
+            _permits_name(self, {UNKNOWN}) if parsed is None else _permits_node(self, parsed)
+        )
+        return None if permitted else license_ or UNKNOWN
+
+
+def _permits_node(policy: LicensePolicy, node: Any) -> bool:
+    if isinstance(node, _licensing().OR):
+        return any(_permits_node(policy, part) for part in node.args)
+    if isinstance(node, _licensing().AND):
+        return all(_permits_node(policy, part) for part in node.args)
+    without_exception = getattr(node, "license_symbol", node)
+    return _permits_name(policy, {node.render(), without_exception.render()})
+
+
+def _permits_name(policy: LicensePolicy, names: set[str]) -> bool:
+    return names.isdisjoint(policy.deny) and (
+        not policy.allow or not names.isdisjoint(policy.allow)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _parsed(expression: str) -> Any:
+    """The expression as a tree of `license-expression`, None if it is none of SPDX's."""
+    from boolean import ParseError
+    from license_expression import ExpressionError
+
+    try:
+        return _licensing().parse(expression, validate=True, strict=True)
+    except (ExpressionError, ParseError, IndexError, AssertionError):
+        return None  # the last two come of odd brackets, as in "()" and "(OR (AND +"
+
+
+@cache
+def _licensing() -> Any:
+    """SPDX's licences, read only when a licence is met: 50 ms that most commands do not need."""
+    from license_expression import get_spdx_licensing
+
+    return get_spdx_licensing()

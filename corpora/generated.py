@@ -1,0 +1,92 @@
+"""Which files a program wrote, and which were copied in from elsewhere.
+
+The rules are data, in `generated.toml`. A generator signs in the comments at the head of its
+output, often below a licence and across several lines; so the head's comments are joined to
+sentences first, and code that only prints such a sentence is left out. On request GitHub's
+linguist is asked too, through `enry-python`.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+RULES = Path(__file__).with_suffix(".toml")
+HEAD_CHARACTERS = 4096
+COMMENT = re.compile(r"\s*(?://+|/\*+|\*+/?|#+|--+|;+|%+|<!--+|\"\"\"|'''|dnl\b|rem\b)!?\s*(.*)")
+CODE = re.compile(r"[\"`=(){}\[\]]|;\s*$|\B'|'\B")
+TEMPLATE = re.compile(r"([=(,:]|\breturn)[ \t]*[a-z]{0,2}(\"\"\"|''').*?(\2|\Z)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginRules:
+    """What `generated.toml` holds, compiled.
+
+    Attributes:
+        generated_paths: paths that are generated whatever they hold.
+        vendored_paths: paths of code copied in from elsewhere.
+        words: a head without any of them (in lower case) has no marker.
+        markers: pattern of a sentence by the name that the ledger shows.
+    """
+
+    generated_paths: GitIgnoreSpec
+    vendored_paths: GitIgnoreSpec
+    words: tuple[str, ...]
+    markers: dict[str, re.Pattern[str]]
+
+
+def generated_by(path: str, text: str) -> str | None:
+    """Say what shows that a program wrote this file, None if nothing does."""
+    rules = origin_rules()
+    if rules.generated_paths.match_file(path):
+        return "by its name"
+    head = text[:HEAD_CHARACTERS].lower()
+    if not any(word in head for word in rules.words):
+        return None
+    remarks = head_remarks(head)
+    for name, marker in rules.markers.items():
+        if any(marker.search(remark) for remark in remarks):
+            return name
+    return None
+
+
+def is_vendored(path: str) -> bool:
+    """Whether the path says that this file was copied in from elsewhere."""
+    return origin_rules().vendored_paths.match_file(path)
+
+
+def head_remarks(head: str) -> list[str]:
+    """The comments in `head`, lines that follow one another joined; other prose counts as comment.
+
+    A line inside a block comment or a docstring may have no mark of its own, so a line without
+    any punctuation of code is taken for prose.
+    """
+    remarks = [""]
+    for line in TEMPLATE.sub(r"\1", head).splitlines():
+        comment = COMMENT.match(line)
+        if comment or not CODE.search(line):
+            remarks[-1] += "\n" + (comment.group(1) if comment else line).strip()
+        else:
+            remarks.append("")
+    return [remark for remark in remarks if remark]
+
+
+@cache
+def origin_rules() -> OriginRules:
+    """Read the rules that ship, once."""
+    data = tomllib.loads(RULES.read_text(encoding="utf-8"))
+    generated = data["generated"]
+    return OriginRules(
+        generated_paths=GitIgnoreSpec.from_lines(generated["paths"]),
+        vendored_paths=GitIgnoreSpec.from_lines(data["vendored"]["paths"]),
+        words=tuple(generated["words"]),
+        markers={name: _sentence(text) for name, text in generated["markers"].items()},
+    )
+
+
+def _sentence(pattern: str) -> re.Pattern[str]:
+    """Compile a marker: its blanks match ends of lines too, its "^" any start of a line."""
+    return re.compile(pattern.replace(" ", r"\s"), re.MULTILINE | re.DOTALL)
