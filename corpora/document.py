@@ -53,7 +53,9 @@ class Outcome:
     Attributes:
         reason: the rule that dropped it ("extension", "tests", "duplicate"), None if kept.
         detail: what the rule saw, in words; "" where there is nothing to add.
-        duplicate_of: "source/path" of the kept document with the same text.
+        duplicate_of: "source/path" of the kept file with the same text, or nearly so.
+        cluster: "source/path" of the first file that this kept one is a near-copy of.
+        vendored: whether its path says that it is a copy of another project's file.
         encoding: how the bytes were read, None if they were not.
         characters: length of the text after decoding, None if it was not decoded.
     """
@@ -62,6 +64,8 @@ class Outcome:
     reason: str | None = None
     detail: str = ""
     duplicate_of: str | None = None
+    cluster: str | None = None
+    vendored: bool = False
     sha256: str | None = None
     license: str | None = None
     split: Split | None = None

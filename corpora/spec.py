@@ -8,12 +8,14 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from corpora.errors import SpecError
+from corpora.normalise import Normalisation
 from corpora.sources import Source
+from corpora.text_rules import TextRules
 
 SHIPPED = Path(__file__).parent / "datasets"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -45,14 +47,36 @@ class SplitSpec(BaseModel):
 
 
 class CorpusSpec(BaseModel):
-    """Which files become documents."""
+    """Which files become documents.
+
+    Attributes:
+        include: gitignore-style patterns; a path that matches none is left out.
+        sample_bytes: of all that is left, keep so much, chosen file by file by name.
+        gutenberg: cut Project Gutenberg's licence off, before START and after END.
+        part_characters: cut texts into documents of at most so many characters, for books.
+        near_duplicates: "together" keeps near-copies on one side of the split, "drop" keeps the
+            first of them only, "ignore" does not look for them.
+        text: rules on content: long lines, tables, generated, licence, secrets.
+        normalise: changes to the text: ASCII, tabs, upper case; none unless asked for.
+        near_threshold: Jaccard similarity of 5-word shingles from which texts are near-copies.
+        frozen: key of an earlier corpus of the dataset: its documents keep their split.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     extensions: tuple[Annotated[str, AfterValidator(_extension)], ...] = Field(min_length=1)
+    include: tuple[str, ...] = ()
     exclude: tuple[PathRule, ...] = ()
     max_bytes: int = Field(default=1_000_000, gt=0)
+    sample_bytes: int | None = Field(default=None, gt=0)
+    gutenberg: bool = False
+    part_characters: int | None = Field(default=None, ge=1_000)
+    near_duplicates: Literal["together", "drop", "ignore"] = "together"
+    near_threshold: float = Field(default=0.8, ge=0.5, le=1)
+    text: TextRules = TextRules()
+    normalise: Normalisation = Normalisation()
     split: SplitSpec = SplitSpec()
+    frozen: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}(-\d+)?$")
 
 
 class DatasetSpec(BaseModel):

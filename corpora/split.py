@@ -6,13 +6,22 @@ stand on both sides.
 
 import hashlib
 
-from corpora.document import Split
+from corpora.document import Entry, Split
 from corpora.spec import SplitSpec
 
 
 def split_of(sha256: str, spec: SplitSpec) -> Split:
     """Place a text, known by its hexadecimal digest, by the shares that `spec` asks for."""
-    salted = hashlib.sha256(f"{spec.salt}:{sha256}".encode()).digest()
+    return _split_at(f"{spec.salt}:{sha256}", spec)
+
+
+def naive_split_of(entry: Entry, spec: SplitSpec) -> Split:
+    """Place a file by its name alone, as a split without regard to copies would."""
+    return _split_at(f"{spec.salt}:{entry.source}/{entry.path}", spec)
+
+
+def _split_at(name: str, spec: SplitSpec) -> Split:
+    salted = hashlib.sha256(name.encode()).digest()
     position = int.from_bytes(salted[:8], "big") / 2**64
     if position < spec.test:
         return "test"

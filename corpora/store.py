@@ -1,6 +1,6 @@
 """The corpus on disk: documents, ledger, vocabulary and summary, in formats that others read.
 
-`documents.parquet` holds the kept texts, `ledger.parquet` one row for every file that was seen.
+`documents-*.parquet` hold the kept texts, `ledger.parquet` one row for every file that was seen.
 Both are written as a stream, in row groups of a bounded size, so memory does not grow with the
 corpus; equal input gives equal bytes.
 """
@@ -8,19 +8,17 @@ corpus; equal input gives equal bytes.
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from corpora.document import Document, Outcome, Split
 
-DOCUMENTS = "documents.parquet"
+DOCUMENTS = "documents-*.parquet"
 LEDGER = "ledger.parquet"
 VOCABULARY = "vocabulary.json"
-SUMMARY = "summary.json"
 ROW_GROUP_BYTES = 16 * 2**20
 
 DOCUMENT_SCHEMA = pa.schema(
@@ -43,6 +41,8 @@ LEDGER_SCHEMA = pa.schema(
         pa.field("reason", pa.string()),
         pa.field("detail", pa.string(), nullable=False),
         pa.field("duplicate_of", pa.string()),
+        pa.field("cluster", pa.string()),
+        pa.field("vendored", pa.bool_(), nullable=False),
         pa.field("sha256", pa.string()),
         pa.field("license", pa.string()),
         pa.field("split", pa.string()),
@@ -50,60 +50,6 @@ LEDGER_SCHEMA = pa.schema(
         pa.field("characters", pa.int64()),
     ]
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunnelRow:
-    """What one rule took away, and what is left after it."""
-
-    reason: str
-    files_dropped: int
-    bytes_dropped: int
-    files_left: int
-    bytes_left: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SplitSize:
-    """How much text stands in a split."""
-
-    files: int
-    characters: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CorpusSummary:
-    """A corpus in numbers.
-
-    Attributes:
-        digest: sha256 over every document's digest and split: the identity of the corpus.
-        seen: files and bytes before any rule.
-        funnel: the rules in order, those that dropped nothing left out.
-        licenses: kept files by licence, "unknown" where none is stated.
-    """
-
-    digest: str
-    seen: tuple[int, int]
-    funnel: tuple[FunnelRow, ...]
-    splits: Mapping[Split, SplitSize]
-    licenses: Mapping[str, int]
-
-    def save(self, directory: Path) -> None:
-        """Write as JSON."""
-        text = json.dumps(asdict(self), indent=1)
-        (directory / SUMMARY).write_text(text + "\n", encoding="utf-8")
-
-    @classmethod
-    def load(cls, directory: Path) -> Self:
-        """Read what `save` wrote."""
-        data = json.loads((directory / SUMMARY).read_text(encoding="utf-8"))
-        return cls(
-            digest=data["digest"],
-            seen=tuple(data["seen"]),
-            funnel=tuple(FunnelRow(**row) for row in data["funnel"]),
-            splits={name: SplitSize(**size) for name, size in data["splits"].items()},
-            licenses=data["licenses"],
-        )
 
 
 class RowWriter(AbstractContextManager["RowWriter"]):
@@ -141,13 +87,14 @@ def document_row(document: Document) -> dict[str, Any]:
 
 def ledger_row(outcome: Outcome) -> dict[str, Any]:
     """An outcome as a row of `ledger.parquet`."""
-    own = ("reason", "detail", "duplicate_of", "sha256", "license", "split", "encoding")
+    own = ("reason", "detail", "duplicate_of", "cluster", "vendored", "sha256", "license", "split")
     return {
         "source": outcome.entry.source,
         "path": outcome.entry.path,
         "bytes": outcome.entry.size,
         "handle": outcome.entry.handle,
         "decision": "kept" if outcome.reason is None else "dropped",
+        "encoding": outcome.encoding,
         "characters": outcome.characters,
         **{name: getattr(outcome, name) for name in own},
     }
@@ -155,11 +102,21 @@ def ledger_row(outcome: Outcome) -> dict[str, Any]:
 
 def read_documents(directory: Path, split: Split) -> Iterator[Document]:
     """Stream the documents of one split in the order in which they were kept."""
-    with pq.ParquetFile(directory / DOCUMENTS) as file:
-        for batch in file.iter_batches(batch_size=64):
-            for row in cast("list[dict[str, Any]]", batch.to_pylist()):
-                if row["split"] == split:
-                    yield Document(**row)
+    for path in sorted(directory.glob(DOCUMENTS)):
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=64):
+                for row in cast("list[dict[str, Any]]", batch.to_pylist()):
+                    if row["split"] == split:
+                        yield Document(**row)
+
+
+def read_split(directory: Path) -> dict[str, Split]:
+    """Digest to split of every document of a corpus."""
+    found: dict[str, Split] = {}
+    for path in sorted(directory.glob(DOCUMENTS)):
+        table = pq.read_table(path, columns=["sha256", "split"])
+        found |= zip(table["sha256"].to_pylist(), table["split"].to_pylist(), strict=True)
+    return found
 
 
 def read_character_counts(directory: Path) -> dict[str, int]:

@@ -1,14 +1,20 @@
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from corpora import build, write
 from corpora.build import build_corpus
 from corpora.document import Entry
 from corpora.errors import CorpusError
 from corpora.spec import CorpusSpec, SplitSpec
 from corpora.split import split_of
-from corpora.store import CorpusSummary, read_character_counts, read_documents
+from corpora.store import read_character_counts, read_documents, read_split
+from corpora.summary import CorpusSummary
 
 SPEC = {"extensions": [".py"], "split": {"validation": 0.2, "test": 0.2}}
 
@@ -16,15 +22,21 @@ SPEC = {"extensions": [".py"], "split": {"validation": 0.2, "test": 0.2}}
 class FakeSnapshot:
     """A source in memory; a content of None is missing, a string is a problem."""
 
-    def __init__(self, files):
+    def __init__(self, files, license_="MIT"):
         self.files = files
+        self.license = license_
 
     def entries(self):
         for path, content in self.files.items():
             problem = content if isinstance(content, str) else None
             size = len(content) if isinstance(content, bytes) else 0
             yield Entry(
-                source="s", path=path, size=size, handle=path, problem=problem, license="MIT"
+                source="s",
+                path=path,
+                size=size,
+                handle=path,
+                problem=problem,
+                license=self.license,
             )
 
     def read(self, entries):
@@ -99,7 +111,7 @@ def test_the_summary_adds_up(tmp_path):
         ("extension", 61, sizes + 6),
         ("duplicate", 60, sizes),
     ]
-    assert sum(size.files for size in summary.splits.values()) == 60
+    assert sum(size.documents for size in summary.splits.values()) == 60
     assert sum(size.characters for size in summary.splits.values()) == sizes
     assert summary.licenses == {"MIT": 60}
 
@@ -137,7 +149,7 @@ def test_the_split_has_about_the_shares_asked_for():
 
 
 def test_a_corpus_without_held_out_files_is_refused(tmp_path):
-    with pytest.raises(CorpusError, match="kept 1 of 2 files, none of them in"):
+    with pytest.raises(CorpusError, match="kept 1 of 2 files, no document in"):
         built(tmp_path, {"a.py": b"a = 1\n", "b.txt": b""})
 
 
@@ -151,3 +163,201 @@ def test_the_file_border_never_stands_inside_a_document(tmp_path):
 def test_the_summary_is_plain_json(tmp_path):
     directory = built(tmp_path, plain())
     assert json.loads((directory / "summary.json").read_text())["seen"][0] == 60
+
+
+def near_copies(number=40):
+    """Texts of 60 words, and for each one a copy in which a word is another."""
+    files = {}
+    for i in range(number):
+        words = [f"w{i}x{j}" for j in range(60)]
+        files[f"a{i}.py"] = "\n".join(words).encode()
+        files[f"b{i}.py"] = "\n".join([*words[:-1], "other"]).encode()
+    return files
+
+
+def test_near_copies_stand_on_one_side_of_the_split(tmp_path):
+    directory = built(tmp_path, near_copies())
+    rows = ledger(directory)
+    assert all(rows[f"a{i}.py"]["split"] == rows[f"b{i}.py"]["split"] for i in range(40))
+    assert all(rows[f"b{i}.py"]["cluster"] == f"s/a{i}.py" for i in range(40))
+    summary = CorpusSummary.load(directory)
+    assert summary.leak_before.files > 5
+    assert summary.leak_before.characters > 5 * 200
+    assert (summary.leak_after.files, summary.leak_after.characters) == (0, 0)
+
+
+def test_near_copies_can_be_dropped_or_left_alone(tmp_path):
+    dropped = ledger(built(tmp_path, near_copies(), "dropped", near_duplicates="drop"))
+    assert {dropped[f"b{i}.py"]["reason"] for i in range(40)} == {"near-duplicate"}
+    assert dropped["b7.py"]["duplicate_of"] == "s/a7.py"
+    directory = built(tmp_path, near_copies(), "ignored", near_duplicates="ignore")
+    ignored = ledger(directory)
+    assert any(ignored[f"a{i}.py"]["split"] != ignored[f"b{i}.py"]["split"] for i in range(40))
+
+
+def test_no_copy_and_no_near_copy_stands_in_both_train_and_test(tmp_path):
+    files = near_copies() | {f"copy{i}.py": near_copies()[f"a{i}.py"] for i in range(40)}
+    directory = built(tmp_path, files)
+    texts = {split: list(read_documents(directory, split)) for split in ("train", "test")}
+    first_words = {split: {d.text.split()[0] for d in found} for split, found in texts.items()}
+    assert not first_words["train"] & first_words["test"]
+
+
+def test_any_number_of_workers_gives_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "CHUNK_BYTES", 500)
+    monkeypatch.setattr(write, "SHARD_BYTES", 900)
+    snapshot = FakeSnapshot(plain(90) | near_copies(10) | {"bad.py": b"\0", "big.py": b"x" * 5000})
+    spec = CorpusSpec.model_validate(SPEC | {"max_bytes": 4000})
+    for workers in (1, 2):
+        directory = tmp_path / str(workers)
+        directory.mkdir()
+        list(build_corpus(snapshot, spec, directory, workers=workers))
+    names = sorted(path.name for path in (tmp_path / "1").iterdir())
+    assert len([name for name in names if name.startswith("documents-")]) > 3
+    for name in names:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
+
+
+def test_shards_hold_every_document_once_and_in_order(tmp_path, monkeypatch):
+    whole = built(tmp_path, plain(90), "whole")
+    monkeypatch.setattr(write, "SHARD_BYTES", 100)
+    cut = built(tmp_path, plain(90), "cut")
+    assert len(list(cut.glob("documents-*"))) > 3
+    for split in ("train", "validation", "test"):
+        assert list(read_documents(cut, split)) == list(read_documents(whole, split))
+
+
+def test_frozen_documents_keep_their_split_and_take_near_copies_along(tmp_path):
+    files = near_copies()
+    first = built(tmp_path, {name: text for name, text in files.items() if name[0] == "a"}, "one")
+    frozen = read_split(first)
+    directory = tmp_path / "two"
+    directory.mkdir()
+    moved = SplitSpec(validation=0.2, test=0.2, salt="another")
+    spec = CorpusSpec(extensions=(".py",), split=moved)
+    list(build_corpus(FakeSnapshot(files), spec, directory, frozen=frozen))
+    before, after = ledger(first), ledger(directory)
+    assert all(before[f"a{i}.py"]["split"] == after[f"a{i}.py"]["split"] for i in range(40))
+    assert all(after[f"a{i}.py"]["split"] == after[f"b{i}.py"]["split"] for i in range(40))
+
+
+def test_a_sample_fits_its_size_and_is_stable_when_a_file_is_added(tmp_path):
+    size = sum(len(content) for content in plain(200).values()) // 2
+    before = ledger(built(tmp_path, plain(200), "before", sample_bytes=size))
+    after = ledger(built(tmp_path, plain(200) | {"n.py": b"n=1"}, "after", sample_bytes=size))
+    chosen = {path for path, row in before.items() if row["reason"] is None}
+    assert size * 0.9 < sum(before[path]["bytes"] for path in chosen) <= size
+    assert {row["reason"] for path, row in before.items() if path not in chosen} == {"not sampled"}
+    still = {path for path, row in after.items() if row["reason"] is None}
+    assert len(chosen ^ still) <= 3
+
+
+def test_only_included_paths_are_kept(tmp_path):
+    files = plain() | {f"sub/{name}": content + b"#\n" for name, content in plain().items()}
+    rows = ledger(built(tmp_path, files, include=["/sub/"]))
+    assert {row["reason"] for path, row in rows.items() if path[:4] != "sub/"} == {
+        "outside include"
+    }
+    assert rows["sub/f1.py"]["reason"] is None
+
+
+def test_a_text_can_be_cut_into_parts_that_are_split_on_their_own(tmp_path):
+    book = "\n\n".join(f"Paragraph {i} " + "word " * 40 for i in range(200))
+    directory = built(tmp_path, {"book.py": book.encode()}, part_characters=1000)
+    documents = [d for s in ("train", "validation", "test") for d in read_documents(directory, s)]
+    in_order = sorted(documents, key=lambda d: int(d.path.partition("#")[2]))
+    assert "".join(d.text for d in in_order) == book
+    assert {d.split for d in documents} == {"train", "validation", "test"}
+    assert len(ledger(directory)) == 1
+
+
+def test_rules_on_content_drop_with_their_reasons(tmp_path):
+    key = "AKIA" + "Q7PLM3ZX5TNB2WVK"
+    odd = {
+        "long.py": b"x = '" + b"a" * 3000 + b"'\n",
+        "made.py": b"# Code generated by maker. DO NOT EDIT.\nx = 1\n",
+        "secret.py": f"aws_key = '{key}'\n".encode(),
+        "gpl.py": b"# SPDX-License-Identifier: GPL-2.0-only\nx = 2\n",
+        "node_modules/v.py": b"x = 3\n",
+    }
+    text = {"license": {"deny": ["GPL-2.0-only"]}, "vendored": "drop"}
+    rows = ledger(built(tmp_path, plain() | odd, text=text))
+    assert {path: rows[path]["reason"] for path in odd} == {
+        "long.py": "long lines",
+        "made.py": "generated",
+        "secret.py": "secret",
+        "gpl.py": "licence",
+        "node_modules/v.py": "vendored",
+    }
+    assert key not in str(rows)
+
+
+def test_vendored_files_are_labelled_by_default(tmp_path):
+    rows = ledger(built(tmp_path, plain() | {"node_modules/v.py": b"x = 3\n"}))
+    assert rows["node_modules/v.py"]["reason"] is None
+    assert rows["node_modules/v.py"]["vendored"] is True
+    assert rows["f1.py"]["vendored"] is False
+
+
+def test_normalisations_are_made_before_copies_are_looked_for(tmp_path):
+    files = plain() | {"tab.py": b"f =\t99\n", "blank.py": b"f = 99\n"}
+    rows = ledger(built(tmp_path, files, normalise={"tab_width": 4}))
+    assert rows["blank.py"]["duplicate_of"] == "s/tab.py"
+
+
+def test_project_gutenbergs_licence_is_cut_off_and_recorded(tmp_path):
+    book = (
+        b"The Project Gutenberg EBook\n*** START OF THIS PROJECT GUTENBERG EBOOK X ***\n"
+        b"It was the best of times.\n*** END OF THIS PROJECT GUTENBERG EBOOK X ***\nlicence\n"
+    )
+    directory = built(tmp_path, plain() | {"book.py": book}, gutenberg=True)
+    texts = [d.text for s in ("train", "validation", "test") for d in read_documents(directory, s)]
+    assert "It was the best of times." in [text.strip() for text in texts]
+    assert ledger(directory)["book.py"]["detail"].startswith("licence cut off: ")
+
+
+def test_a_sources_own_licence_file_stands_for_its_silent_files(tmp_path):
+    mit = (Path(__file__).parents[2] / "LICENSE").read_bytes()
+    directory = tmp_path / "out"
+    directory.mkdir()
+    snapshot = FakeSnapshot(plain() | {"LICENSE": mit}, license_=None)
+    list(build_corpus(snapshot, CorpusSpec.model_validate(SPEC), directory))
+    assert ledger(directory)["f1.py"]["license"] == "MIT"
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX"])
+def test_locale_and_folder_order_change_nothing(tmp_path, locale):
+    script = (
+        "import os, random, sys\n"
+        "from pathlib import Path\n"
+        "walk = os.walk\n"
+        "def shuffled(top):\n"
+        "    for parent, folders, names in walk(top):\n"
+        "        random.shuffle(folders), random.shuffle(names)\n"
+        "        yield parent, folders, names\n"
+        "os.walk = shuffled\n"
+        "from corpora.build import build_corpus\n"
+        "from corpora.sources import FolderSource\n"
+        "from corpora.spec import CorpusSpec\n"
+        "source = FolderSource(kind='folder', path=sys.argv[1])\n"
+        "kept, out = Path(sys.argv[2]), Path(sys.argv[3])\n"
+        "list(source.fetch(source.resolve(), kept))\n"
+        "list(build_corpus(source.open(kept), CorpusSpec(extensions=('.py',),"
+        " split={'validation': .2, 'test': .2}), out))\n"
+    )
+    root = tmp_path / "in"
+    for name, content in (plain() | {"sub/caf\u00e9.py": "caf\u00e9 = 1".encode()}).items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    outputs = []
+    for run, environment in (("a", {}), ("b", {"LC_ALL": locale, "LANG": locale})):
+        folders = [tmp_path / f"{kind}-{run}" for kind in ("kept", "out")]
+        for folder in folders:
+            folder.mkdir()
+        subprocess.run(
+            [sys.executable, "-c", script, str(root), *map(str, folders)],
+            env=os.environ | environment,
+            check=True,
+        )
+        outputs.append({path.name: path.read_bytes() for path in folders[1].iterdir()})
+    assert outputs[0] == outputs[1]

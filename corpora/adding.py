@@ -1,0 +1,73 @@
+"""Write the TOML of a new dataset from a URL and some extensions."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from corpora.errors import SpecError
+from corpora.spec import NAME, dataset_files, parse_dataset
+
+LANGUAGES = {
+    ".py": "python",
+    ".c": "c",
+    ".h": "c",
+    ".java": "java",
+    ".lua": "lua",
+    ".scala": "scala",
+}
+
+
+def add_dataset(
+    location: str, extensions: Sequence[str], folder: Path, name: str | None = None
+) -> Path:
+    """Write `folder`/NAME.toml for a repository's URL or a local folder; give its path.
+
+    Args:
+        location: URL of a git repository, or an existing folder that is none.
+        extensions: each with its dot; at least one.
+        name: of the dataset; made from the location if None.
+
+    Raises:
+        SpecError: the name is taken or no name, or the location is neither URL nor folder.
+    """
+    local = Path(location).expanduser()
+    is_folder = local.is_dir() and not (local / ".git").exists() and not (local / "HEAD").exists()
+    last = re.split(r"[/:]", location.rstrip("/"))[-1].removesuffix(".git")
+    name = name or re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-")
+    if not NAME.fullmatch(name):
+        raise SpecError(f"{name!r} is no dataset's name: a-z, 0-9 and single '-'; set --name")
+    taken = dataset_files([folder]).get(name)
+    if taken:
+        raise SpecError(f"the name {name!r} is taken by {taken}; set another with --name")
+    place = str(local.resolve()) if local.exists() else location
+    source = (
+        ['kind = "folder"', f"path = {json.dumps(place)}"]
+        if is_folder
+        else ['kind = "git"', "", "[[source.repositories]]", f"url = {json.dumps(place)}"]
+    )
+    lines = [
+        f"title = {json.dumps(last)}",
+        f"language = {json.dumps(_language(extensions))}",
+        "",
+        "[source]",
+        *source,
+        "",
+        "[corpus]",
+        f"extensions = {json.dumps(list(extensions))}",
+        "",
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.toml"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    try:
+        parse_dataset(path, {})
+    except SpecError:
+        path.unlink()
+        raise
+    return path
+
+
+def _language(extensions: Sequence[str]) -> str:
+    """The language of the first extension that says one; prose for any other text."""
+    return next((LANGUAGES[e] for e in extensions if e in LANGUAGES), "prose")

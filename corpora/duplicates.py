@@ -1,0 +1,215 @@
+"""Near-duplicates: sketches propose pairs, exact Jaccard similarity decides.
+
+A text is the set of its shingles, the hashes of its runs of five words. Its signature is a sample
+of that set, of a fixed size, in which sets agree as far as they are alike. Documents that agree in
+a whole band of the signature are candidates, and every candidate is verified on the shingles
+themselves: no pair is joined that is not alike, and of those exactly at the threshold at most one
+in 100,000 should be missed. The same texts give the same result on every machine.
+
+The price: 512 bytes a document for signatures, 25 CPU-seconds a gigabyte; the shingles of
+candidates are computed again, so that those of all documents need never be kept.
+
+Shapes: N documents, S shingles of one of them, K pairs.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest
+
+Hashes = NDArray[np.uint64]
+Numbers = NDArray[np.int64]
+Signatures = NDArray[np.uint16]
+
+SHINGLE_WORDS = 5
+PERMUTATIONS = 256
+SEED = 1
+MAX_MISS = 1e-5
+"""The share of pairs exactly at the threshold that may fail to become candidates."""
+MAX_DEVIATIONS = 5
+"""Standard deviations by which a signature may understate a similarity."""
+NEIGHBOURS = 16
+"""Partners tried for a document in one band; bounds time and memory where all are alike.
+
+On the 32,004 C files of Linux 6.1 that put no document into a wrong cluster at thresholds 0.7 and
+0.8, and five at 0.5, where 64 partners put none.
+"""
+REMEMBERED = 64
+COMPARED_AT_ONCE = 8192
+
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+
+
+def shingles(text: str, words: int = SHINGLE_WORDS) -> Hashes:
+    """Hash every run of so many words; a word is what stands between ASCII white space.
+
+    A text of fewer words is one shingle, so it is alike only to a text of the same words.
+
+    Returns:
+        Distinct hashes, ascending, (S,) uint64; none for a text without words.
+    """
+    encoded = text.encode("utf-8", "surrogatepass").split()
+    hashes = np.fromiter(map(xxh3_64_intdigest, encoded), np.uint64, len(encoded))
+    width = min(words, len(hashes))
+    count = len(hashes) - width + 1 if width else 0
+    runs = hashes[:count].copy()
+    for offset in range(1, width):
+        runs *= MULTIPLIER
+        runs += hashes[offset : offset + count]
+    runs.sort()
+    return runs[np.append(True, runs[1:] != runs[:-1])[: len(runs)]]  # np.unique: twice the time
+
+
+def sketch(texts: Sequence[Hashes]) -> Signatures:
+    """MinHash (Broder, 1997) of sets of shingles, by rensa: alike sets agree in that share.
+
+    Args:
+        texts: the shingles of each document.
+
+    Returns:
+        The low bits of every permutation's least hash, (len(texts), 256) uint16.
+    """
+    from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue] (a native module)
+
+    if not texts:
+        return np.zeros((0, PERMUTATIONS), np.uint16)
+    offsets = np.cumsum([0, *map(len, texts)], dtype=np.uint64)
+    hashes = np.concatenate(texts)
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, PERMUTATIONS, SEED)
+    return np.array(matrix.to_rows(), np.uint32).astype(np.uint16)
+
+
+def similarity(first: Hashes, second: Hashes) -> float:
+    """Jaccard similarity: shingles that both have, out of all; 0 if there are none."""
+    shared = len(np.intersect1d(first, second, assume_unique=True))
+    return shared / max(len(first) + len(second) - shared, 1)
+
+
+def candidate_pairs(signatures: Signatures, threshold: float) -> Numbers:
+    """Propose the pairs that may be as alike as the threshold.
+
+    Where more than 16 documents agree in a band, each is tried with the 16 before it only: if they
+    are alike, that joins them as well.
+
+    Args:
+        signatures: (N, 256) uint16, by document number.
+        threshold: more than 0, at most 1.
+
+    Returns:
+        (K, 2) int64, the smaller number first, ascending.
+    """
+    deviation = math.sqrt(threshold * (1 - threshold) / PERMUTATIONS)
+    least = PERMUTATIONS * (threshold - MAX_DEVIATIONS * deviation)
+    count, rows = len(signatures), rows_per_band(threshold)
+    codes = np.empty(0, np.int64)
+    for begin in range(0, PERMUTATIONS - rows + 1, rows):
+        found = [codes]
+        for first, second in _neighbours(signatures[:, begin : begin + rows]):
+            kept = _agreeing(signatures, first, second) >= least
+            found.append(first[kept] * count + second[kept])
+        codes = np.unique(np.concatenate(found))
+    return np.stack(np.divmod(codes, max(count, 1)), axis=1)
+
+
+def rows_per_band(threshold: float) -> int:
+    """The longest band at which a pair that just reaches the threshold is still proposed.
+
+    A pair of similarity s agrees in none of b bands of r permutations with probability (1 - s^r)^b:
+    Leskovec, Rajaraman and Ullman, "Mining of massive datasets", section 3.4.
+    """
+    assert 0 < threshold <= 1
+    misses = (
+        ((1 - threshold**rows) ** (PERMUTATIONS // rows), rows)
+        for rows in range(1, PERMUTATIONS + 1)
+    )
+    return max(rows for miss, rows in misses if miss <= MAX_MISS or rows == 1)
+
+
+def verified(
+    pairs: Numbers, shingles_of: Callable[[int], Hashes], threshold: float
+) -> Iterator[tuple[int, int, float]]:
+    """Verify candidates, but for pairs whose documents earlier ones have joined already.
+
+    Args:
+        pairs: (K, 2), as `candidate_pairs` gives them.
+        shingles_of: computes the shingles of a document; asked for one again if 64 others were
+            needed since.
+        threshold: the least Jaccard similarity.
+
+    Yields:
+        Both numbers of a pair and its similarity.
+    """
+    remembered = lru_cache(REMEMBERED)(shingles_of)
+    forest = _Forest()
+    for first, second in pairs.tolist():
+        if forest.root(first) != forest.root(second):
+            alike = similarity(remembered(first), remembered(second))
+            if alike >= threshold:
+                forest.join(first, second)
+                yield first, second, alike
+
+
+def clusters(count: int, pairs: Iterable[tuple[int, int]]) -> Numbers:
+    """Name the cluster of each document by its smallest number, (N,) int64.
+
+    Documents are in one cluster if a chain of pairs leads from one to the other.
+    """
+    forest = _Forest()
+    for first, second in pairs:
+        forest.join(first, second)
+    return np.array([forest.root(number) for number in range(count)], np.int64)
+
+
+class _Forest:
+    """Union-find: disjoint sets of numbers, each known by its smallest."""
+
+    def __init__(self) -> None:
+        self._parents: dict[int, int] = {}
+
+    def root(self, number: int) -> int:
+        """The smallest number of the set; shortens the way there."""
+        parent = self._parents.get(number, number)
+        while parent != number:
+            grandparent = self._parents.get(parent, parent)
+            self._parents[number] = grandparent
+            number, parent = parent, grandparent
+        return number
+
+    def join(self, first: int, second: int) -> None:
+        """Make one set of two."""
+        low, high = sorted((self.root(first), self.root(second)))
+        self._parents[high] = low
+
+
+def _scrambled(numbers: Hashes) -> Hashes:
+    """Spread every bit over all others: the finaliser of SplitMix64 (Steele et al., 2014)."""
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))
+
+
+def _neighbours(band: Signatures) -> Iterator[tuple[Numbers, Numbers]]:
+    """Pairs of documents that agree in a band, (N, rows): nearest in their bucket first."""
+    keys = np.zeros(len(band), np.uint64)
+    for column in band.T:
+        keys = _scrambled(keys * MULTIPLIER + column)
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    for distance in range(1, NEIGHBOURS + 1):
+        same = keys[distance:] == keys[:-distance]
+        if not same.any():
+            return
+        yield order[:-distance][same], order[distance:][same]
+
+
+def _agreeing(signatures: Signatures, first: Numbers, second: Numbers) -> Numbers:
+    """Count the permutations in which each pair agrees, (K,)."""
+    parts = [
+        np.count_nonzero(signatures[first[i:j]] == signatures[second[i:j]], axis=1)
+        for i in range(0, len(first), COMPARED_AT_ONCE)
+        for j in [i + COMPARED_AT_ONCE]
+    ]
+    return np.concatenate(parts)

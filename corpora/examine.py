@@ -1,0 +1,104 @@
+"""Look at files one by one: read, decode, judge by content. The first pass of a build.
+
+What leaves this pass is small (an outcome and a signature a file), so it may come from another
+process; texts stay behind, and are read again when they are compared or written.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from corpora.decoding import UndecodableError, decode
+from corpora.document import Entry, Outcome, Snapshot
+from corpora.duplicates import Signatures, shingles, sketch
+from corpora.filters import EMPTY, UNREADABLE
+from corpora.gutenberg import cut_license
+from corpora.licenses import stated_license
+from corpora.spec import CorpusSpec
+
+FORBIDDEN = "\uffff"
+"""The one character no document may hold: models use it for the border between files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """A file that was read.
+
+    Attributes:
+        outcome: dropped with a reason, or kept as far as its own content goes.
+        text: "" if it was dropped.
+    """
+
+    outcome: Outcome
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Neighbouring files, as much as one task of the first pass takes."""
+
+    snapshot: Snapshot
+    entries: Sequence[Entry]
+    spec: CorpusSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What the first pass found out about one file; no signature, (P,), if it was dropped."""
+
+    outcome: Outcome
+    signature: Signatures | None
+
+
+def examine(chunk: Chunk) -> list[Finding]:
+    """Judge the files of a chunk, and sketch the texts of those that pass."""
+    outcomes, sets = [], []
+    for one in read_texts(chunk.snapshot, chunk.entries, chunk.spec):
+        outcomes.append(one.outcome)
+        if one.outcome.reason is None:
+            sets.append(shingles(one.text))
+    rows = iter(sketch(sets))
+    return [
+        Finding(outcome=outcome, signature=None if outcome.reason else next(rows))
+        for outcome in outcomes
+    ]
+
+
+def read_texts(
+    snapshot: Snapshot, entries: Sequence[Entry], spec: CorpusSpec
+) -> Iterator[Examined]:
+    """Read files in their order, each with its text or the reason that drops it."""
+    for entry, content in snapshot.read(entries):
+        yield _judge(entry, content, spec)
+
+
+def _judge(entry: Entry, content: bytes | None, spec: CorpusSpec) -> Examined:
+    if content is None:
+        return _dropped(entry, UNREADABLE)
+    cut = cut_license(content) if spec.gutenberg else None
+    try:
+        decoded = decode(content if cut is None else cut.text)
+    except UndecodableError as error:
+        return _dropped(entry, str(error))
+    if not decoded.text.strip():
+        return _dropped(entry, EMPTY)
+    license_ = stated_license(decoded.text) or entry.license
+    dropped = spec.text.first_drop(entry.path, decoded.text, license_)
+    if dropped is not None:
+        return _dropped(entry, *dropped)
+    text = spec.normalise.apply(decoded.text.replace(FORBIDDEN, "\ufffd"))
+    removed = "" if cut is None else f"licence cut off: {cut.head_bytes} + {cut.tail_bytes} bytes"
+    outcome = Outcome(
+        entry=entry,
+        detail=removed,
+        vendored=spec.text.is_vendored(entry.path),
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        license=license_,
+        encoding=decoded.encoding,
+        characters=len(text),
+    )
+    return Examined(outcome=outcome, text=text)
+
+
+def _dropped(entry: Entry, reason: str, detail: str = "") -> Examined:
+    return Examined(outcome=Outcome(entry=entry, reason=reason, detail=detail), text="")
