@@ -59,10 +59,6 @@ def threats(
         python: version of the interpreter that parsed, None for other languages.
     """
     yield (
-        "Near-duplicates are not looked for: files that differ in a few lines may stand on both "
-        "sides of the split and flatter every predictor."
-    )
-    yield (
         "The intervals come from resampling texts of one trained model: they do not say how much "
         "another seed of the training would differ."
     )

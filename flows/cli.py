@@ -13,6 +13,8 @@ from typer.exceptions import TyperException
 
 from corpora.errors import CorpusError, SourceError, SpecError
 from evaluation.errors import ScoreError
+from flows import cli_corpora
+from flows.cli_corpora import AsJson, Dataset
 from flows.run import OptionError, Options, StageName, prepare
 from flows.settings import Settings
 from flows.stage import StageError
@@ -38,6 +40,10 @@ Examples:
 
   charmill sample python-stdlib --prompt "def " --stream
 
+  charmill add https://github.com/me/thing --ext .py
+
+  charmill explain torch init.lua
+
   charmill score program.lua --language lua --json
 """
 
@@ -50,8 +56,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-Dataset = Annotated[str, typer.Argument(help="Name of a dataset; see `charmill datasets`.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+for command in (
+    cli_corpora.datasets,
+    cli_corpora.add,
+    cli_corpora.explain,
+    cli_corpora.diff,
+    cli_corpora.forget,
+):
+    app.command()(command)
 
 
 @app.command()
@@ -79,6 +91,9 @@ def run(
             "--set", metavar="KEY=VALUE", help="As train.seed=1 or corpus.max_bytes=9000."
         ),
     ] = None,
+    allow_stale: Annotated[
+        bool, typer.Option(help="If the source cannot be reached, take what was fetched last.")
+    ] = False,
     plan_only: Annotated[
         bool, typer.Option("--plan", help="Say what would be done, and why; do nothing.")
     ] = False,
@@ -100,6 +115,7 @@ def run(
         start=start,
         only=only,
         force=force,
+        allow_stale=allow_stale,
     )
     settings = Settings()
     layout = Layout(settings.artifacts_root)
@@ -115,22 +131,6 @@ def run(
         check_space(layout)
         _run_flow(dataset, options, settings)
     show_result(layout, dataset, only or "evaluate")
-
-
-@app.command()
-def datasets(as_json: AsJson = False) -> None:
-    """List the datasets that ship and your own."""
-    from corpora.spec import dataset_files, load_dataset
-    from flows.terminal import out, table
-
-    folders = Settings().dataset_folders
-    specs = {name: load_dataset(name, folders) for name in dataset_files(folders)}
-    if as_json:
-        rows = {name: spec.model_dump(mode="json") for name, spec in specs.items()}
-        out.print_json(json.dumps(rows))
-        return
-    rows = [(name, spec.language, spec.source.kind, spec.title) for name, spec in specs.items()]
-    out.print(table(("dataset", "language", "source", "title"), rows))
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
@@ -10,7 +10,10 @@ from corpora.sources import Source
 from flows.manifest import Manifest
 from flows.progress import Update
 from flows.run import Run
-from flows.stage import Stage, Workplace
+from flows.stage import Stage, StageError, Workplace
+
+if TYPE_CHECKING:
+    from corpora.document import Split
 
 
 def _parameters(run: Run) -> dict[str, Any]:
@@ -19,16 +22,33 @@ def _parameters(run: Run) -> dict[str, Any]:
 
 def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
     from corpora.build import build_corpus
-    from corpora.store import CorpusSummary
+    from corpora.card import write_card
+    from corpora.summary import CorpusSummary
 
+    spec = place.run.spec
     fetched = Manifest.load(place.inputs["fetch"])
     source = TypeAdapter(Source).validate_python(fetched.parameters["source"])
     snapshot = source.open(place.inputs["fetch"])
-    for step in build_corpus(snapshot, place.run.spec.corpus, place.directory):
-        yield Update(step.done / (step.total or 1), f"{step.done:,} {step.unit}")
+    steps = build_corpus(snapshot, spec.corpus, place.directory, frozen=_frozen(place))
+    for step in steps:
+        yield Update(step.done / (step.total or 1), f"{step.note}, {step.done:,} {step.unit}")
     summary = CorpusSummary.load(place.directory)
+    write_card(place.directory, place.run.dataset, spec, summary)
     splits = {name: asdict(size) for name, size in summary.splits.items()}
     return {"digest": summary.digest, "splits": splits}
 
 
-CORPUS = Stage(name="corpus", version=1, inputs=("fetch",), parameters=_parameters, work=_work)
+def _frozen(place: Workplace) -> "dict[str, Split]":
+    """The split of the documents that must stay where an earlier corpus put them."""
+    from corpora.store import read_split
+
+    key = place.run.spec.corpus.frozen
+    if key is None:
+        return {}
+    folder = place.layout.published("corpus", place.run.dataset, key)
+    if not place.layout.is_published("corpus", place.run.dataset, key):
+        raise StageError(f"corpus.frozen: {folder}: there is no such corpus")
+    return read_split(folder)
+
+
+CORPUS = Stage(name="corpus", version=2, inputs=("fetch",), parameters=_parameters, work=_work)

@@ -12,6 +12,7 @@ from flows.stage import Stage, Workplace
 from flows.wording import duration
 
 if TYPE_CHECKING:
+    from corpora.summary import CorpusSummary
     from evaluation.assess import Findings, Material
     from evaluation.results import Evaluation, FunnelStep, PreviousRun
 
@@ -73,7 +74,7 @@ def _material(place: Workplace) -> "Material":
 
 def _evaluation(place: Workplace, findings: "Findings") -> "Evaluation":
     """Findings, and all that is known about how they came to be."""
-    from corpora.store import CorpusSummary
+    from corpora.summary import CorpusSummary
     from evaluation.results import CurvePoint, Evaluation
     from modeling.metrics import read_metrics
 
@@ -101,8 +102,8 @@ def _evaluation(place: Workplace, findings: "Findings") -> "Evaluation":
         ],
         funnel=list(_funnel(summary.seen, summary.funnel)),
         licenses=summary.licenses,
-        split={name: (size.files, size.characters) for name, size in summary.splits.items()},
-        notes=list(_notes(summary.funnel)),
+        split={name: (size.documents, size.characters) for name, size in summary.splits.items()},
+        notes=list(_notes(summary)),
         samples=findings.samples,
         cost=dict(_cost(manifests)),
         identity=dict(_identity(place, manifests, summary.digest)),
@@ -132,13 +133,17 @@ def _funnel(seen: tuple[int, int], rows: Any) -> "Iterator[FunnelStep]":
         )
 
 
-def _notes(rows: Any) -> Iterator[str]:
-    copies = sum(row.files_dropped for row in rows if row.reason == "duplicate")
+def _notes(summary: "CorpusSummary") -> Iterator[str]:
+    """What the treatment of copies changed, in words."""
+    copies = sum(row.files_dropped for row in summary.funnel if row.reason == "duplicate")
     if copies:
-        yield (
-            f"{copies} files were exact copies of others and were left out; kept, some of them "
-            "would have stood in both training and test text."
-        )
+        yield f"{copies:,} files were exact copies of others and were left out."
+    before, after = summary.leak_before, summary.leak_after
+    yield (
+        f"Leak avoided: had files been split by their names, {before.files:,} held-out files "
+        f"({before.characters:,} characters) would have had a copy or near-copy in the training "
+        f"text; as they are split, {after.files:,} have one."
+    )
 
 
 def _cost(manifests: Mapping[str, Manifest]) -> Iterator[tuple[str, str]]:

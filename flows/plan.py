@@ -5,9 +5,10 @@ nothing here starts Prefect or imports torch.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from corpora.errors import SourceError
 from flows.layout import Layout
 from flows.manifest import Manifest
 from flows.run import STAGE_NAMES, Options, Run, StageName
@@ -70,7 +71,7 @@ def make_plan(run: Run, options: Options, layout: Layout) -> Plan:
         if _is_before(stage.name, options):
             decision = _take(stage, run, layout)
         else:
-            decision = _decide(stage, run, layout, keys, rerun, force=options.force)
+            decision = _decide_or_take_stale(stage, run, layout, keys, rerun, options)
         keys[stage.name] = decision.key
         if decision.action == "run":
             rerun.add(stage.name)
@@ -103,6 +104,24 @@ def _take(stage: Stage, run: Run, layout: Layout) -> Decision:
     if changed := list(_settings_since(manifest, stage, run)):
         reason += f" (though {changed[0]})"
     return Decision(stage=stage.name, action="reuse", key=key, reason=reason, taken=True)
+
+
+def _decide_or_take_stale(
+    stage: Stage,
+    run: Run,
+    layout: Layout,
+    keys: Mapping[StageName, str],
+    rerun: set[str],
+    options: Options,
+) -> Decision:
+    """Decide; where the source does not answer and the user allows it, take the last fetch."""
+    try:
+        return _decide(stage, run, layout, keys, rerun, force=options.force)
+    except SourceError as error:
+        if not options.allow_stale or layout.latest_key(stage.name, run.dataset) is None:
+            raise
+        taken = _take(stage, run, layout)
+        return replace(taken, reason=f"STALE, {taken.reason}: {error}")
 
 
 def _decide(

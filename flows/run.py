@@ -52,6 +52,7 @@ class Options(BaseModel):
         start: reuse what is before this stage as it stands, without looking at it.
         only: as `start`, and stop after this stage.
         force: run again even what is current.
+        allow_stale: where the source cannot be reached, take what was fetched last.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,6 +63,7 @@ class Options(BaseModel):
     start: StageName | None = None
     only: StageName | None = None
     force: bool = False
+    allow_stale: bool = False
 
 
 @dataclass(frozen=True)

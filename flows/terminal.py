@@ -5,7 +5,7 @@ Where stderr is no terminal, a bar would be noise in a log: a line every few sec
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,6 +21,9 @@ from flows.progress import Update
 from flows.run import STAGE_NAMES, StageName
 from flows.shelf import StageState, latest_folder, verdict
 from flows.wording import duration
+
+if TYPE_CHECKING:
+    from corpora.ledger import Difference
 
 LINE_SECONDS = 10.0
 Item = TypeVar("Item")
@@ -149,3 +152,29 @@ def tracked(items: Iterable[Item], total: int) -> Iterator[Item]:
     """Pass items through and show how many there were; silent if it takes no time."""
     with Progress(console=err, transient=True, disable=not err.is_terminal) as bars:
         yield from bars.track(items, total=total, description="scoring")
+
+
+def explanation(row: Mapping[str, Any]) -> str:
+    """What a ledger knows about one file, a line each; what it does not know is left out."""
+    known = {key: value for key, value in row.items() if value not in (None, "")}
+    return "\n".join(f"{key.replace('_', ' '):<13} {value}" for key, value in known.items())
+
+
+def difference(found: "Difference", shown: int) -> Iterator[str]:
+    """What is another between two corpora, a few names of each sort."""
+    kept, kept_bytes = found.kept, found.kept_bytes
+    yield f"kept: {kept[0]:,} -> {kept[1]:,} files, {kept_bytes[0]:,} -> {kept_bytes[1]:,} bytes"
+    for reason, (old, new) in found.reasons.items():
+        if old != new:
+            yield f"dropped, {reason}: {old:,} -> {new:,} files"
+    for label, names in (
+        ("added", found.added),
+        ("removed", found.removed),
+        ("changed", found.changed),
+        ("decided otherwise", [f"{n}: {old} -> {new}" for n, old, new in found.decisions]),
+        ("moved to another split", [f"{n}: {old} -> {new}" for n, old, new in found.moved]),
+    ):
+        yield f"{label}: {len(names):,} files"
+        yield from (f"  {name}" for name in names[:shown])
+        if len(names) > shown:
+            yield f"  ... and {len(names) - shown:,} more"

@@ -79,10 +79,11 @@ def _write_stream(corpus: Path, vocabulary: "Vocabulary", path: Path) -> "Ids":
     """Encode the training documents, each behind its mark, into a memory-mapped array (N,)."""
     import numpy as np
 
-    from corpora.store import CorpusSummary, read_documents
+    from corpora.store import read_documents
+    from corpora.summary import CorpusSummary
 
     size = CorpusSummary.load(corpus).splits["train"]
-    length = size.files + size.characters
+    length = size.documents + size.characters
     stream = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint16, shape=(length,))
     start = 0
     for document in read_documents(corpus, "train"):

@@ -31,7 +31,7 @@ def refused(done: subprocess.CompletedProcess) -> str:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "nosuch"], "no dataset 'nosuch'; known: python-stdlib, torch, tiny"),
+        (["run", "nosuch"], "no dataset 'nosuch'; known: austen"),
         (["run", "tiny", "--only", "bake"], "'bake' is not one of 'fetch', 'corpus', 'train'"),
         (["run", "tiny", "--only", "train"], "fetch was never finished"),
         (["run", "tiny", "--budget", "1"], "none of the forms 90s"),
@@ -44,6 +44,9 @@ def refused(done: subprocess.CompletedProcess) -> str:
         (["score", "/no/such", "--language", "c"], "/no/such: no such file or folder"),
         (["score", "/no/such", "--language", "cobol"], "no language 'cobol'; known: python, c"),
         (["status", "nosuch"], "no dataset 'nosuch'"),
+        (["explain", "nosuch", "x"], "no dataset 'nosuch'"),
+        (["explain", "tiny", "x"], "nothing from corpus yet"),
+        (["diff", "tiny"], "needs two corpora to compare; there are: none"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_status_2(tiny, arguments, message):
@@ -77,6 +80,16 @@ def test_a_full_disk_is_noticed_before_anything_starts(tiny, monkeypatch, capsys
         cli.main()
     assert ended.value.code == 2
     assert "1,000,000 bytes free, at least" in capsys.readouterr().err
+
+
+def test_add_writes_a_dataset_that_can_be_run(tiny, tmp_path):
+    done = charmill(tiny, "add", str(tiny.folder), "--ext", ".py", "--name", "mine")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == f"Wrote {tiny.settings.datasets / 'mine.toml'}"
+    planned = charmill(tiny, "run", "mine", "--plan")
+    assert planned.stderr.count("never run before") == 5
+    again = charmill(tiny, "add", str(tiny.folder), "--ext", ".py", "--name", "mine")
+    assert "the name 'mine' is taken by" in refused(again)
 
 
 def test_help_has_examples_and_lists_the_environment(tiny):

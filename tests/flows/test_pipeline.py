@@ -49,13 +49,21 @@ def test_a_dataset_goes_from_nothing_to_a_report_and_stays_current(tiny):
     assert again.stdout.strip().splitlines()[1] == report
     assert database.stat().st_mtime_ns == before
 
-    tiny.toml.write_text(tiny.toml.read_text().replace("split", "max_bytes = 290\nsplit"))
+    tiny.toml.write_text(tiny.toml.read_text().replace("split", "max_bytes = 194\nsplit"))
     only = succeeded(tiny, "run", "tiny", "--only", "corpus")
-    assert "max_bytes 1000000 -> 290" in only.stderr
+    assert "max_bytes 1000000 -> 194" in only.stderr
     assert len(tiny.layout.keys("corpus", "tiny")) == 2
     assert len(tiny.layout.keys("train", "tiny")) == 1
     after = succeeded(tiny, "run", "tiny", "--plan")
     assert "corpus changed" in after.stderr
+
+    explained = succeeded(tiny, "explain", "tiny", "part7.py").stdout
+    assert "decision      kept" in explained or "reason        too large" in explained
+    found = json.loads(succeeded(tiny, "diff", "tiny", "--json").stdout)
+    assert found["kept"][0] == 60 > found["kept"][1]
+    assert found["reasons"] == {"too large": [0, 60 - found["kept"][1]]}
+    card = (tiny.layout.shelf("corpus", "tiny") / "latest" / "README.md").read_text()
+    assert 'data_files: "documents-*.parquet"' in card
 
     status = json.loads(succeeded(tiny, "status", "tiny", "--json").stdout)
     assert [stage["stage"] for stage in status["tiny"]][2] == "train"
@@ -68,5 +76,5 @@ def test_a_mistake_found_while_running_is_one_line_too(tiny):
     tiny.toml.write_text(tiny.toml.read_text().replace("validation = 0.15", "validation = 1e-9"))
     done = charmill(tiny, "run", "tiny")
     assert done.returncode == 2
-    assert "none of them in validation" in done.stderr
+    assert "no document in validation" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,5 +1,6 @@
 import pytest
 
+from corpora.errors import SourceError
 from flows.plan import make_plan
 from flows.progress import LogReporter
 from flows.run import Options
@@ -106,6 +107,16 @@ def test_the_time_is_the_budget_or_what_it_took_before(tiny):
     assert seconds["corpus"] is not None
     assert seconds["sample"] is None
     assert changed.seconds is None
+
+
+def test_an_unreachable_source_falls_back_to_the_last_fetch_only_if_allowed(tiny):
+    make(tiny, "fetch", "corpus")
+    tiny.folder.rename(tiny.folder.with_name("gone"))
+    with pytest.raises(SourceError, match="no such folder"):
+        plan(tiny)
+    stale = plan(tiny, allow_stale=True)
+    assert actions(stale).startswith("fetch:reuse corpus:reuse train:run")
+    assert reasons(stale)["fetch"].startswith("STALE, taken as it stands")
 
 
 def test_planning_imports_neither_prefect_nor_torch():

@@ -1,0 +1,77 @@
+"""The commands that look into a corpus: what became of a file, what is another since last time."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from corpora.sources import Source
+from flows.layout import Layout
+from flows.manifest import Manifest
+from flows.shelf import latest_folder
+from flows.stage import StageError
+
+
+def explain(layout: Layout, dataset: str, path: str) -> list[dict[str, Any]]:
+    """Everything the newest corpus knows about a file, one record per source that has it."""
+    from corpora.ledger import rows_of
+    from corpora.permalinks import permalink
+
+    folder = latest_folder(layout, "corpus", dataset)
+    corpus = Manifest.load(folder)
+    fetched = Manifest.load(layout.published("fetch", dataset, corpus.inputs["fetch"]))
+    source = TypeAdapter(Source).validate_python(fetched.parameters["source"])
+    found = fetched.parameters["found"]
+    return [
+        {**row, "permalink": permalink(source, found, row["source"], row["path"])}
+        for row in rows_of(folder, path)
+    ]
+
+
+def forget(layout: Layout, dataset: str, video_id: str) -> tuple[int, list[Path]]:
+    """Remove a video's comments from every fetch of a dataset, and the corpora made of them.
+
+    Returns:
+        How many comments were removed, and the corpora that were deleted.
+
+    Raises:
+        SourceError: if no fetch has this video.
+    """
+    from corpora.sources.youtube_store import forget as forget_in
+
+    shelf = layout.shelf("fetch", dataset)
+    folders = [p.parent for p in sorted(shelf.glob("[!l]*/search.json"))]
+    folders += [p.parent for p in sorted(shelf.glob(".work-*/search.json"))]
+    if not folders:
+        raise StageError(f"{dataset}: nothing was fetched from YouTube")
+    removed = sum(forget_in(folder, video_id) for folder in folders)
+    keys = {folder.name for folder in folders}
+    deleted = []
+    for key in layout.keys("corpus", dataset):
+        folder = layout.published("corpus", dataset, key)
+        if Manifest.load(folder).inputs["fetch"] in keys:
+            shutil.rmtree(folder)
+            deleted.append(folder)
+    return removed, deleted
+
+
+def two_corpora(
+    layout: Layout, dataset: str, old: str | None, new: str | None
+) -> tuple[Path, Path]:
+    """The folders of two corpora: those named, or the last one and the one before it.
+
+    Raises:
+        StageError: if there is no such corpus, or only one.
+    """
+    keys = layout.keys("corpus", dataset)
+    latest = layout.latest_key("corpus", dataset)
+    new = new or latest
+    old = old or next((key for key in reversed(keys) if key != new), None)
+    known = ", ".join(keys) or "none"
+    for key in (old, new):
+        if key is None or key not in keys:
+            raise StageError(f"{dataset}: needs two corpora to compare; there are: {known}")
+    assert old
+    assert new
+    return layout.published("corpus", dataset, old), layout.published("corpus", dataset, new)
