@@ -13,7 +13,7 @@ from types import MappingProxyType
 from corpora.clusters import decide
 from corpora.document import Entry, Outcome, Snapshot, Split, Step
 from corpora.duplicates import Hashes, shingles
-from corpora.examine import Chunk, Finding, examine, read_texts
+from corpora.examine import Chunk, Finding, examine, read_again
 from corpora.filters import first_drop, metadata_rules
 from corpora.pool import in_order, processors
 from corpora.repository_licenses import with_licenses
@@ -114,8 +114,7 @@ def _reader(
     """Reads files again, by their places in `outcomes`, for a closer comparison."""
 
     def shingles_of(places: Sequence[int]) -> dict[int, Hashes]:
-        entries = [outcomes[place].entry for place in places]
-        read = read_texts(snapshot, entries, spec)
-        return {place: shingles(one.text) for place, one in zip(places, read, strict=True)}
+        wanted = [outcomes[place] for place in places]
+        return dict(zip(places, map(shingles, read_again(snapshot, wanted, spec)), strict=True))
 
     return shingles_of

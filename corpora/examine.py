@@ -6,9 +6,9 @@ process; texts stay behind, and are read again when they are compared or written
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from corpora.decoding import UndecodableError, decode
+from corpora.decoding import Decoded, UndecodableError, decode
 from corpora.document import Entry, Outcome, Snapshot
 from corpora.duplicates import Signatures, shingles, sketch
 from corpora.filters import EMPTY, UNREADABLE
@@ -72,12 +72,21 @@ def read_texts(
         yield _judge(entry, content, spec)
 
 
+def read_again(snapshot: Snapshot, outcomes: Sequence[Outcome], spec: CorpusSpec) -> Iterator[str]:
+    """Read the texts of files that passed every rule, without asking the rules again."""
+    entries = [outcome.entry for outcome in outcomes]
+    for outcome, (_, content) in zip(outcomes, snapshot.read(entries), strict=True):
+        assert content is not None
+        text = spec.normalise.apply(_decoded(content, spec)[0].text)
+        assert _digest(text) == outcome.sha256, "the snapshot changed between two passes"
+        yield text
+
+
 def _judge(entry: Entry, content: bytes | None, spec: CorpusSpec) -> Examined:
     if content is None:
         return _dropped(entry, UNREADABLE)
-    cut = cut_license(content) if spec.gutenberg else None
     try:
-        decoded = decode(content if cut is None else cut.text)
+        decoded, removed = _decoded(content, spec)
     except UndecodableError as error:
         return _dropped(entry, str(error))
     if not decoded.text.strip():
@@ -86,18 +95,32 @@ def _judge(entry: Entry, content: bytes | None, spec: CorpusSpec) -> Examined:
     dropped = spec.text.first_drop(entry.path, decoded.text, license_)
     if dropped is not None:
         return _dropped(entry, *dropped)
-    text = spec.normalise.apply(decoded.text.replace(FORBIDDEN, "\ufffd"))
-    removed = "" if cut is None else f"licence cut off: {cut.head_bytes} + {cut.tail_bytes} bytes"
+    text = spec.normalise.apply(decoded.text)
     outcome = Outcome(
         entry=entry,
         detail=removed,
         vendored=spec.text.is_vendored(entry.path),
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        sha256=_digest(text),
         license=license_,
         encoding=decoded.encoding,
         characters=len(text),
     )
     return Examined(outcome=outcome, text=text)
+
+
+def _decoded(content: bytes, spec: CorpusSpec) -> tuple[Decoded, str]:
+    """The text before any normalisation, and what was cut off it, in words."""
+    if not spec.gutenberg:
+        decoded, removed = decode(content), ""
+    else:
+        cut = cut_license(content)
+        decoded = decode(cut.text)
+        removed = f"licence cut off: {cut.head_bytes} + {cut.tail_bytes} bytes"
+    return replace(decoded, text=decoded.text.replace(FORBIDDEN, "\ufffd")), removed
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _dropped(entry: Entry, reason: str, detail: str = "") -> Examined:

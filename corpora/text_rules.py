@@ -7,6 +7,7 @@ numbers, output of generators; and what must not be learned by heart: secrets.
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from types import ModuleType
 from typing import Literal
 
@@ -137,10 +138,9 @@ RULES: dict[str, Callable[[TextRules, Content], str | None]] = {
 
 def _linguist() -> ModuleType:
     try:
-        import enry
+        return import_module("enry")
     except ImportError as error:
         raise SpecError(
             "corpus.text.linguist: needs the package enry-python, which has no build for this "
             "machine or is not installed; set it to false, the rules that ship go on working"
         ) from error
-    return enry

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.document import Document, Outcome, Snapshot, Split
-from corpora.examine import read_texts
+from corpora.examine import read_again
 from corpora.parts import parts_of
 from corpora.spec import CorpusSpec
 from corpora.split import split_of
@@ -91,16 +91,14 @@ def write(shard: Shard) -> Written:
 
 
 def _documents(shard: Shard) -> Iterator[Document]:
-    entries = [outcome.entry for outcome in shard.outcomes]
-    read = read_texts(shard.snapshot, entries, shard.spec)
-    for outcome, one in zip(shard.outcomes, read, strict=True):
-        assert one.outcome.sha256 == outcome.sha256, "the snapshot changed between two passes"
-        for path, sha256, text in parts_of(outcome, one.text, shard.spec.part_characters):
+    texts = read_again(shard.snapshot, shard.outcomes, shard.spec)
+    for outcome, text in zip(shard.outcomes, texts, strict=True):
+        for path, sha256, part in parts_of(outcome, text, shard.spec.part_characters):
             yield Document(
                 source=outcome.entry.source,
                 path=path,
                 license=outcome.license,
                 sha256=sha256,
                 split=outcome.split or split_of(sha256, shard.spec.split),
-                text=text,
+                text=part,
             )

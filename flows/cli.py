@@ -30,6 +30,10 @@ Settings by environment:
 
   CHARMILL_DEVICE      auto, cpu, cuda, cuda:N or mps (default: auto)
 
+  CHARMILL_YOUTUBE_KEY, or CHARMILL_YOUTUBE_KEY_FILE (mode 0600)   for YouTube
+
+  CHARMILL_GITHUB_TOKEN, or GITHUB_TOKEN   for GitHub accounts
+
 Examples:
 
   charmill run python-stdlib                    everything, ends with a report
