@@ -31,8 +31,6 @@ def add_dataset(
     Raises:
         SpecError: the name is taken or no name, or the location is neither URL nor folder.
     """
-    local = Path(location).expanduser()
-    is_folder = local.is_dir() and not (local / ".git").exists() and not (local / "HEAD").exists()
     last = re.split(r"[/:]", location.rstrip("/"))[-1].removesuffix(".git")
     name = name or re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-")
     if not NAME.fullmatch(name):
@@ -40,14 +38,28 @@ def add_dataset(
     taken = dataset_files([folder]).get(name)
     if taken:
         raise SpecError(f"the name {name!r} is taken by {taken}; set another with --name")
-    place = str(local.resolve()) if local.exists() else location
-    source = (
-        ['kind = "folder"', f"path = {json.dumps(place)}"]
-        if is_folder
-        else ['kind = "git"', "", "[[source.repositories]]", f"url = {json.dumps(place)}"]
-    )
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.toml"
+    path.write_text(_toml(last, location, extensions), encoding="utf-8")
+    try:
+        parse_dataset(path, {})
+    except SpecError:
+        path.unlink()
+        raise
+    return path
+
+
+def _toml(title: str, location: str, extensions: Sequence[str]) -> str:
+    """The text of the dataset; a JSON string is a TOML string."""
+    local = Path(location).expanduser()
+    is_checkout = (local / ".git").exists() or (local / "HEAD").exists()
+    place = json.dumps(str(local.resolve()) if local.exists() else location)
+    if local.is_dir() and not is_checkout:
+        source = ['kind = "folder"', f"path = {place}"]
+    else:
+        source = ['kind = "git"', "", "[[source.repositories]]", f"url = {place}"]
     lines = [
-        f"title = {json.dumps(last)}",
+        f"title = {json.dumps(title)}",
         f"language = {json.dumps(_language(extensions))}",
         "",
         "[source]",
@@ -57,15 +69,7 @@ def add_dataset(
         f"extensions = {json.dumps(list(extensions))}",
         "",
     ]
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.toml"
-    path.write_text("\n".join(lines), encoding="utf-8")
-    try:
-        parse_dataset(path, {})
-    except SpecError:
-        path.unlink()
-        raise
-    return path
+    return "\n".join(lines)
 
 
 def _language(extensions: Sequence[str]) -> str:

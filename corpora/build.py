@@ -6,11 +6,12 @@ the pass left, a few hundred bytes a file; then the kept files are read again an
 shards (second pass). Same snapshot and spec give the same bytes, whatever the machine.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from corpora.clusters import decide
+from corpora.clusters import Decided, decide
 from corpora.document import Entry, Outcome, Snapshot, Split, Step
 from corpora.duplicates import Hashes, shingles
 from corpora.examine import Chunk, Finding, examine, read_again
@@ -58,17 +59,8 @@ def build_corpus(
         wanted = with_licenses(snapshot, _wanted(snapshot, spec, record))
         size = sum(entry.size for entry in wanted)
         workers = workers or (processors() if size >= POOL_BYTES else 1)
-        findings: list[Finding] = []
-        for found in in_order(examine, _chunks(snapshot, wanted, spec), workers=workers):
-            findings += found
-            yield Step(done=len(findings), total=2 * len(wanted), unit="files", note="examined")
-        for one in findings:
-            if one.signature is None:
-                record(one.outcome)
-        readable = [one.outcome for one in findings if one.signature is not None]
-        signatures = [one.signature for one in findings if one.signature is not None]
-        reader = _reader(snapshot, spec, readable)
-        decided = decide(readable, signatures, reader, spec, frozen)
+        findings = yield from _examined(snapshot, wanted, spec, workers)
+        decided = _decided(findings, snapshot, spec, frozen)
         for outcome in decided.outcomes:
             record(outcome)
     totals.leak_before, totals.leak_after = decided.leak_before, decided.leak_after
@@ -81,6 +73,28 @@ def build_corpus(
     totals.check()
     write_character_counts(directory, totals.character_counts())
     totals.summary(spec).save(directory)
+
+
+def _examined(
+    snapshot: Snapshot, wanted: Sequence[Entry], spec: CorpusSpec, workers: int
+) -> Generator[Step, None, list[Finding]]:
+    """The first pass: judge and sign every file, in its order."""
+    findings: list[Finding] = []
+    for found in in_order(examine, _chunks(snapshot, wanted, spec), workers=workers):
+        findings += found
+        yield Step(done=len(findings), total=2 * len(wanted), unit="files", note="examined")
+    return findings
+
+
+def _decided(
+    findings: Sequence[Finding], snapshot: Snapshot, spec: CorpusSpec, frozen: Mapping[str, Split]
+) -> Decided:
+    """Final outcomes: of what the first pass dropped, then of what it let pass."""
+    dropped = [one.outcome for one in findings if one.signature is None]
+    passed = [one.outcome for one in findings if one.signature is not None]
+    signatures = [one.signature for one in findings if one.signature is not None]
+    decided = decide(passed, signatures, _reader(snapshot, spec, passed), spec, frozen)
+    return replace(decided, outcomes=[*dropped, *decided.outcomes])
 
 
 def _wanted(snapshot: Snapshot, spec: CorpusSpec, record: Record) -> list[Entry]:

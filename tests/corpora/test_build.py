@@ -7,13 +7,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from corpora import build, write
 from corpora.build import build_corpus
 from corpora.document import Entry
 from corpora.errors import CorpusError
 from corpora.spec import CorpusSpec, SplitSpec
 from corpora.split import split_of
-from corpora.store import read_character_counts, read_documents, read_split
+from corpora.store import read_character_counts, read_documents
 from corpora.summary import CorpusSummary
 
 SPEC = {"extensions": [".py"], "split": {"validation": 0.2, "test": 0.2}}
@@ -163,82 +162,6 @@ def test_the_file_border_never_stands_inside_a_document(tmp_path):
 def test_the_summary_is_plain_json(tmp_path):
     directory = built(tmp_path, plain())
     assert json.loads((directory / "summary.json").read_text())["seen"][0] == 60
-
-
-def near_copies(number=40):
-    """Texts of 60 words, and for each one a copy in which a word is another."""
-    files = {}
-    for i in range(number):
-        words = [f"w{i}x{j}" for j in range(60)]
-        files[f"a{i}.py"] = "\n".join(words).encode()
-        files[f"b{i}.py"] = "\n".join([*words[:-1], "other"]).encode()
-    return files
-
-
-def test_near_copies_stand_on_one_side_of_the_split(tmp_path):
-    directory = built(tmp_path, near_copies())
-    rows = ledger(directory)
-    assert all(rows[f"a{i}.py"]["split"] == rows[f"b{i}.py"]["split"] for i in range(40))
-    assert all(rows[f"b{i}.py"]["cluster"] == f"s/a{i}.py" for i in range(40))
-    summary = CorpusSummary.load(directory)
-    assert summary.leak_before.files > 5
-    assert summary.leak_before.characters > 5 * 200
-    assert (summary.leak_after.files, summary.leak_after.characters) == (0, 0)
-
-
-def test_near_copies_can_be_dropped_or_left_alone(tmp_path):
-    dropped = ledger(built(tmp_path, near_copies(), "dropped", near_duplicates="drop"))
-    assert {dropped[f"b{i}.py"]["reason"] for i in range(40)} == {"near-duplicate"}
-    assert dropped["b7.py"]["duplicate_of"] == "s/a7.py"
-    directory = built(tmp_path, near_copies(), "ignored", near_duplicates="ignore")
-    ignored = ledger(directory)
-    assert any(ignored[f"a{i}.py"]["split"] != ignored[f"b{i}.py"]["split"] for i in range(40))
-
-
-def test_no_copy_and_no_near_copy_stands_in_both_train_and_test(tmp_path):
-    files = near_copies() | {f"copy{i}.py": near_copies()[f"a{i}.py"] for i in range(40)}
-    directory = built(tmp_path, files)
-    texts = {split: list(read_documents(directory, split)) for split in ("train", "test")}
-    first_words = {split: {d.text.split()[0] for d in found} for split, found in texts.items()}
-    assert not first_words["train"] & first_words["test"]
-
-
-def test_any_number_of_workers_gives_the_same_bytes(tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "CHUNK_BYTES", 500)
-    monkeypatch.setattr(write, "SHARD_BYTES", 900)
-    snapshot = FakeSnapshot(plain(90) | near_copies(10) | {"bad.py": b"\0", "big.py": b"x" * 5000})
-    spec = CorpusSpec.model_validate(SPEC | {"max_bytes": 4000})
-    for workers in (1, 2):
-        directory = tmp_path / str(workers)
-        directory.mkdir()
-        list(build_corpus(snapshot, spec, directory, workers=workers))
-    names = sorted(path.name for path in (tmp_path / "1").iterdir())
-    assert len([name for name in names if name.startswith("documents-")]) > 3
-    for name in names:
-        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
-
-
-def test_shards_hold_every_document_once_and_in_order(tmp_path, monkeypatch):
-    whole = built(tmp_path, plain(90), "whole")
-    monkeypatch.setattr(write, "SHARD_BYTES", 100)
-    cut = built(tmp_path, plain(90), "cut")
-    assert len(list(cut.glob("documents-*"))) > 3
-    for split in ("train", "validation", "test"):
-        assert list(read_documents(cut, split)) == list(read_documents(whole, split))
-
-
-def test_frozen_documents_keep_their_split_and_take_near_copies_along(tmp_path):
-    files = near_copies()
-    first = built(tmp_path, {name: text for name, text in files.items() if name[0] == "a"}, "one")
-    frozen = read_split(first)
-    directory = tmp_path / "two"
-    directory.mkdir()
-    moved = SplitSpec(validation=0.2, test=0.2, salt="another")
-    spec = CorpusSpec(extensions=(".py",), split=moved)
-    list(build_corpus(FakeSnapshot(files), spec, directory, frozen=frozen))
-    before, after = ledger(first), ledger(directory)
-    assert all(before[f"a{i}.py"]["split"] == after[f"a{i}.py"]["split"] for i in range(40))
-    assert all(after[f"a{i}.py"]["split"] == after[f"b{i}.py"]["split"] for i in range(40))
 
 
 def test_a_sample_fits_its_size_and_is_stable_when_a_file_is_added(tmp_path):
