@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from corpora.decoding import Decoded, UndecodableError, decode
 from corpora.document import Entry, Outcome, Snapshot
 from corpora.duplicates import Signatures, shingles, sketch
-from corpora.filters import EMPTY, UNREADABLE
+from corpora.filters import EMPTY, LFS_POINTER, UNREADABLE
 from corpora.gutenberg import cut_license
 from corpora.licenses import stated_license
 from corpora.spec import CorpusSpec
 
+LFS_HEAD = b"version https://git-lfs.github.com/spec/"
+"""Stands where git has a pointer and not the file: Git LFS keeps that elsewhere."""
 FORBIDDEN = "\uffff"
 """The one character no document may hold: models use it for the border between files."""
 
@@ -85,6 +87,8 @@ def read_again(snapshot: Snapshot, outcomes: Sequence[Outcome], spec: CorpusSpec
 def _judge(entry: Entry, content: bytes | None, spec: CorpusSpec) -> Examined:
     if content is None:
         return _dropped(entry, UNREADABLE)
+    if content.startswith(LFS_HEAD):
+        return _dropped(entry, LFS_POINTER)
     try:
         decoded, removed = _decoded(content, spec)
     except UndecodableError as error:

@@ -18,8 +18,10 @@ Rule = Callable[[Entry], str | None]
 
 EMPTY = "empty"
 UNREADABLE = "missing in the source"
+LFS_POINTER = "LFS pointer"
 TEXT_REASONS = (
     UNREADABLE,
+    LFS_POINTER,
     "binary",
     "encoding",
     EMPTY,
