@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from evaluation.catalogue import meaning_of, value_text
+from evaluation.catalogue import FEW_UNITS, meaning_of, value_text
 from evaluation.ladder import best_ngram, model_row
-from evaluation.results import LadderRow, SampleGroup
+from evaluation.results import LadderRow, Metric, SampleGroup
 
 LOW_CONTROL = 0.9
 FEW_FILES = 10
@@ -30,17 +30,32 @@ def _validity(groups: Sequence[SampleGroup], headline: str | None) -> str:
     if headline is None:
         return ""
     label = meaning_of(headline).label.lower()
-    by_role = {g.role: g.metrics.get(headline) for g in groups if g.role != "model"}
-    model = [(g, m) for g in groups if g.role == "model" and (m := g.metrics.get(headline))]
-    rated = [(g, m) for g, m in model if m.value is not None]
-    if not rated:
+    best = best_temperature(groups, headline)
+    if best is None:
         return f"; its samples hold nothing that {label} could be counted on"
-    group, metric = max(rated, key=lambda pair: pair[1].value or 0.0)
+    group, metric = best
+    by_role = {g.role: g.metrics.get(headline) for g in groups if g.role != "model"}
     return (
         f"; {label}: {value_text(headline, metric)} at temperature {group.temperature:g} "
         f"(n-gram samples {value_text(headline, by_role.get('floor'))}, "
         f"real text {value_text(headline, by_role.get('control'))})"
     )
+
+
+def best_temperature(
+    groups: Sequence[SampleGroup], headline: str | None
+) -> tuple[SampleGroup, Metric] | None:
+    """The temperature with the highest headline metric; those with few units come last.
+
+    None if the model's samples hold no unit at all.
+    """
+    rated = [
+        (group, metric)
+        for group in groups
+        if group.role == "model" and headline and (metric := group.metrics.get(headline))
+        if metric.value is not None
+    ]
+    return max(rated, key=lambda pair: (pair[1].n >= FEW_UNITS, pair[1].value or 0), default=None)
 
 
 def threats(

@@ -205,18 +205,15 @@ def _history(place: Workplace) -> "Iterator[PreviousRun]":
 
 def _headline_value(findings: "Findings") -> float | None:
     """The headline metric at its best temperature."""
-    metrics = (
-        group.metrics.get(findings.headline)
-        for group in findings.groups
-        if group.role == "model" and findings.headline
-    )
-    values = [metric.value for metric in metrics if metric and metric.value is not None]
-    return max(values, default=None)
+    from evaluation.verdict import best_temperature
+
+    best = best_temperature(findings.groups, findings.headline)
+    return best[1].value if best else None
 
 
 EVALUATE = Stage(
     name="evaluate",
-    version=1,
+    version=2,
     inputs=UPSTREAM,
     parameters=_parameters,
     work=_work,
