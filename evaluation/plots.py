@@ -75,7 +75,7 @@ def ladder_chart(rows: Sequence[LadderRow], width: float = WIDE) -> Figure:
             if row.interval:
                 axes.hlines(place, *row.interval, color=COLOURS["ink"], lw=1.1)
             axes.annotate(
-                f"{row.bits_per_char:.3f}{_gain(row, rows)}",
+                f"{row.bits_per_char:.3f}{_gain(row, rows, brief=width <= NARROW)}",
                 (max(row.bits_per_char, *(row.interval or (0, 0))), place),
                 xytext=(5, 0),
                 textcoords="offset points",
@@ -222,12 +222,14 @@ def _name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 
-def _gain(row: LadderRow, rows: Sequence[LadderRow]) -> str:
+def _gain(row: LadderRow, rows: Sequence[LadderRow], *, brief: bool) -> str:
     """Say behind the model's figure how it compares with the best n-gram."""
     rivals = [other.bits_per_char for other in rows if other.kind == "ngram"]
     if row.kind != "model" or not rivals:
         return ""
     gain = min(rivals) - row.bits_per_char
+    if brief:
+        return f" ({-gain:+.3f})"
     side = "below" if gain >= 0 else "above"
     return f" ({abs(gain):.3f} {side} n-gram)"
 

@@ -17,6 +17,8 @@ def svg_of(figure):
 
 def test_the_gain_over_the_best_ngram_stands_at_the_bar_of_the_model():
     assert "1.648 (0.053 below n-gram)" in svg_of(plots.ladder_chart(REPORT.ladder))
+    narrow = svg_of(plots.ladder_chart(REPORT.ladder, plots.NARROW))
+    assert "1.648 (-0.053)" in narrow or "1.648 (\u22120.053)" in narrow
 
 
 def test_a_model_that_loses_against_the_ngram_is_said_to():
