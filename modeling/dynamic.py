@@ -1,0 +1,108 @@
+"""Dynamic evaluation: bits of a model that goes on learning from the text it has just been charged.
+
+After every segment, charged before it is learned, the weights take one step of stochastic gradient
+descent on it and decay towards where training left them (Mikolov et al. 2010; Krause et al. 2018,
+"Dynamic Evaluation of Neural Sequence Models"). Such a model adapts to the held-out text, as a
+compressor does: its bits compare with a compressor's, never with those of a fixed model.
+
+Shapes: T characters a segment, V ids.
+"""
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.utils import clip_grad_norm_
+
+from modeling.likelihood import Bits
+from modeling.models.lstm import CharLSTM
+from modeling.vocab import UNKNOWN_ID, Ids, Vocabulary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adaptation:
+    """How a model adapts.
+
+    Attributes:
+        learning_rate: of the gradient of the mean loss of a segment, in nats.
+        segment_length: characters charged and then learned at once.
+        decay: share of the way back to the trained weights that every step goes.
+        clip_norm: of the gradient.
+        across_documents: keep what one document taught when the next begins.
+    """
+
+    learning_rate: float = 0.3
+    segment_length: int = 32
+    decay: float = 0.003
+    clip_norm: float = 1.0
+    across_documents: bool = True
+
+
+def dynamic_surprisals(
+    model: CharLSTM,
+    vocabulary: Vocabulary,
+    documents: Sequence[Ids],
+    adaptation: Adaptation | None = None,
+) -> Iterator[Bits]:
+    """Score documents one after another, adapting on the way.
+
+    Args:
+        model: is left as it was.
+        vocabulary: the model's.
+        documents: ids, each beginning with MARK_ID, which is given and not charged.
+        adaptation: how to adapt.
+
+    Yields:
+        Bits of every character after the mark, (len(document) - 1,) float64, document by document.
+    """
+    how = adaptation or Adaptation()
+    learner = _Adapting(model, how)
+    for document in documents:
+        if not how.across_documents:
+            learner = _Adapting(model, how)
+        bits = learner.read(document)
+        bits[document[1:] == UNKNOWN_ID] += vocabulary.unknown_bits
+        yield bits
+
+
+class _Adapting:
+    """A copy of the model, and where its weights were."""
+
+    def __init__(self, model: CharLSTM, how: Adaptation) -> None:
+        self._how = how
+        self._model = copy.deepcopy(model).eval()
+        # cuDNN goes back through a layer in training mode only; none has dropout of its own.
+        self._model.layers.train()
+        self._weights = [weight.requires_grad_() for weight in self._model.parameters()]
+        self._trained = [weight.detach().clone() for weight in self._weights]
+
+    def read(self, document: Ids) -> Bits:
+        """Charge a document, segment by segment, and learn each."""
+        device = self._trained[0].device
+        ids = torch.from_numpy(document.astype(np.int64)).to(device)
+        state = self._model.zero_state(1)
+        parts = []
+        for start in range(0, len(ids) - 1, self._how.segment_length):
+            segment = ids[start : start + self._how.segment_length + 1]
+            logits, state = self._model(segment[None, :-1], state)
+            nats = functional.cross_entropy(logits[0], segment[1:], reduction="none")
+            parts.append(nats.detach().cpu().numpy().astype(np.float64) / math.log(2))
+            self._learn(nats.mean())
+            state = (state[0].detach(), state[1].detach())
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def _learn(self, loss: Tensor) -> None:
+        for weight in self._weights:
+            weight.grad = None
+        loss.backward()
+        clip_grad_norm_(self._weights, self._how.clip_norm)
+        with torch.no_grad():
+            for weight, trained in zip(self._weights, self._trained, strict=True):
+                if weight.grad is not None:
+                    weight.sub_(weight.grad, alpha=self._how.learning_rate)
+                weight.lerp_(trained, self._how.decay)

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+import torch
+
+from modeling.dynamic import Adaptation, dynamic_surprisals
+from modeling.likelihood import surprisals
+from modeling.vocab import UNKNOWN_ID
+
+
+def in_all(model, vocabulary, documents, **how):
+    bits = dynamic_surprisals(model, vocabulary, documents, Adaptation(**how))
+    return [float(part.sum()) for part in bits]
+
+
+def test_a_model_that_does_not_learn_scores_as_the_fixed_one(model, vocabulary, documents):
+    fixed = dict(surprisals(model, vocabulary, documents))
+    still = dynamic_surprisals(model, vocabulary, documents, Adaptation(learning_rate=0, decay=0))
+    for index, bits in enumerate(still):
+        np.testing.assert_allclose(bits, fixed[index], atol=1e-4)
+
+
+def test_every_segment_is_charged_before_it_is_learned(model, vocabulary, documents):
+    document = max(documents, key=len)
+    (bits,) = dynamic_surprisals(model, vocabulary, [document], Adaptation(segment_length=10))
+    fixed = dict(surprisals(model, vocabulary, [document]))[0]
+    np.testing.assert_allclose(bits[:10], fixed[:10], atol=1e-4)
+    assert abs(bits[10:20] - fixed[10:20]).max() > 1e-3
+
+
+def test_the_first_step_is_plain_gradient_descent_on_the_mean_loss(model, vocabulary, documents):
+    document = max(documents, key=len)[:9]
+    how = Adaptation(segment_length=4, learning_rate=0.1, decay=0.25, clip_norm=1e9)
+    (bits,) = dynamic_surprisals(model, vocabulary, [document], how)
+    ids = torch.from_numpy(document.astype(np.int64))
+    logits, state = model(ids[None, :4])
+    torch.nn.functional.cross_entropy(logits[0], ids[1:5]).backward()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.sub_(weight.grad, alpha=0.75 * 0.1)
+        logits, _ = model(ids[None, 4:8], tuple(part.detach() for part in state))
+    wanted = -logits[0].log_softmax(1)[torch.arange(4), ids[5:9]] / np.log(2)
+    np.testing.assert_allclose(bits[4:], wanted.numpy(), atol=1e-4)
+
+
+def test_what_comes_again_gets_cheaper_unless_documents_are_kept_apart(
+    model, vocabulary, documents
+):
+    document = max(documents, key=len)
+    across = in_all(model, vocabulary, [document] * 4)
+    apart = in_all(model, vocabulary, [document] * 4, across_documents=False)
+    assert across[3] < across[1] < across[0] == apart[0]
+    assert apart == [apart[0]] * 4
+
+
+def test_the_model_is_left_as_it_was(model, vocabulary, documents):
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    first = in_all(model, vocabulary, documents[:3])
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert not any(weight.grad is not None for weight in model.parameters())
+    assert in_all(model, vocabulary, documents[:3]) == first
+
+
+def test_an_unknown_character_is_charged_its_name_too(model, vocabulary):
+    (document,) = vocabulary.encode_documents(["x\u20acx"])
+    (bits,) = dynamic_surprisals(model, vocabulary, [document], Adaptation())
+    fixed = dict(surprisals(model, vocabulary, [document]))[0]
+    assert document[2] == UNKNOWN_ID
+    assert bits[1] == pytest.approx(fixed[1], abs=1e-3)
+    assert bits[1] > vocabulary.unknown_bits
+
+
+def test_an_empty_document_has_no_bits(model, vocabulary):
+    assert in_all(model, vocabulary, vocabulary.encode_documents([""])) == [0.0]
