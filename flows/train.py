@@ -16,7 +16,8 @@ from flows.wording import duration
 
 if TYPE_CHECKING:
     from modeling.metrics import MetricsLog
-    from modeling.training import Progress, Trainer
+    from modeling.progress import Progress
+    from modeling.training import Trainer
     from modeling.vocab import Ids, Vocabulary
 
 STREAM = "stream.npy"

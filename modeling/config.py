@@ -119,6 +119,8 @@ class TrainConfig:
         min_count: characters seen less often in the training text are left to the unknown id.
         validation_every: fraction of the budget between two validations.
         validation_characters: about so many are scored each time.
+        patience: validations in a row without a new best, after which training stops before its
+            budget is spent; 0 for never.
         checkpoint_seconds: how much work a kill may cost.
     """
 
@@ -137,6 +139,7 @@ class TrainConfig:
     seed: int = 0
     validation_every: float = 0.1
     validation_characters: int = 100_000
+    patience: int = 0
     checkpoint_seconds: float = 30.0
 
     def __post_init__(self) -> None:
@@ -156,6 +159,7 @@ class TrainConfig:
                 "seed": (0, 2**63 - 1),
                 "validation_every": (1e-3, 1),
                 "validation_characters": (1, 2**40),
+                "patience": (0, 10**6),
                 "checkpoint_seconds": (0, 86_400),
             },
         )

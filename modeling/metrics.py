@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from modeling.training import Progress
+from modeling.progress import Progress
 
 METRICS = "metrics.parquet"
 LINES = "metrics.jsonl"

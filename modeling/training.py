@@ -15,7 +15,7 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ from modeling.checkpoint import Checkpoint
 from modeling.config import TrainConfig
 from modeling.learner import Learner, under
 from modeling.models.lstm import CharLSTM
+from modeling.progress import Progress, Totals
+from modeling.transfer import take_over
 from modeling.validation import Validation
 from modeling.vocab import Ids, Vocabulary
 
@@ -35,48 +37,6 @@ _DROPOUT = 2
 """Apart from the other two uses of the seed, in `batches`."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Where training stands.
-
-    Attributes:
-        step: updates so far.
-        characters: characters trained so far.
-        seconds: wall time so far, over all sessions, validation included.
-        fraction: of the budget; 1 in the last record.
-        train_bits: bits per character in training, with dropout, averaged over about 100 updates.
-        validation_bits: bits per character, where a validation has just been made.
-        learning_rate: of the last update.
-        gradient_norm: of the last update, before clipping.
-        characters_per_second: over this session, validation included.
-    """
-
-    step: int
-    characters: int
-    seconds: float
-    fraction: float
-    train_bits: float
-    validation_bits: float | None
-    learning_rate: float
-    gradient_norm: float
-    characters_per_second: float
-
-
-@dataclass(slots=True, kw_only=True)
-class Totals:
-    """The numbers of a run, as its checkpoints hold them."""
-
-    step: int = 0
-    characters: int = 0
-    seconds: float = 0.0
-    rate_factor: float = 1.0
-    bits_sum: float = 0.0
-    bits_weight: float = 0.0
-    validations: int = 0
-    longest_validation: float = 0.0
-    best_bits: float | None = None
 
 
 def learning_rate_at(config: TrainConfig, fraction: float) -> float:
@@ -100,6 +60,7 @@ class Trainer:
         device: torch.device,
         clock: Callable[[], float] = time.monotonic,
         checkpoint: Checkpoint | None = None,
+        initial: tuple[CharLSTM, Vocabulary] | None = None,
     ) -> None:
         """Begin a run, or resume it.
 
@@ -111,9 +72,11 @@ class Trainer:
             device: to train on.
             clock: seconds since any moment.
             checkpoint: of a run with the same configuration and data.
+            initial: a model to begin with, and its vocabulary; for fine-tuning.
 
         Raises:
-            ValueError: there is too little text, or the checkpoint is of another run.
+            ValueError: there is too little text, the checkpoint is of another run, or the model
+                to begin with has another shape.
         """
         self._config = config
         self._vocabulary = vocabulary
@@ -129,6 +92,9 @@ class Trainer:
         if self._batches.batch_size < config.batch_size:
             _log.info("a small corpus: %d streams side by side", self._batches.batch_size)
         self._learner = Learner(config, vocabulary.size, self._batches.batch_size, device)
+        if initial is not None:
+            strange = take_over(self._learner.model, vocabulary, *initial)
+            _log.info("begins with given weights; %d characters are new to them", strange)
         self._updates_per_record = 16 if device.type == "cuda" else 1
         self._characters_per_epoch = len(stream)
         self._identity = {
@@ -154,19 +120,25 @@ class Trainer:
         return min(1.0, account.characters / self._characters_in_all())
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the budget is spent, or patience with a model that no longer gains."""
+        patience = self._config.patience
+        return self.fraction == 1 or 0 < patience <= self._account.without_gain
+
+    @property
     def totals(self) -> Totals:
         """The numbers of the run so far, a copy."""
         return copy.copy(self._account)
 
     def run(self) -> Iterator[Progress]:
-        """Train until the budget is spent; the time that the consumer takes counts as well.
+        """Train until `has_ended`; the time that the consumer takes counts as well.
 
         Raises:
             ValueError: training diverged for the second time, or a batch does not fit in memory.
         """
         origin = self._clock() - self._account.seconds
         earlier, trained = self._account.seconds, 0
-        while self.fraction < 1:
+        while not self.has_ended:
             before = self._account.characters
             nats, norms = self._updates(origin)
             if not torch.isfinite(nats + norms).all():
@@ -259,7 +231,9 @@ class Trainer:
         began, account = self._clock(), self._account
         account.validations = int(self.fraction / self._config.validation_every)
         bits = self._validation.bits_per_character(self._learner.model, self._vocabulary)
+        account.without_gain += 1
         if bits is not None and bits < (account.best_bits or math.inf):
+            account.without_gain = 0
             account.best_bits = bits
             self._best = under(self._learner.tensors(), "model.")
         account.longest_validation = max(account.longest_validation, self._clock() - began)

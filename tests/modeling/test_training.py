@@ -201,3 +201,19 @@ def test_jumps_are_used_only_while_the_budget_covers_less_than_an_epoch(train, c
     for budget, expected in (("0.5epochs", True), ("1epoch", False), ("9epochs", False)):
         trainer = train(train_config_with(config, {"budget": budget}))
         assert trainer._covers_less_than_an_epoch() is expected
+
+
+def test_patience_ends_a_training_that_no_longer_gains(train, config):
+    changes = {"budget": "40epochs", "learning_rate": 1.0, "warmup": 0, "validation_every": 0.05}
+    patient = train(train_config_with(config, changes | {"patience": 2}))
+    records = [r for r in patient.run() if r.validation_bits is not None]
+    bits = [r.validation_bits for r in records]
+    assert patient.has_ended
+    assert records[-1].fraction < 1
+    assert min(bits[-2:]) >= min(bits[:-2])
+    assert patient.totals.best_bits == min(bits)
+
+
+def test_without_patience_the_whole_budget_is_spent(train, config):
+    trainer = train(train_config_with(config, {"learning_rate": 1.0}))
+    assert [r.fraction for r in trainer.run()][-1] == 1
