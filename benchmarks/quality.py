@@ -1,0 +1,196 @@
+"""Held-out bits per character at equal CPU time: charmill, other recipes, n-grams.
+
+    python -m benchmarks.quality TEXT ... [--cpu-minutes 10] [--preset base] [--seeds 3]
+
+A TEXT is the folder of a corpus that charmill built, or a plain text file, of which the last tenth
+is held out and the first twentieth is for validation. Every training has one thread and so many
+CPU-minutes; prints a Markdown row for each result as it comes. The first `--dynamic` held-out
+characters are scored by dynamic evaluation too.
+"""
+
+import argparse
+import math
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.peers import PEERS
+from corpora.store import read_documents
+from evaluation.ngram import NgramCounts
+from modeling.config import Budget, TrainConfig, train_config_with
+from modeling.dynamic import dynamic_surprisals
+from modeling.likelihood import surprisals
+from modeling.models.lstm import CharLSTM
+from modeling.presets import PRESETS
+from modeling.training import Trainer
+from modeling.vocab import UNKNOWN_ID, Ids, Vocabulary
+
+CPU = torch.device("cpu")
+ORDERS = range(5, 13)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """Encoded documents, each with its mark in front."""
+
+    name: str
+    vocabulary: Vocabulary
+    train: list[Ids]
+    validation: list[Ids]
+    test: list[Ids]
+
+    @property
+    def stream(self) -> Ids:
+        """The training documents behind one another."""
+        return np.concatenate(self.train)
+
+
+def load(path: Path) -> Texts:
+    """Read a corpus folder, or cut a text file: 5 % validation, 85 % training, 10 % test."""
+    if path.is_dir():
+        parts = [[d.text for d in read_documents(path, s)] for s in ("train", "validation", "test")]
+    else:
+        text = path.read_text(encoding="utf-8")
+        first, second = len(text) // 20, len(text) * 9 // 10
+        parts = [[text[first:second]], [text[:first]], [text[second:]]]
+    counts = Counter("".join(parts[0]))
+    vocabulary = Vocabulary.from_counts(counts, min_count=2)
+    train, validation, test = map(vocabulary.encode_documents, parts)
+    name = path.parent.name if path.is_dir() else path.parent.name + "/" + path.name
+    return Texts(name=name, vocabulary=vocabulary, train=train, validation=validation, test=test)
+
+
+def per_character(bits: Sequence[np.ndarray]) -> float:
+    """Bits over characters."""
+    return float(sum(part.sum() for part in bits) / sum(map(len, bits)))
+
+
+def charmill(texts: Texts, config: TrainConfig) -> tuple[CharLSTM, int]:
+    """Train by our engine, the clock being CPU time; the model, and the characters it has seen."""
+    trainer = Trainer(
+        config,
+        texts.vocabulary,
+        texts.stream,
+        texts.validation,
+        device=CPU,
+        clock=time.process_time,
+    )
+    for _ in trainer.run():
+        pass
+    return trainer.best_model(), trainer.totals.characters
+
+
+def peer(texts: Texts, name: str, seconds: float, seed: int) -> float:
+    """Train another recipe for so many CPU-seconds; its held-out bits per character."""
+    torch.manual_seed(seed)
+    network, update = PEERS[name](texts.stream, texts.vocabulary.size)
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        update()
+    bits = [nats / math.log(2) for nats in network.nats(texts.test)]
+    for part, document in zip(bits, texts.test, strict=True):
+        part[document[1:] == UNKNOWN_ID] += texts.vocabulary.unknown_bits
+    return per_character(bits)
+
+
+def static(texts: Texts, model: CharLSTM) -> list[np.ndarray]:
+    """Bits of every held-out character under the fixed model, per document."""
+    scored = dict(surprisals(model, texts.vocabulary, texts.test))
+    return [scored[index] for index in range(len(texts.test))]
+
+
+def ngrams(texts: Texts) -> dict[int, list[np.ndarray]]:
+    """Bits of every held-out character under Kneser-Ney models of all orders, per document."""
+    counts = NgramCounts(texts.train, texts.vocabulary, max(ORDERS))
+    return {order: list(counts.model(order).bits(texts.test)) for order in ORDERS}
+
+
+def mixed(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> float:
+    """Bits per character of the even mixture of two predictors."""
+    pairs = zip(first, second, strict=True)
+    return per_character([-np.log2((2.0**-a + 2.0**-b) / 2) for a, b in pairs])
+
+
+def first_characters(texts: Texts, characters: int) -> Texts:
+    """The same, with about so many held-out characters, whole documents or the start of one."""
+    kept, room = [], characters
+    for document in texts.test:
+        if room <= 0:
+            break
+        kept.append(document[: room + 1])
+        room -= len(kept[-1]) - 1
+    return replace(texts, test=kept)
+
+
+def adaptive_rows(texts: Texts, model: CharLSTM, characters: int) -> Iterator[tuple[str, float]]:
+    """Rows of the model that adapts, alone and mixed with the best n-gram."""
+    part = first_characters(texts, characters)
+    dynamic = list(dynamic_surprisals(model, part.vocabulary, part.test))
+    grams = min(ngrams(part).values(), key=per_character)
+    total = sum(map(len, dynamic))
+    yield f"the same model, static, on {total:,} characters", per_character(static(part, model))
+    yield "best Kneser-Ney, on those", per_character(grams)
+    yield "dynamic evaluation, on those", per_character(dynamic)
+    yield "dynamic evaluation + Kneser-Ney, on those", mixed(dynamic, grams)
+
+
+def rows(texts: Texts, arguments: argparse.Namespace) -> Iterator[tuple[str, float]]:
+    """Every result on one text, as it comes."""
+    seconds = 60 * arguments.cpu_minutes
+    asked = arguments.recipes.split(",")
+    grams: dict[int, list[np.ndarray]] = {}
+    if "kneser-ney" in asked:
+        grams = ngrams(texts)
+        yield from ((f"Kneser-Ney {order}", per_character(bits)) for order, bits in grams.items())
+    for name in PEERS:
+        if name in asked:
+            yield name, peer(texts, name, seconds, arguments.first_seed)
+    if "charmill" not in asked:
+        return
+    changes = dict(pair.split("=", 1) for pair in arguments.set)
+    base = train_config_with(PRESETS[arguments.preset], changes)
+    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
+        config = replace(base, budget=Budget(seconds=seconds), seed=seed)
+        model, characters = charmill(texts, config)
+        bits = static(texts, model)
+        words = " ".join(arguments.set)
+        yield (
+            f"charmill {arguments.preset} {words} seed {seed}, {characters / 1e6:.1f} M characters",
+            per_character(bits),
+        )
+        if grams:
+            yield (
+                "the same + Kneser-Ney, even mixture",
+                mixed(bits, min(grams.values(), key=per_character)),
+            )
+        if arguments.dynamic and seed == arguments.first_seed:
+            yield from adaptive_rows(texts, model, arguments.dynamic)
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description="Held-out bits per character at equal CPU time.")
+    parser.add_argument("texts", nargs="+", type=Path)
+    parser.add_argument("--cpu-minutes", type=float, default=10)
+    parser.add_argument("--recipes", default=",".join(["charmill", "kneser-ney", *PEERS]))
+    parser.add_argument("--preset", default="base", choices=list(PRESETS))
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--dynamic", type=int, default=0, metavar="CHARACTERS")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    print("| text | what | held-out bits/character |\n|---|---|---|", flush=True)
+    for path in arguments.texts:
+        texts = load(path)
+        for what, bits in rows(texts, arguments):
+            print(f"| {texts.name} | {what} | {bits:.4f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""How fast this machine trains, and which size of model a budget can feed.
+
+A model too large for its budget is trained too little, one too small has no room for what it reads.
+At equal CPU time the best of several sizes had read about `CHARACTERS_PER_PARAMETER` characters for
+each of its parameters; more in docs/figures.md.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from modeling.batches import Batches
+from modeling.config import TrainConfig
+from modeling.learner import Learner
+from modeling.vocab import MARK_ID, SPECIALS
+
+CHARACTERS_PER_PARAMETER = 5
+HIDDEN_SIZES = (128, 256, 384, 512, 768, 1024)
+_DOCUMENT = 5_000
+_STREAM_CHUNKS = 50
+_COPIES_OF_WEIGHTS = 6
+"""Weights, gradient, two moments, the best weights so far, and those of a checkpoint on its way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """What one training needs.
+
+    Attributes:
+        characters_per_second: measured, without validations and checkpoints.
+        parameters: of the model.
+        memory: bytes, estimated from the shapes.
+    """
+
+    characters_per_second: float
+    parameters: int
+    memory: int
+
+
+def measure(
+    config: TrainConfig, vocabulary_size: int, device: torch.device, seconds: float = 1.0
+) -> Speed:
+    """Train on random characters for a moment.
+
+    Args:
+        config: its shape of model and batch count.
+        vocabulary_size: V.
+        device: to train on.
+        seconds: how long, after two updates to warm up.
+
+    Raises:
+        ValueError: a batch does not fit in the memory of the device.
+    """
+    length = max(_DOCUMENT, config.batch_size * config.chunk_length * _STREAM_CHUNKS)
+    generator = np.random.default_rng(config.seed)
+    stream = generator.integers(SPECIALS, max(vocabulary_size, SPECIALS + 1), length, np.uint16)
+    stream[::_DOCUMENT] = MARK_ID
+    batches = Batches(stream, batch_size=config.batch_size, chunk_length=config.chunk_length)
+    learner = Learner(config, max(vocabulary_size, SPECIALS + 1), config.batch_size, device)
+    began, step, characters = time.perf_counter(), 0, 0
+    while step < 3 or time.perf_counter() - began < seconds:
+        if step == 2:
+            began, characters = time.perf_counter(), 0
+        batch = batches.next(step)
+        # Reading the loss waits for the device, so the time is that of the whole update.
+        learner.update(batch, config.learning_rate, step).tolist()
+        step, characters = step + 1, characters + batch.characters
+    parameters = sum(weight.numel() for weight in learner.model.parameters())
+    return Speed(
+        characters_per_second=characters / (time.perf_counter() - began),
+        parameters=parameters,
+        memory=_memory(config, vocabulary_size, parameters),
+    )
+
+
+def _memory(config: TrainConfig, vocabulary_size: int, parameters: int) -> int:
+    """Bytes of all copies of the weights, and of one chunk's values and gradients."""
+    shape = config.model
+    values = 12 * shape.hidden_size * shape.num_layers + 4 * vocabulary_size
+    return 4 * (_COPIES_OF_WEIGHTS * parameters + values * config.batch_size * config.chunk_length)
+
+
+def with_hidden_size(config: TrainConfig, hidden_size: int) -> TrainConfig:
+    """The same training of a wider or narrower model."""
+    return replace(config, model=replace(config.model, hidden_size=hidden_size))
+
+
+def best_size(speeds: Mapping[int, Speed], seconds: float) -> int:
+    """Of the hidden sizes measured, the largest that so much time can feed; else the smallest."""
+    fed = [
+        size
+        for size, speed in speeds.items()
+        if speed.characters_per_second * seconds >= CHARACTERS_PER_PARAMETER * speed.parameters
+    ]
+    return max(fed, default=min(speeds))
