@@ -68,7 +68,11 @@ class Options(BaseModel):
 
 @dataclass(frozen=True)
 class Run:
-    """A dataset with every stage's settings worked out and checked."""
+    """A dataset with every stage's settings worked out and checked.
+
+    Attributes:
+        init_from: DATASET@KEY of the model that the training begins with, None for fresh weights.
+    """
 
     dataset: str
     spec: DatasetSpec
@@ -76,6 +80,7 @@ class Run:
     train: TrainConfig
     sample: SampleSpec
     evaluate: EvaluateSpec
+    init_from: str | None = None
 
     @cached_property
     def resolution(self) -> dict[str, str]:
@@ -100,6 +105,7 @@ def prepare(dataset: str, options: Options, folders: Sequence[Path] = ()) -> Run
         raise OptionError(f"no preset {preset!r}; known: {', '.join(PRESETS)}")
     own = {name: merged(getattr(spec, name), overrides.get(name, {})) for name in SECTIONS[2:]}
     budget = {"budget": options.budget} if options.budget else {}
+    init_from = own["train"].pop("init_from", None)
     return Run(
         dataset=dataset,
         spec=spec,
@@ -107,6 +113,7 @@ def prepare(dataset: str, options: Options, folders: Sequence[Path] = ()) -> Run
         train=_train_config(preset, own["train"] | budget),
         sample=_checked(SampleSpec, "sample", own["sample"]),
         evaluate=_checked(EvaluateSpec, "evaluate", own["evaluate"]),
+        init_from=init_from,
     )
 
 

@@ -16,6 +16,7 @@ from flows.wording import duration
 
 if TYPE_CHECKING:
     from modeling.metrics import MetricsLog
+    from modeling.models.lstm import CharLSTM
     from modeling.progress import Progress
     from modeling.training import Trainer
     from modeling.vocab import Ids, Vocabulary
@@ -27,7 +28,8 @@ POINTS = 400
 
 
 def _parameters(run: Run) -> dict[str, Any]:
-    return run.train.to_dict()
+    init_from = {"init_from": run.init_from} if run.init_from else {}
+    return run.train.to_dict() | init_from
 
 
 def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
@@ -41,7 +43,13 @@ def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
     checkpoint = load_checkpoint(place.directory / CHECKPOINTS)
     with _as_stage_error(place):
         trainer = Trainer(
-            place.run.train, vocabulary, stream, validation, device=device, checkpoint=checkpoint
+            place.run.train,
+            vocabulary,
+            stream,
+            validation,
+            device=device,
+            checkpoint=checkpoint,
+            initial=_initial(place) if checkpoint is None else None,
         )
         log = MetricsLog(place.directory)
         yield from _train(trainer, log, place)
@@ -60,6 +68,17 @@ def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "device": describe_device(device),
     }
+
+
+def _initial(place: Workplace) -> "tuple[CharLSTM, Vocabulary] | None":
+    """The model to begin with, and its vocabulary."""
+    from modeling.checkpoint import load_model
+
+    if place.run.init_from is None:
+        return None
+    dataset, _, key = place.run.init_from.partition("@")
+    model, vocabulary, _ = load_model(place.layout.published("train", dataset, key))
+    return model, vocabulary
 
 
 def _data(place: Workplace) -> "tuple[Vocabulary, Ids, Sequence[Ids]]":
