@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     device: str = Field(
         default="auto", description="where to train and sample: auto, cpu, cuda, cuda:N or mps"
     )
+    tensorboard: Path | None = Field(
+        default=None, description="folder for TensorBoard event files; none are written without it"
+    )
 
     @property
     def artifacts_root(self) -> Path:

@@ -15,6 +15,7 @@ from flows.stage import Stage, StageError, Workplace
 from flows.wording import duration
 
 if TYPE_CHECKING:
+    from modeling.event_files import EventFiles
     from modeling.metrics import MetricsLog
     from modeling.models.lstm import CharLSTM
     from modeling.progress import Progress
@@ -121,12 +122,14 @@ def _train(
     from modeling.checkpoint import save_checkpoint
 
     log.rewind(trainer.totals.step)
+    events = _event_files(place, trainer.totals.characters)
     pause = place.run.train.checkpoint_seconds
     due, point_due = time.monotonic() + pause, 0.0
     with stop_requests() as stop:
         for progress in trainer.run():
             if progress.validation_bits is not None or progress.fraction >= point_due:
-                log.append(progress)
+                for curve in (log, *events):
+                    curve.append(progress)
                 point_due = progress.fraction + 1 / POINTS
             if stop or time.monotonic() >= due:
                 save_checkpoint(place.directory / CHECKPOINTS, trainer.checkpoint())
@@ -134,6 +137,18 @@ def _train(
             if stop:
                 break
             yield Update(progress.fraction, _line(progress, trainer))
+    for curve in events:
+        curve.close()
+
+
+def _event_files(place: Workplace, characters: int) -> "list[EventFiles]":
+    """TensorBoard's files, if the user wishes them."""
+    from modeling.event_files import EventFiles
+
+    root = place.settings.tensorboard
+    if root is None:
+        return []
+    return [EventFiles(root.expanduser() / f"{place.run.dataset}-{place.key}", characters)]
 
 
 def _line(progress: "Progress", trainer: "Trainer") -> str:
