@@ -18,13 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from corpora.document import Snapshot, Step
 from corpora.errors import SourceError
-from corpora.sources.git import (
-    GitSnapshot,
-    Repository,
-    fetch_repository,
-    find_commit,
-    remove_repository,
-)
+from corpora.sources.git_fetch import fetch_repository, find_commit, remove_repository
+from corpora.sources.git_repository import Repository
+from corpora.sources.git_snapshot import GitSnapshot
 from corpora.sources.github_api import UNKNOWN, Listed, clone_variables, list_repositories
 from corpora.sources.whole_file import write_whole
 

@@ -1,0 +1,65 @@
+"""What a dataset says about one git repository, with nothing in it that git could take amiss."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+REFERENCE = re.compile(r"(?!.*(\.\.|//|@\{|\.lock$))[A-Za-z0-9_][A-Za-z0-9_./+-]*")
+REMOTE = re.compile(r"(https|http|ssh|git|file)://[^\s-]\S*|\w[\w.-]*@\w[\w.-]*:[^\s-]\S*")
+LOCAL = ("/", "./", "../", "~/")
+PASSWORD = re.compile(r"\w+://[^/@]*:[^/@]*@")
+MAX_LABEL_BYTES = 100
+
+
+def _url(text: str) -> str:
+    if not text.isprintable() or not (REMOTE.fullmatch(text) or text.startswith(LOCAL)):
+        raise ValueError(
+            f"{text!r} is not https://, ssh://, git://, file://, user@host:path or a path"
+        )
+    if PASSWORD.match(text):
+        raise ValueError("the URL holds a password: give it to a credential helper of git's")
+    return text
+
+
+def _reference(text: str) -> str:
+    if REFERENCE.fullmatch(text):
+        return text
+    raise ValueError(f"{text!r} is not a branch, a tag, HEAD or a full commit hash")
+
+
+class Repository(BaseModel):
+    """One repository: where, at which branch, tag or commit, and under which licence (SPDX)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: Annotated[str, AfterValidator(_url)]
+    ref: Annotated[str, AfterValidator(_reference)] = "HEAD"
+    name: str = Field(default="", pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]*)?$")
+    license: str | None = None
+
+    @model_validator(mode="after")
+    def _label_can_name_a_file(self) -> "Repository":
+        if not 0 < len(self.label.encode()) <= MAX_LABEL_BYTES:
+            raise ValueError(f"give it a `name` of 1 to {MAX_LABEL_BYTES} characters")
+        return self
+
+    @property
+    def label(self) -> str:
+        """The name it is known by: given, or the last part of its URL."""
+        last = re.sub(r"(/|\.git)+$", "", self.url).replace(":", "/").rsplit("/", 1)[-1]
+        return self.name or re.sub(r"[^\w.-]", "_", last)
+
+    @property
+    def location(self) -> str:
+        """What git is given: the URL, or the absolute path of a local repository."""
+        if not self.url.startswith(LOCAL):
+            return self.url
+        path = Path(self.url).expanduser().resolve()
+        return f"file://{path}".replace("%", "%25")
+
+    def bare(self, directory: Path) -> Path:
+        """Where it is kept in the folder that a source fetches into."""
+        return directory / f"{self.label}.git"
