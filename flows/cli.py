@@ -13,8 +13,9 @@ from typer.exceptions import TyperException
 
 from corpora.errors import CorpusError, SourceError, SpecError
 from evaluation.errors import ScoreError
-from flows import cli_corpora
+from flows import cli_corpora, cli_models
 from flows.cli_corpora import AsJson, Dataset
+from flows.initial import SETTING, pinned
 from flows.run import OptionError, Options, StageName, prepare
 from flows.settings import Settings
 from flows.stage import StageError
@@ -30,7 +31,11 @@ Settings by environment:
 
   CHARMILL_DEVICE      auto, cpu, cuda, cuda:N or mps (default: auto)
 
+  CHARMILL_TENSORBOARD folder for TensorBoard event files (default: none are written)
+
   CHARMILL_YOUTUBE_KEY, or CHARMILL_YOUTUBE_KEY_FILE (mode 0600)   for YouTube
+
+  CHARMILL_STATE       where a key's spent quota is counted (default: ~/.local/state/charmill)
 
   CHARMILL_GITHUB_TOKEN, or GITHUB_TOKEN   for GitHub accounts
 
@@ -41,6 +46,8 @@ Examples:
   charmill run torch --preset base --budget 10m  a longer training
 
   charmill run torch --only corpus --set corpus.max_bytes=50000
+
+  charmill plan torch --preset base --budget 2h  what it would take on this machine
 
   charmill sample python-stdlib --prompt "def " --stream
 
@@ -66,6 +73,9 @@ for command in (
     cli_corpora.explain,
     cli_corpora.diff,
     cli_corpora.forget,
+    cli_corpora.quota,
+    cli_models.plan,
+    cli_models.sample,
 ):
     app.command()(command)
 
@@ -95,6 +105,10 @@ def run(
             "--set", metavar="KEY=VALUE", help="As train.seed=1 or corpus.max_bytes=9000."
         ),
     ] = None,
+    init_from: Annotated[
+        str | None,
+        typer.Option(metavar="DATASET[@KEY]", help="Fine-tune: begin with its newest model."),
+    ] = None,
     allow_stale: Annotated[
         bool, typer.Option(help="If the source cannot be reached, take what was fetched last.")
     ] = False,
@@ -115,7 +129,7 @@ def run(
     options = Options(
         preset=preset,
         budget=budget,
-        overrides=tuple(overrides or ()),
+        overrides=(*(overrides or ()), *([f"{SETTING}={init_from}"] if init_from else ())),
         start=start,
         only=only,
         force=force,
@@ -123,6 +137,7 @@ def run(
     )
     settings = Settings()
     layout = Layout(settings.artifacts_root)
+    options = pinned(options, layout)
     plan = make_plan(prepare(dataset, options, settings.dataset_folders), options, layout)
     show_plan(plan)
     if plan_only:
@@ -160,41 +175,6 @@ def status(
         out.print_json(json.dumps(data))
     else:
         out.print(status_table(states))
-
-
-@app.command()
-def sample(
-    dataset: Dataset,
-    prompt: Annotated[str, typer.Option(help="Text to go on from; empty: a new file.")] = "",
-    temperature: Annotated[float, typer.Option(help="Below 1 bolder, above 1 wilder.")] = 0.8,
-    length: Annotated[int, typer.Option(help="Characters to write.")] = 1000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same text.")] = 0,
-    stream: Annotated[bool, typer.Option("--stream", help="Print while writing.")] = False,
-) -> None:
-    """Let the dataset's newest model write.
-
-    Example: charmill sample python-stdlib --prompt "def main(" --stream
-    """
-    from flows.layout import Layout
-    from flows.sample import write_one
-    from flows.shelf import latest_folder
-
-    settings = Settings()
-    prepare(dataset, Options(), settings.dataset_folders)
-    folder = latest_folder(Layout(settings.artifacts_root), "train", dataset)
-    pieces = write_one(
-        folder,
-        device=settings.device,
-        prompt=prompt,
-        temperature=temperature,
-        length=length,
-        seed=seed,
-    )
-    sys.stdout.write(prompt)
-    for piece in pieces if stream else ["".join(pieces)]:
-        sys.stdout.write(piece)
-        sys.stdout.flush()
-    sys.stdout.write("\n")
 
 
 @app.command()

@@ -1,13 +1,18 @@
 """The commands about datasets and what is in their corpora."""
 
 import json
+import os
+import sys
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from corpora.errors import SpecError
 from flows.layout import Layout
+from flows.run import OptionError
 from flows.settings import Settings
+from flows.wording import duration
 
 Dataset = Annotated[str, typer.Argument(help="Name of a dataset; see `charmill datasets`.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
@@ -95,19 +100,75 @@ def diff(
 
 def forget(
     dataset: Dataset,
-    video_id: Annotated[str, typer.Argument(help="As it stands in the video's address.")],
+    video_id: Annotated[
+        str | None, typer.Argument(help="As it stands in the video's address.")
+    ] = None,
+    expired: Annotated[
+        bool, typer.Option("--expired", help="All that was kept for as long as is allowed.")
+    ] = False,
+    keep_models: Annotated[
+        bool, typer.Option("--keep-models", help="Keep models, samples and reports.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask on a terminal.")] = False,
 ) -> None:
-    """Remove a YouTube video's comments for good, and every corpus that holds them.
+    """Remove a YouTube video's comments for good, and all that was made from them.
 
-    Models and samples made from those corpora stay: delete their folders too if they must go.
+    Models may have learned comments by heart, samples and reports may show them: they go too.
+    Killed in between, the same command finishes. Example: charmill forget flat-earth dQw4w9WgXcQ
     """
-    from flows.inspect import forget as forgotten
-    from flows.terminal import out
+    from flows.forget import find_expired, find_video, remove
+    from flows.shown_reports import remove_shown_reports
+    from flows.terminal import doomed_lines, out
 
-    _check(dataset)
-    removed, deleted = forgotten(Layout(Settings().artifacts_root), dataset, video_id)
-    out.print(f"Removed {removed:,} comments; deleted {len(deleted)} corpora made with them.")
-    out.print(f"Next: `charmill run {dataset}` builds the corpus anew", markup=False)
+    _check_youtube(dataset)
+    if (video_id is None) is not expired:
+        raise OptionError("name either a video or --expired")
+    layout = Layout(Settings().artifacts_root)
+    if video_id is None:
+        found = find_expired(layout, dataset, datetime.now(UTC), keep_models=keep_models)
+    else:
+        found = find_video(layout, dataset, video_id, keep_models=keep_models)
+    for line in doomed_lines(found):
+        out.print(line, markup=False)
+    if found and not yes and sys.stdin.isatty():
+        typer.confirm("Remove this for good?", abort=True)
+    remove(layout, dataset, found, video_id=video_id, keep_models=keep_models)
+    remove_shown_reports(layout, dataset)
+    out.print("Removed." if found else "Nothing to remove.")
+
+
+def quota(as_json: AsJson = False) -> None:
+    """Show what is left of today's YouTube quota, as this machine has counted it for your key."""
+    from dataclasses import asdict
+
+    from corpora.sources.quota import GRANTED, UNITS, Quota, state_folder
+    from corpora.sources.youtube import read_key
+    from flows.terminal import out, table
+
+    now = datetime.now(UTC)
+    ledger = Quota.of_key(read_key(os.environ), state_folder(os.environ), GRANTED, lambda: now)
+    balances = {UNITS[bucket]: ledger.balance(bucket) for bucket in GRANTED}
+    if as_json:
+        buckets = {name: asdict(balance) for name, balance in balances.items()}
+        out.print_json(json.dumps({"buckets": buckets, "resets": ledger.resets.isoformat()}))
+        return
+    rows = [
+        (name, f"{one.spent:,}", f"{one.left:,}", "refused by the server" if one.refused else "")
+        for name, one in balances.items()
+    ]
+    out.print(table(("quota of today", "spent", "left", ""), rows))
+    out.print(
+        f"New at {ledger.resets:%Y-%m-%d %H:%M} UTC, midnight Pacific time, "
+        f"in {duration((ledger.resets - now).total_seconds())}."
+    )
+
+
+def _check_youtube(dataset: str) -> None:
+    from corpora.spec import load_dataset
+
+    kind = load_dataset(dataset, Settings().dataset_folders).source.kind
+    if kind != "youtube":
+        raise OptionError(f"{dataset}: its source is of kind {kind!r}; forgets only 'youtube'")
 
 
 def _check(dataset: str) -> None:

@@ -1,6 +1,5 @@
 """The commands that look into a corpus: what became of a file, what is another since last time."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -27,33 +26,6 @@ def explain(layout: Layout, dataset: str, path: str) -> list[dict[str, Any]]:
         {**row, "permalink": permalink(source, found, row["source"], row["path"])}
         for row in rows_of(folder, path)
     ]
-
-
-def forget(layout: Layout, dataset: str, video_id: str) -> tuple[int, list[Path]]:
-    """Remove a video's comments from every fetch of a dataset, and the corpora made of them.
-
-    Returns:
-        How many comments were removed, and the corpora that were deleted.
-
-    Raises:
-        SourceError: if no fetch has this video.
-    """
-    from corpora.sources.youtube_store import forget as forget_in
-
-    shelf = layout.shelf("fetch", dataset)
-    folders = [p.parent for p in sorted(shelf.glob("[!l]*/search.json"))]
-    folders += [p.parent for p in sorted(shelf.glob(".work-*/search.json"))]
-    if not folders:
-        raise StageError(f"{dataset}: nothing was fetched from YouTube")
-    removed = sum(forget_in(folder, video_id) for folder in folders)
-    keys = {folder.name for folder in folders}
-    deleted = []
-    for key in layout.keys("corpus", dataset):
-        folder = layout.published("corpus", dataset, key)
-        if Manifest.load(folder).inputs["fetch"] in keys:
-            shutil.rmtree(folder)
-            deleted.append(folder)
-    return removed, deleted
 
 
 def two_corpora(

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from corpora.sources.whole_file import write_whole
 from flows.layout import MANIFEST
 
 
@@ -40,7 +41,7 @@ class Manifest:
     def save(self, directory: Path) -> None:
         """Write into `directory`."""
         text = json.dumps(asdict(self), indent=1, sort_keys=True, allow_nan=False)
-        (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        write_whole(directory / MANIFEST, f"{text}\n".encode())
 
     @classmethod
     def load(cls, directory: Path) -> Self:

@@ -5,14 +5,14 @@ nothing here starts Prefect or imports torch.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from corpora.errors import SourceError
 from flows.layout import Layout
 from flows.manifest import Manifest
 from flows.run import STAGE_NAMES, Options, Run, StageName
-from flows.stage import Stage, StageError, newest_key, next_key
+from flows.stage import Stage, StageError, newest_key, next_key, why_outdated
 from flows.stages import STAGES
 
 Action = Literal["reuse", "run"]
@@ -35,6 +35,10 @@ class Decision:
     reason: str
     seconds: float | None = None
     taken: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON says it."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +105,8 @@ def _take(stage: Stage, run: Run, layout: Layout) -> Decision:
         )
     manifest = Manifest.load(layout.published(stage.name, run.dataset, key))
     reason = f"taken as it stands, finished {_day(manifest)}"
-    if changed := list(_settings_since(manifest, stage, run)):
+    outdated = why_outdated(stage, layout, run.dataset, key)
+    if changed := [*_settings_since(manifest, stage, run), *filter(None, [outdated])]:
         reason += f" (though {changed[0]})"
     return Decision(stage=stage.name, action="reuse", key=key, reason=reason, taken=True)
 
@@ -138,13 +143,15 @@ def _decide(
     newest = newest_key(layout, stage.name, run.dataset, digest)
     latest = layout.latest_key(stage.name, run.dataset)
     known = latest and Manifest.load(layout.published(stage.name, run.dataset, latest))
-    if newest and not force:
+    outdated = why_outdated(stage, layout, run.dataset, newest)
+    if newest and not (force or outdated):
         made = Manifest.load(layout.published(stage.name, run.dataset, newest))
         reason = f"same input, settings and code as on {_day(made)}"
         return Decision(stage=stage.name, action="reuse", key=newest, reason=reason)
-    key = next_key(layout, stage.name, run.dataset, digest) if force else digest
-    if force:
-        reason = "forced"
+    remade = force or outdated
+    key = next_key(layout, stage.name, run.dataset, digest) if remade else digest
+    if remade:
+        reason = outdated or "forced"
     elif not known:
         reason = "never run before"
     else:

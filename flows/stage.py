@@ -30,6 +30,7 @@ from flows.run import Run, StageName
 from flows.settings import Settings
 
 ATTEMPTS = ".attempts"
+INPUTS = ".inputs"
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 SOFTWARE = ("charmill", "torch", "numpy", "pyarrow", "prefect")
 KEY_DIGITS = 16
@@ -66,6 +67,7 @@ class Stage:
         parameters: the settings that matter to it, JSON-plain.
         work: fills the folder it is given, yields progress, returns its summary.
         resumable: whether `work` goes on in a folder that a killed run left.
+        outdated: why a finished run must be made anew though its key is right, None if it need not.
     """
 
     name: StageName
@@ -74,6 +76,7 @@ class Stage:
     parameters: Callable[[Run], dict[str, Any]]
     work: Work
     resumable: bool = False
+    outdated: Callable[[Path], str | None] = lambda _folder: None
 
     def digest(self, run: Run, inputs: Mapping[StageName, str]) -> str:
         """The key of this stage made from `inputs`, as a first run has it."""
@@ -90,6 +93,11 @@ def newest_key(layout: Layout, stage: str, dataset: str, digest: str) -> str | N
     """The key of the newest finished run with this digest, forced ones included."""
     same = [k for k in layout.keys(stage, dataset) if k.partition("-")[0] == digest]
     return max(same, key=_run_number, default=None)
+
+
+def why_outdated(stage: Stage, layout: Layout, dataset: str, key: str | None) -> str | None:
+    """Why the finished run `key` must be made anew, None if it need not or there is none."""
+    return None if key is None else stage.outdated(layout.published(stage.name, dataset, key))
 
 
 def next_key(layout: Layout, stage: str, dataset: str, digest: str) -> str:
@@ -133,6 +141,7 @@ def execute(
     layout = Layout(settings.artifacts_root)
     digest = stage.digest(run, inputs)
     newest = newest_key(layout, stage.name, run.dataset, digest)
+    force = force or why_outdated(stage, layout, run.dataset, newest) is not None
     key = next_key(layout, stage.name, run.dataset, digest) if force else newest or digest
     place = Workplace(
         run=run,
@@ -187,7 +196,8 @@ def _make(
     _sync(place.directory)
     manifest.save(place.directory)
     _sync_path(place.directory / MANIFEST)
-    (place.directory / ATTEMPTS).unlink()
+    for name in (ATTEMPTS, INPUTS):
+        (place.directory / name).unlink(missing_ok=True)
     _sync_path(place.directory)
     target = place.layout.published(stage.name, place.run.dataset, place.key)
     place.directory.replace(target)
@@ -203,6 +213,8 @@ def _enter(stage: Stage, place: Workplace) -> int:
     counter = place.directory / ATTEMPTS
     attempts = 1 + (int(counter.read_text() or 0) if counter.exists() else 0)
     counter.write_text(str(attempts))
+    if inputs := {name: folder.name for name, folder in place.inputs.items()}:
+        (place.directory / INPUTS).write_text(json.dumps(inputs))
     return attempts
 
 

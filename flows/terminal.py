@@ -24,6 +24,7 @@ from flows.wording import duration
 
 if TYPE_CHECKING:
     from corpora.ledger import Difference
+    from flows.forget import Doomed
 
 LINE_SECONDS = 10.0
 Item = TypeVar("Item")
@@ -158,6 +159,13 @@ def explanation(row: Mapping[str, Any]) -> str:
     """What a ledger knows about one file, a line each; what it does not know is left out."""
     known = {key: value for key, value in row.items() if value not in (None, "")}
     return "\n".join(f"{key.replace('_', ' '):<13} {value}" for key, value in known.items())
+
+
+def doomed_lines(found: "Sequence[Doomed]") -> Iterator[str]:
+    """What will be removed, a line each."""
+    for one in found:
+        what = "all of it" if one.comments is None else f"{one.comments:,} comments"
+        yield f"{one.stage:<8} {one.key:<24} {what}"
 
 
 def difference(found: "Difference", shown: int) -> Iterator[str]:

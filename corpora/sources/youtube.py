@@ -1,8 +1,10 @@
 """A YouTube search: the top-level comments of the videos it gives, one document per video.
 
 Nothing here asks YouTube what the search would give now: that costs quota, and the answer is
-never the same twice. The search itself is the identity; a fetch is made anew when it is forced,
-or when its 30 days are over.
+never the same twice. The search itself is the identity, so a collection that takes several days of
+quota goes on in one folder. A fetch is made anew when it is forced, or when its first page is older
+than `retention_days`: that is counted from the collection's own beginning, since periods of a
+calendar would throw away, at every turn, what was collected or trained on the day before.
 """
 
 import os
@@ -19,13 +21,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from corpora.document import Entry, Snapshot, Step
 from corpora.errors import SourceError
-from corpora.sources.quota import Bucket
+from corpora.sources.quota import GRANTED, Bucket, state_folder
 from corpora.sources.youtube_store import Video, outcomes
 
 KEY = "CHARMILL_YOUTUBE_KEY"
 KEY_FILE = "CHARMILL_YOUTUBE_KEY_FILE"
 ENDPOINT = "CHARMILL_YOUTUBE_ENDPOINT"
 GOOGLE = "https://youtube.googleapis.com/"
+LONGEST_KEY = 1_000
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 VISIBLE = re.compile(r"[\x21-\x7e]+")
 
@@ -34,7 +37,8 @@ class YoutubeSource(BaseModel):
     """The comments on the videos that a search gives.
 
     `region` is the country from which is searched, and in which telephone numbers are masked.
-    The quota is the key's: who shares one gives each dataset its part of the day's limits.
+    The quota is the key's, whatever dataset spends it: this one stops when the key has spent
+    `search_calls_per_day` or `units_per_day` today. YouTube's terms leave stored data 30 days.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,8 +54,9 @@ class YoutubeSource(BaseModel):
     published_after: date | None = None
     published_before: date | None = None
     safe_search: Literal["none", "moderate", "strict"] = "moderate"
-    search_calls_per_day: int = Field(default=100, ge=1)
-    units_per_day: int = Field(default=10_000, ge=1)
+    search_calls_per_day: int = Field(default=GRANTED["search"], ge=1)
+    units_per_day: int = Field(default=GRANTED["other"], ge=1)
+    retention_days: int = Field(default=30, ge=1, le=30)
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -86,8 +91,14 @@ class YoutubeSource(BaseModel):
         from corpora.sources.youtube_api import SYSTEM_CLOCK
         from corpora.sources.youtube_collect import collect
 
-        key, endpoint = read_key(os.environ), read_endpoint(os.environ)
-        return collect(self, directory, key=key, endpoint=endpoint, clock=SYSTEM_CLOCK)
+        return collect(
+            self,
+            directory,
+            key=read_key(os.environ),
+            endpoint=read_endpoint(os.environ),
+            state=state_folder(os.environ),
+            clock=SYSTEM_CLOCK,
+        )
 
     def open(self, directory: Path) -> Snapshot:
         """Open what `fetch` left in `directory`."""
@@ -124,8 +135,8 @@ def read_key(environment: Mapping[str, str]) -> SecretStr:
     Raises:
         SourceError: if there is none, or others than its owner may read the file.
     """
-    if key := environment.get(KEY, "").strip():
-        return _checked(key, KEY)
+    if environment.get(KEY, "").strip():
+        return _checked(SecretStr(environment[KEY].strip()), KEY)
     name = environment.get(KEY_FILE, "")
     if not name:
         raise SourceError(
@@ -135,12 +146,13 @@ def read_key(environment: Mapping[str, str]) -> SecretStr:
     try:
         with path.open(encoding="ascii", errors="replace") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            key = file.read(1_000).strip()
+            if mode & 0o077:
+                raise SourceError(
+                    f"{path}: not for its owner alone (mode {mode:04o}); chmod 600 it"
+                )
+            return _checked(SecretStr(file.read(LONGEST_KEY).strip()), str(path))
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror} (named by {KEY_FILE})") from None
-    if mode & 0o077:
-        raise SourceError(f"{path}: others can read the key (mode {mode:04o}); chmod 600 it")
-    return _checked(key, str(path))
 
 
 def read_endpoint(environment: Mapping[str, str]) -> str:
@@ -157,10 +169,10 @@ def read_endpoint(environment: Mapping[str, str]) -> str:
     return endpoint
 
 
-def _checked(key: str, place: str) -> SecretStr:
-    if not VISIBLE.fullmatch(key):
+def _checked(key: SecretStr, place: str) -> SecretStr:
+    if not VISIBLE.fullmatch(key.get_secret_value()):
         raise SourceError(f"{place}: is no API key: one word of ASCII is expected")
-    return SecretStr(key)
+    return key
 
 
 def _problem(video: Video) -> str | None:

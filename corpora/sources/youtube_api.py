@@ -135,14 +135,14 @@ class YoutubeApi:
         parameters: Mapping[str, Any],
         kind: type[Page],
     ) -> Page:
-        self._quota.spend(bucket)
+        day = self._quota.spend(bucket)
         # The client's own num_retries would send requests that the ledger does not see.
         answer = _parsed(_answer(method(**parameters)), kind)
         if not self._http.is_sent:
-            self._quota.give_back(bucket)
+            self._quota.give_back(bucket, day)
         if isinstance(answer, Fault):
             if answer.is_daily_quota:
-                raise self._quota.refused(bucket)
+                raise self._quota.refused(bucket, day)
             raise (TransientError if answer.is_transient else CallError)(answer)
         return answer
 
@@ -171,7 +171,11 @@ class KeyedHttp(httplib2.Http):
         key = self._key.get_secret_value()
         kwargs["headers"] = {**kwargs["headers"], "x-goog-api-key": key}
         kwargs["connection_type"] = self._connection_type
-        response, content = super().request(*args, **kwargs)
+        try:
+            response, content = super().request(*args, **kwargs)
+        except (*LOST, *UNREADABLE):
+            self.close()  # or the next request would go into what is left of this connection
+            raise
         return response, content.replace(key.encode(), MASK)
 
     def _count(self) -> None:

@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -39,16 +40,26 @@ logger = logging.getLogger(__name__)
 
 
 def collect(
-    source: YoutubeSource, directory: Path, *, key: SecretStr, endpoint: str, clock: Clock
+    source: YoutubeSource,
+    directory: Path,
+    *,
+    key: SecretStr,
+    endpoint: str,
+    state: Path,
+    clock: Clock,
 ) -> Iterator[Step]:
     """Bring every video's comments into `directory`, yielding progress.
+
+    Args:
+        state: folder of the ledger of the key's quota.
 
     Raises:
         QuotaError: when the day's quota is spent; says when it goes on.
         SourceError: if nothing was found, or the server keeps failing.
     """
-    quota = Quota(directory, source.limits, clock.now)
-    listing = Listing.load_or_begin(directory, clock.now())
+    quota = Quota.of_key(key, state, source.limits, clock.now)
+    retention = timedelta(days=source.retention_days)
+    listing = Listing.load_or_begin(directory, clock.now(), retention)
     listing.save(directory)
     with YoutubeApi(key, endpoint, quota, clock) as api:
         collector = _Collector(source, directory, api, load_salt(directory))

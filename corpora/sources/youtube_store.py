@@ -4,6 +4,8 @@ Each file is replaced whole and holds its own place in the paging beside its con
 between two pages neither loses a page nor asks for it twice.
 """
 
+import json
+import logging
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -17,8 +19,7 @@ from corpora.sources.whole_file import write_whole
 VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 LISTING = "search.json"
 VIDEOS = "videos"
-RETENTION = timedelta(days=30)
-"""YouTube's terms: stored API data is refreshed or deleted after 30 days."""
+FORGOTTEN = "forgotten.json"
 BARREN_PAGES = 3
 
 VideoOutcome = Literal[
@@ -26,6 +27,8 @@ VideoOutcome = Literal[
 ]
 UNFINISHED: set[VideoOutcome] = {"quota", "error", "pending"}
 """Outcomes that the next run tries to better."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +107,7 @@ class Listing:
     """The distinct videos of a search, best first.
 
     Attributes:
-        delete_after: when YouTube's terms ask that the data be gone.
+        delete_after: when the data must be gone; YouTube's terms leave it 30 days.
     """
 
     began: datetime
@@ -122,13 +125,15 @@ class Listing:
         return _adapter(Listing).validate_json((directory / LISTING).read_bytes())
 
     @classmethod
-    def load_or_begin(cls, directory: Path, now: datetime) -> Self:
-        """The listing to go on with; what YouTube's terms no longer allow is deleted first."""
-        if expired(directory, now):
+    def load_or_begin(cls, directory: Path, now: datetime, retention: timedelta) -> Self:
+        """The listing to go on with; what was kept for longer than `retention` is deleted first."""
+        end = expiry(directory)
+        if end is not None and now >= end:
+            logger.warning("%s: not finished by %s, begins anew", directory, end.date())
             _discard(directory)
         if (directory / LISTING).exists():
             return cls.load(directory)
-        return cls(began=now, delete_after=now + RETENTION)
+        return cls(began=now, delete_after=now + retention)
 
 
 def outcomes(directory: Path) -> dict[str, Video]:
@@ -136,25 +141,45 @@ def outcomes(directory: Path) -> dict[str, Video]:
     return {name: Video.load(directory, name) for name in Listing.load(directory).videos}
 
 
-def expired(directory: Path, now: datetime) -> bool:
-    """Whether YouTube's terms ask that the data in `directory` be fetched anew or deleted."""
-    return (directory / LISTING).exists() and now >= Listing.load(directory).delete_after
+def expiry(directory: Path) -> datetime | None:
+    """When the data in `directory` must be fetched anew or deleted; None if it is no collection."""
+    return Listing.load(directory).delete_after if (directory / LISTING).exists() else None
 
 
-def forget(directory: Path, video_id: str) -> int:
-    """Remove a video's comments for good, and remember that they were removed.
-
-    Returns:
-        How many comments were removed.
+def forget(directory: Path, video_id: str) -> None:
+    """Remove a video's comments from a collection, and remember that they were removed.
 
     Raises:
-        SourceError: if the search never gave this video.
+        SourceError: for what is not a video's id.
     """
-    if video_id not in Listing.load(directory).videos:
-        raise SourceError(f"{directory}: no video {video_id!r} here, nothing was removed")
-    comments = Video.load(directory, video_id).comments
+    check_id(video_id)
     Video(video_id=video_id, outcome="forgotten", cursor=Cursor(token=None)).save(directory)
-    return len(comments)
+
+
+def check_id(video_id: str) -> None:
+    """Refuse what is not a video's id.
+
+    Raises:
+        SourceError: says what one looks like.
+    """
+    if not VIDEO_ID.fullmatch(video_id):
+        raise SourceError(f"{video_id!r} is no id of a video: 11 of A-Z, a-z, 0-9, _ and -")
+
+
+def forgotten_ids(shelf: Path) -> list[str]:
+    """The videos that no fetch of a dataset may bring back; the record outlives the fetches.
+
+    Args:
+        shelf: folder of all fetches of the dataset.
+    """
+    path = shelf / FORGOTTEN
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+
+
+def remember_forgotten(shelf: Path, video_id: str) -> None:
+    """Write down that no fetch of a dataset may bring a video's comments back."""
+    ids = sorted({*forgotten_ids(shelf), video_id})
+    write_whole(shelf / FORGOTTEN, json.dumps(ids, indent=1).encode())
 
 
 def _discard(directory: Path) -> None:

@@ -14,6 +14,6 @@ def collection(tmp_path: Path) -> Iterator[Collection]:
     """A collection of comments; its ledger must agree with the server's when a test ends."""
     (tmp_path / "out").mkdir()
     with running(YoutubeServer()) as server:
-        made = Collection(tmp_path / "out", server)
+        made = Collection(tmp_path / "out", tmp_path / "state", server)
         yield made
     assert made.ledger() == made.server_ledger()

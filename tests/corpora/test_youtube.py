@@ -88,6 +88,66 @@ def test_a_repeated_page_token_of_comments_ends_the_video(collection):
     assert video.detail == "page 2 repeated an earlier page token"
 
 
+def test_an_empty_page_that_names_a_next_one_is_not_the_end(collection):
+    (name,) = hold(collection, 150)
+    page = json.dumps({"items": [], "nextPageToken": "C0"}).encode()
+    collection.server.plan = {1: (200, page)}
+    collection.run()
+    assert collection.outcomes() == ["ok"]
+    assert collection.texts()[f"{name}.txt"].count("comment") == 150
+    assert collection.ledger() == [(1, 3)]
+
+
+def test_empty_pages_without_end_are_left_and_the_video_says_so(collection):
+    (name,) = hold(collection, 100)
+    pages = [{"items": [], "nextPageToken": f"X{n}"} for n in range(9)]
+    collection.server.plan = {1 + n: (200, json.dumps(p).encode()) for n, p in enumerate(pages)}
+    collection.run()
+    video = Video.load(collection.directory, name)
+    assert (video.outcome, video.detail) == ("truncated", "3 pages in a row brought nothing new")
+    assert collection.ledger() == [(1, 3)]
+
+
+def test_an_empty_page_without_a_next_one_is_a_video_without_comments(collection):
+    (name,) = hold(collection, 0)
+    collection.run()
+    assert collection.outcomes() == ["ok"]
+    assert collection.texts() == {f"{name}.txt": ""}
+
+
+def test_a_video_that_is_deleted_between_search_and_comments_is_not_found(collection):
+    one, two = hold(collection, 3, 3)
+    steps = collection.steps()
+    next(steps)
+    collection.server.threads[one] = "videoNotFound"
+    list(steps)
+    assert collection.outcomes() == ["not found", "ok"]
+    assert set(collection.texts()) == {f"{two}.txt"}
+
+
+def test_a_video_that_is_deleted_between_two_pages_is_not_found_and_keeps_what_was_read(collection):
+    (name,) = hold(collection, 150)
+    steps = collection.steps()
+    next(steps)
+    next(steps)
+    collection.server.threads[name] = "videoNotFound"
+    list(steps)
+    assert collection.outcomes() == ["not found"]
+    assert collection.texts()[f"{name}.txt"].count("comment") == 100
+
+
+def test_a_comment_that_is_edited_while_pages_are_read_stands_once_as_it_was_read(collection):
+    (name,) = hold(collection, 150)
+    steps = collection.steps()
+    next(steps)
+    next(steps)
+    moved = thread(f"{name}.3", "edited, and therefore on the next page")
+    collection.server.threads[name].insert(120, moved)
+    list(steps)
+    lines = collection.texts()[f"{name}.txt"].split("\n\n")
+    assert lines == [f"comment {n} on {name}" for n in range(150)]
+
+
 def test_a_page_token_that_expired_keeps_what_was_read(collection):
     hold(collection, 250)
     collection.server.plan = {2: error(400, "invalidPageToken")}
@@ -144,10 +204,10 @@ def test_a_quota_refused_at_the_first_request_leaves_a_folder_to_go_on_in(collec
     collection.server.limits["search"] = 0
     with pytest.raises(QuotaError, match="0 of 100 search calls, refused by the server"):
         collection.run()
+    collection.server.spent[0, "search"] += 0  # a day that cost nothing stands in both ledgers
     collection.server.limits["search"] = 100
     collection.next_day()
     collection.run()
-    collection.server.spent[0, "search"] += 0
     assert collection.outcomes() == ["ok"]
 
 

@@ -7,7 +7,7 @@ from corpora.errors import SourceError
 from corpora.sources.quota import QuotaError
 from corpora.sources.youtube_store import Video
 from tests.corpora.youtube_run import hold
-from tests.corpora.youtube_server import KEY, error
+from tests.corpora.youtube_server import KEY, RESET, error
 
 TRANSIENT = {
     "too many requests": error(429, "rateLimitExceeded"),
@@ -22,6 +22,7 @@ TRANSIENT = {
     "a refusal that the client cannot read": (403, b'{"error": 5}'),
     "a refusal that is a list": (403, b"[]"),
     "no answer at all": None,
+    "a connection reset within the body": (RESET, b'{"items": ['),
 }
 
 
@@ -117,11 +118,13 @@ def test_the_key_is_in_no_file_log_record_or_traceback(collection, caplog, name)
         try:
             collection.run()
         except SourceError as caught:
-            said += [str(caught), shown(caught)]
-    assert len(said) == 4
-    assert "list_videos" in said[1]
-    for path in collection.directory.rglob("*"):
-        assert path.is_dir() or KEY.encode() not in path.read_bytes(), path
+            said += [str(caught), repr(caught), shown(caught)]
+    assert len(said) == 6
+    assert "list_videos" in said[2]
+    files = [path for path in collection.directory.parent.rglob("*") if path.is_file()]
+    assert len(files) > 8
+    for path in files:
+        assert KEY.encode() not in path.read_bytes() + str(path).encode(), path
     for record in caplog.records:
         assert KEY not in record.getMessage() + repr(record.__dict__)
     assert KEY not in "".join(said)

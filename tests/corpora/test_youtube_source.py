@@ -8,8 +8,9 @@ from pydantic import ValidationError
 from corpora.build import build_corpus
 from corpora.errors import SourceError
 from corpora.filters import first_drop, metadata_rules
+from corpora.sources.quota import QuotaError
 from corpora.sources.youtube import YoutubeSource, read_endpoint, read_key
-from corpora.sources.youtube_store import Listing, Video, expired, forget
+from corpora.sources.youtube_store import Listing, Video, expiry, forget
 from corpora.spec import CorpusSpec, load_dataset
 from corpora.store import read_documents
 from tests.corpora.youtube_run import hold, source
@@ -66,6 +67,7 @@ def test_reading_a_dataset_loads_no_client():
 def test_the_key_and_the_server_come_from_the_environment(collection, monkeypatch):
     hold(collection, 2)
     monkeypatch.setenv("CHARMILL_YOUTUBE_KEY", KEY)
+    monkeypatch.setenv("CHARMILL_STATE", str(collection.state))
     monkeypatch.setenv("CHARMILL_YOUTUBE_ENDPOINT", collection.server.url)
     made = source()
     steps = list(made.fetch(made.resolve(), collection.directory))
@@ -80,7 +82,7 @@ def test_a_key_is_read_from_a_file_that_only_its_owner_reads(tmp_path):
     assert read_key({"CHARMILL_YOUTUBE_KEY_FILE": str(path)}).get_secret_value() == KEY
     for mode in (0o640, 0o604, 0o620):
         path.chmod(mode)
-        with pytest.raises(SourceError, match=rf"others can read the key \(mode {mode:04o}\)") as e:
+        with pytest.raises(SourceError, match=rf"not for its owner alone \(mode {mode:04o}\)") as e:
             read_key({"CHARMILL_YOUTUBE_KEY_FILE": str(path)})
         assert KEY not in str(e.value)
 
@@ -163,14 +165,14 @@ def test_a_forgotten_video_is_gone_and_stays_away(collection):
     next(steps)
     next(steps)
     steps.close()
-    assert forget(collection.directory, one) == 3
-    assert forget(collection.directory, two) == 0
+    for name in (one, two):
+        forget(collection.directory, name)
     assert f"on {one}".encode() not in bytes_on_disk(collection.directory)
     collection.run()
     assert collection.outcomes() == ["forgotten", "forgotten"]
     assert collection.texts() == {}
     assert collection.ledger() == [(1, 1)]
-    with pytest.raises(SourceError, match=r"no video '\.\./x' here, nothing was removed"):
+    with pytest.raises(SourceError, match=r"'\.\./x' is no id of a video"):
         forget(collection.directory, "../x")
 
 
@@ -183,24 +185,28 @@ def test_a_video_that_is_forgotten_while_a_corpus_is_built_is_not_read(collectio
     assert [content for _, content in snapshot.read(entries)] == [None]
 
 
-def test_data_expires_after_30_days_and_is_fetched_anew_but_for_what_was_forgotten(
-    collection,
-):
+def test_unfinished_data_expires_and_is_fetched_anew_but_for_what_was_forgotten(collection):
     one, two = hold(collection, 1, 1)
-    assert not expired(collection.directory, collection.now)
-    collection.run()
+    assert expiry(collection.directory) is None
+    with pytest.raises(QuotaError):
+        collection.run(units_per_day=1, retention_days=7)
     forget(collection.directory, two)
-    began = collection.now
-    assert not expired(collection.directory, began + timedelta(days=30, seconds=-1))
-    assert expired(collection.directory, began + timedelta(days=30))
-    collection.now += timedelta(days=30)
-    collection.server.day += 30
+    assert expiry(collection.directory) == collection.now + timedelta(days=7)
     collection.server.threads[one] = [thread("new", "another comment")]
-    collection.run()
+    collection.next_day(days=6)
+    collection.run(retention_days=7)
+    assert collection.texts() == {f"{one}.txt": f"comment 0 on {one}"}
+    collection.next_day()
+    collection.run(retention_days=7)
     assert collection.texts() == {f"{one}.txt": "another comment"}
     assert collection.outcomes() == ["ok", "forgotten"]
     assert Listing.load(collection.directory).began == collection.now
-    assert collection.ledger() == [(1, 2), (1, 1)]
+    assert collection.ledger() == [(1, 1), (1, 1)]
+
+
+def test_a_retention_longer_than_youtubes_terms_is_refused():
+    with pytest.raises(ValidationError, match="retention_days"):
+        source(retention_days=31)
 
 
 def test_what_a_killed_write_left_is_replaced(collection):

@@ -22,6 +22,7 @@ class Collection:
     """A folder, a server, and a clock that only a test moves."""
 
     directory: Path
+    state: Path
     server: YoutubeServer
     now: datetime = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
     pauses: list[float] = field(default_factory=list)
@@ -29,17 +30,23 @@ class Collection:
     def steps(self, **fields: Any) -> Iterator[Step]:
         """The collection as it goes."""
         clock = Clock(now=lambda: self.now, sleep=self.pauses.append)
-        key, endpoint = SecretStr(KEY), self.server.url
-        return collect(source(**fields), self.directory, key=key, endpoint=endpoint, clock=clock)
+        return collect(
+            source(**fields),
+            self.directory,
+            key=SecretStr(KEY),
+            endpoint=self.server.url,
+            state=self.state,
+            clock=clock,
+        )
 
     def run(self, **fields: Any) -> list[Step]:
         """Collect to the end."""
         return list(self.steps(**fields))
 
-    def next_day(self) -> None:
-        """Let a day pass, here and on the server."""
-        self.now += timedelta(days=1)
-        self.server.day += 1
+    def next_day(self, days: int = 1) -> None:
+        """Let time pass, here and on the server."""
+        self.now += timedelta(days=days)
+        self.server.day += days
 
     def outcomes(self) -> list[str]:
         """What became of every video, in order."""
@@ -53,7 +60,8 @@ class Collection:
 
     def ledger(self) -> list[tuple[int, int]]:
         """(search calls, units) of every day with a request, as written down here."""
-        days = json.loads((self.directory / "quota.json").read_text())
+        (path,) = self.state.glob("youtube-quota-*.json")
+        days = json.loads(path.read_text())
         return [(days[day]["search"], days[day]["other"]) for day in sorted(days)]
 
     def server_ledger(self) -> list[tuple[int, int]]:

@@ -5,9 +5,12 @@ where a test plans it.
 """
 
 import json
+import os
+import socket
+import struct
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 KEY = "AIzaSy-planted-key-0123456789"
+RESET = -1
 Reply = tuple[int, bytes]
 
 
@@ -56,7 +60,9 @@ class YoutubeServer:
         search: the video ids of every page.
         search_tokens: the token that page n names as the next one, where it is not the usual.
         threads: comment threads by video; a str instead is the reason of a refusal.
-        plan: reply to the request of this number (from 0) in place of the real one; None hangs up.
+        plan: reply to the request of this number (from 0) in place of the real one; None hangs up,
+            the status RESET sends half of what it announced, and resets the connection.
+        meanwhile: called before the request of this number is answered.
         limits: requests in a day by bucket.
         spent: by (day, bucket), as the server counts it.
         log: (resource, parameters) of every request.
@@ -66,6 +72,7 @@ class YoutubeServer:
     search_tokens: dict[int, str] = field(default_factory=dict)
     threads: dict[str, list[dict[str, Any]] | str] = field(default_factory=dict)
     plan: dict[int, Reply | None] = field(default_factory=dict)
+    meanwhile: dict[int, Callable[[], None]] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=lambda: {"search": 100, "other": 10_000})
     day: int = 0
     spent: Counter[tuple[int, str]] = field(default_factory=Counter)
@@ -76,6 +83,7 @@ class YoutubeServer:
         """Answer one request."""
         number = len(self.log)
         self.log.append((resource, asked))
+        self.meanwhile.get(number, lambda: None)()
         bucket = "search" if resource == "search" else "other"
         if self.spent[self.day, bucket] >= self.limits[bucket]:
             return error(403, "quotaExceeded", "You have exceeded your quota.")
@@ -139,12 +147,21 @@ def running(server: YoutubeServer):
                 self.close_connection = True
                 return
             status, body = reply
-            headers: Mapping[str, str] = {"Content-Length": str(len(body))}
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
+            length = len(body) * (2 if status == RESET else 1)
+            self.send_response(200 if status == RESET else status)
+            self.send_header("Content-Length", str(length))
             self.end_headers()
             self.wfile.write(body)
+            if status == RESET:
+                self._reset()
+
+        def _reset(self) -> None:
+            """Close without a goodbye: with no time to linger the kernel sends a reset."""
+            self.wfile.flush()
+            no_time = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_time)
+            os.close(self.connection.detach())
+            self.close_connection = True
 
         def log_message(self, format: str, *_: object) -> None:  # noqa: A002
             """Say nothing."""
