@@ -8,14 +8,17 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from corpora.document import Document
+from evaluation.compressors import compressor_rows
+from evaluation.evidence import DocumentBits, Evidence
 from evaluation.groups import Judged, judge, windows
-from evaluation.ladder import HeldOut, baseline_rows
+from evaluation.ladder import Bits, HeldOut, baseline_rows
 from evaluation.ngram import NgramCounts
 from evaluation.originality import CopyIndex, fewest
-from evaluation.results import LadderRow, Role, SampleGroup, ShownSample
+from evaluation.results import LadderRow, Recommendation, Role, SampleGroup, ShownSample
 from evaluation.scorers import SCORERS
 from evaluation.spec import EvaluateSpec
-from evaluation.verdict import threats, verdict
+from evaluation.temperature import recommended
+from evaluation.verdict import threats, verdict, warnings
 from modeling.likelihood import bits_of_documents
 from modeling.models.lstm import CharLSTM
 from modeling.samples import Sample
@@ -59,7 +62,10 @@ class Findings:
     ladder: Sequence[LadderRow]
     groups: Sequence[SampleGroup]
     samples: Sequence[ShownSample]
+    recommended: Recommendation | None
+    warnings: Sequence[str]
     threats: Sequence[str]
+    evidence: Evidence
 
 
 def assess(material: Material, spec: EvaluateSpec) -> Generator[Doing, None, Findings]:
@@ -68,19 +74,22 @@ def assess(material: Material, spec: EvaluateSpec) -> Generator[Doing, None, Fin
     baseline = up_to(material.train, spec.baseline_characters)
     orders = sorted({*spec.ngram_orders, spec.floor_order})
     counts = NgramCounts(material.ids(baseline), material.vocabulary, orders[-1])
-    ladder = yield from _ladder(material, spec, counts)
+    ladder, documents = yield from _ladder(material, spec, counts)
     yield 0.6, "indexing the training text"
     labels = [(f"{d.source}/{d.path}", d.license) for d in baseline]
     copies = CopyIndex([document.text for document in baseline], labels)
     judged = yield from _judge_groups(material, spec, counts, copies)
     groups = [one.group for one in judged]
     headline = SCORERS[material.language].headline
+    texts = [text for one in judged for text in one.texts]
     return Findings(
         verdict=verdict(material.title, ladder, groups, headline),
         headline=headline,
         ladder=ladder,
         groups=groups,
         samples=_shown(material, spec, judged, copies),
+        recommended=recommended(texts, headline),
+        warnings=tuple(warnings(groups, headline, len(material.test))),
         threats=tuple(
             threats(
                 groups=groups,
@@ -90,6 +99,7 @@ def assess(material: Material, spec: EvaluateSpec) -> Generator[Doing, None, Fin
                 python=platform.python_version() if material.language == "python" else None,
             )
         ),
+        evidence=Evidence(documents=documents, texts=texts),
     )
 
 
@@ -109,22 +119,47 @@ def up_to(documents: Sequence[Document], characters: int) -> list[Document]:
 
 def _ladder(
     material: Material, spec: EvaluateSpec, counts: NgramCounts
-) -> Generator[Doing, None, list[LadderRow]]:
-    """Score the held-out files by every predictor, the worst first."""
+) -> Generator[Doing, None, tuple[list[LadderRow], list[DocumentBits]]]:
+    """Score the held-out files by every predictor, the worst first; give the bits of each file."""
     test = up_to(material.test, spec.test_characters)
     held_out = HeldOut.of([document.text for document in test], material.vocabulary)
-    rows = []
+    scored = []
     total = len(spec.ngram_orders) + 2
-    for row in baseline_rows(counts, spec.ngram_orders, held_out):
-        rows.append(row)
-        yield 0.3 + 0.2 * len(rows) / total, f"scoring held-out files: {row.name}"
+    for row, bits in baseline_rows(counts, spec.ngram_orders, held_out):
+        scored.append((row, bits))
+        yield 0.3 + 0.2 * len(scored) / total, f"scoring held-out files: {row.name}"
+    _, rival = min((one for one in scored if one[0].kind == "ngram"), key=_bits_per_char)
     yield 0.5, "scoring held-out files: LSTM"
     bits = bits_of_documents(material.model, material.vocabulary, held_out.ids)
     some = up_to(material.train, TRAIN_CHARACTERS)
     train_bits = bits_of_documents(material.model, material.vocabulary, material.ids(some))
     train_bits_per_char = float(train_bits.sum()) / _characters(some)
-    rows.append(held_out.row("LSTM", "model", bits, train_bits_per_char))
-    return sorted(rows, key=lambda row: -row.bits_per_char)
+    scored.append((held_out.row("LSTM", "model", bits, train_bits_per_char), bits))
+    rows = [row for row, _ in scored]
+    priming = [document.text for document in up_to(material.train, spec.priming_characters)]
+    yield 0.55, "scoring held-out files: compressors"
+    rows += compressor_rows(priming, [document.text for document in test], held_out)
+    rows.sort(key=lambda row: row.bits_per_char, reverse=True)
+    return rows, _document_bits(test, bits, rival)
+
+
+def _bits_per_char(scored: tuple[LadderRow, Bits]) -> float:
+    return scored[0].bits_per_char
+
+
+def _document_bits(
+    documents: Sequence[Document], model_bits: Bits, ngram_bits: Bits
+) -> list[DocumentBits]:
+    return [
+        DocumentBits(
+            path=f"{document.source}/{document.path}",
+            sha256=document.sha256,
+            characters=len(document.text),
+            model_bits=float(of_model),
+            ngram_bits=float(of_ngram),
+        )
+        for document, of_model, of_ngram in zip(documents, model_bits, ngram_bits, strict=True)
+    ]
 
 
 def _judge_groups(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from evaluation.diversity import diversity
+from evaluation.evidence import TextTallies
 from evaluation.isolation import score_all
 from evaluation.originality import CopyIndex, copy_tallies
 from evaluation.results import Metric, Role, SampleGroup, Tally, TextScore
@@ -21,10 +22,11 @@ PROPORTIONS = ("_rate", "_parse")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A group and the score of every text in it, in order."""
+    """A group, and the score and all tallies of every text in it, in order."""
 
     group: SampleGroup
     scores: Sequence[TextScore]
+    texts: Sequence[TextTallies]
 
 
 def judge(
@@ -44,17 +46,15 @@ def judge(
         copies: of the training text.
         progress: is told the fraction done.
     """
-    tallies: dict[str, list[Tally]] = defaultdict(list)
-    outcomes: Counter[str] = Counter()
-    scores = []
+    scores, found = [], []
     for done, (text, score) in enumerate(
         zip(texts, score_all(language, texts), strict=True), start=1
     ):
         scores.append(score)
-        outcomes[score.outcome] += 1
-        found = {**score.tallies, **diversity(text), **copy_tallies(text, copies.spans(text))}
-        for key, tally in found.items():
-            tallies[key].append(tally)
+        tallies = {**score.tallies, **diversity(text), **copy_tallies(text, copies.spans(text))}
+        found.append(
+            TextTallies(role=role, temperature=temperature, characters=len(text), tallies=tallies)
+        )
         progress(done / len(texts))
     group = SampleGroup(
         name=name,
@@ -62,10 +62,18 @@ def judge(
         temperature=temperature,
         texts=len(texts),
         characters_each=max(map(len, texts), default=0),
-        metrics={key: metric_of(key, values) for key, values in tallies.items()},
-        outcomes=dict(outcomes),
+        metrics=_metrics(found),
+        outcomes=dict(Counter(score.outcome for score in scores)),
     )
-    return Judged(group=group, scores=scores)
+    return Judged(group=group, scores=scores, texts=found)
+
+
+def _metrics(texts: Sequence[TextTallies]) -> dict[str, Metric]:
+    tallies: dict[str, list[Tally]] = defaultdict(list)
+    for text in texts:
+        for key, tally in text.tallies.items():
+            tallies[key].append(tally)
+    return {key: metric_of(key, values) for key, values in tallies.items()}
 
 
 def metric_of(key: str, tallies: Sequence[Tally]) -> Metric:

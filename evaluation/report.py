@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 from pydantic import TypeAdapter, ValidationError
 
-from evaluation import catalogue, marking, plots, view
+from evaluation import catalogue, compare, marking, plots, view
 from evaluation.results import Evaluation, ShownSample
 
 SCHEMA = "charmill-report/1"
@@ -116,7 +116,7 @@ def _charts(shown: view.View) -> dict[str, Callable[[float], Figure]]:
     """The charts of this evaluation by name; those without data are left out."""
     report = shown.report
     charts: dict[str, Callable[[float], Figure]] = {
-        "ladder": lambda width: plots.ladder_chart(report.ladder, width)
+        "ladder": lambda width: plots.ladder_chart(shown.static_rows, width)
     }
     if shown.sweep_keys:
         charts["sweep"] = lambda width: plots.sweep_chart(shown.sweep_keys, shown.groups, width)
@@ -141,7 +141,7 @@ def _rendered(
     page = ""
     for characters in sizes:
         page = (
-            _environment(template)
+            environment(template)
             .get_template(template)
             .render(report=shown.report, view=shown, pictures=pictures, characters=characters)
         )
@@ -150,7 +150,7 @@ def _rendered(
     return page
 
 
-def _environment(template: str) -> Environment:
+def environment(template: str) -> Environment:
     """An environment that escapes every value for the language of `template`."""
     environment = Environment(
         loader=PackageLoader("evaluation"),
@@ -160,7 +160,8 @@ def _environment(template: str) -> Environment:
         lstrip_blocks=True,
         finalize=_for_html if template.endswith(".html.j2") else _for_markdown,
     )
-    worded = (view.bits, view.share, view.count, view.megabytes, view.duration, view.outcomes)
+    figures = (view.bits, view.share, view.count, view.amount)
+    worded = (*figures, view.megabytes, view.duration, view.outcomes)
     environment.filters.update({function.__name__: function for function in worded})
     environment.filters["fenced"] = _fenced
     asked = (catalogue.meaning_of, catalogue.value_text, catalogue.interval_text)
@@ -168,6 +169,7 @@ def _environment(template: str) -> Environment:
     rendered = (marking.marked_html, marking.marked_plain)
     for function in (*asked, *marks, *rendered):
         environment.globals[function.__name__] = function
+    environment.globals["change_summary"] = compare.summary
     environment.globals["surprisal_steps"] = marking.SURPRISAL_STEPS
     return environment
 

@@ -76,10 +76,15 @@ class SampleGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LadderRow:
-    """Held-out likelihood of one predictor. All rows of a ladder score the same characters."""
+    """Held-out likelihood of one predictor. All rows of a ladder score the same characters.
+
+    Attributes:
+        kind: "adaptive" learns from the held-out text while it is asked about it; all other kinds
+            are static, and only static rows compare with the model.
+    """
 
     name: str
-    kind: Literal["uniform", "unigram", "ngram", "model"]
+    kind: Literal["uniform", "unigram", "ngram", "model", "adaptive"]
     bits_per_char: float
     bits_per_byte: float
     train_bits_per_char: float | None = None
@@ -157,6 +162,59 @@ class PreviousRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One figure of two runs.
+
+    Attributes:
+        unit: "bits" (per character), "share" (of one) or "number".
+        interval: 95 % interval of new - old, None where there is too little to form it.
+        words: the change in plain words, with its direction only where it is beyond chance.
+    """
+
+    label: str
+    unit: str
+    old: float
+    new: float
+    interval: tuple[float, float] | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two runs of a dataset, beside each other.
+
+    Attributes:
+        shared_documents: held-out files, the same by digest, that both scored.
+        changes: bits first, if enough files are shared.
+    """
+
+    old_key: str
+    new_key: str
+    old_documents: int
+    new_documents: int
+    shared_documents: int
+    shared_characters: int
+    changes: Sequence[Change]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """The temperature at which samples are most like real text.
+
+    Attributes:
+        low, high: the temperatures that 95 % of the resamples choose lie between these.
+        share: of the resamples that choose this very temperature.
+        metrics: keys of the metrics whose distance to the control was taken.
+    """
+
+    temperature: float
+    low: float
+    high: float
+    share: float
+    metrics: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """Everything the report says about one run of one dataset.
 
@@ -168,6 +226,8 @@ class Evaluation:
         cost: label to text, in order ("training" -> "3 min 0 s, 31,200 characters/s, 2 cores").
         identity: label to text, in order (commit, corpus digest, model digest, seeds, versions).
         threats: sentences: what this report can not tell.
+        recommended: the temperature to sample at, None unless there were two to choose from.
+        change: since the run before, None if there is none to compare with.
     """
 
     dataset: str
@@ -190,3 +250,5 @@ class Evaluation:
     identity: Mapping[str, str]
     threats: Sequence[str]
     history: Sequence[PreviousRun] = field(default_factory=tuple)
+    recommended: Recommendation | None = None
+    change: Comparison | None = None

@@ -45,6 +45,32 @@ def ratio_metric(tallies: Sequence[Tally], *, proportion: bool = False) -> Metri
     )
 
 
+def resampled_ratios(tallies: Sequence[Tally], generator: np.random.Generator) -> Floats:
+    """Ratios of sums over RESAMPLES resamples of the samples that hold a unit, (RESAMPLES,).
+
+    Raises:
+        ValueError: no sample holds any.
+    """
+    counted = np.array([(t.amount, t.of) for t in tallies if t.of > 0], np.float64)
+    if not len(counted):
+        raise ValueError("tallies: nothing was counted, so there is nothing to resample")
+    chosen = generator.integers(0, len(counted), (RESAMPLES, len(counted)))
+    amounts, of = counted[chosen].sum(axis=1).T
+    return amounts / of
+
+
+def difference_interval(old: Sequence[Tally], new: Sequence[Tally]) -> tuple[float, float]:
+    """95 % interval of the ratio of `new` less that of `old`, both resampled on their own.
+
+    Raises:
+        ValueError: one of them counted nothing.
+    """
+    generator = np.random.default_rng(SEED)
+    moved = resampled_ratios(new, generator) - resampled_ratios(old, generator)
+    low, high = np.quantile(moved, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
 def position(value: float | None, floor: float | None, control: float | None) -> float | None:
     """Place a value between floor (0) and control (1).
 

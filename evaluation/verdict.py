@@ -58,6 +58,26 @@ def best_temperature(
     return max(rated, key=lambda pair: (pair[1].n >= FEW_UNITS, pair[1].value or 0), default=None)
 
 
+def warnings(groups: Sequence[SampleGroup], headline: str | None, test_files: int) -> Iterator[str]:
+    """Say what about the data of this report calls for care.
+
+    Args:
+        test_files: held-out files behind the ladder.
+    """
+    if test_files < FEW_FILES:
+        yield f"Only {test_files} held-out files: another split could move the bits considerably."
+    control = next((g for g in groups if g.role == "control"), None)
+    metric = control.metrics.get(headline) if control and headline else None
+    if metric and metric.value is not None and metric.value < LOW_CONTROL:
+        yield (
+            f"Real text itself reaches only {metric.value:.0%} in the headline metric: read the "
+            "samples' figure against that, not against 100 %."
+        )
+    lost = sum(number for g in groups for name, number in g.outcomes.items() if name != "ok")
+    if lost:
+        yield f"{lost} of {sum(g.texts for g in groups)} texts could not be scored to the end."
+
+
 def threats(
     *,
     groups: Sequence[SampleGroup],
@@ -77,18 +97,10 @@ def threats(
         "The intervals come from resampling texts of one trained model: they do not say how much "
         "another seed of the training would differ."
     )
-    if test_files < FEW_FILES:
-        yield f"Only {test_files} held-out files: another split could move the bits considerably."
+    yield from warnings(groups, headline, test_files)
     if baseline_share < 1:
         yield (
             f"The n-grams have seen {baseline_share:.0%} of the training text, the LSTM all of it."
-        )
-    control = next((g for g in groups if g.role == "control"), None)
-    metric = control.metrics.get(headline) if control and headline else None
-    if metric and metric.value is not None and metric.value < LOW_CONTROL:
-        yield (
-            f"Real text itself reaches only {metric.value:.0%} in the headline metric: read the "
-            "samples' figure against that, not against 100 %."
         )
     if python:
         yield (

@@ -49,6 +49,29 @@ class View:
         return next(row for row in self.report.ladder if row.kind == "model")
 
     @property
+    def static_rows(self) -> list[LadderRow]:
+        """The rows of the ladder that compare with the model, the model among them."""
+        return [row for row in self.report.ladder if row.kind != "adaptive"]
+
+    @property
+    def adaptive_rows(self) -> list[LadderRow]:
+        """The rows that learn from the held-out text."""
+        return [row for row in self.report.ladder if row.kind == "adaptive"]
+
+    @property
+    def recommendation(self) -> str:
+        """The recommended temperature in words, empty if there is none."""
+        found = self.report.recommended
+        if found is None:
+            return ""
+        names = ", ".join(meaning_of(key).label.lower() for key in found.metrics)
+        return (
+            f"Recommended temperature: {found.temperature:g}, where the samples are most like real "
+            f"text ({names}); 95 % interval {found.low:g} to {found.high:g} among the temperatures "
+            f"tried, chosen in {share(found.share)} of the resamples."
+        )
+
+    @property
     def history(self) -> Sequence[PreviousRun]:
         """The first rows of the history, as many as a page bears."""
         return self.report.history[:MAX_HISTORY]
@@ -91,6 +114,12 @@ def bits(value: float | None) -> str:
 def share(value: float | None) -> str:
     """Word a share of one: "71.4 %"."""
     return "n/a" if value is None else f"{100 * value:.1f} %"
+
+
+def amount(value: float, unit: str) -> str:
+    """Word a compared figure in its unit."""
+    words = {"bits": bits, "share": share}
+    return words[unit](value) if unit in words else f"{value:.3g}"
 
 
 def count(value: int) -> str:

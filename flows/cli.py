@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 
 from corpora.errors import CorpusError, SourceError, SpecError
 from evaluation.errors import ScoreError
-from flows import cli_corpora, cli_models
+from flows import cli_corpora, cli_models, cli_reports
 from flows.cli_corpora import AsJson, Dataset
 from flows.initial import SETTING, pinned
 from flows.run import OptionError, Options, StageName, prepare
@@ -76,6 +76,9 @@ for command in (
     cli_corpora.quota,
     cli_models.plan,
     cli_models.sample,
+    cli_reports.report,
+    cli_reports.compare,
+    cli_reports.selftest,
 ):
     app.command()(command)
 
@@ -197,25 +200,6 @@ def score(
         sys.stdout.write(json.dumps(result.to_dict(per_file=per_file), indent=1) + "\n")
     else:
         out.print(score_table(result.metrics))
-
-
-@app.command()
-def report(
-    dataset: Dataset,
-    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
-) -> None:
-    """Say the verdict of the newest report, and where it stands."""
-    from flows.layout import Layout
-    from flows.shelf import latest_folder, verdict
-    from flows.terminal import out
-
-    settings = Settings()
-    prepare(dataset, Options(), settings.dataset_folders)
-    folder = latest_folder(Layout(settings.artifacts_root), "evaluate", dataset)
-    out.print(verdict(folder), markup=False)
-    out.print(str(folder / "report.html"), markup=False)
-    if open_it:
-        typer.launch((folder / "report.html").as_uri())
 
 
 @app.command()

@@ -14,7 +14,7 @@ from flows.wording import duration
 if TYPE_CHECKING:
     from corpora.summary import CorpusSummary
     from evaluation.assess import Findings, Material
-    from evaluation.results import Evaluation, FunnelStep, PreviousRun
+    from evaluation.results import Comparison, Evaluation, FunnelStep, PreviousRun
 
 UPSTREAM: tuple[StageName, ...] = ("fetch", "corpus", "train", "sample")
 
@@ -41,13 +41,15 @@ def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
     yield Update(0.99, "writing the report")
     evaluation = _evaluation(place, findings)
     write_report(evaluation, place.directory)
+    findings.evidence.save(place.directory)
     model, rival = model_row(findings.ladder), best_ngram(findings.ladder)
     return {
         "verdict": findings.verdict,
         "bits_per_char": model.bits_per_char,
         "gain_over_ngram": rival.bits_per_char - model.bits_per_char,
         "headline": findings.headline,
-        "headline_value": _headline_value(findings),
+        **_headline_summary(findings),
+        "warnings": findings.warnings,
         "seconds_in_all": sum(one.seconds for one in _manifests(place).values()),
     }
 
@@ -109,6 +111,8 @@ def _evaluation(place: Workplace, findings: "Findings") -> "Evaluation":
         identity=dict(_identity(place, manifests, summary.digest)),
         threats=findings.threats,
         history=list(_history(place)),
+        recommended=findings.recommended,
+        change=_change(place, findings),
     )
 
 
@@ -203,17 +207,42 @@ def _history(place: Workplace) -> "Iterator[PreviousRun]":
         )
 
 
-def _headline_value(findings: "Findings") -> float | None:
-    """The headline metric at its best temperature."""
+def _change(place: Workplace, findings: "Findings") -> "Comparison | None":
+    """What changed since the newest earlier report that can be compared with."""
+    from evaluation.compare import compare
+    from evaluation.evidence import has_evidence, load_evidence
+
+    dataset = place.run.dataset
+    for key in reversed(place.layout.keys("evaluate", dataset)):
+        folder = place.layout.published("evaluate", dataset, key)
+        if has_evidence(folder):
+            return compare(
+                load_evidence(folder),
+                findings.evidence,
+                old_key=key,
+                new_key=place.key,
+                headline=findings.headline,
+            )
+    return None
+
+
+def _headline_summary(findings: "Findings") -> dict[str, Any]:
+    """The headline metric at its best temperature; all None where there is none."""
+    from dataclasses import asdict
+
     from evaluation.verdict import best_temperature
 
     best = best_temperature(findings.groups, findings.headline)
-    return best[1].value if best else None
+    return {
+        "headline_value": best[1].value if best else None,
+        "headline_metric": asdict(best[1]) if best else None,
+        "headline_temperature": best[0].temperature if best else None,
+    }
 
 
 EVALUATE = Stage(
     name="evaluate",
-    version=2,
+    version=3,
     inputs=UPSTREAM,
     parameters=_parameters,
     work=_work,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from evaluation.brackets import Fault, Reading, Syntax, read
 from evaluation.results import Mark, Tally, TextScore
+from evaluation.scorers.grammar import parse_tally
 from evaluation.units import Piece, files
 
 KILO = 1_000
@@ -20,6 +21,8 @@ class BracketScorer:
         blocks: the units of one piece, in order.
         extensions: of the file names of this language.
         headline: key of the metric that stands for validity.
+        frame: what a grammar needs before and behind a block to read it as a file; None where no
+            grammar gives a second opinion.
     """
 
     language: str
@@ -27,6 +30,7 @@ class BracketScorer:
     blocks: Callable[[Piece], Iterator[Piece]]
     extensions: tuple[str, ...]
     headline: str | None = "block_balance_rate"
+    frame: tuple[str, str] | None = ("", "")
 
     def score(self, text: str) -> TextScore:
         """Judge a sample or window: files joined by file marks, the first and the last one cut."""
@@ -39,7 +43,8 @@ class BracketScorer:
     def _score(self, pieces: Sequence[Piece]) -> TextScore:
         readings: list[Reading] = []
         errors: list[Mark] = []
-        blocks = balanced = 0
+        blocks: list[Piece] = []
+        unbalanced = 0
         for piece in pieces:
             units = list(self.blocks(piece))
             asked = {edge - piece.offset for unit in units for edge in (unit.offset, unit.end)}
@@ -47,13 +52,16 @@ class BracketScorer:
             broken = [*self._broken(piece, reading, units)]
             readings.append(reading)
             errors += [*marks(piece, reading.faults), *broken]
-            blocks, balanced = blocks + len(units), balanced + len(units) - len(broken)
+            blocks += units
+            unbalanced += len(broken)
         whole = [r for p, r in zip(pieces, readings, strict=True) if p.is_whole]
         tallies = {
-            "block_balance_rate": Tally(balanced, blocks),
+            "block_balance_rate": Tally(len(blocks) - unbalanced, len(blocks)),
             "file_balance_rate": Tally(sum(not r.faults for r in whole), len(whole)),
-            "units_per_kb": Tally(blocks, kilobytes(pieces)),
+            "units_per_kb": Tally(len(blocks), kilobytes(pieces)),
         }
+        if self.frame:
+            tallies["unit_parse_rate"] = parse_tally(self.language, blocks, self.frame)
         return TextScore(
             tallies=tallies | structure_tallies(pieces, readings), first_error=first(errors)
         )

@@ -54,4 +54,5 @@ SCORER = BracketScorer(
         rewrite=first_branches,
     ),
     blocks=partial(closed_blocks, closer=re.compile(rf"\n{BRACE}")),
+    frame=("", ";"),
 )

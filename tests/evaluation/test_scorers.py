@@ -15,7 +15,7 @@ STRUCTURE = {
     "swallowed_fraction",
     "units_per_kb",
 }
-BRACKETS = STRUCTURE | {"block_balance_rate", "file_balance_rate"}
+BRACKETS = STRUCTURE | {"block_balance_rate", "file_balance_rate", "unit_parse_rate"}
 PYTHON = STRUCTURE | {"function_parse_rate", "toplevel_parse_rate", "file_parse_rate"}
 
 GOOD = {
