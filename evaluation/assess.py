@@ -7,6 +7,8 @@ import platform
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from corpora.document import Document
 from evaluation.compressors import compressor_rows
 from evaluation.evidence import DocumentBits, Evidence
@@ -19,6 +21,7 @@ from evaluation.scorers import SCORERS
 from evaluation.spec import EvaluateSpec
 from evaluation.temperature import recommended
 from evaluation.verdict import threats, verdict, warnings
+from modeling.dynamic import dynamic_surprisals
 from modeling.likelihood import bits_of_documents
 from modeling.models.lstm import CharLSTM
 from modeling.samples import Sample
@@ -137,10 +140,20 @@ def _ladder(
     scored.append((held_out.row("LSTM", "model", bits, train_bits_per_char), bits))
     rows = [row for row, _ in scored]
     priming = [document.text for document in up_to(material.train, spec.priming_characters)]
+    if spec.dynamic:
+        yield 0.52, "scoring held-out files: LSTM, dynamic evaluation"
+        rows.append(_dynamic_row(material, held_out))
     yield 0.55, "scoring held-out files: compressors"
     rows += compressor_rows(priming, [document.text for document in test], held_out)
     rows.sort(key=lambda row: row.bits_per_char, reverse=True)
     return rows, _document_bits(test, bits, rival)
+
+
+def _dynamic_row(material: Material, held_out: HeldOut) -> LadderRow:
+    """The model that goes on learning from file to file."""
+    bits = dynamic_surprisals(material.model, material.vocabulary, held_out.ids)
+    sums = np.array([part.sum() for part in bits])
+    return held_out.row("LSTM, dynamic evaluation", "adaptive", sums)
 
 
 def _bits_per_char(scored: tuple[LadderRow, Bits]) -> float:

@@ -17,7 +17,7 @@ from evaluation.statistics import ratio_metric
 from modeling.vocab import Ids, Vocabulary
 
 Bits = NDArray[np.float64]
-Kind = Literal["uniform", "unigram", "ngram", "model"]
+Kind = Literal["uniform", "unigram", "ngram", "model", "adaptive"]
 
 
 @dataclass(frozen=True, slots=True)

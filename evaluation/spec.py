@@ -16,6 +16,7 @@ class EvaluateSpec(BaseModel):
         baseline_characters: n-grams are counted, and copies looked for, in at most so many
             training characters, whole files.
         priming_characters: of the training text that compressors are primed with, whole files.
+        dynamic: score the held-out files by dynamic evaluation too, at some twenty times the cost.
         shown_samples: so many samples of each temperature stand in the report, the first ones.
         seed: of the floor's samples.
     """
@@ -30,5 +31,6 @@ class EvaluateSpec(BaseModel):
     test_characters: int = Field(default=1_000_000, ge=1_000)
     baseline_characters: int = Field(default=50_000_000, ge=1_000)
     priming_characters: int = Field(default=4_000_000, ge=1_000)
+    dynamic: bool = False
     shown_samples: int = Field(default=2, ge=1, le=10)
     seed: int = Field(default=0, ge=0)
