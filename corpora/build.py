@@ -66,10 +66,16 @@ def build_corpus(
     totals.leak_before, totals.leak_after = decided.leak_before, decided.leak_after
     kept = [outcome for outcome in decided.outcomes if outcome.reason is None]
     done = 2 * len(wanted) - len(kept)
-    for shard in in_order(write, shards(kept, snapshot, spec, directory), workers=workers):
+    cut_up = shards(kept, snapshot, spec, directory, frozen)
+    for shard in in_order(write, cut_up, workers=workers):
         totals.add_documents(shard)
         done += shard.files
         yield Step(done=done, total=2 * len(wanted), unit="files", note="written")
+    _finish(totals, spec, directory)
+
+
+def _finish(totals: Totals, spec: CorpusSpec, directory: Path) -> None:
+    """Write vocabulary and summary, unless some split is empty."""
     totals.check()
     write_character_counts(directory, totals.character_counts())
     totals.summary(spec).save(directory)

@@ -20,6 +20,7 @@ LFS_HEAD = b"version https://git-lfs.github.com/spec/"
 """Stands where git has a pointer and not the file: Git LFS keeps that elsewhere."""
 FORBIDDEN = "\uffff"
 """The one character no document may hold: models use it for the border between files."""
+REPLACEMENT = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +91,9 @@ def _judge(entry: Entry, content: bytes | None, spec: CorpusSpec) -> Examined:
     if content.startswith(LFS_HEAD):
         return _dropped(entry, LFS_POINTER)
     try:
-        decoded, removed = _decoded(content, spec)
+        decoded, note = _decoded(content, spec)
     except UndecodableError as error:
-        return _dropped(entry, str(error))
+        return _dropped(entry, error.reason, error.detail)
     if not decoded.text.strip():
         return _dropped(entry, EMPTY)
     license_ = stated_license(decoded.text) or entry.license
@@ -102,7 +103,7 @@ def _judge(entry: Entry, content: bytes | None, spec: CorpusSpec) -> Examined:
     text = spec.normalise.apply(decoded.text)
     outcome = Outcome(
         entry=entry,
-        detail=removed,
+        detail=note,
         vendored=spec.text.is_vendored(entry.path),
         sha256=_digest(text),
         license=license_,
@@ -113,14 +114,18 @@ def _judge(entry: Entry, content: bytes | None, spec: CorpusSpec) -> Examined:
 
 
 def _decoded(content: bytes, spec: CorpusSpec) -> tuple[Decoded, str]:
-    """The text before any normalisation, and what was cut off it, in words."""
-    if not spec.gutenberg:
-        decoded, removed = decode(content), ""
-    else:
+    """The text before any normalisation, and what is another than in the file, in words."""
+    notes = []
+    if spec.gutenberg:
         cut = cut_license(content)
-        decoded = decode(cut.text)
-        removed = f"licence cut off: {cut.head_bytes} + {cut.tail_bytes} bytes"
-    return replace(decoded, text=decoded.text.replace(FORBIDDEN, "\ufffd")), removed
+        content = cut.text
+        notes.append(f"licence cut off: {cut.head_bytes} + {cut.tail_bytes} bytes")
+    decoded = decode(content)
+    count = decoded.text.count(FORBIDDEN)
+    if count:
+        decoded = replace(decoded, text=decoded.text.replace(FORBIDDEN, REPLACEMENT))
+        notes.append(f"U+FFFF written as U+FFFD: {count}")
+    return decoded, "; ".join(notes)
 
 
 def _digest(text: str) -> str:

@@ -18,6 +18,7 @@ RULES = Path(__file__).with_suffix(".toml")
 HEAD_CHARACTERS = 4096
 COMMENT = re.compile(r"\s*(?://+|/\*+|\*+/?|#+|--+|;+|%+|<!--+|\"\"\"|'''|dnl\b|rem\b)!?\s*(.*)")
 CODE = re.compile(r"[\"`=(){}\[\]]|;\s*$|\B'|'\B")
+C_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 TEMPLATE = re.compile(r"([=(,:]|\breturn)[ \t]*[a-z]{0,2}(\"\"\"|''').*?(\2|\Z)", re.DOTALL)
 
 
@@ -46,6 +47,8 @@ def generated_by(path: str, text: str) -> str | None:
     head = text[:HEAD_CHARACTERS].lower()
     if not any(word in head for word in rules.words):
         return None
+    if path.endswith(".py"):
+        head = C_COMMENT.sub("", head)  # what the script writes, or an example of it
     remarks = head_remarks(head)
     for name, marker in rules.markers.items():
         if any(marker.search(remark) for remark in remarks):

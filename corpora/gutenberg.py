@@ -1,4 +1,4 @@
-"""Cut Project Gutenberg's licence and small print off a book, and say what was cut.
+"""Cut Project Gutenberg's licence, small print and credits off a book, and say what was cut.
 
 The wording of the border lines changed over thirty years; the patterns below know the "small
 print" of the 1990s, the "etext" and "eBook" lines after it, and titles that wrap. They are looked
@@ -16,6 +16,12 @@ START = re.compile(
     rb"|END[ \t*]*THE SMALL PRINT[^\r\n]*)",
     re.IGNORECASE | re.MULTILINE,
 )
+CREDITS = re.compile(
+    rb"\s*(?:(?:Produced by|E-?text prepared by|This e-?(?:text|book) was (?:prepared|produced) by"
+    rb"|Special thanks are due to)\b[^\r\n]*(?:\r?\n[^\r\n]+){0,9}(?:\r?\n){2,})+",
+    re.IGNORECASE,
+)
+"""Paragraphs behind the border that name who made the file."""
 END = re.compile(
     rb"^[ \t*]*(?:END|ENDE|FIN)\b[^\r\n]{0,40}?PROJE[CK]T GUTENBERG[^\r\n]*",
     re.IGNORECASE | re.MULTILINE,
@@ -50,6 +56,8 @@ def cut_license(content: bytes) -> Cut:
     # The last one: a small print may follow the "START OF" line.
     *_, start = (None, *START.finditer(content, 0, min(HEADER_BYTES, finish)))
     begin = 0 if start is None else start.end()
+    credit = CREDITS.match(content, begin, finish) if start is not None else None
+    begin = credit.end() if credit else begin
     while start is not None and content[begin : begin + 1] in (b"\r", b"\n"):
         begin += 1
     while end is not None and finish > begin and content[finish - 1 : finish] in (b"\r", b"\n"):

@@ -4,6 +4,7 @@ The defaults leave out what teaches a model of code nothing: lines no person wri
 numbers, output of generators; and what must not be learned by heart: secrets.
 """
 
+import re
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,9 +29,9 @@ REASONS = (VENDORED, LONG_LINES, TABLE, GENERATED, LICENSE, SECRET)
 """In the order of asking; the first needs the path alone."""
 TABLE_BYTES = 1_000
 """A shorter text may be all numbers: a small test, a version file."""
-LETTERS = string.ascii_letters.encode()
+LETTERS = string.ascii_letters.encode() + bytes(range(0x80, 0x100))
+HEXADECIMAL = re.compile(rb"0[xX][0-9A-Fa-f]+")
 BLANKS = string.whitespace.encode()
-OUTSIDE_ASCII = bytes(range(0x80, 0x100))
 
 
 class TextRules(BaseModel):
@@ -42,7 +43,8 @@ class TextRules(BaseModel):
             Switch both limits off for prose with a paragraph a line, and for comments.
         max_mean_line: characters a line on average; 0 for no limit. Finds small minified files.
         min_letters: share of letters among what is not blank; below it a text is a table of
-            numbers; 0 for no limit. Characters outside ASCII count as letters.
+            numbers; 0 for no limit. Characters outside ASCII count as letters, the digits of
+            hexadecimal numbers do not.
         generated: leave out what a program wrote.
         linguist: ask GitHub's linguist too (needs `enry-python`) whether a file is generated or
             vendored.
@@ -100,12 +102,13 @@ def _long_lines(rules: TextRules, content: Content) -> str | None:
 
 
 def _table(rules: TextRules, content: Content) -> str | None:
-    filled = content.text.encode().translate(None, BLANKS) if rules.min_letters else b""
-    if len(filled) < TABLE_BYTES:
+    encoded = content.text.encode() if rules.min_letters else b""
+    filled = len(encoded.translate(None, BLANKS))
+    if filled < TABLE_BYTES:
         return None
-    letters = len(filled) - len(filled.translate(None, LETTERS))
-    outside = len(filled) - len(filled.translate(None, OUTSIDE_ASCII))
-    share = (letters + outside) / len(filled)
+    written = HEXADECIMAL.sub(b"", encoded)
+    letters = len(written) - len(written.translate(None, LETTERS))
+    share = letters / filled
     return f"{share:.0%} letters" if share < rules.min_letters else None
 
 

@@ -3,7 +3,7 @@
 Where a shard begins depends on the files alone, so any number of workers gives the same bytes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -25,12 +25,17 @@ UNICODE = 0x110000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """Neighbouring kept files, and the Parquet file their documents go to."""
+    """Neighbouring kept files, and the Parquet file their documents go to.
+
+    Attributes:
+        frozen: digest to split, of parts that must stay where they are.
+    """
 
     path: Path
     snapshot: Snapshot
     outcomes: Sequence[Outcome]
     spec: CorpusSpec
+    frozen: Mapping[str, Split]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +55,17 @@ class Written:
 
 
 def shards(
-    outcomes: Sequence[Outcome], snapshot: Snapshot, spec: CorpusSpec, directory: Path
+    outcomes: Sequence[Outcome],
+    snapshot: Snapshot,
+    spec: CorpusSpec,
+    directory: Path,
+    frozen: Mapping[str, Split],
 ) -> Iterator[Shard]:
     """Cut kept files into shards of about SHARD_BYTES."""
+    of_parts = dict(frozen) if spec.part_characters else {}
     for number, group in enumerate(cut(outcomes, SHARD_BYTES, lambda o: o.entry.size)):
         path = directory / f"documents-{number:05d}.parquet"
-        yield Shard(path=path, snapshot=snapshot, outcomes=group, spec=spec)
+        yield Shard(path=path, snapshot=snapshot, outcomes=group, spec=spec, frozen=of_parts)
 
 
 def cut(items: Sequence[Item], limit: int, size: Callable[[Item], int]) -> Iterator[list[Item]]:
@@ -94,11 +104,12 @@ def _documents(shard: Shard) -> Iterator[Document]:
     texts = read_again(shard.snapshot, shard.outcomes, shard.spec)
     for outcome, text in zip(shard.outcomes, texts, strict=True):
         for path, sha256, part in parts_of(outcome, text, shard.spec.part_characters):
+            split = outcome.split or shard.frozen.get(sha256)
             yield Document(
                 source=outcome.entry.source,
                 path=path,
                 license=outcome.license,
                 sha256=sha256,
-                split=outcome.split or split_of(sha256, shard.spec.split),
+                split=split or split_of(sha256, shard.spec.split),
                 text=part,
             )

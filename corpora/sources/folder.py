@@ -70,9 +70,9 @@ class FolderSource(BaseModel):
         """
         files = self._files()
         digest = hashlib.sha256()
-        with tarfile.open(directory / SNAPSHOT, "w", format=tarfile.PAX_FORMAT) as tar:
+        with _tar(directory / SNAPSHOT, "w") as tar:
             for done, (path, name) in enumerate(files, start=1):
-                digest.update(name + b"\0" + _add(tar, os.fsdecode(name), path))
+                digest.update(name + b"\0" + _add(tar, _text(name), path))
                 yield Step(done=done, total=len(files), unit="files")
         if digest.hexdigest() != resolution["digest"]:
             raise SourceError(f"{self.root}: changed while it was read; run again")
@@ -92,12 +92,12 @@ class FolderSource(BaseModel):
         found = []
         for parent, folders, names in os.walk(root):
             relative = Path(parent).relative_to(root)
-            folders[:] = [f for f in folders if not unwanted.match_file(f"{relative / f}/")]
+            inside = {name: os.fsencode(relative / name) for name in (*folders, *names)}
+            folders[:] = [f for f in folders if not unwanted.match_file(f"{_text(inside[f])}/")]
             for name in names:
-                path = Path(parent, name)
-                text = (relative / name).as_posix()
+                path, text = Path(parent, name), _text(inside[name])
                 if wanted.match_file(text) and not unwanted.match_file(text) and _is_plain(path):
-                    found.append((path, os.fsencode(text)))
+                    found.append((path, inside[name]))
         return sorted(found, key=lambda pair: pair[1])
 
 
@@ -111,20 +111,20 @@ class FolderSnapshot:
 
     def entries(self) -> Iterator[Entry]:
         """List the members in the order of their names."""
-        with tarfile.open(self.tar_path) as tar:
+        with _tar(self.tar_path, "r") as tar:
             for member in tar:
                 yield Entry(
                     source=self.source,
-                    path=printable_path(os.fsencode(member.name)),
+                    path=printable_path(_raw(member)),
                     size=member.size,
-                    handle=member.name,
+                    handle=_handle(member),
                     license=self.license,
                 )
 
     def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
         """Read members by name."""
-        with tarfile.open(self.tar_path) as tar:
-            members = {member.name: member for member in tar}
+        with _tar(self.tar_path, "r") as tar:
+            members = {_handle(member): member for member in tar}
             for entry in entries:
                 content = tar.extractfile(members[entry.handle])
                 yield entry, None if content is None else content.read()
@@ -136,6 +136,28 @@ def printable_path(raw: bytes) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return "/".join(quote_from_bytes(part) for part in raw.split(b"/"))
+
+
+def _tar(path: Path, mode: Literal["r", "w"]) -> tarfile.TarFile:
+    """Open a tar whose bytes do not depend on the locale."""
+    return tarfile.open(
+        path, mode, format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"
+    )
+
+
+def _text(name: bytes) -> str:
+    """A name as text in any locale, bytes that are no UTF-8 as lone surrogates."""
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _raw(member: tarfile.TarInfo) -> bytes:
+    return member.name.encode("utf-8", "surrogateescape")
+
+
+def _handle(member: tarfile.TarInfo) -> str:
+    """The name, valid UTF-8 and never that of another member: no name begins with a slash."""
+    escaped = printable_path(_raw(member))
+    return member.name if member.name == escaped else f"/{escaped}"
 
 
 def _is_plain(path: Path) -> bool:

@@ -1,6 +1,6 @@
 """Copies and near-copies: on one side of the split, whatever the number of workers and shards."""
 
-from corpora import build, write
+from corpora import build, clusters, write
 from corpora.build import build_corpus
 from corpora.spec import CorpusSpec, SplitSpec
 from corpora.store import read_documents, read_split
@@ -61,6 +61,19 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path, monkeypatch):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
 
 
+def test_near_copies_are_compared_in_groups_that_give_the_same_clusters(tmp_path, monkeypatch):
+    read = []
+    whole = ledger(built(tmp_path, near_copies(), "whole"))
+    monkeypatch.setattr(clusters, "COMPARED_CHARACTERS", 1_000)
+    again = build.read_again
+    monkeypatch.setattr(
+        build, "read_again", lambda *given: read.append(len(given[1])) or again(*given)
+    )
+    assert ledger(built(tmp_path, near_copies(), "groups")) == whole
+    assert sum(read) == 80
+    assert max(read) <= 8
+
+
 def test_shards_hold_every_document_once_and_in_order(tmp_path, monkeypatch):
     whole = built(tmp_path, plain(90), "whole")
     monkeypatch.setattr(write, "SHARD_BYTES", 100)
@@ -82,3 +95,17 @@ def test_frozen_documents_keep_their_split_and_take_near_copies_along(tmp_path):
     before, after = ledger(first), ledger(directory)
     assert all(before[f"a{i}.py"]["split"] == after[f"a{i}.py"]["split"] for i in range(40))
     assert all(after[f"a{i}.py"]["split"] == after[f"b{i}.py"]["split"] for i in range(40))
+
+
+def test_frozen_parts_of_a_book_keep_their_split(tmp_path):
+    book = {"a.py": "\n\n".join(f"Paragraph {i} " + "word " * 40 for i in range(200)).encode()}
+    before = read_split(built(tmp_path, book, "before", part_characters=1000))
+    spec = CorpusSpec.model_validate(SPEC | {"part_characters": 1000})
+    moved = spec.model_copy(update={"split": SplitSpec(validation=0.2, test=0.2, salt="another")})
+    after = {}
+    for name, frozen in (("free", {}), ("frozen", before)):
+        (tmp_path / name).mkdir()
+        list(build_corpus(FakeSnapshot(book), moved, tmp_path / name, frozen=frozen))
+        after[name] = read_split(tmp_path / name)
+    assert after["free"] != before
+    assert after["frozen"] == before

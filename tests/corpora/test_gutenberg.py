@@ -49,6 +49,29 @@ def test_one_border_is_enough_to_cut_one_end():
     assert cut_license(TEXT + b"\n" + ENDS["today"]).text == TEXT
 
 
+CREDITS = (
+    b"Produced by An Anonymous Volunteer",
+    b"Produced by A. Mastronardi\nOnline Team at http://example.org\n(produced from images)",
+    b"E-text prepared by A. Haines\n\n\nSpecial thanks are due to S. Partridge for\nproofreading.",
+)
+
+
+@pytest.mark.parametrize("credit", CREDITS)
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"], ids=["unix", "dos"])
+def test_who_made_the_file_is_cut_off_too(credit, newline):
+    book = STARTS["today"] + b"\n\n" + credit + b"\n\n\n\n" + TEXT + b"\n\n" + ENDS["today"]
+    book = book.replace(b"\n", newline)
+    cut = cut_license(book)
+    assert cut.text == TEXT.replace(b"\n", newline)
+    assert book[cut.head_bytes : len(book) - cut.tail_bytes] == cut.text
+
+
+def test_a_book_that_speaks_of_producing_keeps_its_first_words():
+    text = b"I\n\nProduced by art\n\nend"
+    assert cut_license(STARTS["today"] + b"\n\n" + text).text == text
+    assert cut_license(b"Produced by art\n\nend").text == b"Produced by art\n\nend"
+
+
 @pytest.mark.parametrize("border", [STARTS["today"], ENDS["today"]])
 def test_a_border_in_the_middle_of_a_long_book_is_part_of_the_book(border):
     book = b"line\n" * 20_000 + border + b"\nline" * 20_000
