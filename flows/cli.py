@@ -205,14 +205,20 @@ def score(
 @app.command()
 def serve(
     port: Annotated[int, typer.Option(help="Where the Prefect UI will be.")] = 4200,
+    host: Annotated[
+        str, typer.Option(help="Another address needs PREFECT_SERVER_API_AUTH_STRING.")
+    ] = "127.0.0.1",
+    server_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Use this Prefect server, start none.")
+    ] = None,
 ) -> None:
     """Start Prefect's server and UI on this machine, with every dataset's pipeline in it.
 
-    Listens on 127.0.0.1 only. Ctrl-C stops everything.
+    Schedules, switches and parameters set in the UI survive restarts. Ctrl-C stops everything.
     """
     from flows.serve import serve_all
 
-    serve_all(Settings(), port)
+    serve_all(Settings(), port, host=host, server_url=server_url)
 
 
 def _run_flow(dataset: str, options: Options, settings: Settings) -> None:

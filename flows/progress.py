@@ -77,9 +77,9 @@ class LogReporter:
 _current: ContextVar[Reporter | None] = ContextVar("reporter", default=None)
 
 
-def current_reporter() -> Reporter:
-    """The reporter in force: the one set by `reporting`, or the log."""
-    return _current.get() or LogReporter()
+def current_reporter() -> Reporter | None:
+    """The reporter set by `reporting`, None outside of it."""
+    return _current.get()
 
 
 @contextmanager

@@ -1,115 +1,124 @@
-"""Prefect's server and UI on this machine, with a deployment per dataset and one per stage.
+"""Prefect's UI on this machine, with a deployment per dataset and one per stage.
 
-The server is a child process that dies with this one. Whoever reaches it can run code here, so it
-listens on the loopback address only.
+Starts a server, or uses one that runs; registers the deployments; runs what the UI and its
+schedules ask for, until Ctrl-C. The folder of the user's datasets is looked at every few seconds:
+a TOML that is new or changed shows up without a restart.
 """
 
-import os
+import asyncio
+import logging
 import signal
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from corpora.children import dying_with_parent
-from corpora.spec import dataset_files, load_dataset
+import httpx
+
 from flows.layout import Layout
-from flows.prefect_home import use_own_home
+from flows.prefect_home import use_other_server, use_own_server
+from flows.server import LOOPBACK, api_of, check_address, check_server, own_api, running_server
 from flows.settings import Settings
-from flows.stage import StageError
 from flows.terminal import err, out
 
 if TYPE_CHECKING:
-    from prefect import Flow
-    from prefect.deployments.runner import RunnerDeployment
+    from prefect.runner import Runner
 
-HOST = "127.0.0.1"
-START_SECONDS = 180
+logger = logging.getLogger(__name__)
+LOOK_SECONDS = 3.0
+"""So often are datasets, due runs and wishes to cancel looked for."""
 
 
-def serve_all(settings: Settings, port: int) -> None:
-    """Start the server, register every deployment, and run what the UI asks for, until Ctrl-C.
+def serve_all(
+    settings: Settings, port: int = 4200, *, host: str = LOOPBACK, server_url: str | None = None
+) -> None:
+    """Serve every pipeline until Ctrl-C or SIGTERM.
+
+    Args:
+        port, host: where our own server listens.
+        server_url: a server that runs already, to be used instead of our own.
 
     Raises:
-        StageError: if the server does not start; says where its log is.
+        StageError: if the address is taken, unsafe or dead; says what can be done.
     """
-    use_own_home(settings)
-    url = f"http://{HOST}:{port}"
-    os.environ["PREFECT_API_URL"] = f"{url}/api"
-    os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
-    os.environ["CHARMILL_ARTIFACTS"] = str(settings.artifacts_root)
-    err.print("[dim]starting Prefect's server ...[/]")
-    with _server(Layout(settings.artifacts_root).prefect_home, port):
-        from prefect import serve
-
-        found = list(deployments(settings))
-        out.print(f"Prefect UI: {url}   (Ctrl-C stops it)", markup=False)
-        serve(*found, print_starting_message=False)
-
-
-def deployments(settings: Settings) -> "Iterator[RunnerDeployment]":
-    """A pipeline for every dataset, and every stage on its own."""
-    from flows.pipeline import FLOWS, pipeline
-
-    folders = settings.dataset_folders
-    names = list(dataset_files(folders))
-    for name in names:
-        spec = load_dataset(name, folders)
-        words = f"{spec.title}. {spec.description}"
-        yield _deployment(pipeline, name, name, words, ["pipeline", spec.language])
-    for stage, flow in FLOWS.items():
-        words = f"{flow.description}\n\nDatasets: {', '.join(names)}"
-        yield _deployment(flow, "one-dataset", names[0], words, ["stage", stage])
-
-
-def _deployment(
-    flow: "Flow", name: str, dataset: str, description: str, tags: list[str]
-) -> "RunnerDeployment":
-    from prefect.deployments.runner import RunnerDeployment
-
-    made = flow.to_deployment(
-        name=name, parameters={"dataset": dataset}, description=description, tags=tags
-    )
-    assert isinstance(made, RunnerDeployment)
-    return made
+    with _server(settings, host, port, server_url) as api_url:
+        out.print(f"Prefect UI: {api_url.removesuffix('/api')}   (Ctrl-C stops it)", markup=False)
+        try:
+            asyncio.run(_run(settings))
+        except asyncio.CancelledError:
+            err.print("[dim]stopped; schedules stay as they are, and rest until the next start[/]")
 
 
 @contextmanager
-def _server(home: Path, port: int) -> Iterator[None]:
-    """Run the server while the block runs."""
-    log = home / "server.log"
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST]
-    with log.open("w") as sink:
-        process = subprocess.Popen(
-            [*command, "--port", str(port)],
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=dying_with_parent(signal.SIGTERM),  # noqa: PLW1509 (touches no lock)
-        )
-        try:
-            _wait(process, f"http://{HOST}:{port}/api/health", log)
-            yield
-        finally:
-            process.send_signal(signal.SIGINT)
+def _server(settings: Settings, host: str, port: int, server_url: str | None) -> Iterator[str]:
+    """The address of the API of a server that answers, ours or another."""
+    if server_url is not None:
+        api_url = api_of(server_url)
+        check_server(api_url)
+        use_other_server(settings, api_url)
+        yield api_url
+        return
+    check_address(host, port)
+    api_url = own_api(host, port)
+    use_own_server(settings, api_url)
+    err.print("[dim]starting Prefect's server ...[/]")
+    with running_server(Layout(settings.artifacts_root).prefect_home, host, port):
+        yield api_url
+
+
+async def _run(settings: Settings) -> None:
+    """Register the deployments, and run what is asked for."""
+    from prefect.runner import Runner
+
+    from flows.automations import ensure_automations
+    from flows.prefect_home import HEARTBEAT_SECONDS
+
+    await ensure_automations()
+    # Pausing on the way out would switch off the schedules that the user switched on.
+    runner = Runner(
+        name="charmill",
+        query_seconds=LOOK_SECONDS,
+        pause_on_shutdown=False,
+        heartbeat_seconds=HEARTBEAT_SECONDS,
+    )
+    known = _fingerprint(settings)
+    await _register_all(runner, settings)
+    main = asyncio.current_task()
+    assert main
+    following = asyncio.create_task(_follow(runner, settings, known, stop=main.cancel))
+    try:
+        await runner.start()
+    finally:
+        following.cancel()
+
+
+async def _register_all(runner: "Runner", settings: Settings) -> None:
+    from flows.deployments import deployments, register
+
+    for deployment in deployments(settings):
+        await register(deployment)
+        await runner.aadd_deployment(deployment)
+
+
+async def _follow(
+    runner: "Runner", settings: Settings, known: dict[str, int], stop: Callable[[], object]
+) -> None:
+    """Register anew whenever a dataset's TOML comes, changes or goes.
+
+    Takes SIGTERM over from the runner, whose own handler leaves without ending its runs.
+    """
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        if (now := _fingerprint(settings)) != known:
+            logger.info("the datasets changed: the deployments are registered anew")
             try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                await _register_all(runner, settings)
+                known = now
+            except httpx.HTTPError as error:
+                logger.warning("not registered, will be tried again: %s", error)
 
 
-def _wait(process: subprocess.Popen, url: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=2):  # noqa: S310
-                return
-        except (urllib.error.URLError, TimeoutError):
-            time.sleep(0.5)
-    raise StageError(f"Prefect's server did not start on {url}; its log: {log}")
+def _fingerprint(settings: Settings) -> dict[str, int]:
+    """When each of the user's TOMLs was written."""
+    paths = [path for folder in settings.dataset_folders for path in folder.glob("*.toml")]
+    return {str(path): path.stat().st_mtime_ns for path in paths}

@@ -1,0 +1,148 @@
+"""The deployments: a pipeline for every dataset, and every stage with a choice of datasets.
+
+What a user can change in Prefect's UI belongs to the user: of a deployment that exists already,
+schedules (with their parameters), the switch, default parameters, tags and limits stay as they
+are, and only what follows from our code and from the datasets is renewed.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentUpdate
+from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectNotFound
+from prefect.types.entrypoint import EntrypointType
+from prefect.utilities.annotations import freeze
+
+from corpora.errors import SpecError
+from corpora.spec import DatasetSpec, dataset_files, load_dataset
+from flows.artifacts import INDEX, address, newest_report
+from flows.forms import OWN_PRESET, PIPELINE_SUMMARY, STAGE_FLOWS, SUMMARIES, pipeline
+from flows.layout import Layout
+from flows.settings import Settings
+from modeling.presets import PRESETS
+
+logger = logging.getLogger(__name__)
+STAGE_NAME = "any-dataset"
+USERS_FIELDS = ("schedules", "paused", "parameters", "tags", "concurrency_limit")
+
+
+def readable_datasets(settings: Settings) -> dict[str, DatasetSpec]:
+    """Every dataset whose TOML is right; a wrong one is logged and hides no other."""
+    try:
+        names = list(dataset_files(settings.dataset_folders))
+    except SpecError as error:
+        logger.warning("your own datasets are left out: %s", error)
+        names = list(dataset_files(()))
+    found = {}
+    for name in names:
+        try:
+            found[name] = load_dataset(name, settings.dataset_folders)
+        except SpecError as error:
+            logger.warning("left out: %s", error)
+    return found
+
+
+def deployments(settings: Settings) -> Iterator[RunnerDeployment]:
+    """All deployments, as they are for a server that knows none of them."""
+    specs = readable_datasets(settings)
+    layout = Layout(settings.artifacts_root)
+    for name, spec in specs.items():
+        yield _deployment(
+            pipeline,
+            name,
+            {"dataset": freeze(name)},
+            pipeline_words(layout, name, spec),
+            ["pipeline", name, spec.language],
+            {},
+        )
+    choices = {"dataset": list(specs)}
+    first = {"dataset": next(iter(specs))}
+    for stage, flow in STAGE_FLOWS.items():
+        words = f"{SUMMARIES[stage]}\n\n{_links()}"
+        yield _deployment(flow, STAGE_NAME, first, words, ["stage", stage], choices)
+
+
+async def register(deployment: RunnerDeployment) -> None:
+    """Make the deployment ready to be applied without touching what users changed."""
+    async with get_client() as client:
+        try:
+            existing = await client.read_deployment_by_name(deployment.full_name)
+        except ObjectNotFound:
+            return
+    kept = {k: v for k, v in existing.parameters.items() if k in _properties(deployment)}
+    if set(kept) == set(existing.parameters):
+        deployment.model_fields_set.difference_update(USERS_FIELDS)
+    else:  # a parameter is gone from the form: what is left of the user's defaults
+        deployment.model_fields_set.difference_update(set(USERS_FIELDS) - {"parameters"})
+        deployment.parameters = deployment.parameters | kept
+
+
+def pipeline_words(layout: Layout, dataset: str, spec: DatasetSpec) -> str:
+    """What the page of a dataset's pipeline says, in Markdown."""
+    return (
+        f"**{spec.title}.** {spec.description}\n\n{_newest(layout, dataset)}\n\n{_links(dataset)}"
+    )
+
+
+def renew_description(layout: Layout, dataset: str) -> None:
+    """Let the deployment of a dataset name its newest report, if there is such a deployment."""
+    spec = load_dataset(dataset, Settings().dataset_folders)
+    words = pipeline_words(layout, dataset, spec)
+    with get_client(sync_client=True) as client:
+        try:
+            known = client.read_deployment_by_name(f"{pipeline.name}/{dataset}")
+        except ObjectNotFound:
+            return
+        client.update_deployment(known.id, DeploymentUpdate(description=words))
+
+
+def _newest(layout: Layout, dataset: str) -> str:
+    try:
+        manifest = newest_report(layout, dataset)
+    except ValueError as error:
+        return str(error)
+    if manifest is None:
+        return f"No report yet. {PIPELINE_SUMMARY}"
+    page = layout.published("evaluate", dataset, manifest.key) / "report.html"
+    day = manifest.created[:16].replace("T", " ")
+    return (
+        f"[Newest report]({address(f'report-{dataset}')}), {day}, as a file `{page}`:\n\n> "
+        + (manifest.summary["verdict"])
+    )
+
+
+def _links(dataset: str | None = None) -> str:
+    """Where the artifacts are: the UI's sidebar does not lead there."""
+    keys = [f"plan-{dataset}", f"corpus-{dataset}"] if dataset else []
+    return "Artifacts: " + ", ".join(f"[{key}]({address(key)})" for key in (*keys, INDEX))
+
+
+def _deployment(
+    flow: Flow,
+    name: str,
+    parameters: Mapping[str, Any],
+    description: str,
+    tags: list[str],
+    choices: dict[str, list[str]],
+) -> RunnerDeployment:
+    """A deployment whose form offers `choices`, parameter to values, beside the presets."""
+    made = RunnerDeployment.from_flow(
+        flow,
+        name=name,
+        parameters=dict(parameters),
+        description=description,
+        tags=tags,
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    for parameter, values in (choices | {"preset": [OWN_PRESET, *PRESETS]}).items():
+        _properties(made)[parameter]["enum"] = values
+    return made
+
+
+def _properties(deployment: RunnerDeployment) -> dict[str, Any]:
+    """The form of a deployment, parameter to JSON schema; there is no public way to it."""
+    return deployment._parameter_openapi_schema.properties

@@ -1,0 +1,152 @@
+"""Prefect's server as a child that dies with this process, however that ends.
+
+Whoever reaches the server can run code on this machine, so it listens on the loopback address;
+any other needs a password.
+"""
+
+import ipaddress
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from corpora.children import dying_with_parent
+from flows.stage import StageError
+
+LOOPBACK = "127.0.0.1"
+START_SECONDS = 180
+STOP_SECONDS = 5
+PASSWORD = "PREFECT_SERVER_API_AUTH_STRING"  # noqa: S105 (the name of a variable)
+
+
+def check_address(host: str, port: int) -> None:
+    """Refuse an address that is taken, or open to others without a password.
+
+    Raises:
+        StageError: says what is in the way and what can be done.
+    """
+    if not _is_loopback(host) and not os.environ.get(PASSWORD):
+        raise StageError(
+            f"--host {host}: whoever reaches Prefect's server can run code on this machine; set "
+            f"{PASSWORD}=user:password first, or use {LOOPBACK}"
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        # As servers do: a port whose last connections are still being closed is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StageError(_taken(host, port, error)) from None
+
+
+def check_server(api_url: str) -> None:
+    """Make sure that a Prefect server answers.
+
+    Raises:
+        StageError: if none does.
+    """
+    if not _is_healthy(api_url):
+        raise StageError(f"--server-url: no Prefect server answers at {api_url}")
+
+
+def api_of(url: str) -> str:
+    """The address of the API of a server that is named with or without its `/api`."""
+    if not url.startswith(("http://", "https://")):
+        raise StageError(f"--server-url {url}: expected http://... or https://...")
+    bare = url.rstrip("/")
+    return bare if bare.endswith("/api") or "/api/" in bare else f"{bare}/api"
+
+
+@contextmanager
+def running_server(home: Path, host: str, port: int) -> Iterator[None]:
+    """Run the server while the block runs.
+
+    Raises:
+        StageError: if it does not start; says where its log is.
+    """
+    log = home / "server.log"
+    command = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
+    with log.open("w") as sink:
+        process = subprocess.Popen(
+            [*command, "--host", host, "--port", str(port), "--timeout-keep-alive", "5"],
+            env=os.environ | _server_settings(host, port),
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=dying_with_parent(signal.SIGKILL),  # noqa: PLW1509 (touches no lock)
+        )
+        try:
+            _wait(process, own_api(host, port), log)
+            yield
+        finally:
+            _stop(process)
+
+
+def own_api(host: str, port: int) -> str:
+    """The address at which this machine reaches its own server's API."""
+    reached = LOOPBACK if host in ("0.0.0.0", "") else host  # noqa: S104 (compared, not bound)
+    return f"http://{f'[{reached}]' if ':' in reached else reached}:{port}/api"
+
+
+def _server_settings(host: str, port: int) -> dict[str, str]:
+    """Settings of the server process alone; the UI asks the API of wherever it was loaded from."""
+    return {
+        "PREFECT_SERVER_API_HOST": host,
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_UI_API_URL": "/api",
+        "PREFECT__SERVER_FINAL": "1",
+    }
+
+
+def _wait(process: subprocess.Popen, api_url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if _is_healthy(api_url):
+            return
+        time.sleep(0.3)
+    raise StageError(f"Prefect's server did not start at {api_url}; its log: {log}")
+
+
+def _stop(process: subprocess.Popen) -> None:
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(timeout=STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _is_healthy(api_url: str) -> bool:
+    """Whether a Prefect server answers there, even if it asks for a password first."""
+    try:
+        with urllib.request.urlopen(f"{api_url}/health", timeout=2) as answer:  # noqa: S310
+            return answer.read(8) == b"true"
+    except urllib.error.HTTPError as error:
+        return error.code in (401, 403)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _taken(host: str, port: int, error: OSError) -> str:
+    api_url = own_api(host, port)
+    if _is_healthy(api_url):
+        return (
+            f"--port {port}: a Prefect server answers there already; use it with --server-url "
+            f"{api_url.removesuffix('/api')}, stop it, or choose another --port"
+        )
+    return f"--port {port}: cannot listen on {host} ({error.strerror}); choose another --port"

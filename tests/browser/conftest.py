@@ -1,0 +1,42 @@
+"""A real browser, and a served home for it."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.flows.serving import Serving
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-dev-shm-usage"]
+"""As root, and where /dev/shm is small, as in containers; the pages are our own."""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """`charmill serve` with the dataset `tiny`."""
+    home = Serving(tmp_path_factory.mktemp("browsed"))
+    home.start()
+    yield home
+    home.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """The machine's Chromium."""
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    with sync_api.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    """A fresh tab; any error that a page of ours throws fails the test."""
+    tab = chromium.new_page(viewport={"width": 1280, "height": 1000})
+    tab.set_default_timeout(60_000)
+    yield tab
+    tab.close()

@@ -1,0 +1,170 @@
+"""`charmill serve` as a process of its own, and what a user does in the UI, by the API."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from tests.flows.conftest import TOML, _function
+
+Found = TypeVar("Found")
+FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+SERVE = "from flows.serve import serve_all; from flows.settings import Settings; "
+
+
+def until(find: Callable[[], Found | None], seconds: float) -> Found:
+    """Wait until `find` finds something; fail when it takes too long."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(httpx.TransportError):
+            if found := find():
+                return found
+        time.sleep(0.2)
+    raise AssertionError(f"still waiting after {seconds} s")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def descendants(pid: int) -> set[int]:
+    """Every process below `pid`, alive now."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                if fields[0] != "Z":
+                    parents[int(entry.name)] = int(fields[1])
+    found, border = set(), {pid}
+    while border:
+        border = {child for child, parent in parents.items() if parent in border} - found
+        found |= border
+    return found
+
+
+def alive(pids: set[int]) -> set[int]:
+    """Those of the processes that still run."""
+    return {
+        pid
+        for pid in pids
+        if Path(f"/proc/{pid}/stat").exists()
+        and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    }
+
+
+@dataclass
+class Serving:
+    """A home with the dataset `tiny` in it, served or not."""
+
+    root: Path
+    port: int = field(default_factory=free_port)
+    environment: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen | None = None
+
+    def __post_init__(self) -> None:
+        (self.root / "code").mkdir(parents=True)
+        (self.root / "datasets").mkdir()
+        source = random.Random(7)
+        for number in range(60):
+            (self.root / "code" / f"part{number}.py").write_text(_function(number, source))
+        self.add_dataset("tiny")
+
+    def add_dataset(self, name: str) -> None:
+        text = TOML.format(folder=self.root / "code")
+        (self.root / "datasets" / f"{name}.toml").write_text(text)
+
+    @property
+    def artifacts(self) -> Path:
+        return self.root / "artifacts"
+
+    @property
+    def ui(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, arguments: str = "", seconds: float = 120) -> None:
+        """Serve, and wait until every deployment is registered by this very start."""
+        environment = {
+            "CHARMILL_ARTIFACTS": str(self.artifacts),
+            "CHARMILL_DATASETS": str(self.root / "datasets"),
+            "CHARMILL_DEVICE": "cpu",
+        }
+        call = f"serve_all(Settings(), {self.port}{arguments})"
+        began = time.time()
+        with (self.root / "serve.log").open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", SERVE + call],
+                env=os.environ | environment | self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        process = self.process
+
+        def registered() -> bool:
+            assert process.poll() is None, (self.root / "serve.log").read_text()
+            last = self.api("GET", "deployments/name/evaluate/any-dataset")
+            updated = last.get("updated", "1970-01-01T00:00:00Z").replace("Z", "+00:00")
+            return datetime.fromisoformat(updated).timestamp() > began
+
+        until(registered, seconds)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> set[int]:
+        """End serving; give the processes that were below it."""
+        assert self.process
+        below = descendants(self.process.pid)
+        self.process.send_signal(number)
+        self.process.wait(30)
+        self.process = None
+        return below
+
+    def api(self, method: str, path: str, body: Any = None) -> Any:
+        answer = httpx.request(method, f"{self.ui}/api/{path}", json=body, timeout=30)
+        return answer.json() if answer.content else None
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        return self.api("GET", f"deployments/name/{name}")
+
+    def run(self, name: str, **parameters: Any) -> str:
+        """Ask for a run; give its id."""
+        path = f"deployments/{self.deployment(name)['id']}/create_flow_run"
+        return self.api("POST", path, {"state": {"type": "SCHEDULED"}, "parameters": parameters})[
+            "id"
+        ]
+
+    def state(self, run: str) -> dict[str, Any]:
+        return self.api("GET", f"flow_runs/{run}")["state"]
+
+    def ended(self, run: str, seconds: float = 120) -> dict[str, Any]:
+        """The final state of a run."""
+
+        def final() -> dict[str, Any] | None:
+            state = self.state(run)
+            return state if state["type"] in FINAL else None
+
+        return until(final, seconds)
+
+    def set_state(self, run: str, kind: str) -> None:
+        body = {"state": {"type": kind}, "force": kind == "SCHEDULED"}
+        self.api("POST", f"flow_runs/{run}/set_state", body)
+
+    def artifacts_of(self, key: str) -> list[dict[str, Any]]:
+        """All versions of an artifact, the newest first."""
+        body = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC"}
+        return self.api("POST", "artifacts/filter", body)
+
+    def logs(self, run: str) -> list[str]:
+        body = {"logs": {"flow_run_id": {"any_": [run]}}}
+        return [row["message"] for row in self.api("POST", "logs/filter", body)]

@@ -1,0 +1,155 @@
+"""Runs that Prefect started: cancel, retry, crash, limits, secrets; all by `charmill serve`."""
+
+import gzip
+import json
+import os
+import signal
+import sqlite3
+import time
+
+import pytest
+
+from tests.flows.serving import Serving, alive, descendants, until
+
+CANARIES = {
+    "CHARMILL_YOUTUBE_KEY": "canary-youtube-0b5f",
+    "CHARMILL_GITHUB_TOKEN": "canary-github-77c1",
+    "GITHUB_TOKEN": "canary-token-19ae",
+}
+LONG = {"budget": "10m", "overrides": ["train.checkpoint_seconds=600"]}
+"""A training that ends long after its test, and writes no checkpoint unless it is told to stop."""
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory):
+    """A served home, with secrets in its environment."""
+    home = Serving(tmp_path_factory.mktemp("followed"), environment=CANARIES)
+    home.start()
+    yield home
+    if home.process:
+        home.stop()
+
+
+def training(serving, **parameters) -> tuple[str, set[int]]:
+    """A run that trains now, and its processes."""
+    assert serving.process
+    before = descendants(serving.process.pid)
+    run = serving.run("pipeline/tiny", **(LONG | parameters))
+
+    def trains():
+        body = {"artifacts": {"flow_run_id": {"any_": [run]}, "type": {"any_": ["progress"]}}}
+        bars = serving.api("POST", "artifacts/filter", body)
+        return [bar for bar in bars if bar["description"].startswith("train: ")]
+
+    until(trains, 120)
+    return run, descendants(serving.process.pid) - before
+
+
+def work_folders(serving) -> list:
+    return sorted((serving.artifacts / "train" / "tiny").glob(".work-*"))
+
+
+def test_a_cancelled_training_leaves_a_checkpoint_and_no_process(serving):
+    run, processes = training(serving)
+    assert processes
+    serving.set_state(run, "CANCELLING")
+    until(lambda: not alive(processes), 10)
+    assert serving.ended(run)["type"] == "CANCELLED"
+    (left,) = work_folders(serving)
+    assert list((left / "checkpoints").iterdir())
+
+
+def test_retry_of_a_cancelled_run_goes_on_at_the_checkpoint(serving):
+    run, _ = training(serving, overrides=["train.seed=3", *LONG["overrides"]], budget="20s")
+    serving.set_state(run, "CANCELLING")
+    assert serving.ended(run)["type"] == "CANCELLED"
+    serving.set_state(run, "SCHEDULED")
+    until(lambda: serving.state(run)["type"] not in ("CANCELLED", "CANCELLING"), 30)
+    assert serving.ended(run)["type"] == "COMPLETED"
+    manifest = json.loads((serving.artifacts / "train/tiny/latest/manifest.json").read_text())
+    assert manifest["attempts"] == 2
+    plan = serving.artifacts_of("plan-tiny")[0]["data"]
+    assert "goes on where it was interrupted" in plan
+
+
+def test_retry_of_a_forced_run_does_not_force_what_it_made_already(serving):
+    run, _ = training(serving, force=True, overrides=["train.seed=4"], budget="15s")
+    made = len(list((serving.artifacts / "fetch" / "tiny").glob("[!.l]*")))
+    serving.set_state(run, "CANCELLING")
+    serving.ended(run)
+    serving.set_state(run, "SCHEDULED")
+    until(lambda: serving.state(run)["type"] not in ("CANCELLED", "CANCELLING"), 30)
+    assert serving.ended(run)["type"] == "COMPLETED"
+    assert len(list((serving.artifacts / "fetch" / "tiny").glob("[!.l]*"))) == made
+    manifest = json.loads((serving.artifacts / "train/tiny/latest/manifest.json").read_text())
+    assert manifest["attempts"] == 2
+
+
+def test_two_trainings_never_share_a_device(serving):
+    first, _ = training(serving, overrides=["train.seed=5", *LONG["overrides"]])
+    second = serving.run("train/any-dataset", dataset="tiny", overrides=["train.seed=6"])
+    until(lambda: any("waiting for a slot" in line for line in serving.logs(second)), 60)
+    time.sleep(5)
+    assert serving.state(second)["type"] == "RUNNING"
+    assert not any("begins" in line for line in serving.logs(second))
+    serving.set_state(first, "CANCELLING")
+    assert serving.ended(first)["type"] == "CANCELLED"
+    assert serving.ended(second)["type"] == "COMPLETED"
+
+
+def test_a_run_that_waits_for_the_device_can_be_cancelled(serving):
+    first, _ = training(serving, overrides=["train.seed=7", *LONG["overrides"]])
+    second = serving.run("train/any-dataset", dataset="tiny", overrides=["train.seed=8"])
+    until(lambda: any("waiting for a slot" in line for line in serving.logs(second)), 60)
+    serving.set_state(second, "CANCELLING")
+    assert serving.ended(second, 12)["type"] == "CANCELLED"
+    serving.set_state(first, "CANCELLING")
+    serving.ended(first)
+
+
+def test_a_user_mistake_fails_at_once_and_blocks_no_other_run(serving):
+    wrong = serving.run("pipeline/tiny", budget="soon")
+    right = serving.run("corpus/any-dataset", dataset="tiny", plan_only=True)
+    state = serving.ended(wrong, 60)
+    assert state["type"] == "FAILED"
+    assert "budget" in state["message"]
+    assert serving.ended(right, 60)["type"] == "COMPLETED"
+    assert not any("Retries" in line or "retry" in line for line in serving.logs(wrong))
+
+
+def test_no_secret_of_the_environment_is_kept_anywhere(serving):
+    assert serving.ended(serving.run("pipeline/tiny"))["type"] == "COMPLETED"
+    time.sleep(3)
+    database = serving.artifacts / ".prefect" / "prefect.db"
+    with sqlite3.connect(database) as connection:
+        dump = "\n".join(connection.iterdump())
+    assert "train of tiny: begins" in dump
+    files = [path for path in serving.root.rglob("*") if path.is_file()]
+    assert any(path.name == "server.log" for path in files)
+    for secret in CANARIES.values():
+        assert secret not in dump
+        for path in files:
+            data = path.read_bytes()
+            data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+            assert secret.encode() not in data, path
+
+
+def test_a_run_that_is_killed_crashes_at_once(serving):
+    run, processes = training(serving, overrides=["train.seed=10"])
+    for process in processes:
+        os.kill(process, signal.SIGKILL)
+    assert serving.ended(run, 20)["type"] == "CRASHED"
+
+
+def test_serving_that_is_killed_takes_its_runs_with_it_and_retry_goes_on(serving):
+    run, processes = training(serving, overrides=["train.seed=9"], budget="20s")
+    below = serving.stop(signal.SIGKILL)
+    assert processes <= below
+    until(lambda: not alive(below), 12)
+    serving.start()
+    state = serving.ended(run, 150)
+    assert state["type"] == "CRASHED"
+    serving.set_state(run, "SCHEDULED")
+    until(lambda: serving.state(run)["type"] != "CRASHED", 30)
+    assert serving.ended(run)["type"] == "COMPLETED"
