@@ -1,5 +1,6 @@
 """Ask the ledger: why is this file in or out, and what is another between two corpora?"""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from corpora.store import LEDGER
 
 Row = Mapping[str, Any]
 NEAREST = 5
+BLOB_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 def rows_of(directory: Path, path: str) -> list[Row]:
@@ -82,9 +84,14 @@ def _changes(
 
 
 def _is_another(old: Row, new: Row) -> bool:
-    """Whether the content changed: by blob id and size, and by digest where both were read."""
-    read = old["sha256"] and new["sha256"] and old["sha256"] != new["sha256"]
-    return bool(read) or (old["handle"], old["bytes"]) != (new["handle"], new["bytes"])
+    """Whether the content changed: by digest where both were read, else by size and git's blob id.
+
+    Other handles than git's say where a content stands, not what it is.
+    """
+    if old["sha256"] and new["sha256"]:
+        return old["sha256"] != new["sha256"]
+    blobs = all(BLOB_ID.fullmatch(row["handle"] or "") for row in (old, new))
+    return old["bytes"] != new["bytes"] or (blobs and old["handle"] != new["handle"])
 
 
 def _verdict(row: Row) -> str:

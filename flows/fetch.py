@@ -36,7 +36,7 @@ def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
 
 FETCH = Stage(
     name="fetch",
-    version=1,
+    version=2,
     inputs=(),
     parameters=_parameters,
     work=_work,

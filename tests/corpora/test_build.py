@@ -1,7 +1,4 @@
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -248,41 +245,3 @@ def test_a_sources_own_licence_file_stands_for_its_silent_files(tmp_path):
     snapshot = FakeSnapshot(plain() | {"LICENSE": mit}, license_=None)
     list(build_corpus(snapshot, CorpusSpec.model_validate(SPEC), directory))
     assert ledger(directory)["f1.py"]["license"] == "MIT"
-
-
-@pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX"])
-def test_locale_and_folder_order_change_nothing(tmp_path, locale):
-    script = (
-        "import os, random, sys\n"
-        "from pathlib import Path\n"
-        "walk = os.walk\n"
-        "def shuffled(top):\n"
-        "    for parent, folders, names in walk(top):\n"
-        "        random.shuffle(folders), random.shuffle(names)\n"
-        "        yield parent, folders, names\n"
-        "os.walk = shuffled\n"
-        "from corpora.build import build_corpus\n"
-        "from corpora.sources import FolderSource\n"
-        "from corpora.spec import CorpusSpec\n"
-        "source = FolderSource(kind='folder', path=sys.argv[1])\n"
-        "kept, out = Path(sys.argv[2]), Path(sys.argv[3])\n"
-        "list(source.fetch(source.resolve(), kept))\n"
-        "list(build_corpus(source.open(kept), CorpusSpec(extensions=('.py',),"
-        " split={'validation': .2, 'test': .2}), out))\n"
-    )
-    root = tmp_path / "in"
-    for name, content in (plain() | {"sub/caf\u00e9.py": "caf\u00e9 = 1".encode()}).items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(content)
-    outputs = []
-    for run, environment in (("a", {}), ("b", {"LC_ALL": locale, "LANG": locale})):
-        folders = [tmp_path / f"{kind}-{run}" for kind in ("kept", "out")]
-        for folder in folders:
-            folder.mkdir()
-        subprocess.run(
-            [sys.executable, "-c", script, str(root), *map(str, folders)],
-            env=os.environ | environment,
-            check=True,
-        )
-        outputs.append({path.name: path.read_bytes() for path in folders[1].iterdir()})
-    assert outputs[0] == outputs[1]

@@ -1,7 +1,7 @@
 import pytest
 
 from corpora.errors import CorpusError
-from corpora.ledger import compare, rows_of
+from corpora.ledger import _is_another, compare, rows_of
 from corpora.permalinks import permalink
 from corpora.sources import GithubAccountSource, GitSource
 from tests.corpora.test_build import built, plain
@@ -49,3 +49,25 @@ def test_a_permalink_names_the_commit_and_quotes_the_path():
     found = {"a/b": "4" * 40}
     assert permalink(account, found, "b", "z.c") == f"https://github.com/a/b/blob/{'4' * 40}/z.c"
     assert permalink(account, found, "c", "z.c") is None
+
+
+BLOB, OTHER = "a" * 40, "b" * 40
+
+
+def row(**values):
+    return {"sha256": None, "handle": "0", "bytes": 9} | values
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        (row(sha256="x", handle="512"), row(sha256="x", handle="2048"), False),
+        (row(sha256="x"), row(sha256="y"), True),
+        (row(handle="512"), row(handle="2048"), False),
+        (row(), row(bytes=10), True),
+        (row(handle=BLOB), row(handle=OTHER), True),
+        (row(handle=BLOB), row(handle=BLOB), False),
+    ],
+)
+def test_a_file_changed_if_its_content_did_wherever_it_stands(old, new, changed):
+    assert _is_another(old, new) is changed
