@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -11,7 +12,11 @@ from flows.initial import pinned
 from flows.layout import Layout
 from flows.run import Options, prepare
 from flows.settings import Settings
+from flows.stage import StageError
 from modeling.presets import PRESETS
+
+MOST_UNITS = 1000
+"""So many units are judged, at most, for each that is wanted."""
 
 
 def plan(
@@ -58,30 +63,65 @@ def sample(
     dataset: Dataset,
     prompt: Annotated[str, typer.Option(help="Text to go on from; empty: a new file.")] = "",
     temperature: Annotated[float, typer.Option(help="Below 1 bolder, above 1 wilder.")] = 0.8,
-    length: Annotated[int, typer.Option(help="Characters to write.")] = 1000,
+    top_k: Annotated[
+        int | None, typer.Option(help="Choose among so many likeliest characters.")
+    ] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Among the fewest that have so much probability.")
+    ] = None,
+    max_run: Annotated[
+        int | None, typer.Option(help="No character more often than this in a row.")
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option(help="Characters to write: 1,000; with --until 4,000 a stream.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same text.")] = 0,
     stream: Annotated[bool, typer.Option("--stream", help="Print while writing.")] = False,
+    until: Annotated[
+        int | None, typer.Option(min=1, help="Write until so many units are valid; print those.")
+    ] = None,
 ) -> None:
     """Let the dataset's newest model write.
 
     Example: charmill sample python-stdlib --prompt "def main(" --stream
+
+    With --until, units (functions, classes, blocks) that do not parse or balance are rejected, and
+    the share that was accepted is printed. Example: charmill sample hadoop --until 5
     """
-    from flows.sample import write_one
+    from flows.sample import write_one, write_until
     from flows.shelf import latest_folder
 
     settings = Settings()
-    prepare(dataset, Options(), settings.dataset_folders)
+    language = prepare(dataset, Options(), settings.dataset_folders).spec.language
     folder = latest_folder(Layout(settings.artifacts_root), "train", dataset)
-    pieces = write_one(
-        folder,
-        device=settings.device,
-        prompt=prompt,
-        temperature=temperature,
-        length=length,
-        seed=seed,
-    )
+    how = {"prompt": prompt, "temperature": temperature, "max_run": max_run}
+    how |= {"top_k": top_k, "top_p": top_p, "device": settings.device, "seed": seed}
+    if until is not None:
+        _print_valid(write_until(folder, language=language, length=length or 4000, **how), until)
+        return
+    pieces = write_one(folder, length=length or 1000, **how)
     sys.stdout.write(prompt)
     for piece in pieces if stream else ["".join(pieces)]:
         sys.stdout.write(piece)
         sys.stdout.flush()
     sys.stdout.write("\n")
+
+
+def _print_valid(units: Iterator[tuple[str, bool]], wanted: int) -> None:
+    """Print valid units until there are enough, and what share was accepted."""
+    from flows.sample import printable
+    from flows.terminal import err
+
+    accepted = judged = 0
+    for unit, is_valid in units:
+        judged, accepted = judged + 1, accepted + is_valid
+        if is_valid:
+            sys.stdout.write(printable(unit).strip("\n") + "\n\n")
+            sys.stdout.flush()
+        if accepted == wanted or judged == MOST_UNITS * wanted:
+            break
+    err.print(f"accepted {accepted:,} of {judged:,} units: {accepted / max(judged, 1):.1%}")
+    if accepted < wanted:
+        raise StageError(
+            f"only {accepted} of {judged:,} units were valid: train longer, or lower --temperature"
+        )

@@ -1,6 +1,8 @@
 """Sample: let the model write from the file mark on, with fixed seeds, at several temperatures."""
 
+import itertools
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,10 @@ from flows.computing import device_of
 from flows.progress import Update
 from flows.run import OptionError, Run
 from flows.stage import Stage, Workplace
+from modeling.vocab import FILE_MARK
+
+STREAMS = 16
+"""So many are written at once by `write_until`."""
 
 
 def _parameters(run: Run) -> dict[str, Any]:
@@ -21,7 +27,6 @@ def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
     from modeling.likelihood import sample_surprisals
     from modeling.samples import Sample, write_samples
     from modeling.sampling import sample
-    from modeling.vocab import FILE_MARK
 
     spec = place.run.sample
     model, vocabulary, _ = load_model(place.inputs["train"], device_of(place.settings.device))
@@ -52,10 +57,14 @@ def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
     return {"samples": len(written), "characters": len(written) * spec.length}
 
 
-def write_one(
-    model_folder: Path, *, device: str, prompt: str, temperature: float, length: int, seed: int
-) -> Iterator[str]:
+def write_one(model_folder: Path, *, device: str, seed: int, **settings: Any) -> Iterator[str]:
     """Write one text, piece by piece; file marks come out as blank lines around a rule.
+
+    Args:
+        model_folder: of a finished training.
+        device: name of a device.
+        seed: the same seed gives the same text.
+        settings: of `modeling.sampling.sample`.
 
     Raises:
         OptionError: a prompt that the model cannot read, or a number out of range.
@@ -64,25 +73,55 @@ def write_one(
     from modeling.sampling import sample
 
     model, vocabulary, _ = load_model(model_folder, device_of(device))
+    with _as_option_error():
+        blocks = sample(model, vocabulary, seeds=[seed], block_length=16, **settings)
+    return (printable(vocabulary.decode(block[0])) for block in blocks)
+
+
+def write_until(
+    model_folder: Path, *, language: str, device: str, seed: int, **settings: Any
+) -> Iterator[tuple[str, bool]]:
+    """Write stream after stream; every unit in them and whether it is valid, without end.
+
+    Args:
+        model_folder: of a finished training.
+        language: decides what a unit is.
+        device: name of a device.
+        seed: of the first stream.
+        settings: of `modeling.sampling.sample`.
+
+    Raises:
+        OptionError: a prompt that the model cannot read, or a number out of range.
+        ScoreError: the language has no units.
+    """
+    import numpy as np
+
+    from evaluation.rejection import judged_units
+    from modeling.checkpoint import load_model
+    from modeling.sampling import sample
+
+    model, vocabulary, _ = load_model(model_folder, device_of(device))
+    for first in itertools.count(seed, STREAMS):
+        seeds = range(first, first + STREAMS)
+        with _as_option_error():
+            blocks = sample(model, vocabulary, seeds=seeds, **settings)
+        streams = np.concatenate(list(blocks), axis=1)
+        # A prompt stands at the start of a file, so that what it begins can be a whole unit.
+        prompt = settings.get("prompt") or ""
+        texts = [FILE_MARK + prompt + vocabulary.decode(ids) for ids in streams]
+        yield from judged_units(language, texts)
+
+
+@contextmanager
+def _as_option_error() -> Iterator[None]:
     try:
-        blocks = sample(
-            model,
-            vocabulary,
-            seeds=[seed],
-            length=length,
-            temperature=temperature,
-            prompt=prompt,
-            block_length=16,
-        )
+        yield
     except ValueError as error:
         raise OptionError(str(error)) from None
-    return (_printable(vocabulary.decode(block[0])) for block in blocks)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Text for a terminal: file marks as a rule, escapes made visible."""
-    from modeling.vocab import FILE_MARK
-
     rule = "\n" + "-" * 20 + " end of file " + "-" * 20 + "\n"
     return "".join(
         rule if c == FILE_MARK else c if c in "\n\t" or c.isprintable() else repr(c)[1:-1]

@@ -32,8 +32,17 @@ class Settings(BaseSettings):
     device: str = Field(
         default="auto", description="where to train and sample: auto, cpu, cuda, cuda:N or mps"
     )
+    processes: int = Field(
+        default=1, ge=1, le=1024, description="processes that train together: one for each GPU"
+    )
     tensorboard: Path | None = Field(
         default=None, description="folder for TensorBoard event files; none are written without it"
+    )
+
+    remote: str | None = Field(
+        default=None,
+        description="store of finished stages that machines share: s3://bucket/prefix or "
+        "file:///folder; none without it",
     )
 
     @property

@@ -1,7 +1,5 @@
 """Train: a character LSTM on the corpus; a killed training goes on at its last checkpoint."""
 
-import shutil
-import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,20 +10,14 @@ from flows.progress import Update
 from flows.run import Run
 from flows.signals import stop_requests
 from flows.stage import Stage, StageError, Workplace
-from flows.wording import duration
+from flows.wording import training_line
 
 if TYPE_CHECKING:
-    from modeling.event_files import EventFiles
-    from modeling.metrics import MetricsLog
     from modeling.models.lstm import CharLSTM
-    from modeling.progress import Progress
-    from modeling.training import Trainer
+    from modeling.session import Material, Session
     from modeling.vocab import Ids, Vocabulary
 
 STREAM = "stream.npy"
-CHECKPOINTS = "checkpoints"
-POINTS = 400
-"""So many points, at most, has a learning curve, validations apart."""
 
 
 def _parameters(run: Run) -> dict[str, Any]:
@@ -34,51 +26,77 @@ def _parameters(run: Run) -> dict[str, Any]:
 
 
 def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
-    from modeling.checkpoint import load_checkpoint, save_model
-    from modeling.device import describe_device
-    from modeling.metrics import MetricsLog
-    from modeling.training import Trainer
+    from modeling.session import Material, Session
 
     device = device_of(place.settings.device)
     vocabulary, stream, validation = _data(place)
-    checkpoint = load_checkpoint(place.directory / CHECKPOINTS)
+    material = Material(
+        config=place.run.train,
+        vocabulary=vocabulary,
+        stream=stream,
+        validation=validation,
+        initial=_initial(place),
+    )
     with _as_stage_error(place):
-        trainer = Trainer(
-            place.run.train,
-            vocabulary,
-            stream,
-            validation,
-            device=device,
-            checkpoint=checkpoint,
-            initial=_initial(place) if checkpoint is None else None,
-        )
-        log = MetricsLog(place.directory)
-        yield from _train(trainer, log, place)
-    log.finish()
-    totals, model = trainer.totals, trainer.best_model()
-    save_model(place.directory, place.run.train, vocabulary, model)
-    del stream
+        if place.settings.processes > 1:
+            summary = yield from _together(place, material, device.type)
+        else:
+            session = Session(place.directory, material, device, events=_events(place))
+            yield from _alone(session)
+            summary = session.summary()
+    del stream, material
     (place.directory / STREAM).unlink()
-    shutil.rmtree(place.directory / CHECKPOINTS, ignore_errors=True)
-    return {
-        "characters": totals.characters,
-        "updates": totals.step,
-        "seconds": round(totals.seconds, 3),
-        "best_validation_bits": totals.best_bits,
-        "vocabulary": vocabulary.size,
-        "parameters": sum(weight.numel() for weight in model.parameters()),
-        "device": describe_device(device),
-    }
+    return summary
+
+
+def _alone(session: "Session") -> Generator[Update, None, None]:
+    """Train in this process; a wish to stop is passed on once the checkpoint is saved."""
+    with stop_requests() as stop:
+        for progress in session.run(lambda: bool(stop)):
+            best = session.trainer.totals.best_bits
+            yield Update(progress.fraction, training_line(progress, best))
+
+
+def _together(
+    place: Workplace, material: "Material", device: str
+) -> Generator[Update, None, dict[str, Any]]:
+    from flows.together import train_together
+
+    return (
+        yield from train_together(
+            place.directory,
+            material,
+            place.settings.processes,
+            device=device,
+            stream=place.directory / STREAM,
+            initial=_initial_folder(place),
+            events=_events(place),
+        )
+    )
+
+
+def _events(place: Workplace) -> Path | None:
+    """Folder for TensorBoard's files, if the user wishes them."""
+    root = place.settings.tensorboard
+    return root.expanduser().absolute() / f"{place.run.dataset}-{place.key}" if root else None
+
+
+def _initial_folder(place: Workplace) -> Path | None:
+    """Folder of the model to begin with."""
+    if place.run.init_from is None:
+        return None
+    dataset, _, key = place.run.init_from.partition("@")
+    return place.layout.published("train", dataset, key)
 
 
 def _initial(place: Workplace) -> "tuple[CharLSTM, Vocabulary] | None":
     """The model to begin with, and its vocabulary."""
     from modeling.checkpoint import load_model
 
-    if place.run.init_from is None:
+    folder = _initial_folder(place)
+    if folder is None:
         return None
-    dataset, _, key = place.run.init_from.partition("@")
-    model, vocabulary, _ = load_model(place.layout.published("train", dataset, key))
+    model, vocabulary, _ = load_model(folder)
     return model, vocabulary
 
 
@@ -113,54 +131,6 @@ def _write_stream(corpus: Path, vocabulary: "Vocabulary", path: Path) -> "Ids":
             start += len(ids)
     stream.flush()
     return np.load(path, mmap_mode="r")
-
-
-def _train(
-    trainer: "Trainer", log: "MetricsLog", place: Workplace
-) -> Generator[Update, None, None]:
-    """Train to the end of the budget, with a checkpoint now and then."""
-    from modeling.checkpoint import save_checkpoint
-
-    log.rewind(trainer.totals.step)
-    events = _event_files(place, trainer.totals.characters)
-    pause = place.run.train.checkpoint_seconds
-    due, point_due = time.monotonic() + pause, 0.0
-    with stop_requests() as stop:
-        for progress in trainer.run():
-            if progress.validation_bits is not None or progress.fraction >= point_due:
-                for curve in (log, *events):
-                    curve.append(progress)
-                point_due = progress.fraction + 1 / POINTS
-            if stop or time.monotonic() >= due:
-                save_checkpoint(place.directory / CHECKPOINTS, trainer.checkpoint())
-                due = time.monotonic() + pause
-            if stop:
-                break
-            yield Update(progress.fraction, _line(progress, trainer))
-    for curve in events:
-        curve.close()
-
-
-def _event_files(place: Workplace, characters: int) -> "list[EventFiles]":
-    """TensorBoard's files, if the user wishes them."""
-    from modeling.event_files import EventFiles
-
-    root = place.settings.tensorboard
-    if root is None:
-        return []
-    return [EventFiles(root.expanduser() / f"{place.run.dataset}-{place.key}", characters)]
-
-
-def _line(progress: "Progress", trainer: "Trainer") -> str:
-    """Progress as one line: speed, bits per character, time left."""
-    best = trainer.totals.best_bits
-    spent = progress.fraction
-    left = progress.seconds * (1 - spent) / spent if spent else 0.0
-    held_out = "" if best is None else f", held-out {best:.3f}"
-    return (
-        f"{progress.characters_per_second:,.0f} characters/s, {progress.train_bits:.3f} "
-        f"bits/character{held_out}, {duration(left)} left"
-    )
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from modeling.config import TrainConfig
 from modeling.device import free_bytes
 from modeling.models import build_model
 from modeling.models.lstm import State
+from modeling.native.loss import ChunkLoss
+from modeling.parallel import ALONE, Group
 
 Tensors = dict[str, Tensor]
 
@@ -28,7 +30,12 @@ class Learner:
     """A model, its optimiser, and the state in which each stream stands."""
 
     def __init__(
-        self, config: TrainConfig, vocabulary_size: int, batch_size: int, device: torch.device
+        self,
+        config: TrainConfig,
+        vocabulary_size: int,
+        batch_size: int,
+        device: torch.device,
+        group: Group = ALONE,
     ) -> None:
         """Make a fresh model.
 
@@ -37,9 +44,12 @@ class Learner:
             vocabulary_size: V.
             batch_size: B, of the batches to come.
             device: to compute on.
+            group: the processes that share the batches.
         """
         self._config = config
         self._device = device
+        self._group = group
+        self._streams = batch_size
         with _seeded(config.seed, device):
             self.model = build_model(config.model, vocabulary_size).to(device)
         self._optimizer = torch.optim.AdamW(
@@ -48,7 +58,10 @@ class Learner:
             weight_decay=config.weight_decay,
             fused=device.type != "mps",
         )
-        self._state = self.model.zero_state(batch_size)
+        rows = group.rows(batch_size)
+        self._state = self.model.zero_state(rows.stop - rows.start)
+        kernel = self.model.kernel()
+        self._native = ChunkLoss(kernel, config.model.dropout) if kernel else None
 
     def update(self, batch: Batch, learning_rate: float, dropout_seed: int) -> Tensor:
         """Train on one chunk.
@@ -67,6 +80,7 @@ class Learner:
         """
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
+        batch = self._group.part(batch)
         try:
             with _seeded(dropout_seed, self._device):
                 loss, self._state = self._loss(batch)
@@ -76,18 +90,24 @@ class Learner:
             if "allocate" not in str(error) and not isinstance(error, torch.OutOfMemoryError):
                 raise
             raise ValueError(self._too_large(batch)) from error
+        loss = loss.detach()
+        gradients = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
+        self._group.sum([loss, *gradients])
         norm = clip_grad_norm_(self.model.parameters(), self._config.clip_norm)
         self._optimizer.step()
-        return torch.stack((loss.detach(), norm))
+        return torch.stack((loss, norm))
 
     def _loss(self, batch: Batch) -> tuple[Tensor, State]:
         carried = batch.carried.to(self._device)[:, None]
         hidden, cell = (torch.where(carried, part, 0.0) for part in self._state)
-        logits, (hidden, cell) = self.model(batch.ids.to(self._device), (hidden, cell))
+        ids, targets = batch.ids.to(self._device), batch.targets.to(self._device)
+        if self._native:
+            return self._native(self.model.weights(), ids, targets, (hidden, cell))
+        logits, (hidden, cell) = self.model(ids, (hidden, cell))
         # The model computes with time first: this order spares a copy of the logits.
         loss = functional.cross_entropy(
             logits.transpose(0, 1).flatten(0, 1),
-            batch.targets.t().flatten().to(self._device),
+            targets.t().flatten(),
             ignore_index=IGNORED,
             reduction="sum",
         )
@@ -112,7 +132,8 @@ class Learner:
         named = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         for index, moments in self._optimizer.state_dict()["state"].items():
             named |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
-        named |= {"state.hidden": self._state[0], "state.cell": self._state[1]}
+        hidden, cell = (self._group.gathered(part, self._streams) for part in self._state)
+        named |= {"state.hidden": hidden, "state.cell": cell}
         return {name: value.detach().to("cpu", copy=True) for name, value in named.items()}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
@@ -125,7 +146,8 @@ class Learner:
             moments.setdefault(int(index), {})[key] = value.clone()
         whole: dict[str, Any] = self._optimizer.state_dict() | {"state": moments}
         self._optimizer.load_state_dict(whole)
-        state = under(tensors, "state.")
+        rows = self._group.rows(self._streams)
+        state = {name: part[:, rows] for name, part in under(tensors, "state.").items()}
         self._state = (state["hidden"].to(self._device), state["cell"].to(self._device))
 
 

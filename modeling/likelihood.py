@@ -9,8 +9,9 @@ less than 1e-4 bits per character (float32 rounding), sums are float64.
 Shapes: R documents side by side, T characters a chunk, V ids.
 """
 
+import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -18,7 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from modeling.models.lstm import CharLSTM
+from modeling.models.lstm import CharLSTM, State
+from modeling.native.scoring import nats_of
+from modeling.native.weights import PackedWeights
 from modeling.vocab import MARK_ID, UNKNOWN_ID, Ids, Vocabulary
 
 Bits = NDArray[np.float64]
@@ -91,18 +94,35 @@ def _score(model: CharLSTM, documents: Sequence[Ids], chunk_length: int) -> list
     scored = [np.zeros(length) for length in lengths]
     was_training = model.training
     model.eval()
+    price = _scorer(model)
     state = model.zero_state(len(documents))
     for start in range(0, int(lengths[0]), chunk_length):
         active = int((lengths > start).sum())
         hidden, cell = (part[:, :active].contiguous() for part in state)
-        block = _block(documents[:active], start, chunk_length)
-        logits, state = model(block[:, :-1].to(hidden.device), (hidden, cell))
-        bits = _bits_of(logits, block[:, 1:])
+        block = _block(documents[:active], start, chunk_length).to(hidden.device)
+        nats, state = price(block[:, :-1], block[:, 1:], (hidden, cell))
+        bits = nats.cpu().numpy().astype(np.float64) / math.log(2)
         for row in range(active):
             part = scored[row][start : start + chunk_length]
             part[:] = bits[row, : len(part)]
     model.train(was_training)
     return scored
+
+
+def _scorer(model: CharLSTM) -> Callable[[Tensor, Tensor, State], tuple[Tensor, State]]:
+    """A function of ids (R, T), targets (R, T) and state: nats (R, T), and the state after."""
+    kernel = model.kernel()
+    if kernel:
+        return functools.partial(nats_of, kernel, PackedWeights(kernel, model.weights()))
+    return functools.partial(_nats_of, model)
+
+
+def _nats_of(model: CharLSTM, ids: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
+    logits, state = model(ids, state)
+    # The model computes with time first: this order spares a copy of the logits.
+    flat = logits.transpose(0, 1).flatten(0, 1)
+    nats = functional.cross_entropy(flat, targets.t().flatten(), reduction="none")
+    return nats.view(targets.t().shape).t(), state
 
 
 def _block(documents: Sequence[Ids], start: int, chunk_length: int) -> Tensor:
@@ -116,12 +136,3 @@ def _block(documents: Sequence[Ids], start: int, chunk_length: int) -> Tensor:
         part = document[start : start + width]
         row[: len(part)] = part
     return torch.from_numpy(block)
-
-
-def _bits_of(logits: Tensor, targets: Tensor) -> Bits:
-    """Bits of `targets` (R, T) under `logits` (R, T, V), (R, T) float64."""
-    # The model computes with time first: this order spares a copy of the logits.
-    flat = logits.transpose(0, 1).flatten(0, 1)
-    wanted = targets.t().flatten().to(flat.device)
-    nats = functional.cross_entropy(flat, wanted, reduction="none")
-    return nats.view(targets.t().shape).t().cpu().numpy().astype(np.float64) / math.log(2)

@@ -49,9 +49,12 @@ class MetricsLog:
         self._lines.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
     def finish(self) -> None:
-        """Turn the lines into `metrics.parquet`."""
+        """Write `metrics.parquet`; the lines stay until `discard`."""
         rows = [json.loads(line) for line, _ in self._read()]
         pq.write_table(pa.Table.from_pylist(rows, SCHEMA), self._directory / METRICS)
+
+    def discard(self) -> None:
+        """Remove the lines: nothing will go on with them."""
         self._lines.unlink(missing_ok=True)
 
     def _read(self) -> Iterator[tuple[str, int]]:

@@ -2,25 +2,32 @@
 
 A stream is decided by its seed. Its noise comes from a generator of its own (Gumbel-argmax:
 argmax(logits + temperature * Gumbel noise) is a draw from softmax(logits / temperature)), and the
-streams are padded to a multiple of 4: with that, the matrix products of torch's CPU libraries
-were measured to give each row the same bits whatever rows stand beside it. The noise is the same
-on every machine; the logits, and with them rarely a character, can differ between CPU types,
-numbers of threads and devices.
+logits of a stream have the same bits whatever streams stand beside it. The noise is the same on
+every machine; the logits, and with them rarely a character, can differ between CPU types, devices,
+and with and without the native kernel.
 
-Shapes: B streams, filled up to S = a multiple of 4; K characters a block; V ids.
+Shapes: B streams, K characters a block, V ids.
 """
 
+import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from modeling.models.lstm import CharLSTM
+from modeling.models.lstm import CharLSTM, LSTMStepper
+from modeling.native.stepper import NativeStepper
+from modeling.native.threads import share
 from modeling.vocab import FILE_MARK, UNKNOWN_ID, Ids, Vocabulary
 
-_LANES = 4
+Narrow = Callable[[Tensor, Tensor], Tensor]
+"""From logits (B, V) and the last characters (B,) to logits with what may not come at -inf."""
+
+_COST = 100
+"""Of a random number, in multiplications."""
 
 
 def sample(
@@ -32,6 +39,7 @@ def sample(
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
+    max_run: int | None = None,
     prompt: str = FILE_MARK,
     block_length: int = 64,
 ) -> Iterator[Ids]:
@@ -49,6 +57,8 @@ def sample(
         top_k: choose among so many likeliest characters only.
         top_p: choose among the fewest likeliest characters whose probabilities sum to so much
             (nucleus sampling, Holtzman et al. 2020).
+        max_run: no character is written more often than this in a row, the guard against a stream
+            that falls into endless blanks or dashes.
         prompt: what the streams begin with; it stands at the start of a document, whether it
             begins with the file mark or not.
         block_length: characters between two blocks; does not change them.
@@ -59,18 +69,28 @@ def sample(
     Raises:
         ValueError: characters of the prompt are not in the vocabulary, or a number out of range.
     """
-    _check(seeds, length, temperature, top_k, top_p)
+    _check(seeds, length, temperature, top_k, top_p, max_run)
     ids = vocabulary.encode(FILE_MARK + prompt.removeprefix(FILE_MARK))
     if UNKNOWN_ID in ids:
         strange = "".join(sorted({c for c in prompt if UNKNOWN_ID in vocabulary.encode(c)}))
         raise ValueError(f"prompt: characters the model does not know: {strange!r}")
     noise = _Noise(seeds, vocabulary.size, temperature)
-    filters = (temperature, top_k, top_p) if temperature and (top_k or top_p) else None
-    return _blocks(model, noise, ids, length, block_length, filters)
+    narrow: list[Narrow] = []
+    if max_run:
+        narrow.append(_RunGuard(max_run, len(seeds)))
+    if temperature and (top_k or top_p):
+        likeliest = functools.partial(_filtered, temperature=temperature, top_k=top_k, top_p=top_p)
+        narrow.append(lambda logits, _last: likeliest(logits))
+    return _blocks(model, noise, ids, length, block_length, narrow)
 
 
 def _check(
-    seeds: Sequence[int], length: int, temperature: float, top_k: int | None, top_p: float | None
+    seeds: Sequence[int],
+    length: int,
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    max_run: int | None,
 ) -> None:
     if not seeds or min(seeds) < 0:
         raise ValueError(f"seeds must be given and not negative, got {list(seeds)}")
@@ -82,6 +102,8 @@ def _check(
         raise ValueError(f"top_k must be at least 1, got {top_k}")
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p must lie in (0, 1], got {top_p}")
+    if max_run is not None and max_run < 1:
+        raise ValueError(f"max_run must be at least 1, got {max_run}")
 
 
 class _Noise:
@@ -92,19 +114,21 @@ class _Noise:
         self._vocabulary_size = vocabulary_size
         self._temperature = temperature
         self.streams = len(seeds)
-        self.lanes = -(-len(seeds) // _LANES) * _LANES
 
     def draw(self, steps: int) -> Tensor:
-        """Noise for the next `steps` characters, (steps, S, V) float32; UNKNOWN_ID has -inf."""
-        noise = np.ones((steps, self.lanes, self._vocabulary_size), np.float32)
-        for lane, generator in enumerate(self._generators):
-            shape = (steps, self._vocabulary_size)
-            noise[:, lane] = generator.standard_exponential(shape, np.float32)
-        # -log of an exponential variable is a Gumbel variable; 0 is drawn once in 2^32.
-        noise = np.log(np.maximum(noise, np.finfo(np.float32).tiny, out=noise), out=noise)
-        noise *= -self._temperature
-        noise[:, :, UNKNOWN_ID] = -math.inf
+        """Noise for the next `steps` characters, (B, steps, V) float32; UNKNOWN_ID has -inf."""
+        noise = np.empty((self.streams, steps, self._vocabulary_size), np.float32)
+        share(self.streams, functools.partial(self._fill, noise), _COST * noise.size)
         return torch.from_numpy(noise)
+
+    def _fill(self, noise: NDArray[np.float32], first: int, last: int) -> None:
+        part = noise[first:last]
+        for generator, stream in zip(self._generators[first:last], part, strict=True):
+            generator.standard_exponential(out=stream, dtype=np.float32)
+        # -log of an exponential variable is a Gumbel variable; 0 is drawn once in 2^32.
+        np.log(np.maximum(part, np.finfo(np.float32).tiny, out=part), out=part)
+        part *= -self._temperature
+        part[:, :, UNKNOWN_ID] = -math.inf
 
 
 @torch.inference_mode()
@@ -114,26 +138,64 @@ def _blocks(
     prompt: Ids,
     length: int,
     block_length: int,
-    filters: tuple[float, int | None, float | None] | None,
+    narrow: Sequence[Narrow],
 ) -> Iterator[Ids]:
     device = model.output.weight.device
-    stepper = model.stepper(noise.lanes)
-    logits = torch.empty(0)
+    stepper = model.stepper(noise.streams)
+    logits = last = torch.empty(0)
     for character in prompt:
-        logits = stepper.step(torch.full((noise.lanes,), int(character), device=device))
+        last = torch.full((noise.streams,), int(character), device=device)
+        logits = stepper.step(last)
     for start in range(0, length, block_length):
-        block = []
-        for gumbel in noise.draw(min(block_length, length - start)).to(device):
-            if filters:
-                logits = _filtered(logits, *filters)
-            block.append((logits + gumbel).argmax(dim=1))
-            logits = stepper.step(block[-1])
-        ids = torch.stack(block, dim=1)[: noise.streams]
+        gumbel = noise.draw(min(block_length, length - start)).to(device)
+        if not narrow and isinstance(stepper, NativeStepper):
+            ids = stepper.draw(gumbel)
+        else:
+            ids, logits = _draw(stepper, logits, last, gumbel, narrow)
+            last = ids[:, -1]
         yield ids.cpu().numpy().astype(np.uint16)
 
 
+def _draw(
+    stepper: NativeStepper | LSTMStepper,
+    logits: Tensor,
+    last: Tensor,
+    gumbel: Tensor,
+    narrow: Sequence[Narrow],
+) -> tuple[Tensor, Tensor]:
+    """Characters (B, K) and the logits after them (B, V), given those before and the last ids."""
+    block = []
+    for noise in gumbel.unbind(dim=1):
+        scores = logits
+        for narrowed in narrow:
+            scores = narrowed(scores, last)
+        last = (scores + noise).argmax(dim=1)
+        block.append(last)
+        logits = stepper.step(last)
+    return torch.stack(block, dim=1), logits
+
+
+class _RunGuard:
+    """Puts the logits of characters that have stood often enough in a row to -inf."""
+
+    def __init__(self, max_run: int, streams: int) -> None:
+        self._max_run = max_run
+        self._before = torch.full((streams,), -1)
+        self._runs = torch.zeros(streams, dtype=torch.int64)
+
+    def __call__(self, logits: Tensor, last: Tensor) -> Tensor:
+        """Logits (B, V) given the characters just written, (B,)."""
+        here = last.cpu()
+        self._runs = torch.where(here == self._before, self._runs + 1, 1)
+        self._before = here
+        full = torch.zeros_like(logits, dtype=torch.bool)
+        rows = torch.arange(len(here), device=logits.device)
+        full[rows, last] = (self._runs >= self._max_run).to(logits.device)
+        return logits.masked_fill(full, -math.inf)
+
+
 def _filtered(logits: Tensor, temperature: float, top_k: int | None, top_p: float | None) -> Tensor:
-    """Put the logits (S, V) of all but the likeliest characters to -inf."""
+    """Put the logits (B, V) of all but the likeliest characters to -inf."""
     logits = logits.clone()
     logits[:, UNKNOWN_ID] = -math.inf
     ordered, places = logits.sort(dim=1, descending=True)

@@ -27,6 +27,7 @@ from modeling.checkpoint import Checkpoint
 from modeling.config import TrainConfig
 from modeling.learner import Learner, under
 from modeling.models.lstm import CharLSTM
+from modeling.parallel import ALONE, Group
 from modeling.progress import Progress, Totals
 from modeling.transfer import take_over
 from modeling.validation import Validation
@@ -61,6 +62,7 @@ class Trainer:
         clock: Callable[[], float] = time.monotonic,
         checkpoint: Checkpoint | None = None,
         initial: tuple[CharLSTM, Vocabulary] | None = None,
+        group: Group = ALONE,
     ) -> None:
         """Begin a run, or resume it.
 
@@ -73,6 +75,7 @@ class Trainer:
             clock: seconds since any moment.
             checkpoint: of a run with the same configuration and data.
             initial: a model to begin with, and its vocabulary; for fine-tuning.
+            group: the processes that train together; all must call the same methods.
 
         Raises:
             ValueError: there is too little text, the checkpoint is of another run, or the model
@@ -81,7 +84,7 @@ class Trainer:
         self._config = config
         self._vocabulary = vocabulary
         self._validation = Validation(validation, config.validation_characters)
-        self._clock = clock
+        self._clock = group.shared(clock)
         self._batches = Batches(
             stream,
             batch_size=config.batch_size,
@@ -91,7 +94,9 @@ class Trainer:
         )
         if self._batches.batch_size < config.batch_size:
             _log.info("a small corpus: %d streams side by side", self._batches.batch_size)
-        self._learner = Learner(config, vocabulary.size, self._batches.batch_size, device)
+        streams = self._batches.batch_size
+        group.check(streams)
+        self._learner = Learner(config, vocabulary.size, streams, device, group)
         if initial is not None:
             strange = take_over(self._learner.model, vocabulary, *initial)
             _log.info("begins with given weights; %d characters are new to them", strange)
@@ -124,6 +129,11 @@ class Trainer:
         """Whether the budget is spent, or patience with a model that no longer gains."""
         patience = self._config.patience
         return self.fraction == 1 or 0 < patience <= self._account.without_gain
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model consists of."""
+        return sum(weight.numel() for weight in self._learner.model.parameters())
 
     @property
     def totals(self) -> Totals:

@@ -1,10 +1,17 @@
-"""What every test finds: a git that knows nothing of the machine's own settings."""
+"""What every test finds: one thread, and a git that knows nothing of the machine's own settings.
 
+Models of tests are so small that a second thread only waits for the first; several tests run at
+once instead. torch reads the number when it is imported, so it is set before.
+"""
+
+import os
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)

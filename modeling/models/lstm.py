@@ -1,20 +1,29 @@
 """The character LSTM: embedding, LSTM layers, optional LayerNorm, linear output.
 
-The parameters are those of torch's own modules, so one set of weights serves the CPU kernels,
-cuDNN, and `LSTMStepper`, which steps by hand: torch's LSTM re-packs all weights at every call and
-is five times slower one character at a time.
+The parameters are those of torch's own modules, so one set of weights serves cuDNN, the kernel in
+`modeling.native`, and `LSTMStepper`, which steps by hand where there is no kernel: torch's LSTM
+re-packs all weights at every call and is five times slower one character at a time.
 
 Shapes: B streams, T characters, V ids, E embedding, H hidden, L layers.
 """
 
+from ctypes import CDLL
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from modeling.config import ModelConfig
+from modeling.native.library import library
+from modeling.native.stepper import NativeStepper
+from modeling.native.weights import PackedWeights, Weights
 from modeling.vocab import MARK_ID
 
 State = tuple[Tensor, Tensor]
 """(hidden, cell), each (L, B, H) float32."""
+
+LANES = 4
+"""`LSTMStepper` computes a multiple of so many streams."""
 
 
 class CharLSTM(nn.Module):
@@ -61,13 +70,29 @@ class CharLSTM(nn.Module):
         logits = self.output(self.dropout(self.norm(values)))
         return logits.transpose(0, 1), (torch.cat(hiddens), torch.cat(cells))
 
-    def stepper(self, batch_size: int) -> "LSTMStepper":
-        """Prepare to read `batch_size` streams one character at a time."""
-        return LSTMStepper(self, batch_size)
+    def kernel(self) -> CDLL | None:
+        """The native kernel, where it can compute this model: float32 on the CPU."""
+        weight = self.output.weight
+        fits = weight.device.type == "cpu" and weight.dtype == torch.float32
+        return library() if fits else None
+
+    def weights(self) -> Weights:
+        """The parameters as the kernel takes them."""
+        return Weights.of(self.embedding, self.layers, self.norm, self.output, self.config.skip)
+
+    def stepper(self, batch_size: int) -> "NativeStepper | LSTMStepper":
+        """Prepare to read `batch_size` streams one character at a time, from zero state."""
+        kernel = self.kernel()
+        if kernel is None:
+            return LSTMStepper(self, batch_size)
+        return NativeStepper(kernel, PackedWeights(kernel, self.weights()), batch_size, MARK_ID)
 
 
 class LSTMStepper:
     """Reads B streams one character at a time, without dropout and without gradients.
+
+    The streams are filled up to a multiple of 4: with that, the matrix products of torch's CPU
+    libraries were measured to give each row the same bits whatever rows stand beside it.
 
     The first layer's input is a row of a table formed once; the other layers multiply their input
     and their state in one product. Gates stand in the order input, forget, output, candidate, so
@@ -79,12 +104,13 @@ class LSTMStepper:
     def __init__(self, model: CharLSTM, batch_size: int) -> None:
         self._model = model
         hidden = model.config.hidden_size
+        lanes = -(-batch_size // LANES) * LANES
         self._weights, self._biases = zip(*map(_gates_of, model.layers), strict=True)
         inputs, self._recurrent = self._weights[0].split((model.config.embedding_size, hidden))
         self._table = torch.addmm(self._biases[0], model.embedding.weight, inputs)
-        self._state = torch.stack(model.zero_state(batch_size))
+        self._state = torch.stack(model.zero_state(lanes))
         self._layers = list(zip(*self._state, strict=True))
-        self._gates = self._state.new_empty(batch_size, 4 * hidden)
+        self._gates = self._state.new_empty(lanes, 4 * hidden)
         self._sigmoids, self._candidate = self._gates.split((3 * hidden, hidden), dim=1)
         self._input, self._forget, self._output = self._sigmoids.split(hidden, dim=1)
 
@@ -98,7 +124,8 @@ class LSTMStepper:
         Returns:
             Logits of the next character, (B, V) float32.
         """
-        model = self._model
+        model, batch_size = self._model, len(ids)
+        ids = functional.pad(ids, (0, len(self._gates) - batch_size))
         self._state *= ids.ne(MARK_ID).unsqueeze(1)
         torch.index_select(self._table, 0, ids, out=self._gates)
         self._gates.addmm_(self._layers[0][0], self._recurrent)
@@ -108,7 +135,7 @@ class LSTMStepper:
             torch.addmm(self._biases[index], read, self._weights[index], out=self._gates)
             written = self._update(*self._layers[index])
             values = values + written if model.config.skip else written
-        return model.output(model.norm(values))
+        return model.output(model.norm(values))[:batch_size]
 
     def _update(self, hidden: Tensor, cell: Tensor) -> Tensor:
         """Apply the gates to the state of one layer, (B, H) each; return its hidden state."""

@@ -1,27 +1,20 @@
-from collections import Counter
-
 import numpy as np
 import pytest
 import torch
 
 from modeling.config import Budget, ModelConfig, TrainConfig
 from modeling.models import build_model
-from modeling.vocab import Vocabulary
-
-TEXTS = [
-    "".join(f"def f{i}(x):\n    return x + {i * j}\n" for j in range(1 + 3 * (i % 5)))
-    for i in range(12)
-]
+from tests.modeling import texts
 
 
 @pytest.fixture(scope="session")
 def vocabulary():
-    return Vocabulary.from_counts(Counter("".join(TEXTS)), min_count=1)
+    return texts.vocabulary()
 
 
 @pytest.fixture(scope="session")
-def documents(vocabulary):
-    return vocabulary.encode_documents(TEXTS)
+def documents():
+    return texts.documents()
 
 
 @pytest.fixture(scope="session")

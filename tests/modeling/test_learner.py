@@ -13,6 +13,11 @@ from modeling.vocab import MARK_ID
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(autouse=True, params=["kernel", "torch"])
+def engine(request, monkeypatch):
+    monkeypatch.setenv("CHARMILL_NATIVE", str(int(request.param == "kernel")))
+
+
 def some_batches(stream, batch_size=1):
     return Batches(stream, batch_size=batch_size, chunk_length=16)
 

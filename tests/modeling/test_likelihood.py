@@ -10,6 +10,11 @@ from modeling.validation import Validation
 from modeling.vocab import FILE_MARK, MARK_ID, UNKNOWN_ID
 
 
+@pytest.fixture(autouse=True, params=["kernel", "torch"])
+def engine(request, monkeypatch):
+    monkeypatch.setenv("CHARMILL_NATIVE", str(int(request.param == "kernel")))
+
+
 def slow_bits(model, vocabulary, document):
     """One character at a time, by the stepper, in float64."""
     stepper = model.stepper(1)

@@ -32,8 +32,14 @@ def test_chunks_with_carried_state_equal_one_long_chunk(architecture, shape):
     torch.testing.assert_close(state, end)
 
 
+@pytest.fixture(params=["kernel", "torch"])
+def engine(request, monkeypatch):
+    monkeypatch.setenv("CHARMILL_NATIVE", str(int(request.param == "kernel")))
+
+
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_stepping_by_hand_equals_the_kernels_of_torch(shape):
+def test_stepping_equals_the_forward_pass_of_torch(shape):
     model = build_model(shape, 12).eval()
     ids = some_ids(4, 15)
     stepper = model.stepper(4)
@@ -41,6 +47,7 @@ def test_stepping_by_hand_equals_the_kernels_of_torch(shape):
     torch.testing.assert_close(stepped, model(ids)[0].detach())
 
 
+@pytest.mark.usefixtures("engine")
 def test_a_mark_sets_the_stepper_back_to_zero_state_in_its_stream_only():
     model = build_model(SHAPES[-1], 12).eval()
     stepper = model.stepper(2)

@@ -1,11 +1,19 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
 
 from modeling.config import ModelConfig
 from modeling.models import build_model
-from modeling.sampling import _LANES, sample
+from modeling.models.lstm import LANES, LSTMStepper
+from modeling.sampling import sample
 from modeling.vocab import FILE_MARK, MARK_ID, UNKNOWN_ID
+
+
+@pytest.fixture(autouse=True, params=["kernel", "torch"])
+def engine(request, monkeypatch):
+    monkeypatch.setenv("CHARMILL_NATIVE", str(int(request.param == "kernel")))
 
 
 def texts(model, vocabulary, **settings):
@@ -25,12 +33,12 @@ def test_a_seed_gives_the_same_text_whatever_streams_stand_beside_it(vocabulary,
 def test_padded_streams_have_the_same_logits_bit_for_bit_beside_any_others(vocabulary):
     torch.manual_seed(0)
     model = build_model(ModelConfig(hidden_size=256, num_layers=2), vocabulary.size).eval()
-    ids = torch.randint(vocabulary.size, (6, 16 * _LANES))
-    few, some, many = (model.stepper(times * _LANES) for times in (1, 3, 16))
+    ids = torch.randint(vocabulary.size, (6, 16 * LANES))
+    few, some, many = (LSTMStepper(model, times * LANES) for times in (1, 3, 16))
     for column in ids:
         logits = many.step(column)
-        assert few.step(column[:_LANES]).equal(logits[:_LANES])
-        assert some.step(column[: 3 * _LANES]).equal(logits[: 3 * _LANES])
+        assert few.step(column[:LANES]).equal(logits[:LANES])
+        assert some.step(column[: 3 * LANES]).equal(logits[: 3 * LANES])
 
 
 def test_blocks_have_the_length_asked_for_and_do_not_change_the_text(model, vocabulary):
@@ -121,3 +129,22 @@ def test_numbers_out_of_range_are_refused_before_anything_is_drawn(model, vocabu
     settings = {"seeds": [1], "length": 5} | wrong
     with pytest.raises(ValueError, match=next(iter(wrong))):
         sample(model, vocabulary, **settings)
+
+
+def test_no_character_stands_more_often_in_a_row_than_allowed(model, vocabulary):
+    options = {"seeds": [1, 2, 3], "length": 300, "temperature": 0.0, "prompt": "x"}
+    free = np.concatenate(list(sample(model, vocabulary, **options)), axis=1)
+    kept = np.concatenate(list(sample(model, vocabulary, **options, max_run=2)), axis=1)
+
+    def longest(stream):
+        return max(len(list(group)) for _, group in itertools.groupby(stream.tolist()))
+
+    assert max(map(longest, free)) > 2
+    assert max(map(longest, kept)) == 2
+
+
+def test_a_guard_that_never_applies_changes_nothing(model, vocabulary):
+    options = {"seeds": [5, 6], "length": 200}
+    free = np.concatenate(list(sample(model, vocabulary, **options)), axis=1)
+    kept = np.concatenate(list(sample(model, vocabulary, **options, max_run=200)), axis=1)
+    np.testing.assert_array_equal(free, kept)

@@ -1,0 +1,77 @@
+"""Which recipe is best for how much time: the sweep that the presets come from.
+
+    python -m benchmarks.sweep TEXT ... [--cpu-minutes 3] [--seeds 1] [--only NAME,NAME]
+
+Every variant differs from `base` by what its name says. Scored on the validation text, never on
+the test text; a Markdown row for each result as it comes.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.quality import charmill, load, per_character, static
+from modeling.config import Budget, train_config_with
+from modeling.presets import PRESETS
+
+TWO_LAYERS = {"model.num_layers": 2, "model.skip": True}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "1x256": {"model.hidden_size": 256},
+    "1x384": {"model.hidden_size": 384},
+    "1x512": {"model.hidden_size": 512},
+    "1x768": {"model.hidden_size": 768},
+    "2x256 skip": {"model.hidden_size": 256, **TWO_LAYERS},
+    "2x384 skip": {"model.hidden_size": 384, **TWO_LAYERS},
+    "rate / 2": {"learning_rate": 0.5},
+    "rate x 2": {"learning_rate": 2.0},
+    "B 16": {"batch_size": 16},
+    "B 64": {"batch_size": 64},
+    "T 64": {"chunk_length": 64},
+    "no jumps": {"jump_probability": 0.0},
+    "dropout .1": {"model.dropout": 0.1},
+    "dropout .25": {"model.dropout": 0.25},
+    "weight decay .1": {"weight_decay": 0.1},
+}
+FACTORS = {"learning_rate"}
+"""Settings of which a variant gives the factor."""
+
+
+def main() -> None:
+    """Train every variant and print what it needs for the validation text."""
+    parser = argparse.ArgumentParser(description="Which recipe is best for how much time.")
+    parser.add_argument("texts", nargs="+", type=Path)
+    parser.add_argument("--cpu-minutes", type=float, default=3)
+    parser.add_argument("--preset", default="base", choices=list(PRESETS))
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", default=",".join(VARIANTS))
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    base = PRESETS[arguments.preset]
+    print("| text | variant | seed | M characters | validation bits/character |")
+    print("|---|---|---|---|---|", flush=True)
+    for path in arguments.texts:
+        texts = load(path)
+        validation = replace(texts, test=texts.validation)
+        for name in arguments.only.split(","):
+            for seed in range(arguments.seeds):
+                changes = {
+                    key: value * getattr(base, key) if key in FACTORS else value
+                    for key, value in VARIANTS[name].items()
+                }
+                config = replace(
+                    train_config_with(base, changes),
+                    budget=Budget(seconds=60 * arguments.cpu_minutes),
+                    seed=seed,
+                )
+                model, characters = charmill(texts, config)
+                bits = per_character(static(validation, model))
+                row = (texts.name, name, str(seed), f"{characters / 1e6:.2f}", f"{bits:.4f}")
+                print(f"| {' | '.join(row)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

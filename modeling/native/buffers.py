@@ -1,0 +1,92 @@
+"""The memory that a chunk needs, and the chunk as the kernel reads it.
+
+Shapes: B streams, T characters, V ids, H hidden, L layers.
+"""
+
+from ctypes import CDLL, byref
+
+from torch import Tensor
+
+from modeling.native.library import Chunk, Network
+from modeling.native.memory import empty
+
+State = tuple[Tensor, Tensor]
+
+
+class Buffers:
+    """Room for one chunk: for all its time steps (`keep`), or for one that all of them share.
+
+    Attributes:
+        tensors: by name, as `lstm.c` describes them.
+        chunk: the addresses of the tensors.
+    """
+
+    def __init__(
+        self, library: CDLL, network: Network, streams: int, length: int, *, keep: bool
+    ) -> None:
+        layers, hidden, vocabulary = network.layers, network.hidden, network.vocabulary
+        steps, states = (length, length + 1) if keep else (1, 1)
+        one, each = (steps, streams), (layers, steps, streams)
+        shapes = {
+            "gates": (*each, 4 * hidden),
+            "cells": (layers, states, streams, hidden),
+            "hiddens": (layers, states, streams, hidden),
+            "inputs": (layers - 1, *one, hidden),
+            "normed": (*one, hidden),
+            "rstd": one,
+            "features": (*one, hidden),
+            "logits": (*one, vocabulary),
+            "nats": (length, streams),
+            "values": (streams, hidden),
+        }
+        if keep:
+            for name in ("hidden_gradients", "cell_gradients"):
+                shapes[name] = (layers, streams, hidden)
+            for name in ("input_gradients", "gain_gradients", "shift_gradients"):
+                shapes[name] = (streams, hidden)
+        self.tensors = {name: empty(library, *shape) for name, shape in shapes.items()}
+        self.chunk = Chunk(
+            streams=streams,
+            length=length,
+            mark=-1,
+            keep=keep,
+            **{name: tensor.data_ptr() for name, tensor in self.tensors.items()},
+        )
+        self.pointer = byref(self.chunk)
+        self._vocabulary = vocabulary
+
+    def put(self, ids: Tensor, targets: Tensor | None) -> None:
+        """Take the characters of a chunk.
+
+        Args:
+            ids: (B, T) int64; T may be any without `keep` and targets.
+            targets: (B, T) int64, negative where nothing is asked; None if nowhere.
+        """
+        assert int(ids.min()) >= 0
+        assert int(ids.max()) < self._vocabulary
+        assert targets is None or int(targets.max()) < self._vocabulary
+        self._point("ids", ids.t().contiguous())
+        self._point("targets", None if targets is None else targets.t().contiguous())
+        self.chunk.length = ids.shape[1]
+
+    def begin(self, state: State) -> None:
+        """Take the state before the chunk: (hidden, cell), each (L, B, H)."""
+        for name, part in zip(("hiddens", "cells"), state, strict=True):
+            self.tensors[name][:, 0] = part
+
+    def drop(self, masks: Tensor | None) -> None:
+        """Take factors of dropout, (L, T, B, H), or none."""
+        self._point("masks", masks)
+
+    def state(self) -> State:
+        """Copy the state after the chunk."""
+        hidden, cell = (self.tensors[name][:, -1].clone() for name in ("hiddens", "cells"))
+        return hidden, cell
+
+    def _point(self, name: str, tensor: Tensor | None) -> None:
+        if tensor is None:
+            self.tensors.pop(name, None)
+            setattr(self.chunk, name, None)
+        else:
+            self.tensors[name] = tensor
+            setattr(self.chunk, name, tensor.data_ptr())

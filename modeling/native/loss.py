@@ -1,0 +1,146 @@
+"""The loss of a chunk and its gradients by the kernel, as one function that torch differentiates.
+
+Equal to `CharLSTM.forward` and `cross_entropy` within float32 rounding, dropout included: its masks
+are drawn from torch's generator as nn.Dropout draws them. The bits of what the kernel computes do
+not depend on the number of threads.
+
+Shapes: B streams, T characters, V ids, H hidden, L layers.
+"""
+
+from ctypes import CDLL, c_void_p
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from modeling.native.buffers import Buffers, State
+from modeling.native.threads import share
+from modeling.native.weights import PackedWeights, Weights
+
+
+class ChunkLoss:
+    """Computes the loss of chunk after chunk in the same memory."""
+
+    def __init__(self, library: CDLL, dropout: float) -> None:
+        """Prepare.
+
+        Args:
+            library: the kernel.
+            dropout: as in `ModelConfig`.
+        """
+        self._library = library
+        self._dropout = dropout
+        self._buffers: Buffers | None = None
+
+    def __call__(
+        self, weights: Weights, ids: Tensor, targets: Tensor, state: State
+    ) -> tuple[Tensor, State]:
+        """Sum the negative log probabilities of the targets, in nats.
+
+        Args:
+            weights: of the model.
+            ids: (B, T) int64.
+            targets: (B, T) int64, negative where nothing is trained.
+            state: (hidden, cell) before the chunk, each (L, B, H).
+
+        Returns:
+            The sum, to be differentiated before the next call, and the state after the chunk.
+        """
+        packed = PackedWeights(self._library, weights, backward=True)
+        shape = tuple(ids.shape)
+        buffers = self._buffers
+        if buffers is None or (buffers.chunk.streams, buffers.chunk.length) != shape:
+            buffers = self._buffers = Buffers(self._library, packed.network, *shape, keep=True)
+        buffers.put(ids, targets)
+        buffers.begin(state)
+        buffers.drop(self._masks(packed, *shape))
+        given = (weights.table, weights.biases, weights.gain, weights.shift, weights.output_bias)
+        loss = _Loss.apply(self._library, packed, buffers, *given, *weights.matrices)
+        return loss, buffers.state()
+
+    def _masks(self, packed: PackedWeights, streams: int, length: int) -> Tensor | None:
+        if not self._dropout:
+            return None
+        kept = 1 - self._dropout
+        masks = torch.empty(packed.network.layers, length, streams, packed.network.hidden)
+        for mask in masks:
+            mask.bernoulli_(kept).div_(kept)
+        return masks
+
+
+_Two = c_void_p * 2
+
+
+class _Loss(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, library: CDLL, packed: PackedWeights, buffers: Buffers, *weights: Tensor
+    ) -> Tensor:
+        ctx.call = (library, packed, buffers)
+        ctx.ids = buffers.tensors["ids"]
+        ctx.products = buffers.tensors["ids"].numel() * packed.products
+        share(
+            buffers.chunk.streams,
+            lambda first, last: library.forward(packed.pointer, buffers.pointer, first, last),
+            ctx.products,
+        )
+        return buffers.tensors["nats"].sum()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        library, packed, buffers = ctx.call
+        tensors = buffers.tensors
+        assert tensors["ids"] is ctx.ids, "the memory holds another chunk by now"
+        for name in ("hidden_gradients", "cell_gradients", "gain_gradients", "shift_gradients"):
+            tensors[name].zero_()
+        buffers.chunk.scale = gradients[0].item()
+        share(
+            buffers.chunk.streams,
+            lambda first, last: library.backward(packed.pointer, buffers.pointer, first, last),
+            ctx.products,
+        )
+        normed = [None, None]
+        if packed.network.norm:
+            normed = [tensors[name].sum(dim=0) for name in ("gain_gradients", "shift_gradients")]
+        weights = _weight_gradients(library, buffers, ctx.products)
+        table, biases, output_bias, matrices = weights
+        return None, None, None, table, biases, *normed, output_bias, *matrices
+
+
+def _weight_gradients(
+    library: CDLL, buffers: Buffers, products: float
+) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+    """Gradients of table, biases, output bias and matrices, each thread some of their rows."""
+    tensors, ids = buffers.tensors, buffers.tensors["ids"]
+    gates, logits = tensors["gates"].flatten(1, 2), tensors["logits"].flatten(0, 1)
+    states, inputs = tensors["hiddens"][:, :-1], tensors["inputs"]
+    readers = [(gates[0], [states[0]])]
+    readers += [(gates[i], [inputs[i - 1], states[i]]) for i in range(1, len(gates))]
+    readers.append((logits, [tensors["features"]]))
+    hidden, width, vocabulary = states.shape[-1], gates.shape[-1], logits.shape[-1]
+    matrices = [torch.empty(left.shape[1], hidden) for left, read in readers for _ in read]
+    table, biases = torch.zeros(vocabulary, width), torch.zeros(len(gates) - 1, width)
+    output_bias = torch.zeros(vocabulary)
+    sums = [(gates[0], ids, table), (logits, None, output_bias)]
+    sums += [(left, None, bias) for left, bias in zip(gates[1:], biases, strict=True)]
+
+    def work(first: int, last: int) -> None:
+        scratch, into = torch.empty(library.scratch_size(hidden)), iter(matrices)
+        for left, read in readers:
+            start, end = (left.shape[1] * place // width for place in (first, last))
+            library.transposed_products(
+                *(ids.numel(), end - start, hidden, left[:, start:].data_ptr(), left.shape[1]),
+                _Two(*(other.data_ptr() for other in read)),
+                _Two(*(next(into)[start:].data_ptr() for _ in read)),
+                scratch.data_ptr(),
+            )
+        for left, rows, total in sums:
+            start, end = (left.shape[1] * place // width for place in (first, last))
+            library.sum_rows(
+                *(ids.numel(), end - start, None if rows is None else rows.data_ptr()),
+                *(left[:, start:].data_ptr(), left.shape[1], total[..., start:].data_ptr()),
+            )
+
+    share(width, work, products)
+    return table, biases, output_bias, matrices

@@ -1,0 +1,234 @@
+/* A character LSTM on the CPU: forward, backward, sampling.
+ *
+ * The streams of a chunk are independent of one another, down to the bits of every result: a call
+ * computes the streams [first, last), and any number of threads may share a chunk out among
+ * themselves. Gradients of the weights are products over the whole chunk (`transposed_products`),
+ * shared out by rows of the weight, so that they do not depend on the number of threads either.
+ *
+ * Shapes: B streams, T characters, V ids, H hidden, L layers; gates stand in torch's order (input,
+ * forget, candidate, output), 4H. All matrices are float32, row-major, time before streams.
+ */
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "matrix.h"
+#include "pointwise.h"
+
+typedef struct {
+    int64_t vocabulary, hidden, layers;
+    int64_t norm, skip;        /* LayerNorm before the output; layers add their input */
+    const float *table;        /* V x 4H: what layer 0 adds to its gates, biases included */
+    const float *biases;       /* L-1 x 4H */
+    const float *gain, *shift; /* H: of the LayerNorm */
+    const float *output_bias;  /* V */
+    const float *forward;      /* packed: hh of layer 0; ih, hh of each other; output */
+    const float *backward;     /* the same, transposed */
+} Network;
+
+typedef struct {
+    int64_t streams, length;
+    int64_t mark;            /* before this character the state is set to 0; none if negative */
+    int64_t keep;            /* whether every time step has memory of its own, for `backward` */
+    int64_t *ids;            /* T x B; `draw` writes them */
+    int64_t *targets;        /* T x B; negative: not trained */
+    const float *masks;      /* L x T x B x H: factors of dropout; none if null */
+    float *gates;            /* L x T x B x 4H; `backward` leaves their gradients there */
+    float *cells;            /* L x T+1 x B x H, the first those before the chunk */
+    float *hiddens;          /* the same */
+    float *inputs;           /* L-1 x T x B x H: what layers 1 and up read */
+    float *normed;           /* T x B x H: before gain and shift */
+    float *rstd;             /* T x B: 1 / standard deviation */
+    float *features;         /* T x B x H: what the output layer reads */
+    float *logits;           /* T x B x V; `backward` leaves their gradients there */
+    float *nats;             /* T x B: -log of the probability of the target */
+    float *values;           /* B x H: passed from layer to layer */
+    float *hidden_gradients; /* L x B x H: gradients that go back in time, 0 at first */
+    float *cell_gradients;   /* the same */
+    float *input_gradients;  /* B x H */
+    float *gain_gradients;   /* B x H: of each stream, 0 at first */
+    float *shift_gradients;  /* the same */
+    float scale;             /* of the gradients: that of the sum of all nats */
+} Chunk;
+
+/* Ask for memory in large pages, before it is written to: a time step walks over more than a
+ * processor finds in its table of small ones. */
+void use_large_pages(char *memory, int64_t bytes) {
+#ifdef MADV_HUGEPAGE
+    const uintptr_t page = sysconf(_SC_PAGESIZE), first = ((uintptr_t)memory + page - 1) & -page;
+    if ((uintptr_t)memory + bytes > first)
+        madvise((void *)first, (uintptr_t)memory + bytes - first, MADV_HUGEPAGE);
+#else
+    (void)memory, (void)bytes;
+#endif
+}
+
+/* Place of a time step: with nothing kept, all steps share one. */
+static int64_t place(const Chunk *c, int64_t layer, int64_t t) {
+    return c->keep ? (layer * c->length + t) * c->streams : layer * c->streams;
+}
+
+/* The same for states, of which there is one more than there are steps. */
+static int64_t state(const Chunk *c, int64_t layer, int64_t t) {
+    return c->keep ? (layer * (c->length + 1) + t) * c->streams : layer * c->streams;
+}
+
+/* The packed weight number `index`: 2l of the state of layer l, 2l-1 of its input. */
+static const float *weight(const Network *n, const float *packed, int64_t index, int transposed) {
+    const int64_t h = n->hidden;
+    return packed + index * (transposed ? packed_size(4 * h, h) : packed_size(h, 4 * h));
+}
+
+/* Copy, with dropout if there is any. */
+static void drop(const Chunk *c, int64_t mask, int64_t count, const float *from, float *to) {
+    const float *factors = c->masks ? c->masks + mask : 0;
+#pragma omp simd
+    for (int64_t j = 0; j < count; j++)
+        to[j] = factors ? from[j] * factors[j] : from[j];
+}
+
+static void forget(const Network *n, const Chunk *c, int64_t t, int64_t row) {
+    for (int64_t l = 0; l < n->layers; l++) {
+        const int64_t start = (state(c, l, t) + row) * n->hidden;
+        __builtin_memset(c->hiddens + start, 0, n->hidden * sizeof(float));
+        __builtin_memset(c->cells + start, 0, n->hidden * sizeof(float));
+    }
+}
+
+static void step_layer(const Network *n, const Chunk *c, int64_t l, int64_t t, int64_t first,
+                       int64_t last) {
+    const int64_t h = n->hidden, rows = last - first, width = 4 * h;
+    const int64_t before = (state(c, l, t) + first) * h, after = (state(c, l, t + 1) + first) * h;
+    float *gates = c->gates + (place(c, l, t) + first) * width, *values = c->values + first * h;
+    if (l) {
+        float *inputs = c->inputs + (place(c, l - 1, t) + first) * h;
+        drop(c, (((l - 1) * c->length + t) * c->streams + first) * h, rows * h, values, inputs);
+        put_product(rows, width, h, inputs, weight(n, n->forward, 2 * l - 1, 0), gates);
+    }
+    (l ? add_product : put_product)(rows, width, h, c->hiddens + before,
+                                    weight(n, n->forward, 2 * l, 0), gates);
+    for (int64_t r = 0; r < rows; r++)
+        activate(h, gates + r * width,
+                 l ? n->biases + (l - 1) * width
+                   : n->table + c->ids[t * c->streams + first + r] * width,
+                 c->cells + before + r * h, c->cells + after + r * h, c->hiddens + after + r * h);
+    const float *written = c->hiddens + after;
+    const int add = n->skip && l;
+#pragma omp simd
+    for (int64_t j = 0; j < rows * h; j++)
+        values[j] = add ? values[j] + written[j] : written[j];
+}
+
+/* Read one character of each stream: states and logits after it. */
+static void step(const Network *n, const Chunk *c, int64_t t, int64_t first, int64_t last) {
+    const int64_t h = n->hidden, v = n->vocabulary;
+    for (int64_t row = first; row < last; row++)
+        if (c->ids[t * c->streams + row] == c->mark)
+            forget(n, c, t, row);
+    for (int64_t l = 0; l < n->layers; l++)
+        step_layer(n, c, l, t, first, last);
+    for (int64_t row = first; row < last; row++) {
+        const int64_t at = place(c, 0, t) + row;
+        float *values = c->values + row * h, *features = c->features + at * h;
+        if (n->norm) {
+            c->rstd[at] = normalise(h, values, c->normed + at * h);
+#pragma omp simd
+            for (int64_t j = 0; j < h; j++)
+                values[j] = c->normed[at * h + j] * n->gain[j] + n->shift[j];
+        }
+        drop(c, (((n->layers - 1) * c->length + t) * c->streams + row) * h, h, values, features);
+        __builtin_memcpy(c->logits + at * v, n->output_bias, v * sizeof(float));
+    }
+    const int64_t start = place(c, 0, t) + first;
+    add_product(last - first, v, h, c->features + start * h,
+                weight(n, n->forward, 2 * n->layers - 1, 0), c->logits + start * v);
+}
+
+/* Read a chunk of the streams [first, last); price its targets if there are any. */
+void forward(const Network *n, const Chunk *c, int64_t first, int64_t last) {
+    for (int64_t t = 0; t < c->length; t++) {
+        step(n, c, t, first, last);
+        for (int64_t row = first; c->targets && row < last; row++)
+            c->nats[t * c->streams + row] = negative_log_probability(
+                n->vocabulary, c->logits + (place(c, 0, t) + row) * n->vocabulary,
+                c->targets[t * c->streams + row], c->keep);
+    }
+}
+
+/* Back through the output: the gradient of what the last layer gave, in `values`. */
+static void output_backward(const Network *n, const Chunk *c, int64_t t, int64_t first,
+                        int64_t last) {
+    const int64_t h = n->hidden, v = n->vocabulary, rows = last - first;
+    const int64_t start = place(c, 0, t) + first;
+    float *values = c->values + first * h, *logits = c->logits + start * v;
+    for (int64_t j = 0; j < rows * v; j++)
+        logits[j] *= c->scale;
+    put_product(rows, h, v, logits, weight(n, n->backward, 2 * n->layers - 1, 1), values);
+    drop(c, (((n->layers - 1) * c->length + t) * c->streams + first) * h, rows * h, values,
+         values);
+    for (int64_t r = 0; n->norm && r < rows; r++)
+        normalise_backward(h, n->gain, c->normed + (start + r) * h, c->rstd[start + r],
+                         values + r * h, c->gain_gradients + (first + r) * h,
+                         c->shift_gradients + (first + r) * h);
+}
+
+/* Back through one layer and one character: from `values` to `values`, and back in time. */
+static void layer_backward(const Network *n, const Chunk *c, int64_t l, int64_t t, int64_t first,
+                       int64_t last) {
+    const int64_t h = n->hidden, rows = last - first, size = rows * h;
+    const int64_t before = (state(c, l, t) + first) * h, after = (state(c, l, t + 1) + first) * h;
+    float *gates = c->gates + (place(c, l, t) + first) * 4 * h, *values = c->values + first * h;
+    float *gradients = c->hidden_gradients + (l * c->streams + first) * h;
+    float *cell_gradients = c->cell_gradients + (l * c->streams + first) * h;
+#pragma omp simd
+    for (int64_t j = 0; j < size; j++)
+        gradients[j] += values[j];
+    for (int64_t r = 0; r < rows; r++)
+        activate_backward(h, gates + r * 4 * h, c->cells + before + r * h, c->cells + after + r * h,
+                    gradients + r * h, cell_gradients + r * h);
+    put_product(rows, h, 4 * h, gates, weight(n, n->backward, 2 * l, 1), gradients);
+    if (!l)
+        return;
+    float *inputs = c->input_gradients + first * h;
+    put_product(rows, h, 4 * h, gates, weight(n, n->backward, 2 * l - 1, 1), inputs);
+    drop(c, (((l - 1) * c->length + t) * c->streams + first) * h, size, inputs, inputs);
+#pragma omp simd
+    for (int64_t j = 0; j < size; j++)
+        values[j] = n->skip ? values[j] + inputs[j] : inputs[j];
+}
+
+/* After `forward` with `keep`: gradients of gates and logits, in their places. */
+void backward(const Network *n, const Chunk *c, int64_t first, int64_t last) {
+    for (int64_t t = c->length - 1; t >= 0; t--) {
+        output_backward(n, c, t, first, last);
+        for (int64_t l = n->layers - 1; l >= 0; l--)
+            layer_backward(n, c, l, t, first, last);
+    }
+}
+
+/* Sum the rows of a matrix, (depth, width) of rows `stride` apart, into rows of `sums`: into the
+ * one that `ids` names, or all into one if it is null. */
+void sum_rows(int64_t depth, int64_t width, const int64_t *ids, const float *from, int64_t stride,
+              float *sums) {
+    for (int64_t k = 0; k < depth; k++) {
+        float *to = sums + (ids ? ids[k] * stride : 0);
+#pragma omp simd
+        for (int64_t j = 0; j < width; j++)
+            to[j] += from[k * stride + j];
+    }
+}
+
+/* Write T characters of each stream, beginning with its logits as they are: the largest of logit
+ * plus noise, which is B x T x V. */
+void draw(const Network *n, const Chunk *c, const float *noise, int64_t first, int64_t last) {
+    const int64_t v = n->vocabulary;
+    for (int64_t t = 0; t < c->length; t++) {
+        for (int64_t row = first; row < last; row++) {
+            const float *logits = c->logits + row * v, *added = noise + (row * c->length + t) * v;
+            int64_t best = 0;
+            for (int64_t j = 1; j < v; j++)
+                best = logits[j] + added[j] > logits[best] + added[best] ? j : best;
+            c->ids[t * c->streams + row] = best;
+        }
+        step(n, c, t, first, last);
+    }
+}

@@ -1,0 +1,200 @@
+/* Matrix products of row-major float32 matrices with a packed right-hand side.
+ *
+ * Every element of a product is one chain of multiply-adds over the depth, in ascending order,
+ * whatever stands beside it. A row of a product therefore has the same bits however many rows
+ * there are and however they are shared out among threads.
+ *
+ * The right-hand side is packed into panels of WIDTH columns, depth by WIDTH, filled up with
+ * zeros (Goto & van de Geijn 2008). A tile of the product stays in registers meanwhile.
+ */
+#include <stdint.h>
+
+#if defined(__AVX512F__)
+#define LANES 16
+#elif defined(__AVX__)
+#define LANES 8
+#else
+#define LANES 4
+#endif
+#define WIDTH (2 * LANES)
+#define ROWS 6    /* of the largest tile: 12 accumulators of the 16 registers of AVX */
+#define DEPTH 256 /* of a block: its panel fills half of the first-level cache */
+#define SLAB 384  /* rows of a transposed matrix that are packed together */
+#define GROUP 4   /* panels in turn for all rows: they stay in the second-level cache */
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+typedef float Vector __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+typedef struct {
+    const float *first;
+    int64_t row, column; /* strides, in floats */
+} Matrix;
+
+static int64_t least(int64_t one, int64_t other) { return one < other ? one : other; }
+
+int64_t packed_size(int64_t depth, int64_t columns) {
+    return (columns + WIDTH - 1) / WIDTH * WIDTH * depth;
+}
+
+/* Pack a matrix (depth, columns), whose rows and columns may have any stride. */
+void pack(int64_t depth, int64_t columns, const float *from, int64_t row, int64_t column,
+          float *packed) {
+    for (int64_t start = 0; start < columns; start += WIDTH, packed += depth * WIDTH) {
+        int64_t width = least(columns - start, WIDTH);
+        const float *source = from + start * column;
+        if (column == 1 && width == WIDTH)
+            for (int64_t k = 0; k < depth; k++)
+                __builtin_memcpy(packed + k * WIDTH, source + k * row, WIDTH * sizeof(float));
+        else
+            for (int64_t k = 0; k < depth; k++)
+                for (int64_t j = 0; j < WIDTH; j++)
+                    packed[k * WIDTH + j] = j < width ? source[k * row + j * column] : 0;
+    }
+}
+
+/* A tile of the product: `rows` of the left matrix by `panels` whole panels. */
+ALWAYS_INLINE void tile(const int rows, const int panels, int add, int64_t depth, Matrix left,
+                        const float *packed, int64_t panel, float *product, int64_t row) {
+    Vector sums[2 * ROWS];
+    const int vectors = 2 * panels;
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+        for (int j = 0; j < vectors; j++)
+            sums[i * vectors + j] =
+                add ? *(Vector *)(product + i * row + j * LANES) : (Vector){0};
+    for (int64_t k = 0; k < depth; k++) {
+        Vector right[8];
+#pragma GCC unroll 8
+        for (int j = 0; j < vectors; j++)
+            right[j] = *(Vector *)(packed + j / 2 * panel + k * WIDTH + j % 2 * LANES);
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+            for (int j = 0; j < vectors; j++)
+                sums[i * vectors + j] += left.first[i * left.row + k * left.column] * right[j];
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+        for (int j = 0; j < vectors; j++)
+            *(Vector *)(product + i * row + j * LANES) = sums[i * vectors + j];
+}
+
+/* `rows` rows of one group of panels, all of them whole. */
+ALWAYS_INLINE void strip(const int rows, const int together, int64_t panels, int add,
+                         int64_t depth, Matrix left, const float *packed, int64_t panel,
+                         float *product, int64_t row) {
+    int64_t done = 0;
+    for (; done + together <= panels; done += together)
+        tile(rows, together, add, depth, left, packed + done * panel, panel,
+             product + done * WIDTH, row);
+    for (; together > 1 && done < panels; done++)
+        tile(rows, 1, add, depth, left, packed + done * panel, panel, product + done * WIDTH,
+             row);
+}
+
+/* All rows of one group of panels, in tiles of about equal height: 32 rows are 6, 6, 5, 5,
+ * 5, 5. Few rows take several panels at once, because a chain of multiply-adds waits for itself
+ * unless about ten others run beside it. */
+ALWAYS_INLINE void group(int64_t rows, int64_t panels, int add, int64_t depth, Matrix left,
+                         const float *packed, int64_t panel, float *product, int64_t row) {
+    for (int64_t tiles = (rows + ROWS - 1) / ROWS; tiles > 0; tiles--) {
+        const int64_t high = (rows + tiles - 1) / tiles;
+        switch (high) {
+#define CASE(HIGH, TOGETHER) \
+    case HIGH: \
+        strip(HIGH, TOGETHER, panels, add, depth, left, packed, panel, product, row); \
+        break
+            CASE(1, 4);
+            CASE(2, 2);
+            CASE(3, 2);
+            CASE(4, 1);
+            CASE(5, 1);
+            CASE(6, 1);
+#undef CASE
+        }
+        left.first += high * left.row;
+        product += high * row;
+        rows -= high;
+    }
+}
+
+/* Put the product of two matrices, (rows, depth) by a packed (depth, columns), into a third, or
+ * `add` it to that. */
+ALWAYS_INLINE void multiply(int64_t rows, int64_t columns, int add, int64_t depth, Matrix left,
+                            const float *packed, float *product, int64_t row) {
+    const int64_t panel = depth * WIDTH, whole = columns / WIDTH, edge = columns % WIDTH;
+    for (int64_t k = 0; k < depth; k += DEPTH, add = 1) {
+        const int64_t deep = least(depth - k, DEPTH);
+        const Matrix part = {left.first + k * left.column, left.row, left.column};
+        const float *block = packed + k * WIDTH;
+        for (int64_t i = 0; i < whole; i += GROUP)
+            group(rows, least(whole - i, GROUP), add, deep, part, block + i * panel, panel,
+                  product + i * WIDTH, row);
+        for (int64_t i = 0; edge && i < rows; i += ROWS) {
+            const int64_t high = least(rows - i, ROWS);
+            float *place = product + i * row + whole * WIDTH, lines[ROWS * WIDTH] = {0};
+            for (int64_t j = 0; j < high; j++)
+                __builtin_memcpy(lines + j * WIDTH, place + j * row, edge * sizeof(float));
+            group(high, 1, add, deep, (Matrix){part.first + i * part.row, part.row, part.column},
+                  block + whole * panel, panel, lines, WIDTH);
+            for (int64_t j = 0; j < high; j++)
+                __builtin_memcpy(place + j * row, lines + j * WIDTH, edge * sizeof(float));
+        }
+    }
+}
+
+/* The same where the rows of the left matrix and of the product follow one another. */
+static void put_product(int64_t rows, int64_t columns, int64_t depth, const float *left,
+                        const float *packed, float *product) {
+    multiply(rows, columns, 0, depth, (Matrix){left, depth, 1}, packed, product, columns);
+}
+
+static void add_product(int64_t rows, int64_t columns, int64_t depth, const float *left,
+                        const float *packed, float *product) {
+    multiply(rows, columns, 1, depth, (Matrix){left, depth, 1}, packed, product, columns);
+}
+
+int64_t scratch_size(int64_t columns) { return SLAB * DEPTH + 2 * packed_size(DEPTH, columns); }
+
+/* Lay (depth, rows) out in panels (DEPTH, ROWS); memory is read in long runs, one a row. */
+static void pack_left(int64_t depth, int64_t rows, const float *left, int64_t stride,
+                      float *panels) {
+    for (int64_t k = 0; k < depth; k++, left += stride) {
+        int64_t i = 0;
+        float *place = panels + k * ROWS;
+        for (; i + ROWS <= rows; i += ROWS, place += DEPTH * ROWS)
+            __builtin_memcpy(place, left + i, ROWS * sizeof(float));
+        for (int64_t j = i; j < rows; j++)
+            place[j - i] = left[j];
+    }
+}
+
+/* Put the products of the transpose of `left`, (depth, rows), and one or two other matrices,
+ * (depth, columns), into (rows, columns) each: the gradients of weights that read `others`. Rows
+ * of `left` are `stride` apart; the second of the others may be null. */
+void transposed_products(int64_t depth, int64_t rows, int64_t columns, const float *left,
+                         int64_t stride, const float *others[2], float *products[2],
+                         float *scratch) {
+    const int64_t size = packed_size(DEPTH, columns);
+    float *panels = scratch, *packed = scratch + SLAB * DEPTH;
+    const int count = others[1] ? 2 : 1;
+    for (int64_t k = 0; k < depth; k += DEPTH) {
+        const int64_t deep = least(depth - k, DEPTH);
+        for (int one = 0; one < count; one++)
+            pack(deep, columns, others[one] + k * columns, columns, 1, packed + one * size);
+        for (int64_t slab = 0; slab < rows; slab += SLAB) {
+            const int64_t end = least(rows, slab + SLAB);
+            pack_left(deep, end - slab, left + k * stride + slab, stride, panels);
+            for (int one = 0; one < count; one++)
+                for (int64_t j = 0; j < columns; j += WIDTH)
+                    for (int64_t i = slab; i < end; i += ROWS)
+                        multiply(least(end - i, ROWS), least(columns - j, WIDTH), k > 0, deep,
+                                 (Matrix){panels + (i - slab) * DEPTH, 1, ROWS},
+                                 packed + one * size + j * deep,
+                                 products[one] + i * columns + j, columns);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+"""Negative log probabilities of given text by the kernel.
+
+Shapes: B streams, T characters.
+"""
+
+from ctypes import CDLL
+
+from torch import Tensor
+
+from modeling.native.buffers import Buffers, State
+from modeling.native.threads import share
+from modeling.native.weights import PackedWeights
+
+
+def nats_of(
+    library: CDLL, packed: PackedWeights, ids: Tensor, targets: Tensor, state: State
+) -> tuple[Tensor, State]:
+    """Price every target.
+
+    Args:
+        library: the kernel.
+        packed: the model.
+        ids: (B, T) int64.
+        targets: (B, T) int64; negative ones cost nothing.
+        state: (hidden, cell) before the chunk, each (L, B, H).
+
+    Returns:
+        -log of the probabilities, (B, T) float32, and the state after the chunk.
+    """
+    buffers = Buffers(library, packed.network, *ids.shape, keep=False)
+    buffers.put(ids, targets)
+    buffers.begin(state)
+    share(
+        len(ids),
+        lambda first, last: library.forward(packed.pointer, buffers.pointer, first, last),
+        ids.numel() * packed.products,
+    )
+    return buffers.tensors["nats"].t(), buffers.state()

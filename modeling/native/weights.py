@@ -1,0 +1,114 @@
+"""A model's weights as the kernel reads them: packed, the first layer's input as a table.
+
+Shapes: V ids, H hidden, L layers. Every matrix but the first layer's is (rows, H): the weights of
+the states of layers 0 to L-1 and of the inputs of layers 1 to L-1, (4H, H), and of the output,
+(V, H). They stand in the order hh 0, ih 1, hh 1, ih 2, ..., output.
+"""
+
+from ctypes import CDLL, byref
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from modeling.native.library import Network
+from modeling.native.memory import empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """What a model multiplies with; torch differentiates from here back to its parameters.
+
+    Attributes:
+        table: what layer 0 adds to its gates for each id, (V, 4H).
+        biases: of the other layers, (L - 1, 4H).
+        gain: of the LayerNorm, (H,); None without one.
+        shift: the same.
+        output_bias: (V,).
+        matrices: 2L matrices, (rows, H).
+        skip: every layer but the first adds its input to its output.
+    """
+
+    table: Tensor
+    biases: Tensor
+    gain: Tensor | None
+    shift: Tensor | None
+    output_bias: Tensor
+    matrices: tuple[Tensor, ...]
+    skip: bool
+
+    @classmethod
+    def of(
+        cls,
+        embedding: nn.Embedding,
+        layers: nn.ModuleList,
+        norm: nn.Module,
+        output: nn.Linear,
+        skip: bool,
+    ) -> "Weights":
+        """Take the parameters of torch's modules, each layer one nn.LSTM."""
+        named = [dict(layer.named_parameters()) for layer in layers]
+        biases = [names["bias_ih_l0"] + names["bias_hh_l0"] for names in named]
+        table = functional.linear(embedding.weight, named[0]["weight_ih_l0"], biases[0])
+        matrices = [names[f"weight_{kind}_l0"] for names in named for kind in ("ih", "hh")][1:]
+        return cls(
+            table=table,
+            biases=torch.stack(biases[1:]) if biases[1:] else table.new_empty((0, len(biases[0]))),
+            gain=norm.weight if isinstance(norm, nn.LayerNorm) else None,
+            shift=norm.bias if isinstance(norm, nn.LayerNorm) else None,
+            output_bias=output.bias,
+            matrices=(*matrices, output.weight),
+            skip=skip,
+        )
+
+
+class PackedWeights:
+    """Weights in the kernel's layout, copies of what they were."""
+
+    def __init__(self, library: CDLL, weights: Weights, *, backward: bool = False) -> None:
+        """Pack.
+
+        Args:
+            library: the kernel.
+            weights: float32 on the CPU.
+            backward: whether gradients will be asked for.
+        """
+        output, hidden = weights.matrices[-1].shape
+        self._kept = weights
+        self._packed = [
+            _packed(library, weights.matrices, transposed=transposed)
+            for transposed in (False, *[True] * backward)
+        ]
+        self.network = Network(
+            vocabulary=output,
+            hidden=hidden,
+            layers=len(weights.matrices) // 2,
+            norm=weights.gain is not None,
+            skip=weights.skip,
+            table=weights.table.data_ptr(),
+            biases=weights.biases.data_ptr(),
+            gain=_address(weights.gain),
+            shift=_address(weights.shift),
+            output_bias=weights.output_bias.data_ptr(),
+            forward=self._packed[0].data_ptr(),
+            backward=self._packed[-1].data_ptr(),
+        )
+        self.pointer = byref(self.network)
+        self.products = sum(matrix.numel() for matrix in weights.matrices)
+        """Multiplications for one character."""
+
+
+def _packed(library: CDLL, matrices: tuple[Tensor, ...], *, transposed: bool) -> Tensor:
+    """Pack all matrices, `transposed` for products with gradients, one after another."""
+    shapes = [matrix.shape if transposed else matrix.shape[::-1] for matrix in matrices]
+    sizes = [library.packed_size(*shape) for shape in shapes]
+    packed = empty(library, sum(sizes))
+    for matrix, shape, part in zip(matrices, shapes, packed.split(sizes), strict=True):
+        row, column = matrix.stride() if transposed else matrix.stride()[::-1]
+        library.pack(*shape, matrix.data_ptr(), row, column, part.data_ptr())
+    return packed
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()

@@ -1,0 +1,239 @@
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from modeling.batches import IGNORED
+from modeling.config import ModelConfig
+from modeling.learner import Learner
+from modeling.likelihood import surprisals
+from modeling.models import build_model
+from modeling.native import threads
+from modeling.native.library import library
+from modeling.native.loss import ChunkLoss
+from modeling.native.threads import share
+from tests.modeling.compiler import needs_compiler
+
+pytestmark = needs_compiler
+
+SIZE = 37
+"""Of the vocabulary: no multiple of any vector."""
+
+SHAPES = [
+    ModelConfig(embedding_size=5, hidden_size=9, num_layers=1, output_norm=False),
+    ModelConfig(embedding_size=5, hidden_size=16, num_layers=1),
+    ModelConfig(embedding_size=40, hidden_size=20, num_layers=2, output_norm=False, skip=True),
+    ModelConfig(embedding_size=8, hidden_size=72, num_layers=2, dropout=0.3),
+    ModelConfig(embedding_size=8, hidden_size=33, num_layers=3, dropout=0.5, skip=True),
+    ModelConfig(embedding_size=8, hidden_size=264, num_layers=2, skip=True),
+]
+
+
+@pytest.fixture
+def many_threads(monkeypatch):
+    """Let the smallest piece of work be shared out among as many threads as torch says."""
+    monkeypatch.setattr(threads, "_PRODUCTS", 1)
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def some_model(shape):
+    torch.manual_seed(1)
+    model = build_model(shape, SIZE)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.5).add_(0.01 * torch.randn_like(parameter))
+    return model
+
+
+def some_chunk(shape, streams=13, length=21):
+    generator = torch.Generator().manual_seed(2)
+    ids, targets = torch.randint(SIZE, (2, streams, length), generator=generator)
+    targets[0, 5:] = IGNORED
+    targets[-1] = IGNORED
+    state = torch.randn(2, shape.num_layers, streams, shape.hidden_size, generator=generator)
+    return ids, targets, (state[0], state[1])
+
+
+def loss_by_torch(model, ids, targets, state):
+    logits, state = model(ids, state)
+    flat = logits.transpose(0, 1).flatten(0, 1), targets.t().flatten()
+    return functional.cross_entropy(*flat, ignore_index=IGNORED, reduction="sum"), state
+
+
+def loss_by_kernel(model, ids, targets, state):
+    chunk_loss = ChunkLoss(library(), model.config.dropout)
+    return chunk_loss(model.weights(), ids, targets, state)
+
+
+def outcome(price, shape, chunk):
+    """Loss, state and gradients of a third of the loss, dropout drawn from one seed."""
+    model = some_model(shape)
+    torch.manual_seed(3)
+    loss, state = price(model, *chunk)
+    (loss / 3).backward()
+    return [
+        loss.detach(),
+        *(part.detach() for part in state),
+        *(p.grad for p in model.parameters()),
+    ]
+
+
+def assert_close(ones, others):
+    for one, other in zip(ones, others, strict=True):
+        assert (one - other).norm() <= 1e-5 * other.norm()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_loss_state_and_gradients_are_those_of_torch(shape):
+    chunk = some_chunk(shape)
+    assert_close(*(outcome(price, shape, chunk) for price in (loss_by_kernel, loss_by_torch)))
+
+
+@pytest.mark.parametrize(("streams", "length"), [(1, 1), (1, 300), (2, 7), (64, 3), (7, 40)])
+def test_a_chunk_may_have_any_shape(streams, length):
+    chunk = some_chunk(SHAPES[2], streams, length)
+    chunk[1][-1] = 3
+    assert_close(*(outcome(price, SHAPES[2], chunk) for price in (loss_by_kernel, loss_by_torch)))
+
+
+def test_chunks_of_different_shapes_may_follow_each_other():
+    model, loss_of = some_model(SHAPES[1]), ChunkLoss(library(), 0.0)
+    for shape in ((3, 8), (5, 4), (5, 4), (3, 8)):
+        chunk = some_chunk(SHAPES[1], *shape)
+        wanted = loss_by_torch(model, *chunk)[0].item()
+        assert loss_of(model.weights(), *chunk)[0].item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_one_loss_is_differentiated_at_a_time():
+    model, loss_of = some_model(SHAPES[1]), ChunkLoss(library(), 0.0)
+    first, _ = loss_of(model.weights(), *some_chunk(SHAPES[1]))
+    loss_of(model.weights(), *some_chunk(SHAPES[1]))
+    with pytest.raises(AssertionError):
+        first.backward()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_the_number_of_threads_does_not_change_a_bit(shape, many_threads):
+    model, chunk = some_model(shape), some_chunk(shape)
+    loss_of = ChunkLoss(library(), 0.0)
+    outcomes = []
+    for number in (1, 2, 5):
+        weights = model.weights()
+        many_threads(number)
+        loss, state = loss_of(weights, *chunk)
+        given = [weights.table, weights.output_bias, *weights.matrices]
+        given += [weights.biases] * (len(weights.biases) > 0) + [weights.gain] * shape.output_norm
+        outcomes.append([loss, *state, *torch.autograd.grad(loss, given)])
+        many_threads(1)
+    for one, *others in zip(*outcomes, strict=True):
+        assert all(torch.equal(one, other) for other in others)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_the_logits_of_a_stream_do_not_depend_on_the_streams_beside_it(shape):
+    model = some_model(shape).eval()
+    ids = torch.randint(SIZE, (6, 40), generator=torch.Generator().manual_seed(4))
+    many = model.stepper(40)
+    fewer = {first: model.stepper(last - first) for first, last in itertools.pairwise(ENDS)}
+    for column in ids:
+        logits = many.step(column)
+        for first, last in itertools.pairwise(ENDS):
+            assert fewer[first].step(column[first:last]).equal(logits[first:last])
+
+
+ENDS = (0, 1, 3, 6, 10, 15, 21, 40)
+
+
+def test_updates_of_the_learner_are_those_of_torch(config, vocabulary, stream, monkeypatch):
+    from modeling.batches import Batches
+
+    def trained():
+        learner = Learner(config, vocabulary.size, 4, torch.device("cpu"))
+        batches = Batches(stream, batch_size=4, chunk_length=16)
+        return [learner.update(batches.next(step), 1e-3, step) for step in range(8)]
+
+    by_kernel = trained()
+    monkeypatch.setenv("CHARMILL_NATIVE", "0")
+    assert_close(by_kernel, trained())
+
+
+def test_surprisals_are_those_of_torch(model, vocabulary, documents, monkeypatch):
+    def scored():
+        return [bits for _, bits in surprisals(model, vocabulary, documents, batch_size=5)]
+
+    by_kernel = scored()
+    monkeypatch.setenv("CHARMILL_NATIVE", "0")
+    for one, other in zip(by_kernel, scored(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_saturated_gates_and_extreme_logits_are_priced_as_by_torch():
+    model = some_model(SHAPES[0])
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(300)
+    chunk = some_chunk(SHAPES[0])
+    wanted = loss_by_torch(model, *chunk)[0].item()
+    assert wanted > 5e4
+    assert loss_by_kernel(model, *chunk)[0].item() == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["embedding.weight", "layers.0.weight_hh_l0", "output.weight"])
+def test_what_is_not_a_number_is_not_hidden(name, wrong):
+    model = some_model(SHAPES[2])
+    with torch.no_grad():
+        model.get_parameter(name)[:] = wrong
+    loss, _ = loss_by_kernel(model, *some_chunk(SHAPES[2]))
+    assert torch.isfinite(loss) == torch.isfinite(loss_by_torch(model, *some_chunk(SHAPES[2]))[0])
+
+
+def evaluated(x):
+    results = torch.empty(3, len(x))
+    library().evaluate(len(x), x.data_ptr(), *(result.data_ptr() for result in results))
+    return results
+
+
+def test_exp_sigmoid_and_tanh_err_by_the_documented_figures_at_most():
+    x = torch.cat([torch.linspace(-87, 87, 400_001), torch.logspace(-30, 1.9, 100_000)])
+    x = torch.cat((x, -x[400_001:]))
+    exact = x.double()
+    wanted = torch.stack((exact.exp(), exact.sigmoid(), exact.tanh()))
+    errors = ((evaluated(x) - wanted) / wanted).abs()
+    for error, most in zip(errors, (9e-8, 1.5e-7, 1.9e-7), strict=True):
+        assert error.max() < most
+
+
+def test_exp_sigmoid_and_tanh_keep_nan_and_take_infinities():
+    exp, sigmoid, tanh = evaluated(torch.tensor([torch.nan, torch.inf, -torch.inf, 1e30, -1e30]))
+    for result in (exp, sigmoid, tanh):
+        assert result[0].isnan()
+    assert exp[1] > 1e37 > 1e-37 > exp[2]
+    assert sigmoid[1:].tolist() == pytest.approx([1, 0, 1, 0], abs=1e-37)
+    assert tanh[1:].tolist() == [1, -1, 1, -1]
+
+
+def test_work_is_shared_out_whole_and_errors_come_back(many_threads):
+    many_threads(3)
+    done = []
+    share(10, lambda first, last: done.extend(range(first, last)), 1e9)
+    assert sorted(done) == list(range(10))
+
+    def fail(first, last):
+        if last == 10:
+            raise MemoryError("no room")
+
+    with pytest.raises(MemoryError, match="no room"):
+        share(10, fail, 1e9)
+
+
+def test_another_device_or_number_type_is_left_to_torch():
+    model = build_model(dataclasses.replace(SHAPES[0], skip=True), SIZE)
+    assert model.kernel() is library() is not None
+    assert model.to(torch.float64).kernel() is None
+    assert model.to(torch.float32).to("meta").kernel() is None
