@@ -1,7 +1,10 @@
-"""Ready-made training runs: minutes on two cores, tens of minutes, hours on a GPU.
+"""Ready-made training runs: minutes on two cores, tens of minutes, hours on a GPU, the old posts'.
 
-`smoke` is measured: of the recipes tried it has the lowest held-out bits after 40 and after 120
-CPU-seconds. `base` extends it; `large` has never been run to its end.
+`smoke` has the lowest held-out bits of the recipes tried at 40, 120 and 180 CPU-seconds. `base` is the
+same recipe one size up for twenty minutes, by the sweep's rule of some characters for each parameter
+(docs/figures.md); `large` has never been run to its end. The posts' presets have their shapes, chunk
+lengths and dropout, trained by our engine: carried state, every character a target, AdamW. Their
+budgets are what they took; give your own with `--budget`.
 """
 
 from modeling.config import Budget, ModelConfig, TrainConfig
@@ -27,6 +30,39 @@ PRESETS: dict[str, TrainConfig] = {
         chunk_length=128,
         learning_rate=2e-3,
         validation_every=0.05,
+        checkpoint_seconds=300,
+    ),
+    "char-rnn": TrainConfig(
+        model=ModelConfig(embedding_size=64, hidden_size=128, num_layers=2, output_norm=False),
+        budget=Budget(epochs=50),
+        batch_size=50,
+        chunk_length=50,
+        learning_rate=2e-3,
+        jump_probability=0.0,
+    ),
+    "post-linux": TrainConfig(
+        model=ModelConfig(embedding_size=64, hidden_size=256, num_layers=6, dropout=0.3, skip=True),
+        budget=Budget(seconds=12 * 3600),
+        chunk_length=80,
+        learning_rate=2e-3,
+        checkpoint_seconds=300,
+    ),
+    "post-hadoop": TrainConfig(
+        model=ModelConfig(embedding_size=64, hidden_size=512, num_layers=3, dropout=0.3),
+        budget=Budget(seconds=7 * 24 * 3600),
+        batch_size=64,
+        chunk_length=80,
+        learning_rate=2e-3,
+        validation_every=0.02,
+        checkpoint_seconds=300,
+    ),
+    "post-numpy": TrainConfig(
+        model=ModelConfig(embedding_size=64, hidden_size=512, num_layers=3, dropout=0.5),
+        budget=Budget(seconds=24 * 3600),
+        batch_size=64,
+        chunk_length=50,
+        learning_rate=2e-3,
+        validation_every=0.02,
         checkpoint_seconds=300,
     ),
 }
