@@ -1,10 +1,10 @@
 """Ready-made training runs: minutes on two cores, tens of minutes, hours on a GPU, the old posts'.
 
-`smoke` has the lowest held-out bits of the recipes tried at 40, 120 and 180 CPU-seconds. `base` is the
-same recipe one size up for twenty minutes, by the sweep's rule of some characters for each parameter
-(docs/figures.md); `large` has never been run to its end. The posts' presets have their shapes, chunk
-lengths and dropout, trained by our engine: carried state, every character a target, AdamW. Their
-budgets are what they took; give your own with `--budget`.
+Of the recipes tried `smoke` has the lowest held-out bits after 40, 120 and 180 CPU-seconds. `base`
+is the same recipe one size up for twenty minutes (docs/figures.md); `large` has never been run to
+its end. The posts' presets have their shapes, chunk lengths and dropout, trained by our engine:
+carried state, every character a target, AdamW. Their budgets are what they took; give your own with
+`--budget`.
 """
 
 from modeling.config import Budget, ModelConfig, TrainConfig
