@@ -1,6 +1,7 @@
 """A dataset card beside the Parquet, as Hugging Face reads it: load_dataset(FOLDER) works."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from corpora.spec import DatasetSpec
@@ -12,51 +13,51 @@ CARD = "README.md"
 
 def write_card(directory: Path, name: str, spec: DatasetSpec, summary: CorpusSummary) -> None:
     """Write the card of a finished corpus."""
-    seen_files, seen_bytes = summary.seen
-    rules = [
-        f"| {row.reason} | {row.files_dropped:,} | {row.files_left:,} | {row.bytes_left:,} |"
-        for row in summary.funnel
-    ]
-    splits = [
-        f"| {split} | {size.documents:,} | {size.characters:,} |"
-        for split, size in summary.splits.items()
-    ]
-    licenses = [f"- {license_}: {files:,}" for license_, files in summary.licenses.items()]
     contents = (
         f"Dataset `{name}`, digest `{summary.digest}`. One row a document: source, path, license, "
         "sha256, split, text. `ledger.parquet` has a row for every file that was seen, kept or "
         "not, with the reason."
     )
-    lines = [
-        "---",
-        f"pretty_name: {_quoted(spec.title)}",
-        "task_categories: [text-generation]",
-        "configs:",
-        "- config_name: default",
-        f"  data_files: {_quoted(DOCUMENTS)}",
-        "---",
-        "",
-        f"# {spec.title}",
-        "",
-        spec.description,
-        "",
-        contents,
-        "",
-        "| split | documents | characters |",
-        "|---|---|---|",
-        *splits,
-        "",
-        "| rule | files dropped | files left | bytes left |",
-        "|---|---|---|---|",
-        f"| (in the source) | | {seen_files:,} | {seen_bytes:,} |",
-        *rules,
-        "",
-        "Documents by licence, as their files or sources state it:",
-        "",
-        *licenses,
-        "",
-    ]
-    (directory / CARD).write_text("\n".join(lines), encoding="utf-8")
+    parts = (
+        _front_matter(spec.title),
+        (f"# {spec.title}", "", spec.description, "", contents),
+        _splits(summary),
+        _rules(summary),
+        ("Documents by licence, as their files or sources state it:",),
+        (f"- {license_}: {files:,}" for license_, files in summary.licenses.items()),
+    )
+    text = "\n\n".join("\n".join(lines) for lines in parts)
+    (directory / CARD).write_text(text + "\n", encoding="utf-8")
+
+
+def _front_matter(title: str) -> Iterator[str]:
+    """What the hub reads: a title, and which files are the data."""
+    yield "---"
+    yield f"pretty_name: {_quoted(title)}"
+    yield "task_categories: [text-generation]"
+    yield "configs:"
+    yield "- config_name: default"
+    yield f"  data_files: {_quoted(DOCUMENTS)}"
+    yield "---"
+
+
+def _splits(summary: CorpusSummary) -> Iterator[str]:
+    yield "| split | documents | characters |"
+    yield "|---|---|---|"
+    for split, size in summary.splits.items():
+        yield f"| {split} | {size.documents:,} | {size.characters:,} |"
+
+
+def _rules(summary: CorpusSummary) -> Iterator[str]:
+    files, size = summary.seen
+    yield "| rule | files dropped | files left | bytes left |"
+    yield "|---|---|---|---|"
+    yield f"| (in the source) | | {files:,} | {size:,} |"
+    for step in summary.funnel:
+        yield (
+            f"| {step.reason} | {step.files_dropped:,} | {step.files_left:,} "
+            f"| {step.bytes_left:,} |"
+        )
 
 
 def _quoted(text: str) -> str:

@@ -15,22 +15,12 @@ from corpora.clusters import Leak
 from corpora.document import SPLITS, Outcome, Split
 from corpora.errors import CorpusError
 from corpora.filters import reasons
+from corpora.funnel import FunnelStep
 from corpora.spec import CorpusSpec
 from corpora.write import UNICODE, Written
 
 SUMMARY = "summary.json"
 NO_LEAK = Leak(files=0, characters=0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunnelRow:
-    """What one rule took away, and what is left after it."""
-
-    reason: str
-    files_dropped: int
-    bytes_dropped: int
-    files_left: int
-    bytes_left: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +46,7 @@ class CorpusSummary:
 
     digest: str
     seen: tuple[int, int]
-    funnel: tuple[FunnelRow, ...]
+    funnel: tuple[FunnelStep, ...]
     splits: Mapping[Split, SplitSize]
     licenses: Mapping[str, int]
     leak_before: Leak
@@ -74,7 +64,7 @@ class CorpusSummary:
         return cls(
             digest=data["digest"],
             seen=tuple(data["seen"]),
-            funnel=tuple(FunnelRow(**row) for row in data["funnel"]),
+            funnel=tuple(FunnelStep(**row) for row in data["funnel"]),
             splits={name: SplitSize(**size) for name, size in data["splits"].items()},
             licenses=data["licenses"],
             leak_before=Leak(**data["leak_before"]),
@@ -143,13 +133,13 @@ class Totals:
             leak_after=self.leak_after,
         )
 
-    def _funnel(self, spec: CorpusSpec) -> Iterator[FunnelRow]:
+    def _funnel(self, spec: CorpusSpec) -> Iterator[FunnelStep]:
         files, size = self.files.total(), self.bytes.total()
         for reason in reasons(spec):
             if self.files[reason]:
                 files -= self.files[reason]
                 size -= self.bytes[reason]
-                yield FunnelRow(
+                yield FunnelStep(
                     reason=reason,
                     files_dropped=self.files[reason],
                     bytes_dropped=self.bytes[reason],

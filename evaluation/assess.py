@@ -85,13 +85,14 @@ def assess(material: Material, spec: EvaluateSpec) -> Generator[Doing, None, Fin
     groups = [one.group for one in judged]
     headline = SCORERS[material.language].headline
     texts = [text for one in judged for text in one.texts]
+    choice = recommended(texts, headline)
     return Findings(
-        verdict=verdict(material.title, ladder, groups, headline),
+        verdict=verdict(material.title, ladder, groups, headline, choice),
         headline=headline,
         ladder=ladder,
         groups=groups,
         samples=_shown(material, spec, judged, copies),
-        recommended=recommended(texts, headline),
+        recommended=choice,
         warnings=tuple(warnings(groups, headline, len(material.test))),
         threats=tuple(
             threats(

@@ -66,7 +66,7 @@ MEANINGS = {
         label="Blocks with balanced brackets",
         unit="units",
         better="higher",
-        explanation="Units up to their closer whose brackets match outside strings and comments. "
+        explanation="Functions or members whose brackets match outside strings and comments. "
         "Real code: 99.3 to 100 %.",
     ),
     "file_balance_rate": Meaning(
@@ -80,14 +80,14 @@ MEANINGS = {
         label="Blocks with a clean syntax tree",
         unit="units",
         better="higher",
-        explanation="The same units, parsed by a grammar without an error node. "
+        explanation="The same blocks; a tree-sitter grammar reads them without an error. "
         "Real code: 66 to 100 %, by language.",
     ),
     "nesting_mismatches_per_kb": Meaning(
         label="Crossed brackets per kB",
         unit="number",
         better="lower",
-        explanation="A closer that meets another kind of opener. Real code: 0.",
+        explanation="A closing bracket where another kind was open, as in (]. Real code: 0.",
     ),
     "unterminated_literals_per_kb": Meaning(
         label="Unterminated literals per kB",
@@ -96,18 +96,18 @@ MEANINGS = {
         explanation="Strings, characters and comments that never end. Real code: 0.",
     ),
     "swallowed_fraction": Meaning(
-        label="Swallowed by unterminated literals",
+        label="Text inside unterminated literals",
         unit="share",
         better="lower",
         explanation="Characters inside literals that never end. Real code: 0 %.",
     ),
     "units_per_kb": Meaning(
-        label="Units per kB",
+        label="Functions or blocks per kB",
         unit="number",
         better="near the control",
         validity=False,
-        explanation="How many scored units the text holds; "
-        "empty or endless text has few and must not look good.",
+        explanation="How many units of the validity metrics the text holds; "
+        "empty text, or one endless comment, has few.",
     ),
     "copied_fraction_50": Meaning(
         label="Copied from training text",
@@ -129,21 +129,23 @@ MEANINGS = {
         unit="share",
         better="near the control",
         validity=False,
-        explanation="Different runs of 6 characters among all; low means the text repeats itself.",
+        explanation="Different sequences of 6 characters, as a share of all in the text; low means "
+        "the text repeats itself.",
     ),
     "repetition": Meaning(
         label="Compressed size",
         unit="share",
         better="near the control",
         validity=False,
-        explanation="Size after zstd over plain size; low means the text repeats itself.",
+        explanation="Size compressed by zstd, as a share of the plain size; low means the text "
+        "repeats itself.",
     ),
     "longest_run": Meaning(
         label="Longest run of one character",
         unit="number",
         better="near the control",
         validity=False,
-        explanation="Mean over samples; a run of hundreds of blanks is a collapse.",
+        explanation="Mean over samples; hundreds of blanks in a row mean that sampling got stuck.",
     ),
     "repeated_lines_fraction": Meaning(
         label="Repeated lines",
@@ -177,7 +179,7 @@ def value_text(key: str, metric: Metric | None) -> str:
 
 
 def interval_text(key: str, metric: Metric | None) -> str:
-    """Word the 95 % interval in the unit of the value; for few units as shares of 1."""
+    """Word the 95 % interval in the unit of the value; for few units without a decimal."""
     if metric is None or metric.value is None or metric.interval is None:
         return "n/a"
     low, high = metric.interval
@@ -185,7 +187,7 @@ def interval_text(key: str, metric: Metric | None) -> str:
     if unit == "number":
         return f"{_number(low)} to {_number(high)}"
     if unit == "units" and metric.n < FEW_UNITS:
-        return f"{low:.2f} to {high:.2f}"
+        return f"{100 * low:.0f} to {100 * high:.0f} %"
     return f"{100 * low:.1f} to {100 * high:.1f} %"
 
 

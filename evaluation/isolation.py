@@ -4,6 +4,9 @@ Samples and corpora can exhaust time, memory or the C stack of a parser. Each te
 worker with limits; a text that kills it gets an outcome of its own, and the next one a new worker.
 The kernel keeps the clock: the worker sets an alarm before each text, so it also ends by itself
 when its parent is gone. Costs 0.1 ms a text, and 0.2 s for each worker that starts.
+
+Texts are handed to the workers in turn, and their scores are read in the same order. A worker is
+given a text only after its last score was read, so neither side waits on a full pipe for ever.
 """
 
 import json
@@ -14,20 +17,26 @@ import signal
 import struct
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, get_args
 
 from evaluation.errors import ScoreError
 from evaluation.results import Mark, Tally, TextScore
-from evaluation.scorers import SCORERS
+from evaluation.scorers import SCORERS, Scorer
 
 MAX_BYTES = 2**30
 """Address space of a worker."""
 _LENGTH = struct.Struct(">Q")
 """Stands before every message on the pipes."""
 
-Shape = Literal["sample", "file"]
+Shape = Literal["sample", "file", "file unparsed"]
+"""What a text is, and how it is judged: a sample or window (files joined by file marks, the first
+and the last one cut), a whole file, or a whole file without a grammar's opinion of its units."""
+SHAPES: tuple[Shape, ...] = get_args(Shape)
+COMMAND = (sys.executable, "-m", "evaluation.isolation")
 
 
 def score_all(
@@ -36,15 +45,27 @@ def score_all(
     *,
     shape: Shape = "sample",
     seconds: float = 5.0,
-    command: Sequence[str] = (sys.executable, "-m", "evaluation.isolation"),
+    command: Sequence[str] = COMMAND,
+) -> Iterator[TextScore]:
+    """Score texts of one shape in order, by one worker; see `score_each`."""
+    shaped: Iterable[tuple[Shape, str]] = ((shape, text) for text in texts)
+    return score_each(language, shaped, seconds=seconds, command=command)
+
+
+def score_each(
+    language: str,
+    texts: Iterable[tuple[Shape, str]],
+    *,
+    workers: int = 1,
+    seconds: float = 5.0,
+    command: Sequence[str] = COMMAND,
 ) -> Iterator[TextScore]:
     """Score texts in order; none of them can harm this process.
 
     Args:
         language: a key of SCORERS.
-        texts: samples, windows or files, read as they are needed.
-        shape: "sample" for samples and windows (files joined by file marks, the first and the last
-            one cut), "file" for whole files.
+        texts: the shape and the text of each, read as they are needed.
+        workers: processes that share the work.
         seconds: wall time that one text may take.
         command: starts a worker that calls `serve`.
 
@@ -56,45 +77,68 @@ def score_all(
     """
     if language not in SCORERS:
         raise ScoreError(f"no scorer for language {language!r}; known: {', '.join(SCORERS)}")
-    worker: subprocess.Popen[bytes] | None = None
+    idle = deque(_Worker((*command, language, str(seconds))) for _ in range(workers))
+    busy: deque[_Worker] = deque()
     try:
-        for text in texts:
-            worker = worker or _start(command, language, shape, seconds)
-            answer = _ask(worker, text)
-            if answer is None:
-                yield TextScore(tallies={}, outcome=_outcome(worker))
-                worker = None
-            else:
-                yield answer
+        for shape, text in texts:
+            if not idle:
+                idle.append(busy.popleft())
+                yield idle[0].score()
+            idle[0].give(shape, text)
+            busy.append(idle.popleft())
+        while busy:
+            idle.append(busy.popleft())
+            yield idle[-1].score()
     finally:
-        if worker:
-            worker.kill()
-            worker.communicate()
+        for worker in (*idle, *busy):
+            worker.stop()
 
 
-def _start(
-    command: Sequence[str], language: str, shape: Shape, seconds: float
-) -> subprocess.Popen[bytes]:
+class _Worker:
+    """A process that scores one text at a time; it is started, and after a death again, on demand.
+
+    Args:
+        command: that starts it.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def give(self, shape: Shape, text: str) -> None:
+        """Hand it a text; if it is dead by then, `score` will tell."""
+        self._process = self._process or _start(self._command)
+        assert self._process.stdin
+        message = bytes([SHAPES.index(shape)]) + text.encode("utf-8", "surrogatepass")
+        with suppress(BrokenPipeError):
+            _write(self._process.stdin, message)
+
+    def score(self) -> TextScore:
+        """Wait for the score of that text."""
+        assert self._process
+        assert self._process.stdout
+        reply = _read(self._process.stdout)
+        if reply is not None:
+            return _decode(reply)
+        dead, self._process = self._process, None
+        return TextScore(tallies={}, outcome=_outcome(dead))
+
+    def stop(self) -> None:
+        """End it, whatever it does."""
+        if self._process:
+            self._process.kill()
+            self._process.communicate()
+
+
+def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start a worker where this package can be imported, with one thread for the BLAS library."""
     return subprocess.Popen(
-        [*command, language, shape, str(seconds)],
+        command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parents[1],
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
     )
-
-
-def _ask(worker: subprocess.Popen[bytes], text: str) -> TextScore | None:
-    """The worker's score of one text, None if it died over it."""
-    assert worker.stdin
-    assert worker.stdout
-    try:
-        _write(worker.stdin, text.encode("utf-8", "surrogatepass"))
-    except BrokenPipeError:
-        return None
-    reply = _read(worker.stdout)
-    return None if reply is None else _decode(reply)
 
 
 def _outcome(worker: subprocess.Popen[bytes]) -> Literal["timeout", "crash"]:
@@ -106,20 +150,25 @@ def _outcome(worker: subprocess.Popen[bytes]) -> Literal["timeout", "crash"]:
 
 def serve() -> None:
     """Be a worker: answer texts from standard input until it closes."""
-    language, shape, seconds = sys.argv[-3:]
+    language, seconds = sys.argv[-2:]
     scorer = SCORERS[language]
-    judge = scorer.score if shape == "sample" else scorer.score_file
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     _limit(resource.RLIMIT_AS, MAX_BYTES)
     _limit(resource.RLIMIT_CORE, 0)
-    while (text := _read(sys.stdin.buffer)) is not None:
+    while (message := _read(sys.stdin.buffer)) is not None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         _limit(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime + float(seconds)) + 1)
         signal.setitimer(signal.ITIMER_REAL, float(seconds))
-        score = judge(text.decode("utf-8", "surrogatepass"))
+        score = _judge(scorer, SHAPES[message[0]], message[1:].decode("utf-8", "surrogatepass"))
         signal.setitimer(signal.ITIMER_REAL, 0)
         _write(sys.stdout.buffer, _encode(score))
+
+
+def _judge(scorer: Scorer, shape: Shape, text: str) -> TextScore:
+    if shape == "sample":
+        return scorer.score(text)
+    return scorer.score_file(text, parse_units=shape == "file")
 
 
 def _limit(kind: int, value: int) -> None:

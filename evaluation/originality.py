@@ -2,14 +2,18 @@
 
 Exact: every longest span is found and none is invented. The training text is cut into blocks of
 25 characters; a span of 50 holds at least one of them whole, wherever it begins. Blocks that text
-and sample share form chains, and a chain is extended character by character at its two ends, by
-less than a block: else the next block would have been shared too.
+and sample share form chains, and a chain is extended character by character at its two ends.
+
+A block of blanks would stand in every deep indentation. A span whose whole blocks are all blank has
+less than a block beyond them at either end, so of its 30 characters that are not blank at least
+6 stand behind them: the index holds the block that reaches so far instead.
 
 The price: about 15 bytes a character for the index. A sample takes time in proportion to the
-places its blocks have in the training text: milliseconds, but seconds for one that goes on
-repeating a block the training text is full of.
+places its blocks have in the training text: some 20 ms for 10,000 characters, and up to a second
+for one that goes on repeating a block the training text is full of.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -22,10 +26,14 @@ from modeling.vocab import FILE_MARK
 MIN_LENGTH = 50
 MIN_NOT_BLANK = 30
 BLOCK = MIN_LENGTH // 2
+BEHIND_BLANKS = MIN_NOT_BLANK - (BLOCK - 1)
+"""Characters that are not blank on either side of the blanks, at least."""
 HEADER_FILES = 10
 """Files that must begin alike before their beginning counts as a licence header."""
 NO_CHARACTER = 0x110000
 """Stands around a sample; equal to nothing in the training text."""
+_OFFSET_BITS = 31
+_NOT_BLANK = re.compile(r"\S")
 
 Places = NDArray[np.int64]
 Points = NDArray[np.uint32]
@@ -59,8 +67,11 @@ class CopyIndex:
         self._document_ends = np.cumsum([len(body) + 1 for body in bodies])
         self._points = _points(joined)
         self._ids: dict[str, int] = {}
-        blocks = [self._ids.setdefault(b, len(self._ids)) for b in _blocks(joined, BLOCK)]
-        self._places = np.argsort(blocks, kind="stable") * BLOCK
+        places = list(_indexed_places(joined))
+        blocks = np.array(
+            [self._ids.setdefault(joined[p : p + BLOCK], len(self._ids)) for p in places], np.int64
+        )
+        self._places = np.array(places, np.int64)[np.argsort(blocks, kind="stable")]
         self._begins = np.append(0, np.bincount(blocks, minlength=1).cumsum())
 
     def spans(self, sample: str) -> list[CopiedSpan]:
@@ -79,7 +90,8 @@ class CopyIndex:
         return found
 
     def _spans_of_file(self, file: str, begin: int) -> Iterator[CopiedSpan]:
-        blocks = np.array([self._ids.get(block, -1) for block in _blocks(file, 1)])
+        starts = range(len(file) - BLOCK + 1)
+        blocks = np.array([self._ids.get(file[i : i + BLOCK], -1) for i in starts])
         points = np.append(_points(file), np.uint32(NO_CHARACTER))
         # A chain advances by whole blocks, so its blocks agree in their offset modulo BLOCK:
         # taken one residue at a time, a repetitive sample needs a fraction of the memory.
@@ -96,9 +108,7 @@ class CopyIndex:
 
     def _copies(self, points: Points, blocks: Places, residue: int) -> Spans:
         """Extend every chain of shared blocks with that residue; keep those long enough."""
-        offsets, places = self._shared(blocks, residue)
-        order = np.lexsort((offsets, places - offsets))
-        offsets, places = offsets[order], places[order]
+        offsets, places = _by_chain(*self._shared(blocks, residue))
         follows = (np.diff(offsets) == BLOCK) & (np.diff(places) == BLOCK)
         firsts = np.flatnonzero(np.append(True, ~follows)[: len(offsets)])
         lasts = np.flatnonzero(np.append(~follows, True)[: len(offsets)])
@@ -181,8 +191,24 @@ def _points(text: str) -> Points:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
-def _blocks(text: str, stride: int) -> Iterator[str]:
-    return (text[start : start + BLOCK] for start in range(0, len(text) - BLOCK + 1, stride))
+def _indexed_places(text: str) -> Iterator[int]:
+    """Where the blocks of the index begin in `text`, which ends in a file mark."""
+    blank_until = 0
+    for place in range(0, len(text) - BLOCK + 1, BLOCK):
+        if not text[place : place + BLOCK].isspace():
+            yield place
+        elif place >= blank_until:
+            match = _NOT_BLANK.search(text, place)
+            assert match
+            blank_until = match.start()
+            yield blank_until + BEHIND_BLANKS - BLOCK
+
+
+def _by_chain(offsets: Places, places: Places) -> tuple[Places, Places]:
+    """Sort shared blocks by diagonal, then by offset: one number each sorts ten times as fast."""
+    keys = np.sort((places - offsets) << _OFFSET_BITS | offsets)
+    offsets = keys & ((1 << _OFFSET_BITS) - 1)
+    return offsets, (keys >> _OFFSET_BITS) + offsets
 
 
 def _longest(starts: Places, ends: Places, places: Places) -> Spans:

@@ -19,9 +19,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, NullLocator
 
+from corpora.funnel import FunnelStep
 from evaluation.catalogue import meaning_of
 from evaluation.marking import visible
-from evaluation.results import CurvePoint, FunnelStep, LadderRow, Role, SampleGroup
+from evaluation.results import CurvePoint, LadderRow, Role, SampleGroup
 
 COLOURS = {
     "ink": "#7b828d",
@@ -57,7 +58,10 @@ _STYLE: dict[Any, Any] = {
     "savefig.transparent": True,
     "svg.fonttype": "none",
 }
-_MAX_NAME = 26
+_MAX_NAME, _LONG_NAME = 24, 44
+"""Characters of a row's name: on a phone, and where there is room."""
+_MARGIN = 0.035
+"""Of an axis; so far a dot at 0 stands from the names."""
 _SETTINGS = Lock()
 """matplotlib has one set of settings for all threads."""
 _MEGA = 1e6
@@ -104,6 +108,8 @@ def strip_chart(key: str, groups: Sequence[SampleGroup], width: float = NARROW) 
             axes.plot(metric.value, place, "o", color=colour, ms=5.5, clip_on=False)
         _name_rows(axes, [group.name for group in groups])
         axes.set_xlim(*_limits(key, groups))
+        if meaning_of(key).unit == "units":
+            axes.set_xticks([0, 0.5, 1])
         if meaning_of(key).unit != "number":
             axes.xaxis.set_major_formatter(_PERCENT)
         return figure
@@ -163,8 +169,8 @@ def funnel_chart(steps: Sequence[FunnelStep], width: float = WIDE) -> Figure:
                 va="center",
                 in_layout=False,
             )
-        _name_rows(axes, [step.name for step in steps])
-        axes.set_xlim(0, max(map(sum, zip(left, lost, strict=True))) * (1.38 if roomy else 1.4))
+        _name_rows(axes, [step.reason for step in steps], _LONG_NAME if roomy else _MAX_NAME)
+        axes.set_xlim(0, max(map(sum, zip(left, lost, strict=True))) * (1.7 if roomy else 1.4))
         axes.set_xlabel("MB left; pale: what the rule took")
         return figure
 
@@ -214,10 +220,10 @@ def _canvas(width: float, height: float, grid: Literal["x", "y"] = "x") -> tuple
     return figure, axes
 
 
-def _name_rows(axes: Axes, names: Sequence[str]) -> None:
+def _name_rows(axes: Axes, names: Sequence[str], longest: int = _MAX_NAME) -> None:
     """Label rows from top to bottom; a long name must not push the chart away."""
     shown = [visible(name) for name in names]
-    labels = [name if len(name) <= _MAX_NAME else name[:_MAX_NAME] + "\u2026" for name in shown]
+    labels = [name if len(name) <= longest else name[:longest] + "\u2026" for name in shown]
     axes.set_yticks(range(len(names)), labels)
     axes.set_ylim(len(names) - 0.5, -0.5)
 
@@ -235,12 +241,13 @@ def _gain(row: LadderRow, rows: Sequence[LadderRow], *, brief: bool) -> str:
 
 
 def _limits(key: str, groups: Sequence[SampleGroup]) -> tuple[float, float]:
-    """An axis from 0 that holds every value; shares of units always end at 100 %."""
+    """An axis from just below 0 that holds every value; shares of units always end at 100 %."""
     metrics = [group.metrics[key] for group in groups if key in group.metrics]
     tops = [high for m in metrics for high in (m.value or 0.0, *(m.interval or ()))]
     if meaning_of(key).unit == "units":
-        return 0.0, 1.0
-    return 0.0, max(tops, default=0.0) * 1.06 or 1.0
+        return -_MARGIN, 1.0
+    top = max(tops, default=0.0) * 1.06 or 1.0
+    return -_MARGIN * top, top
 
 
 def _sweep_panel(axes: Axes, key: str, groups: Sequence[SampleGroup]) -> None:

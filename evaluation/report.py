@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from evaluation import catalogue, compare, marking, plots, view
 from evaluation.results import Evaluation, ShownSample
 
-SCHEMA = "charmill-report/1"
+SCHEMA = "charmill-report/2"
 MAX_HTML_BYTES = 3_000_000
 MAX_MARKDOWN_BYTES = 500_000
 _HTML_CHARACTERS = (20_000, 10_000, 5_000, 2_000, 500, 0)
@@ -161,7 +161,7 @@ def environment(template: str) -> Environment:
         finalize=_for_html if template.endswith(".html.j2") else _for_markdown,
     )
     figures = (view.bits, view.share, view.count, view.amount)
-    worded = (*figures, view.megabytes, view.duration, view.outcomes)
+    worded = (*figures, view.megabytes, view.duration, view.moment, view.outcomes)
     environment.filters.update({function.__name__: function for function in worded})
     environment.filters["fenced"] = _fenced
     asked = (catalogue.meaning_of, catalogue.value_text, catalogue.interval_text)

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from corpora.funnel import FunnelStep
+
 Role = Literal["model", "floor", "control"]
 
 
@@ -104,17 +106,6 @@ class CurvePoint:
     seconds: float
     train_bits: float | None
     validation_bits: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunnelStep:
-    """What is left of the source after one rule, and what the rule took away."""
-
-    name: str
-    files_left: int
-    bytes_left: int
-    files_dropped: int
-    bytes_dropped: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

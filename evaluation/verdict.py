@@ -4,14 +4,18 @@ from collections.abc import Iterator, Sequence
 
 from evaluation.catalogue import FEW_UNITS, meaning_of, value_text
 from evaluation.ladder import best_ngram, model_row
-from evaluation.results import LadderRow, Metric, SampleGroup
+from evaluation.results import LadderRow, Metric, Recommendation, SampleGroup
 
 LOW_CONTROL = 0.9
 FEW_FILES = 10
 
 
 def verdict(
-    title: str, ladder: Sequence[LadderRow], groups: Sequence[SampleGroup], headline: str | None
+    title: str,
+    ladder: Sequence[LadderRow],
+    groups: Sequence[SampleGroup],
+    headline: str | None,
+    recommended: Recommendation | None = None,
 ) -> str:
     """Say how good the model is, and compared with what."""
     model, rival = model_row(ladder), best_ngram(ladder)
@@ -22,24 +26,43 @@ def verdict(
         f"character, {abs(difference):.3f} {sense} than the best n-gram "
         f"({rival.name}, {rival.bits_per_char:.3f})"
     )
-    return f"{sentence}{_validity(groups, headline)}."
+    return f"{sentence}{_validity(groups, headline, recommended)}."
 
 
-def _validity(groups: Sequence[SampleGroup], headline: str | None) -> str:
-    """The headline metric at its best temperature, between floor and control."""
+def _validity(
+    groups: Sequence[SampleGroup], headline: str | None, recommended: Recommendation | None
+) -> str:
+    """The headline metric at one temperature, between floor and control."""
     if headline is None:
         return ""
     label = meaning_of(headline).label.lower()
-    best = best_temperature(groups, headline)
-    if best is None:
+    quoted = headline_group(groups, headline, recommended)
+    if quoted is None:
         return f"; its samples hold nothing that {label} could be counted on"
-    group, metric = best
+    group, metric = quoted
     by_role = {g.role: g.metrics.get(headline) for g in groups if g.role != "model"}
     return (
         f"; {label}: {value_text(headline, metric)} at temperature {group.temperature:g} "
         f"(n-gram samples {value_text(headline, by_role.get('floor'))}, "
         f"real text {value_text(headline, by_role.get('control'))})"
     )
+
+
+def headline_group(
+    groups: Sequence[SampleGroup], headline: str | None, recommended: Recommendation | None
+) -> tuple[SampleGroup, Metric] | None:
+    """The samples whose headline metric stands for the model: one temperature in every text.
+
+    Those at the recommended temperature; the best ones where none is recommended, or where nothing
+    could be counted there.
+    """
+    if headline and recommended:
+        for group in groups:
+            metric = group.metrics.get(headline)
+            is_it = group.role == "model" and group.temperature == recommended.temperature
+            if is_it and metric and metric.value is not None:
+                return group, metric
+    return best_temperature(groups, headline)
 
 
 def best_temperature(

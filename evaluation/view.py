@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.catalogue import MEANINGS, meaning_of
+from evaluation.catalogue import MEANINGS, meaning_of, value_text
 from evaluation.results import Evaluation, LadderRow, PreviousRun, Role, SampleGroup
 from evaluation.statistics import position
+from evaluation.verdict import best_temperature
 
 MAX_HISTORY = 20
 """Rows of the history table; older runs have reports of their own."""
@@ -49,6 +50,17 @@ class View:
         return next(row for row in self.report.ladder if row.kind == "model")
 
     @property
+    def train_note(self) -> str:
+        """What the model needs for text that it was trained on, empty if that was not scored."""
+        train = self.model.train_bits_per_char
+        if train is None:
+            return ""
+        return (
+            f"On text that it was trained on, the LSTM needs {bits(train)} bits per character; far "
+            "fewer there than on held-out files would mean that it has learned the text by heart."
+        )
+
+    @property
     def static_rows(self) -> list[LadderRow]:
         """The rows of the ladder that compare with the model, the model among them."""
         return [row for row in self.report.ladder if row.kind != "adaptive"]
@@ -64,11 +76,27 @@ class View:
         found = self.report.recommended
         if found is None:
             return ""
-        names = ", ".join(meaning_of(key).label.lower() for key in found.metrics)
+        *others, last = (meaning_of(key).label.lower() for key in found.metrics)
+        names = f"{', '.join(others)} and {last}" if others else last
+        certainty = (
+            f"the choice is the same in {share(found.share)} of the resamples of the texts"
+            if found.low == found.high
+            else f"95 % of the resamples of the texts choose {found.low:g} to {found.high:g}"
+        )
         return (
-            f"Recommended temperature: {found.temperature:g}, where the samples are most like real "
-            f"text ({names}); 95 % interval {found.low:g} to {found.high:g} among the temperatures "
-            f"tried, chosen in {share(found.share)} of the resamples."
+            f"Sample at temperature {found.temperature:g}: of those tried, it gives the samples "
+            f"most like real text in {names}; {certainty}.{self._best_elsewhere()}"
+        )
+
+    def _best_elsewhere(self) -> str:
+        """Say where the headline metric is higher than at the recommended temperature."""
+        key, found = self.report.headline, self.report.recommended
+        best = best_temperature(self.report.groups, key)
+        if key is None or found is None or best is None or best[0].temperature == found.temperature:
+            return ""
+        return (
+            f" {meaning_of(key).label} taken alone would be highest at {best[0].temperature:g} "
+            f"({value_text(key, best[1])})."
         )
 
     @property
@@ -139,6 +167,11 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def moment(stamp: str) -> str:
+    """Word an ISO 8601 time to the minute, with its zone: "2026-11-22 17:01 +00:00"."""
+    return f"{stamp[:10]} {stamp[11:16]} {stamp[19:]}".strip()
 
 
 def outcomes(found: Mapping[str, int]) -> str:

@@ -12,9 +12,10 @@ from flows.stage import Stage, Workplace
 from flows.wording import duration
 
 if TYPE_CHECKING:
+    from corpora.funnel import FunnelStep
     from corpora.summary import CorpusSummary
     from evaluation.assess import Findings, Material
-    from evaluation.results import Comparison, Evaluation, FunnelStep, PreviousRun
+    from evaluation.results import Comparison, Evaluation, PreviousRun
 
 UPSTREAM: tuple[StageName, ...] = ("fetch", "corpus", "train", "sample")
 
@@ -102,7 +103,7 @@ def _evaluation(place: Workplace, findings: "Findings") -> "Evaluation":
             )
             for point in read_metrics(place.inputs["train"])
         ],
-        funnel=list(_funnel(summary.seen, summary.funnel)),
+        funnel=[_source(summary), *summary.funnel],
         licenses=summary.licenses,
         split={name: (size.documents, size.characters) for name, size in summary.splits.items()},
         notes=list(_notes(summary)),
@@ -120,21 +121,14 @@ def _manifests(place: Workplace) -> dict[str, Manifest]:
     return {name: Manifest.load(place.inputs[name]) for name in UPSTREAM}
 
 
-def _funnel(seen: tuple[int, int], rows: Any) -> "Iterator[FunnelStep]":
-    from evaluation.results import FunnelStep
+def _source(summary: "CorpusSummary") -> "FunnelStep":
+    """The head of the funnel: what there was before any rule."""
+    from corpora.funnel import FunnelStep
 
-    files, size = seen
-    yield FunnelStep(
-        name="in the source", files_left=files, bytes_left=size, files_dropped=0, bytes_dropped=0
+    files, size = summary.seen
+    return FunnelStep(
+        reason="in the source", files_left=files, bytes_left=size, files_dropped=0, bytes_dropped=0
     )
-    for row in rows:
-        yield FunnelStep(
-            name=row.reason,
-            files_left=row.files_left,
-            bytes_left=row.bytes_left,
-            files_dropped=row.files_dropped,
-            bytes_dropped=row.bytes_dropped,
-        )
 
 
 def _notes(summary: "CorpusSummary") -> Iterator[str]:
@@ -227,22 +221,22 @@ def _change(place: Workplace, findings: "Findings") -> "Comparison | None":
 
 
 def _headline_summary(findings: "Findings") -> dict[str, Any]:
-    """The headline metric at its best temperature; all None where there is none."""
+    """The headline metric at the temperature of the verdict; all None where there is none."""
     from dataclasses import asdict
 
-    from evaluation.verdict import best_temperature
+    from evaluation.verdict import headline_group
 
-    best = best_temperature(findings.groups, findings.headline)
+    quoted = headline_group(findings.groups, findings.headline, findings.recommended)
     return {
-        "headline_value": best[1].value if best else None,
-        "headline_metric": asdict(best[1]) if best else None,
-        "headline_temperature": best[0].temperature if best else None,
+        "headline_value": quoted[1].value if quoted else None,
+        "headline_metric": asdict(quoted[1]) if quoted else None,
+        "headline_temperature": quoted[0].temperature if quoted else None,
     }
 
 
 EVALUATE = Stage(
     name="evaluate",
-    version=3,
+    version=4,
     inputs=UPSTREAM,
     parameters=_parameters,
     work=_work,

@@ -28,8 +28,13 @@ class Scorer(Protocol):
         """Judge a sample or window: files joined by file marks, the first and the last one cut."""
         ...
 
-    def score_file(self, text: str) -> TextScore:
-        """Judge one whole file."""
+    def score_file(self, text: str, *, parse_units: bool = True) -> TextScore:
+        """Judge one whole file.
+
+        Args:
+            text: of the file.
+            parse_units: ask a grammar for its second opinion of every unit, where there is one.
+        """
         ...
 
 

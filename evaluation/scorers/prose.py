@@ -17,8 +17,8 @@ class ProseScorer:
         """Accept any sample."""
         return TextScore(tallies={})
 
-    def score_file(self, text: str) -> TextScore:
-        """Accept any file."""
+    def score_file(self, text: str, *, parse_units: bool = True) -> TextScore:
+        """Accept any file; there are no units to parse."""
         return self.score(text)
 
 

@@ -38,8 +38,8 @@ class PythonScorer:
         rate, _ = _parse_rate(whole_sample, MAX_FILE)
         return _score(list(files(text)), {"whole_sample_parse": rate})
 
-    def score_file(self, text: str) -> TextScore:
-        """Judge one whole file."""
+    def score_file(self, text: str, *, parse_units: bool = True) -> TextScore:
+        """Judge one whole file; `ast.parse` is the only opinion, so it is always asked."""
         return _score([Piece(offset=0, text=text)], {})
 
 

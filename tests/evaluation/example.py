@@ -3,11 +3,11 @@
 import dataclasses
 import random
 
+from corpora.funnel import FunnelStep
 from evaluation.results import (
     CopiedSpan,
     CurvePoint,
     Evaluation,
-    FunnelStep,
     LadderRow,
     Mark,
     Metric,
@@ -212,7 +212,7 @@ def _funnel() -> list[FunnelStep]:
     before = [steps[0], *steps[:-1]]
     return [
         FunnelStep(
-            name=name,
+            reason=name,
             files_left=files,
             bytes_left=size,
             files_dropped=files_before - files,

@@ -1,6 +1,9 @@
 import random
+from itertools import groupby
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evaluation.diversity import NGRAM_LENGTH, diversity
 from evaluation.results import Tally
@@ -63,6 +66,15 @@ def test_blank_text_has_no_lines_to_repeat():
 
 def test_text_shorter_than_an_ngram_has_none():
     assert diversity("x" * (NGRAM_LENGTH - 1))["distinct_ngrams"] == Tally(0, 0)
+
+
+@given(st.text(st.sampled_from("ab\n\u4e2d\ud800\U0001f600"), max_size=80))
+def test_ngrams_and_runs_are_those_of_the_slow_reference(text):
+    found = diversity(text)
+    ngrams = [text[i : i + NGRAM_LENGTH] for i in range(len(text) - NGRAM_LENGTH + 1)]
+    runs = [len(list(run)) for _, run in groupby(text)]
+    assert found["distinct_ngrams"] == Tally(len(set(ngrams)), len(ngrams))
+    assert found["longest_run"] == Tally(max(runs, default=0), min(len(text), 1))
 
 
 def test_ngrams_are_counted_at_every_offset():

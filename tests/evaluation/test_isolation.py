@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.errors import ScoreError
-from evaluation.isolation import score_all
+from evaluation.isolation import Shape, score_all, score_each
 from evaluation.results import Tally
 from evaluation.scorers import SCORERS
 
@@ -52,6 +52,24 @@ def test_a_worker_says_what_the_scorer_says(language):
     assert list(score_all(language, texts)) == [scorer.score(text) for text in texts]
     files = score_all(language, texts, shape="file")
     assert list(files) == [scorer.score_file(text) for text in texts]
+
+
+def test_two_workers_share_the_texts_and_the_scores_keep_their_order():
+    words = ("a", "b", "segfault", "c", "d", "raise", "e")
+    texts: list[tuple[Shape, str]] = [("sample", text) for text in words]
+    found = list(score_each("prose", texts, workers=2, command=COMMAND))
+    assert [s.outcome for s in found] == ["ok", "ok", "crash", "ok", "ok", "crash", "ok"]
+    pids = [s.tallies["pid"].amount for s in found if s.outcome == "ok"]
+    assert pids[0] != pids[1]
+    assert pids[1] == pids[2]
+    assert pids[3] not in pids[:3]
+
+
+def test_a_file_can_be_scored_without_the_opinion_of_a_grammar():
+    text = "int f(void)\n{\n    return 1;\n}\n"
+    parsed, unparsed = score_each("c", [("file", text), ("file unparsed", text)])
+    assert parsed.tallies["unit_parse_rate"] == Tally(1, 1)
+    assert parsed.tallies.keys() - unparsed.tallies.keys() == {"unit_parse_rate"}
 
 
 @pytest.mark.parametrize("hang", ["sleep", "spin"])

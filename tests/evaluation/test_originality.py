@@ -120,6 +120,16 @@ def test_mostly_blank_spans_do_not_count():
     assert index_of([f"y{padded}"]).spans(f"y{padded}")
 
 
+@pytest.mark.parametrize("before", [6, 15, 24])
+@pytest.mark.parametrize("shift", range(BLOCK))
+def test_a_copy_whose_whole_blocks_are_all_blank_is_found(before, shift):
+    letters = "abcdefghijklmnopqrstuvwxyzABCD"
+    copy = f"{letters[:before]}{' ' * 100}{letters[before:]}"
+    assert len(letters) == MIN_NOT_BLANK
+    spans = found_spans([f"{'@' * shift}{copy}@"], f"#{copy}#")
+    assert spans == [(1, 1 + len(copy), 0)]
+
+
 def test_overlapping_copies_of_two_files_are_both_named():
     texts = [PROSE[:90], PROSE[35:]]
     assert found_spans(texts, PROSE) == [(0, 90, 0), (35, len(PROSE), 1)]

@@ -83,7 +83,7 @@ def test_texts_that_look_like_nothing_survive_the_round_trip(tmp_path):
 
 def test_json_names_its_schema_holds_no_end_tag_and_keeps_a_record_a_line(written):
     text = (written / "report.json").read_text(encoding="utf-8")
-    assert json.loads(text)["schema"] == "charmill-report/1"
+    assert json.loads(text)["schema"] == "charmill-report/2"
     assert "</" not in text
     assert "<\\/script>" in text
     assert sum(line.startswith('{"characters": ') for line in text.splitlines()) == 200
@@ -101,9 +101,9 @@ def test_a_figure_that_is_not_finite_is_refused_before_anything_is_written(tmp_p
     ("text", "complaint"),
     [
         ("{", "not JSON"),
-        ("[]", "unknown report schema None; known: charmill-report/1"),
+        ("[]", "unknown report schema None; known: charmill-report/2"),
         ('{"schema": "charmill-report/9"}', "unknown report schema 'charmill-report/9'"),
-        ('{"schema": "charmill-report/1"}', "dataset: "),
+        ('{"schema": "charmill-report/2"}', "dataset: "),
     ],
 )
 def test_a_file_that_is_no_report_is_refused_in_one_line(tmp_path, text, complaint):
@@ -166,7 +166,7 @@ def test_hostile_text_is_text_in_every_field_of_the_page():
             )
             for group in base.groups
         ],
-        funnel=[dataclasses.replace(step, name=HOSTILE) for step in base.funnel],
+        funnel=[dataclasses.replace(step, reason=HOSTILE) for step in base.funnel],
         history=[dataclasses.replace(run, key=HOSTILE, preset=HOSTILE) for run in base.history],
     )  # fmt: skip
     pages = report.html(evaluation), report.markdown(evaluation)
@@ -183,7 +183,7 @@ def test_few_units_are_counted_and_none_is_not_available(page, markdown_page):
         assert "7 of 9" in text
         assert "77.8 %" not in text
         assert "n/a" in text
-        figures = text[: text.index("of fixed seeds, uncurated")]
+        figures = text[: text.index("of fixed seeds, not selected")]
         assert not re.search(r"\b(nan|None)\b", re.sub(r"<svg.*?</svg>", "", figures, flags=re.S))
 
 

@@ -68,5 +68,5 @@ def test_the_report_says_which_temperature_and_how_sure():
     found = recommended([*texts("model", 0.3, 9, 5), *texts("model", 0.8, 7, 44), *CONTROL], KEY)
     evaluation = example_evaluation(recommended=found)
     for page in (html(evaluation), markdown(evaluation)):
-        assert "Recommended temperature: 0.8, where" in page
+        assert "Sample at temperature 0.8: of those tried," in page
     assert "Recommended" not in html(example_evaluation())

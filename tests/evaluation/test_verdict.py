@@ -4,8 +4,8 @@ import pytest
 from evaluation.groups import windows
 from evaluation.ladder import HeldOut, baseline_rows, best_ngram
 from evaluation.ngram import NgramCounts
-from evaluation.results import LadderRow, Metric, SampleGroup
-from evaluation.verdict import best_temperature, threats, verdict
+from evaluation.results import LadderRow, Metric, Recommendation, SampleGroup
+from evaluation.verdict import best_temperature, headline_group, threats, verdict
 from modeling.vocab import FILE_MARK, Vocabulary
 
 KEY = "function_parse_rate"
@@ -49,6 +49,25 @@ def test_the_verdict_compares_with_the_best_ngram_and_says_which_way(bits, words
     sentence = verdict("Mine", ladder(bits), GROUPS, KEY)
     assert f"{words} than the best n-gram (Kneser-Ney 8, 1.500)" in sentence
     assert "30.0 % at temperature 0.8 (n-gram samples 1.0 %, real text 99.0 %)" in sentence
+
+
+def at(temperature):
+    return Recommendation(
+        temperature=temperature, low=temperature, high=temperature, share=1.0, metrics=(KEY,)
+    )
+
+
+def test_the_verdict_speaks_of_the_recommended_temperature():
+    sentence = verdict("Mine", ladder(1.4), GROUPS, KEY, at(1.0))
+    assert "20.0 % at temperature 1 (n-gram" in sentence
+    assert "0.8" not in sentence
+
+
+def test_where_nothing_is_counted_at_the_recommended_temperature_the_best_one_is_quoted():
+    groups = [*GROUPS, group("model", 1.2, None, 0)]
+    quoted = headline_group(groups, KEY, at(1.2))
+    assert quoted is not None
+    assert quoted[0].temperature == 0.8
 
 
 def test_a_temperature_with_few_units_is_not_the_best_one():
