@@ -44,8 +44,9 @@ class Forecast:
     @property
     def epochs(self) -> float | None:
         """How often the whole training text is read, None if that is not known."""
-        known = self.characters is not None and self.corpus_characters
-        return self.characters / self.corpus_characters if known else None
+        if self.characters is None or not self.corpus_characters:
+            return None
+        return self.characters / self.corpus_characters
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON says it."""
