@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from prefect.artifacts import create_markdown_artifact
 
+from evaluation.index import IndexRow
 from flows.layout import Layout
 from flows.manifest import Manifest
 from flows.plan import Decision, Plan
@@ -105,38 +106,27 @@ def shortened(text: str, whole: Path) -> str:
     return f"{kept}\n\n*Cut here: the whole report is {whole}*\n"
 
 
-def publish_index(layout: Layout, datasets: Iterable[str]) -> None:
+def publish_index(rows: Iterable[IndexRow]) -> None:
     """Show the newest report of every dataset."""
     create_markdown_artifact(
         key=INDEX,
-        markdown=index_markdown(layout, datasets),
+        markdown=index_markdown(rows),
         description="the newest report of every dataset",
     )
 
 
-def index_markdown(layout: Layout, datasets: Iterable[str]) -> str:
-    """The newest report of every dataset; what cannot be read says so and hides no other."""
-    rows = [_index_row(layout, dataset) for dataset in datasets]
-    return "# Reports\n\n" + _table(
-        ("dataset", "made", "bits/character", "gain over n-gram", "verdict"), rows
-    )
+def index_markdown(rows: Iterable[IndexRow]) -> str:
+    """The rows of the index as a table."""
+    headers = ("dataset", "state", "made", "bits/character", "gain over n-gram", "verdict")
+    return "# Reports\n\n" + _table(headers, map(_index_cells, rows))
 
 
-def _index_row(layout: Layout, dataset: str) -> tuple[str, ...]:
-    try:
-        manifest = newest_report(layout, dataset)
-    except ValueError as error:
-        return dataset, "", "", "", str(error)
-    if manifest is None:
-        return dataset, "", "", "", "no report yet"
-    made = manifest.summary
-    return (
-        f"[{dataset}]({address(f'report-{dataset}')})",
-        _minute(manifest),
-        f"{made['bits_per_char']:.3f}",
-        f"{made['gain_over_ngram']:+.3f}",
-        made["verdict"],
-    )
+def _index_cells(row: IndexRow) -> tuple[str, ...]:
+    name = f"[{row.dataset}]({address(f'report-{row.dataset}')})" if row.link else row.dataset
+    words = "; ".join((row.verdict or "no report yet", *row.notes))
+    gain = "" if row.gain is None else f"{row.gain:+.3f}"
+    bits = "" if row.bits is None else f"{row.bits:.3f}"
+    return name, row.state, row.created or "", bits, gain, words
 
 
 def newest_report(layout: Layout, dataset: str) -> Manifest | None:
@@ -176,7 +166,3 @@ def _cell(text: str) -> str:
 
 def _mb(size: int) -> str:
     return f"{size / 1e6:,.2f}"
-
-
-def _minute(manifest: Manifest) -> str:
-    return manifest.created[:16].replace("T", " ")

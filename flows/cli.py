@@ -31,6 +31,10 @@ Settings by environment:
 
   CHARMILL_DEVICE      auto, cpu, cuda, cuda:N or mps (default: auto)
 
+  CHARMILL_PROCESSES   processes that train together, one for each GPU (default: 1)
+
+  CHARMILL_REMOTE      where finished stages are shared, as s3://bucket/prefix (default: nowhere)
+
   CHARMILL_TENSORBOARD folder for TensorBoard event files (default: none are written)
 
   CHARMILL_YOUTUBE_KEY, or CHARMILL_YOUTUBE_KEY_FILE (mode 0600)   for YouTube
@@ -126,8 +130,8 @@ def run(
     """
     from flows.layout import Layout
     from flows.plan import make_plan
-    from flows.stage import check_space
-    from flows.terminal import err, show_plan, show_result
+    from flows.running import run_what_is_not_current
+    from flows.terminal import show_plan
 
     options = Options(
         preset=preset,
@@ -139,20 +143,12 @@ def run(
         allow_stale=allow_stale,
     )
     settings = Settings()
-    layout = Layout(settings.artifacts_root)
-    options = pinned(options, layout)
-    plan = make_plan(prepare(dataset, options, settings.dataset_folders), options, layout)
-    show_plan(plan)
     if plan_only:
-        return
-    if plan.is_current:
-        for decision in plan.decisions:
-            layout.point_latest(decision.stage, dataset, decision.key)
-        err.print("Everything is current: nothing to run.")
+        layout = Layout(settings.artifacts_root)
+        options = pinned(options, layout)
+        show_plan(make_plan(prepare(dataset, options, settings.dataset_folders), options, layout))
     else:
-        check_space(layout)
-        _run_flow(dataset, options, settings)
-    show_result(layout, dataset, only or "evaluate")
+        run_what_is_not_current(dataset, options, settings)
 
 
 @app.command()
@@ -219,24 +215,6 @@ def serve(
     from flows.serve import serve_all
 
     serve_all(Settings(), port, host=host, server_url=server_url)
-
-
-def _run_flow(dataset: str, options: Options, settings: Settings) -> None:
-    """Run the pipeline in this process, with an embedded Prefect."""
-    from flows.prefect_home import embed
-    from flows.progress import reporting
-    from flows.terminal import TerminalReporter, err
-
-    err.print("[dim]starting Prefect ...[/]")
-    embed(settings)
-    from flows.pipeline import pipeline
-
-    reporter = TerminalReporter()
-    try:
-        with reporting(reporter):
-            pipeline(dataset, options)
-    finally:
-        reporter.close()
 
 
 def main() -> None:

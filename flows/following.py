@@ -19,9 +19,11 @@ from prefect.exceptions import Abort, TerminationSignal
 from prefect.runtime import deployment
 from prefect.tasks import exponential_backoff
 
-from corpora.spec import dataset_files
+from corpora.errors import SourceError
 from flows.artifacts import publish_corpus, publish_index, publish_plan, publish_report
 from flows.computing import device_of
+from flows.failure import noting
+from flows.index import datasets, index_row, renewing_index
 from flows.initial import pinned
 from flows.layout import Layout
 from flows.limits import FIRST_PAUSE_SECONDS, JITTER, RETRIES, training_slot, worth_a_retry
@@ -33,6 +35,7 @@ from flows.progress import current_reporter
 from flows.run import Options, StageName, prepare
 from flows.run_reporter import RunReporter
 from flows.settings import Settings
+from flows.sharing import exchange, send_finished
 from flows.signals import end_with_parent, end_within
 from flows.stage import check_space, execute
 from flows.stages import STAGES
@@ -62,9 +65,11 @@ def follow(dataset: str, options: Options, *, plan_only: bool) -> Any:
     if deployment.get_id() is not None:
         end_within(STOP_SECONDS)
         end_with_parent()
-    with _cancelled_as_asked():
-        layout = Layout(Settings().artifacts_root)
+    layout = Layout(Settings().artifacts_root)
+    with _cancelled_as_asked(), renewing_index(layout):
         options = _less_what_was_forced(dataset, pinned(options, layout), layout)
+        if Settings().remote and not plan_only:
+            share_task(dataset, options)
         plan = plan_task(dataset, options)
         publish_plan(plan)
         return None if plan_only else _do(plan, options, layout)
@@ -86,12 +91,23 @@ def _do(plan: Plan, options: Options, layout: Layout) -> Any:
     return keys[last.stage]
 
 
+@task(name="share", task_run_name="share {dataset}", **PERSISTENT)
+def share_task(dataset: str, options: Options) -> None:
+    """Fetch what other machines have finished, and send what they do not have."""
+    settings = Settings()
+    run = prepare(dataset, options, settings.dataset_folders)
+    with noting(Layout(settings.artifacts_root), "fetch", dataset):
+        exchange(run, options, settings)
+
+
 @task(name="plan", task_run_name="plan {dataset}", timeout_seconds=PLAN_SECONDS, **PERSISTENT)
 def plan_task(dataset: str, options: Options) -> Plan:
     """Decide about every stage; the source may have to be asked what it holds."""
     settings = Settings()
     run = prepare(dataset, options, settings.dataset_folders)
-    return make_plan(run, options, Layout(settings.artifacts_root))
+    layout = Layout(settings.artifacts_root)
+    with noting(layout, "fetch", dataset, SourceError):
+        return make_plan(run, options, layout)
 
 
 @task(name="stage", task_run_name="{name} {dataset}", **PERSISTENT)
@@ -101,19 +117,21 @@ def stage_task(
     """Run one stage on `inputs`; give its key."""
     settings = Settings()
     run = prepare(dataset, options, settings.dataset_folders)
-    device = str(device_of(settings.device)) if name == "train" else None
-    with training_slot(device) if device else nullcontext():
-        manifest = execute(
-            BY_NAME[name],
-            run,
-            inputs,
-            settings=settings,
-            reporter=current_reporter() or RunReporter(dataset),
-            force=options.force,
-        )
+    layout = Layout(settings.artifacts_root)
+    with noting(layout, name, dataset):
+        device = str(device_of(settings.device)) if name == "train" else None
+        with training_slot(device) if device else nullcontext():
+            manifest = execute(
+                BY_NAME[name],
+                run,
+                inputs,
+                settings=settings,
+                reporter=current_reporter() or RunReporter(dataset),
+                force=options.force,
+            )
+    send_finished(run, name, manifest.key, settings)
     if name == "corpus":
-        folder = Layout(settings.artifacts_root).published("corpus", dataset, manifest.key)
-        publish_corpus(dataset, folder)
+        publish_corpus(dataset, layout.published("corpus", dataset, manifest.key))
     return manifest.key
 
 
@@ -123,7 +141,7 @@ def _publish(layout: Layout, dataset: str, key: str) -> Any:
 
     folder = layout.published("evaluate", dataset, key)
     publish_report(dataset, folder)
-    publish_index(layout, dataset_files(Settings().dataset_folders))
+    publish_index(index_row(layout, name) for name in datasets(layout))
     renew_description(layout, dataset)
     news = tell(dataset, folder)
     return closing_state(news, key)

@@ -1,12 +1,14 @@
 """The index of all reports, `<root>/index.html`, made anew from what stands under the root.
 
-One dataset that cannot be read takes a row of its own and blocks no other. What stands there tells
-of a failure by what it left: a work folder that is younger than the last report and that no
-process holds the lock of.
+One dataset that cannot be read takes a row of its own and blocks no other. A failure is told by its
+record; a run that was killed left none, but a work folder that is younger than the last report and
+that no process holds the lock of.
 """
 
+import logging
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,34 @@ from filelock import FileLock, Timeout
 
 from evaluation.index import IndexRow, State, index_page
 from evaluation.results import Metric
+from flows.failure import failures
 from flows.layout import MANIFEST, Layout
 from flows.manifest import Manifest
 from flows.run import STAGE_NAMES, StageName
 
+logger = logging.getLogger(__name__)
 INDEX = "index.html"
+
+
+@contextmanager
+def renewing_index(layout: Layout) -> Iterator[None]:
+    """Write the index when the block ends, well or not; an index that cannot be written is logged.
+
+    A wish to stop leaves at once: nothing may come between it and the end of the process.
+    """
+    try:
+        yield
+    except Exception:
+        _renew(layout)
+        raise
+    _renew(layout)
+
+
+def _renew(layout: Layout) -> None:
+    try:
+        write_index(layout)
+    except OSError as error:
+        logger.warning("the index was not renewed: %s", error)
 
 
 def write_index(layout: Layout) -> Path:
@@ -53,7 +78,11 @@ def index_row(layout: Layout, dataset: str) -> IndexRow:
 def _row(layout: Layout, dataset: str) -> IndexRow:
     key = layout.latest_key("evaluate", dataset)
     made = Manifest.load(layout.published("evaluate", dataset, key)) if key else None
-    running, failed = _unfinished(layout, dataset, key)
+    told = failures(layout, dataset)
+    at_work, left = _unfinished(layout, dataset, key)
+    silent = left - {one.stage for one in told}
+    failed = [*(one.words for one in told), *_notes("was begun and did not end", silent)]
+    running = _notes("is running", at_work)
     notes = [*failed, *(_warnings(layout, made) if made else ()), *running]
     state: State = "failed" if failed else "running" if running else "warned" if notes else "good"
     report = _report(dataset, made) if made else {}
@@ -75,18 +104,24 @@ def _report(dataset: str, made: Manifest) -> dict[str, Any]:
     }
 
 
-def _unfinished(layout: Layout, dataset: str, key: str | None) -> tuple[list[str], list[str]]:
+def _notes(words: str, stages: set[StageName]) -> list[str]:
+    return [f"{stage} {words}" for stage in STAGE_NAMES if stage in stages]
+
+
+def _unfinished(
+    layout: Layout, dataset: str, key: str | None
+) -> tuple[set[StageName], set[StageName]]:
     """Stages at work now, and stages that were begun after the last report and did not end."""
     report = layout.published("evaluate", dataset, key) / MANIFEST if key else None
     since = report.stat().st_mtime if report else 0.0
-    running, failed = [], []
+    running, left = set(), set()
     for stage in STAGE_NAMES:
         for folder in layout.shelf(stage, dataset).glob(".work-*"):
             if _is_held(layout, stage, dataset, folder.name.removeprefix(".work-")):
-                running.append(f"{stage} is running")
+                running.add(stage)
             elif _touched(folder) > since:
-                failed.append(f"{stage} was begun and did not end")
-    return sorted(set(running)), sorted(set(failed))
+                left.add(stage)
+    return running, left
 
 
 def _touched(folder: Path) -> float:

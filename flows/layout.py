@@ -3,6 +3,7 @@
 <root>/<stage>/<dataset>/<key>/        a finished stage; never written to again
 <root>/<stage>/<dataset>/latest        link to the key that was made or reused last
 <root>/<stage>/<dataset>/.work-<key>/  a stage at work, or what a killed one left
+<root>/<stage>/<dataset>/.failed       why the last attempt failed, until the next success
 <root>/.locks/                         one lock per key
 <root>/.prefect/                       Prefect's home: its database and settings
 """
@@ -37,6 +38,10 @@ class Layout:
         """The lock that a run holds while it is made."""
         return self.root / ".locks" / f"{stage}-{dataset}-{key}.lock"
 
+    def failure(self, stage: str, dataset: str) -> Path:
+        """Why the last attempt at a stage failed; not there after a success."""
+        return self.shelf(stage, dataset) / ".failed"
+
     @property
     def prefect_home(self) -> Path:
         """Prefect's home."""
@@ -53,7 +58,8 @@ class Layout:
         return key if key and self.is_published(stage, dataset, key) else None
 
     def point_latest(self, stage: str, dataset: str, key: str) -> None:
-        """Let `latest` point at `key`, in one step."""
+        """Let `latest` point at `key`, in one step: what failed before has succeeded now."""
+        self.failure(stage, dataset).unlink(missing_ok=True)
         if self.latest_key(stage, dataset) == key:
             return
         link = self.shelf(stage, dataset) / LATEST

@@ -35,15 +35,15 @@ TRANSIENT_WORDS = re.compile(
 def training_slot(device: str) -> Iterator[None]:
     """Wait for the device, and hold it while the block runs.
 
-    Only where a server knows of other runs: on the command line, whoever types is the limit.
+    Only in a run of a deployment: on the command line, whoever types is the limit.
 
     Args:
         device: as `torch.device` says it: "cpu", "cuda:0".
     """
     from prefect.concurrency.sync import concurrency
-    from prefect.settings import get_current_settings
+    from prefect.runtime import deployment
 
-    if get_current_settings().api.url is None:
+    if deployment.get_id() is None:
         yield
         return
     name = f"training-on-{device.replace(':', '-')}"

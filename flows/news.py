@@ -15,7 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
-from prefect.settings import get_current_settings
+from prefect.runtime import deployment
 from prefect.states import Completed
 
 logger = logging.getLogger(__name__)
@@ -42,13 +42,13 @@ def news_of(report: Mapping[str, Any]) -> News:
 
 
 def tell(dataset: str, folder: Path) -> News:
-    """Read a report's news, log it, and emit it where a server listens."""
+    """Read a report's news, log it, and emit it where an automation may listen."""
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     news, verdict = news_of(report), report["verdict"]
     logger.log(
         logging.WARNING if news == "worse" else logging.INFO, "%s: %s: %s", dataset, news, verdict
     )
-    if get_current_settings().api.url is not None:
+    if deployment.get_id() is not None:
         emit_event(
             event=f"charmill.report.{news}",
             resource={

@@ -2,11 +2,18 @@
 
 from typing import Any
 
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    temporary_settings,
+)
 
 from flows.forms import OWN_PRESET, STAGE_FLOWS
 from flows.forms import pipeline as pipeline_flow
+from flows.layout import Layout
 from flows.run import Options
+from flows.server import start_embedded_server
+from flows.settings import Settings
 
 
 def pipeline(dataset: str, options: Options) -> None:
@@ -16,6 +23,8 @@ def pipeline(dataset: str, options: Options) -> None:
     """
     first = options.only or options.start
     form = STAGE_FLOWS[first] if first else pipeline_flow
+    home = Layout(Settings().artifacts_root).prefect_home
+    start_embedded_server(home, PREFECT_API_URL.value())
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         form(dataset, **_form_values(options))
 

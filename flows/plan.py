@@ -72,7 +72,7 @@ def make_plan(run: Run, options: Options, layout: Layout) -> Plan:
     rerun: set[str] = set()
     decisions = []
     for stage in asked_for(options):
-        if _is_before(stage.name, options):
+        if is_before(stage.name, options):
             decision = _take(stage, run, layout)
         else:
             decision = _decide_or_take_stale(stage, run, layout, keys, rerun, options)
@@ -89,7 +89,7 @@ def asked_for(options: Options) -> tuple[Stage, ...]:
     return STAGES[: last + 1]
 
 
-def _is_before(stage: str, options: Options) -> bool:
+def is_before(stage: str, options: Options) -> bool:
     """Whether the stage stands before the first one asked for."""
     first = options.start or options.only
     return first is not None and STAGE_NAMES.index(stage) < STAGE_NAMES.index(first)

@@ -8,6 +8,7 @@ import os
 import sys
 
 from flows.layout import Layout
+from flows.server import LOOPBACK, free_port, own_api
 from flows.settings import Settings
 
 HEARTBEAT_SECONDS = 30
@@ -25,7 +26,8 @@ ENVIRONMENT = {
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
 }
 EMBEDDED = {
-    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+    # Prefect's own embedded server outlives a process that is killed; ours does not.
+    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_LEVEL": "INFO",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
@@ -38,9 +40,13 @@ ELSEWHERE = ("PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_PROFILE", "PREFECT_U
 
 
 def embed(settings: Settings) -> None:
-    """For flows that run in this process, seen by the terminal's bars only."""
+    """For flows that run in this process, seen by the terminal's bars only.
+
+    Their server is `start_embedded_server`, at the address that is chosen here.
+    """
     _use_own_home(settings)
     os.environ.update(EMBEDDED)
+    os.environ["PREFECT_API_URL"] = own_api(LOOPBACK, free_port())
 
 
 def use_own_server(settings: Settings, api_url: str) -> None:

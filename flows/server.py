@@ -1,9 +1,12 @@
 """Prefect's server as a child that dies with this process, however that ends.
 
+With a UI for `charmill serve`; without, for one `charmill run`.
+
 Whoever reaches the server can run code on this machine, so it listens on the loopback address;
 any other needs a password.
 """
 
+import atexit
 import ipaddress
 import os
 import signal
@@ -13,9 +16,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from corpora.children import dying_with_parent
 from flows.stage import StageError
@@ -72,12 +76,44 @@ def running_server(home: Path, host: str, port: int) -> Iterator[None]:
     Raises:
         StageError: if it does not start; says where its log is.
     """
-    log = home / "server.log"
+    with _child(home / "server.log", host, port, {"PREFECT_UI_API_URL": "/api"}):
+        yield
+
+
+def start_embedded_server(home: Path, api_url: str) -> None:
+    """Start a server for this process alone, without UI and schedules; it ends with this process.
+
+    Not before: Prefect's threads send their last lines while Python shuts down, and wait for a
+    minute if nobody takes them.
+
+    Raises:
+        StageError: if it does not start; says where its log is.
+    """
+    port = urlsplit(api_url).port
+    assert port
+    settings = {
+        "PREFECT_UI_ENABLED": "false",
+        "PREFECT__SERVER_EPHEMERAL": "1",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    }
+    server = ExitStack()
+    server.enter_context(_child(home / "embedded.log", LOOPBACK, port, settings))
+    atexit.register(server.close)
+
+
+@contextmanager
+def _child(log: Path, host: str, port: int, settings: Mapping[str, str]) -> Iterator[None]:
+    """Run a server while the block runs."""
     command = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
+    always = {
+        "PREFECT_SERVER_API_HOST": host,
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT__SERVER_FINAL": "1",
+    }
     with log.open("w") as sink:
         process = subprocess.Popen(
             [*command, "--host", host, "--port", str(port), "--timeout-keep-alive", "5"],
-            env=os.environ | _server_settings(host, port),
+            env={**os.environ, **always, **settings},
             stdout=sink,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -90,20 +126,17 @@ def running_server(home: Path, host: str, port: int) -> Iterator[None]:
             _stop(process)
 
 
+def free_port() -> int:
+    """A port of the loopback address at which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return probe.getsockname()[1]
+
+
 def own_api(host: str, port: int) -> str:
     """The address at which this machine reaches its own server's API."""
     reached = LOOPBACK if host in ("0.0.0.0", "") else host  # noqa: S104 (compared, not bound)
     return f"http://{f'[{reached}]' if ':' in reached else reached}:{port}/api"
-
-
-def _server_settings(host: str, port: int) -> dict[str, str]:
-    """Settings of the server process alone; the UI asks the API of wherever it was loaded from."""
-    return {
-        "PREFECT_SERVER_API_HOST": host,
-        "PREFECT_SERVER_API_PORT": str(port),
-        "PREFECT_UI_API_URL": "/api",
-        "PREFECT__SERVER_FINAL": "1",
-    }
 
 
 def _wait(process: subprocess.Popen, api_url: str, log: Path) -> None:
@@ -111,7 +144,7 @@ def _wait(process: subprocess.Popen, api_url: str, log: Path) -> None:
     while time.monotonic() < deadline and process.poll() is None:
         if _is_healthy(api_url):
             return
-        time.sleep(0.3)
+        time.sleep(0.1)
     raise StageError(f"Prefect's server did not start at {api_url}; its log: {log}")
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.failure import Failure, failures
 from flows.layout import Layout
 from flows.manifest import Manifest
 from flows.run import STAGE_NAMES, StageName
@@ -18,11 +19,13 @@ class StageState:
     Attributes:
         manifest: of the run that `latest` points at, None if none was ever finished.
         unfinished: keys of runs that were begun and not finished.
+        failure: of the last attempt, None if that went well.
     """
 
     stage: StageName
     manifest: Manifest | None
     unfinished: tuple[str, ...]
+    failure: Failure | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON says it."""
@@ -31,7 +34,8 @@ class StageState:
 
 def dataset_state(layout: Layout, dataset: str) -> list[StageState]:
     """The state of every stage of a dataset."""
-    return [_stage_state(layout, stage, dataset) for stage in STAGE_NAMES]
+    failed = {one.stage: one for one in failures(layout, dataset)}
+    return [_stage_state(layout, stage, dataset, failed.get(stage)) for stage in STAGE_NAMES]
 
 
 def latest_folder(layout: Layout, stage: StageName, dataset: str) -> Path:
@@ -54,9 +58,11 @@ def verdict(report_folder: Path) -> str:
     return data["verdict"]
 
 
-def _stage_state(layout: Layout, stage: StageName, dataset: str) -> StageState:
+def _stage_state(
+    layout: Layout, stage: StageName, dataset: str, failure: Failure | None
+) -> StageState:
     key = layout.latest_key(stage, dataset)
     manifest = Manifest.load(layout.published(stage, dataset, key)) if key else None
     left = layout.shelf(stage, dataset).glob(".work-*")
     unfinished = tuple(sorted(path.name.removeprefix(".work-") for path in left))
-    return StageState(stage=stage, manifest=manifest, unfinished=unfinished)
+    return StageState(stage=stage, manifest=manifest, unfinished=unfinished, failure=failure)

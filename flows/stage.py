@@ -92,7 +92,7 @@ class Stage:
 def newest_key(layout: Layout, stage: str, dataset: str, digest: str) -> str | None:
     """The key of the newest finished run with this digest, forced ones included."""
     same = [k for k in layout.keys(stage, dataset) if k.partition("-")[0] == digest]
-    return max(same, key=_run_number, default=None)
+    return max(same, key=run_number, default=None)
 
 
 def why_outdated(stage: Stage, layout: Layout, dataset: str, key: str | None) -> str | None:
@@ -103,7 +103,7 @@ def why_outdated(stage: Stage, layout: Layout, dataset: str, key: str | None) ->
 def next_key(layout: Layout, stage: str, dataset: str, digest: str) -> str:
     """The key under which the next run with this digest will be published."""
     newest = newest_key(layout, stage, dataset, digest)
-    return digest if newest is None else f"{digest}-{_run_number(newest) + 1}"
+    return digest if newest is None else f"{digest}-{run_number(newest) + 1}"
 
 
 def check_space(layout: Layout) -> None:
@@ -193,7 +193,7 @@ def _make(
         created=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
         software=_software(),
     )
-    _sync(place.directory)
+    sync(place.directory)
     manifest.save(place.directory)
     _sync_path(place.directory / MANIFEST)
     for name in (ATTEMPTS, INPUTS):
@@ -268,7 +268,7 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _sync(directory: Path) -> None:
+def sync(directory: Path) -> None:
     """Bring everything under `directory` to the disk."""
     for path in sorted(directory.rglob("*")):
         _sync_path(path)
@@ -283,7 +283,8 @@ def _sync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def _run_number(key: str) -> int:
+def run_number(key: str) -> int:
+    """1 for the first run with a digest, N for the N-th."""
     return int(key.partition("-")[2] or 1)
 
 

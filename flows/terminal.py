@@ -146,6 +146,8 @@ def score_table(metrics: Mapping[str, Metric]) -> Table:
 
 def _cell(state: StageState) -> str:
     made = state.manifest.created[:16].replace("T", " ") if state.manifest else "-"
+    if state.failure:
+        return f"{made} (FAILED: {state.failure.reason})"
     return f"{made} (unfinished: {len(state.unfinished)})" if state.unfinished else made
 
 

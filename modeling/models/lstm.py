@@ -22,7 +22,7 @@ from modeling.vocab import MARK_ID
 State = tuple[Tensor, Tensor]
 """(hidden, cell), each (L, B, H) float32."""
 
-LANES = 4
+_LANES = 4
 """`LSTMStepper` computes a multiple of so many streams."""
 
 
@@ -104,7 +104,7 @@ class LSTMStepper:
     def __init__(self, model: CharLSTM, batch_size: int) -> None:
         self._model = model
         hidden = model.config.hidden_size
-        lanes = -(-batch_size // LANES) * LANES
+        lanes = -(-batch_size // _LANES) * _LANES
         self._weights, self._biases = zip(*map(_gates_of, model.layers), strict=True)
         inputs, self._recurrent = self._weights[0].split((model.config.embedding_size, hidden))
         self._table = torch.addmm(self._biases[0], model.embedding.weight, inputs)

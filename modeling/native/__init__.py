@@ -1,5 +1,5 @@
-"""The LSTM on the CPU in C: optional, several times faster, equal within 1e-5 relative.
+"""The LSTM on the CPU in C: optional, faster, equal within 1e-5 relative.
 
-`library` builds and loads the kernel; `weights`, `buffers` and `threads` are how it is called;
+`library` builds and loads the kernel; `weights`, `buffers`, `memory` and `threads` feed it;
 `loss`, `scoring` and `stepper` are what it does. `modeling.models.lstm` decides when.
 """

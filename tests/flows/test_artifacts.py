@@ -1,11 +1,9 @@
 """What the artifacts say, without a server."""
 
-import json
-
-import pytest
-
 from corpora.clusters import Leak
-from corpora.summary import CorpusSummary, FunnelRow, SplitSize
+from corpora.funnel import FunnelStep
+from corpora.summary import CorpusSummary, SplitSize
+from evaluation.index import IndexRow
 from flows.artifacts import (
     MAX_BYTES,
     corpus_markdown,
@@ -13,7 +11,6 @@ from flows.artifacts import (
     plan_markdown,
     shortened,
 )
-from flows.manifest import Manifest
 from flows.plan import Decision, Plan
 
 NO_LEAK = Leak(files=0, characters=0)
@@ -57,7 +54,7 @@ def test_the_funnel_shows_every_rule_and_what_is_left():
         digest="0",
         seen=(1200, 5_000_000),
         funnel=(
-            FunnelRow(
+            FunnelStep(
                 reason="too large",
                 files_dropped=200,
                 bytes_dropped=4_000_000,
@@ -86,40 +83,19 @@ def test_a_long_report_is_cut_at_a_line_and_says_where_the_whole_is(tmp_path):
     assert shortened("short\n", tmp_path) == "short\n"
 
 
-@pytest.fixture
-def with_report(tiny):
-    """A dataset with a report, as its manifest tells it."""
-    folder = tiny.layout.published("evaluate", "tiny", "0123456789abcdef")
-    folder.mkdir(parents=True)
-    Manifest(
-        stage="evaluate",
+def test_the_index_has_a_row_for_every_dataset_with_the_reason_of_its_state():
+    good = IndexRow(
         dataset="tiny",
-        key=folder.name,
-        inputs={},
-        parameters={},
-        version=1,
-        summary={"verdict": "It is | good.", "bits_per_char": 1.5, "gain_over_ngram": 0.25},
-        seconds=1.0,
-        attempts=1,
-        created="2026-01-02T03:04:05+00:00",
-        software={},
-    ).save(folder)
-    tiny.layout.point_latest("evaluate", "tiny", folder.name)
-    return tiny
-
-
-def test_the_index_has_a_row_for_every_dataset(with_report):
-    text = index_markdown(with_report.layout, ["tiny", "other"])
-    assert "| [tiny](/v2/artifacts/key/report-tiny) | 2026-01-02 03:04 | 1.500 | +0.250 |" in text
-    assert r"It is \| good." in text
-    assert "| other |  |  |  | no report yet |" in text
-
-
-def test_a_damaged_report_hides_no_other_in_the_index(with_report):
-    broken = with_report.layout.published("evaluate", "broken", "0123456789abcdef")
-    broken.mkdir(parents=True)
-    (broken / "manifest.json").write_text(json.dumps({"stage": 1}))
-    with_report.layout.point_latest("evaluate", "broken", broken.name)
-    text = index_markdown(with_report.layout, ["broken", "tiny"])
-    assert "not a manifest" in text
-    assert "| [tiny]" in text
+        state="good",
+        verdict="It is | good.",
+        link="evaluate/tiny/0123/report.html",
+        bits=1.5,
+        gain=0.25,
+        created="2026-01-02 03:04",
+    )
+    text = index_markdown([good, IndexRow(dataset="other", state="failed", notes=["fetch failed"])])
+    assert (
+        "| [tiny](/v2/artifacts/key/report-tiny) | good | 2026-01-02 03:04 | 1.500 | +0.250 "
+        r"| It is \| good. |"
+    ) in text
+    assert "| other | failed |  |  |  | no report yet; fetch failed |" in text

@@ -4,6 +4,8 @@ import json
 import sqlite3
 import time
 
+import pytest
+
 from flows.artifacts import MAX_BYTES
 from tests.flows.conftest import Tiny
 from tests.flows.test_cli import charmill
@@ -41,6 +43,7 @@ def test_a_dataset_goes_from_nothing_to_a_report_and_stays_current(tiny):
     assert "data:image/png;base64," in artifacts["report-tiny"]
     assert len(artifacts["report-tiny"]) < MAX_BYTES
     assert "[tiny](/v2/artifacts/key/report-tiny)" in artifacts["reports"]
+    assert "the LSTM needs" in (tiny.layout.root / "index.html").read_text(encoding="utf-8")
 
     database = tiny.layout.prefect_home / "prefect.db"
     before, began = database.stat().st_mtime_ns, time.monotonic()
@@ -80,3 +83,25 @@ def test_a_mistake_found_while_running_is_one_line_too(tiny):
     assert done.returncode == 2
     assert "no document in validation" in done.stderr
     assert "Traceback" not in done.stderr
+    status = json.loads(succeeded(tiny, "status", "tiny", "--json").stdout)
+    reasons = {stage["stage"]: stage["failure"] for stage in status["tiny"]}
+    assert "no document in validation" in reasons["corpus"]["reason"]
+    assert not reasons["fetch"]
+    assert "no document in val" in (tiny.layout.root / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_what_one_machine_finished_another_one_does_not_do_again(tiny, tmp_path, monkeypatch):
+    (tmp_path / "shared").mkdir()
+    monkeypatch.setenv("CHARMILL_REMOTE", f"file://{tmp_path / 'shared'}")
+    verdict = succeeded(tiny, "run", "tiny").stdout.strip().splitlines()[0]
+    other = Tiny(
+        folder=tiny.folder,
+        toml=tiny.toml,
+        settings=tiny.settings.model_copy(update={"artifacts": tmp_path / "other"}),
+    )
+    again = succeeded(other, "run", "tiny")
+    assert again.stdout.strip().splitlines()[0] == verdict
+    assert "begins" not in again.stderr
+    weights = [t.layout.shelf("train", "tiny") / "latest/model.safetensors" for t in (tiny, other)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()

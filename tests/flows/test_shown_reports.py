@@ -11,9 +11,12 @@ from flows.shown_reports import remove_shown_reports
 from flows.stage import StageError
 
 SHOW = """
+import os
 import sys
 from pathlib import Path
+from flows.layout import Layout
 from flows.prefect_home import embed
+from flows.server import start_embedded_server
 from flows.settings import Settings
 embed(Settings())
 from prefect import flow
@@ -25,6 +28,8 @@ def show():
         text = f"learned by heart, {Path(place).parent.name} " * 2_000
         create_markdown_artifact(key="report-talk", markdown=text, description=place)
 
+home = Layout(Settings().artifacts_root).prefect_home
+start_embedded_server(home, os.environ["PREFECT_API_URL"])
 show()
 """
 
