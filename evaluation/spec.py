@@ -24,7 +24,7 @@ class EvaluateSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     ngram_orders: tuple[Annotated[int, Field(ge=2, le=12)], ...] = Field(
-        default=(3, 4, 5, 6, 7, 8), min_length=1
+        default=(3, 4, 5, 6, 8, 10, 12), min_length=1
     )
     floor_order: int = Field(default=5, ge=2, le=12)
     control_windows: int = Field(default=60, ge=2)
