@@ -77,7 +77,8 @@ def save_model(
 ) -> None:
     """Write model.safetensors, config.json and vocabulary.json, each of them atomically."""
     directory.mkdir(parents=True, exist_ok=True)
-    weights = {name: weight.cpu().contiguous() for name, weight in model.state_dict().items()}
+    # Copies: the format refuses a tensor under two names, and tied weights have two.
+    weights = {name: weight.to("cpu", copy=True) for name, weight in model.state_dict().items()}
     _write(directory / "model.safetensors", to_safetensors(weights))
     _write(directory / "config.json", json.dumps(config.to_dict(), indent=2).encode())
     vocabulary.save(directory / "vocabulary.json")

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
@@ -83,6 +83,8 @@ class ModelConfig:
         dropout: probability, between layers and before the output.
         output_norm: LayerNorm before the output layer.
         skip: every layer but the first adds its input to its output.
+        tied: one matrix is both the embedding and the output's weights (Press & Wolf 2017), which
+            asks for an embedding as wide as the hidden state.
     """
 
     architecture: str = "lstm"
@@ -92,6 +94,7 @@ class ModelConfig:
     dropout: float = 0.0
     output_norm: bool = True
     skip: bool = False
+    tied: bool = False
 
     def __post_init__(self) -> None:
         _check_ranges(
@@ -103,6 +106,11 @@ class ModelConfig:
                 "dropout": (0, 0.95),
             },
         )
+        if self.tied and self.embedding_size != self.hidden_size:
+            raise ValueError(
+                f"tied: embedding_size must equal hidden_size, got {self.embedding_size} and "
+                f"{self.hidden_size}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +124,8 @@ class TrainConfig:
         warmup: fraction of the budget.
         jump_probability: per stream and chunk, of a jump to a random place of the corpus; only
             while the budget covers less than one epoch.
+        precision: "bfloat16" computes under autocast, for GPUs with tensor cores; weights and
+            updates stay float32.
         min_count: characters seen less often in the training text are left to the unknown id.
         validation_every: fraction of the budget between two validations.
         validation_characters: about so many are scored each time.
@@ -135,6 +145,7 @@ class TrainConfig:
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     jump_probability: float = 0.25
+    precision: Literal["float32", "bfloat16"] = "float32"
     min_count: int = 2
     seed: int = 0
     validation_every: float = 0.1

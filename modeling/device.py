@@ -26,6 +26,11 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name if index or kind != "cuda" else "cuda:0")
 
 
+def use_tensor_cores() -> None:
+    """Let float32 products on a GPU round their inputs to TF32 (10 bits of mantissa)."""
+    torch.set_float32_matmul_precision("high")
+
+
 def _present() -> list[str]:
     cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     mps = ["mps"] * torch.backends.mps.is_available()

@@ -17,7 +17,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from modeling.batches import IGNORED, Batch
 from modeling.config import TrainConfig
-from modeling.device import free_bytes
+from modeling.device import free_bytes, use_tensor_cores
 from modeling.models import build_model
 from modeling.models.lstm import State
 from modeling.native.loss import ChunkLoss
@@ -45,11 +45,16 @@ class Learner:
             batch_size: B, of the batches to come.
             device: to compute on.
             group: the processes that share the batches.
+
+        Raises:
+            ValueError: the precision is not for this device.
         """
         self._config = config
         self._device = device
         self._group = group
         self._streams = batch_size
+        if device.type == "cuda":
+            use_tensor_cores()
         with _seeded(config.seed, device):
             self.model = build_model(config.model, vocabulary_size).to(device)
         self._optimizer = torch.optim.AdamW(
@@ -60,7 +65,10 @@ class Learner:
         )
         rows = group.rows(batch_size)
         self._state = self.model.zero_state(rows.stop - rows.start)
-        kernel = self.model.kernel()
+        self._is_mixed = config.precision == "bfloat16"
+        if self._is_mixed and device.type == "cpu":
+            raise ValueError("precision bfloat16 is for GPUs; on a CPU take float32")
+        kernel = None if self._is_mixed else self.model.kernel()
         self._native = ChunkLoss(kernel, config.model.dropout) if kernel else None
 
     def update(self, batch: Batch, learning_rate: float, dropout_seed: int) -> Tensor:
@@ -103,15 +111,16 @@ class Learner:
         ids, targets = batch.ids.to(self._device), batch.targets.to(self._device)
         if self._native:
             return self._native(self.model.weights(), ids, targets, (hidden, cell))
-        logits, (hidden, cell) = self.model(ids, (hidden, cell))
-        # The model computes with time first: this order spares a copy of the logits.
-        loss = functional.cross_entropy(
-            logits.transpose(0, 1).flatten(0, 1),
-            targets.t().flatten(),
-            ignore_index=IGNORED,
-            reduction="sum",
-        )
-        return loss, (hidden.detach(), cell.detach())
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_mixed):
+            logits, (hidden, cell) = self.model(ids, (hidden, cell))
+            # The model computes with time first: this order spares a copy of the logits.
+            loss = functional.cross_entropy(
+                logits.transpose(0, 1).flatten(0, 1),
+                targets.t().flatten(),
+                ignore_index=IGNORED,
+                reduction="sum",
+            )
+        return loss, (hidden.detach().float(), cell.detach().float())
 
     def _too_large(self, batch: Batch) -> str:
         """Say which batch would fit, by the memory that one stream's values and gradients need."""

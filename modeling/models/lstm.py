@@ -39,6 +39,8 @@ class CharLSTM(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.norm = nn.LayerNorm(hidden) if config.output_norm else nn.Identity()
         self.output = nn.Linear(hidden, vocabulary_size)
+        if config.tied:
+            self.embedding.weight = self.output.weight
 
     def zero_state(self, batch_size: int) -> State:
         """The state before a document, each tensor (L, B, H)."""

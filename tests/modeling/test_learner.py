@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from modeling.batches import Batches
+from modeling.checkpoint import load_model, save_model
+from modeling.config import ModelConfig
 from modeling.learner import Learner
 from modeling.likelihood import bits_of_documents
 from modeling.vocab import MARK_ID
@@ -76,3 +78,49 @@ def test_one_state_can_be_gone_back_to_many_times(config, vocabulary, stream):
     for end in ends[1:]:
         assert end.keys() == ends[0].keys()
         assert all(torch.equal(end[name], ends[0][name]) for name in end)
+
+
+def test_bfloat16_is_refused_on_a_cpu(config, vocabulary):
+    with pytest.raises(ValueError, match="bfloat16 is for GPUs; on a CPU take float32"):
+        Learner(dataclasses.replace(config, precision="bfloat16"), vocabulary.size, 4, CPU)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_bfloat16_learns_nearly_what_float32_learns(config, vocabulary, stream):
+    def losses(precision):
+        changed = dataclasses.replace(config, precision=precision)
+        learner = Learner(changed, vocabulary.size, 4, torch.device("cuda"))
+        batches = Batches(stream, batch_size=4, chunk_length=16)
+        made = [learner.update(batches.next(step), 0.01, step) for step in range(60)]
+        assert all(weight.dtype == torch.float32 for weight in learner.model.parameters())
+        return torch.stack(made)[:, 0].cpu()
+
+    exact, rounded = losses("float32"), losses("bfloat16")
+    assert not torch.equal(exact, rounded)
+    assert rounded[-10:].mean() == pytest.approx(exact[-10:].mean(), rel=0.05)
+    assert rounded[-10:].mean() < 0.8 * rounded[:10].mean()
+
+
+def test_tied_weights_are_one_matrix_before_and_after_training_and_on_disk(
+    config, vocabulary, stream, tmp_path
+):
+    shape = dataclasses.replace(config.model, embedding_size=16, tied=True)
+    config = dataclasses.replace(config, model=shape)
+    learner = Learner(config, vocabulary.size, 4, torch.device("cpu"))
+    batches = Batches(stream, batch_size=4, chunk_length=16)
+    before = learner.model.output.weight.detach().clone()
+    for step in range(5):
+        learner.update(batches.next(step), 0.01, step)
+    model = learner.model
+    assert model.embedding.weight is model.output.weight
+    assert not torch.equal(model.output.weight, before)
+    save_model(tmp_path, config, vocabulary, model)
+    loaded, _, _ = load_model(tmp_path)
+    assert loaded.embedding.weight is loaded.output.weight
+    assert torch.equal(loaded.output.weight, model.output.weight)
+
+
+def test_tied_weights_of_two_widths_are_refused():
+    with pytest.raises(ValueError, match="embedding_size must equal hidden_size, got 64 and 256"):
+        ModelConfig(tied=True)
