@@ -1,7 +1,9 @@
+import contextlib
 import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -71,10 +73,7 @@ def test_a_wish_to_stop_leaves_a_checkpoint_and_no_process(tiny):
 def _at_work(folder):
     """Processes whose command line names the folder."""
     lines = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                lines.append(file.read())
-        except OSError:
-            continue
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            lines.append(file.read_bytes())
     return [line for line in lines if os.fsencode(folder) in line]
