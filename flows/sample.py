@@ -129,4 +129,4 @@ def printable(text: str) -> str:
     )
 
 
-SAMPLE = Stage(name="sample", version=1, inputs=("train",), parameters=_parameters, work=_work)
+SAMPLE = Stage(name="sample", version=2, inputs=("train",), parameters=_parameters, work=_work)

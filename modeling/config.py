@@ -123,7 +123,7 @@ class TrainConfig:
         learning_rate: the peak; linear warm-up, then cosine to zero.
         warmup: fraction of the budget.
         jump_probability: per stream and chunk, of a jump to a random place of the corpus; only
-            while the budget covers less than one epoch.
+            while the budget covers less than two epochs.
         precision: "bfloat16" computes under autocast, for GPUs with tensor cores; weights and
             updates stay float32.
         min_count: characters seen less often in the training text are left to the unknown id.

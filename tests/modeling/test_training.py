@@ -197,10 +197,10 @@ def test_a_batch_too_large_is_answered_with_one_that_fits(train, config, monkeyp
         next(train(config).run())
 
 
-def test_jumps_are_used_only_while_the_budget_covers_less_than_an_epoch(train, config):
-    for budget, expected in (("0.5epochs", True), ("1epoch", False), ("9epochs", False)):
+def test_jumps_are_used_only_while_the_budget_is_short(train, config):
+    for budget, expected in (("1.9epochs", True), ("2epochs", False), ("9epochs", False)):
         trainer = train(train_config_with(config, {"budget": budget}))
-        assert trainer._covers_less_than_an_epoch() is expected
+        assert trainer._is_short() is expected
 
 
 def test_patience_ends_a_training_that_no_longer_gains(train, config):
