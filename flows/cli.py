@@ -15,11 +15,11 @@ from corpora.errors import CorpusError, SourceError, SpecError
 from evaluation.errors import ScoreError
 from flows import cli_corpora, cli_models, cli_reports
 from flows.cli_corpora import AsJson, Dataset
+from flows.cli_models import BudgetText, Preset
 from flows.initial import SETTING, pinned
 from flows.run import OptionError, Options, StageName, prepare
 from flows.settings import Settings
 from flows.stage import StageError
-from modeling.presets import PRESETS
 
 USER_MISTAKES = (SpecError, SourceError, OptionError, StageError, CorpusError, ScoreError)
 EPILOG = """
@@ -90,12 +90,8 @@ for command in (
 @app.command()
 def run(
     dataset: Dataset,
-    preset: Annotated[
-        str | None, typer.Option(help=f"Size and recipe: {', '.join(PRESETS)}.")
-    ] = None,
-    budget: Annotated[
-        str | None, typer.Option(help="How long to train: 90s, 3m, 2h, 2Mchars, 3epochs.")
-    ] = None,
+    preset: Preset = None,
+    budget: BudgetText = None,
     start: Annotated[
         StageName | None,
         typer.Option("--from", help="Start here; take what is before it as it stands."),

@@ -15,18 +15,18 @@ from flows.settings import Settings
 from flows.stage import StageError
 from modeling.presets import PRESETS
 
+Preset = Annotated[str | None, typer.Option(help=f"Size and recipe: {', '.join(PRESETS)}.")]
+BudgetText = Annotated[
+    str | None, typer.Option(help="How long to train: 90s, 3m, 2h, 2Mchars, 3epochs.")
+]
 MOST_UNITS = 1000
 """So many units are judged, at most, for each that is wanted."""
 
 
 def plan(
     dataset: Dataset,
-    preset: Annotated[
-        str | None, typer.Option(help=f"Size and recipe: {', '.join(PRESETS)}.")
-    ] = None,
-    budget: Annotated[
-        str | None, typer.Option(help="How long to train: 90s, 3m, 2h, 2Mchars, 3epochs.")
-    ] = None,
+    preset: Preset = None,
+    budget: BudgetText = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="As train.model.hidden_size=512."),
