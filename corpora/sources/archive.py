@@ -42,10 +42,12 @@ DAMAGE = (
     EOFError,
     ValueError,
     OverflowError,
-    NotImplementedError,
-    RecursionError,
+    RuntimeError,
 )
-"""What the standard library raises at archives that are damaged, or made to look so."""
+"""What the standard library raises at archives that are damaged, or made to look so.
+
+A RuntimeError, or a kind of it: an unknown compression, a nesting too deep.
+"""
 Kind = Literal["plain", "zip", "tar"]
 
 

@@ -39,3 +39,11 @@ def test_text_is_read_with_the_encoding_it_was_written_in(content, text, encodin
 def test_what_is_no_text_says_why(content, reason):
     with pytest.raises(UndecodableError, match=reason):
         decode(content)
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_unmarked_utf16_with_control_characters_is_binary(order):
+    content = "plain enough to be text".encode(order)
+    assert decode(content).encoding == order
+    with pytest.raises(UndecodableError, match="binary"):
+        decode(content + "\x01".encode(order))

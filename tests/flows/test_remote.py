@@ -1,7 +1,6 @@
 """What one machine finished, the next one has: by a shared folder; whole, or not at all."""
 
 import json
-import os
 import shutil
 import threading
 from pathlib import Path
@@ -13,11 +12,11 @@ from flows import remote as remote_module
 from flows.layout import Layout
 from flows.plan import make_plan
 from flows.progress import LogReporter
-from flows.remote import Remote, RemoteError, RemoteMisuseError
+from flows.remote import Remote, RemoteError
 from flows.run import Options, prepare
 from flows.settings import Settings
 from flows.sharing import exchange, send_finished, shares
-from flows.stage import StageError, execute
+from flows.stage import execute
 from flows.stages import CORPUS, FETCH
 
 OPTIONS = Options()
@@ -280,27 +279,6 @@ def test_a_source_that_does_not_answer_is_left_to_the_plan(machines, monkeypatch
         make_plan(run, OPTIONS, one.layout)
 
 
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        ("/shared", "expected s3://bucket/prefix or file:///folder"),
-        ("gs://bucket", "expected s3://"),
-        ("s3://", "expected s3://"),
-        ("file:///no/such/folder", "FileNotFoundError: "),
-    ],
-)
-def test_a_store_that_is_not_set_up_is_said_in_one_line(tiny, tmp_path, url, message):
-    with pytest.raises(StageError, match=f"CHARMILL_REMOTE {url}: .*{message}") as caught:
-        Machine(tiny, tmp_path / "one", url).exchange()
-    assert "\n" not in str(caught.value)
-
-
-def test_without_the_extra_the_message_names_it(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "s3fs", None)
-    with pytest.raises(RemoteMisuseError, match=r"pip install 'charmill\[s3\]'"):
-        Remote.at("s3://bucket/prefix")
-
-
 def test_comments_stay_on_their_machine(machines, tmp_path):
     datasets = machines[0].settings.datasets
     source = '[source]\nkind = "youtube"\nquery = "x"\n[corpus]\nextensions = [".txt"]\n'
@@ -310,8 +288,3 @@ def test_comments_stay_on_their_machine(machines, tmp_path):
     assert not shares(run, machines[0].settings)
     assert shares(machines[0].run, machines[0].settings)
     exchange(run, Options(), machines[0].settings)
-
-
-def test_without_a_remote_nothing_is_shared(tiny):
-    assert os.environ.get("CHARMILL_REMOTE") is None
-    assert not shares(tiny.run(), tiny.settings)
