@@ -1,13 +1,17 @@
 """Which files are copies or near-copies of one another, and what follows for keep and split.
 
-A cluster stands on one side of the split. Its place is that of its representative, the member
-with the smallest digest. So a file that is nobody's near-copy moves no other one; a near-copy of
-an old file can take that one's cluster along, or join two clusters, only if digests fall so. Where
-documents are frozen none of them moves, and a new near-copy of frozen ones on two sides is dropped.
+A hash of its own text says where a file stands, so nothing that is added moves it. Of near-copies
+that fall on several sides only those on the most held-out side stay: training text near to a test
+text is dropped, never the other way round. So nothing leaks, and the test files are a fair draw.
+To keep every file, to let nothing leak, to move nothing and to need no memory of earlier corpora:
+any three of them can be had. What is given up here, near-copies, is what teaches least.
+
+Where documents are frozen they stay whatever is added, and a new near-copy of them stays only if it
+falls on their side.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,11 +22,12 @@ from corpora.spec import CorpusSpec
 from corpora.split import naive_split_of, split_of
 from corpora.write import cut
 
-HELD_OUT = ("test", "validation")
+HELD_OUT: tuple[Split, ...] = ("test", "validation")
+SIDES: tuple[Split, ...] = (*HELD_OUT, "train")
+"""The most held-out first."""
 COMPARED_CHARACTERS = 32 * 2**20
 """Of texts whose shingles are held at a time: so memory stays flat where much is a near-copy. Only
 texts that one chain of candidates links are held together whatever their size."""
-TORN = "near-copies of it are frozen on several sides of the split"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +73,10 @@ def decide(
     if spec.near_duplicates != "ignore":
         head = _heads(outcomes, sorted(set(first)), signatures, shingles_of, spec.near_threshold)
         leader = [head[place] for place in first]
-    splits = _splits(outcomes, leader, spec, frozen)
-    decided = [
-        _outcome(outcomes, place, first[place], leader[place], splits[place], spec)
-        for place in range(len(outcomes))
-    ]
+    digests = [outcome.sha256 or "" for outcome in outcomes]
+    own: list[Split] = [frozen.get(d) or split_of(d, spec.split) for d in digests]
+    stays = _staying(outcomes, leader, own, spec, frozen)
+    decided = list(_outcomes(outcomes, first, leader, stays, own, spec))
     naive: list[Split | None] = [naive_split_of(o.entry, spec.split) for o in outcomes]
     after: list[Split | None] = [o.split if o.reason is None else None for o in decided]
     return Decided(
@@ -124,58 +128,60 @@ def _first_of_each_digest(outcomes: Sequence[Outcome]) -> list[int]:
     return [places.setdefault(o.sha256, place) for place, o in enumerate(outcomes)]
 
 
-def _splits(
+def _staying(
     outcomes: Sequence[Outcome],
     leader: Sequence[int],
+    own: Sequence[Split],
     spec: CorpusSpec,
     frozen: Mapping[str, Split],
-) -> list[Split | None]:
-    """The split of every file: where it is frozen, else that of its cluster."""
-    members: dict[int, list[str]] = defaultdict(list)
-    for place, outcome in enumerate(outcomes):
-        assert outcome.sha256
-        members[leader[place]].append(outcome.sha256)
-    of_cluster: dict[int, Split | None] = {
-        head: _split_of(digests, spec, frozen) for head, digests in members.items()
-    }
-    places = zip(outcomes, leader, strict=True)
-    return [frozen.get(outcome.sha256 or "") or of_cluster[head] for outcome, head in places]
+) -> list[bool]:
+    """Whether no near-copy speaks against a file; something of every cluster stays.
 
-
-def _split_of(
-    digests: Sequence[str], spec: CorpusSpec, frozen: Mapping[str, Split]
-) -> Split | None:
-    """The split of a cluster: that of its frozen members, else by its smallest digest.
-
-    None if they are frozen on several sides: then no side is right for a new one.
+    Parts of a text are split one by one, so of texts to be cut up the first of a cluster stays.
     """
-    sides: list[Split] = [frozen[digest] for digest in digests if digest in frozen]
-    if not sides:
-        return split_of(min(digests), spec.split)
-    torn = len(set(sides)) > 1 and spec.near_duplicates == "together"
-    return None if torn else sides[0]
+    if spec.near_duplicates == "drop" or spec.part_characters:
+        return [head == place for place, head in enumerate(leader)]
+    holding = [outcome.sha256 in frozen for outcome in outcomes]
+    every: dict[int, set[Split]] = defaultdict(set)
+    held: dict[int, set[Split]] = defaultdict(set)
+    for head, side, holds in zip(leader, own, holding, strict=True):
+        every[head].add(side)
+        if holds:
+            held[head].add(side)
+    right = {head: held.get(head) or {_most_held_out(sides)} for head, sides in every.items()}
+    facts = zip(leader, own, holding, strict=True)
+    return [holds or right[head] == {side} for head, side, holds in facts]
 
 
-def _outcome(
+def _most_held_out(sides: Collection[Split]) -> Split:
+    return next(side for side in SIDES if side in sides)
+
+
+def _outcomes(
     outcomes: Sequence[Outcome],
-    place: int,
-    first: int,
-    leader: int,
-    split: Split | None,
+    first: Sequence[int],
+    leader: Sequence[int],
+    stays: Sequence[bool],
+    own: Sequence[Split],
     spec: CorpusSpec,
-) -> Outcome:
-    """The final outcome of one file; `split` is None where it can stand on no side."""
-    outcome = outcomes[place]
-    if first != place:
-        return replace(outcome, reason="duplicate", duplicate_of=_name(outcomes[first]))
-    cluster = _name(outcomes[leader]) if leader != place else None
-    if cluster and spec.near_duplicates == "drop":
-        return replace(outcome, reason="near-duplicate", duplicate_of=cluster)
-    if spec.part_characters:  # the parts are split one by one
-        return replace(outcome, cluster=cluster)
-    if split is None:
-        return replace(outcome, reason="near-duplicate", detail=TORN, duplicate_of=cluster)
-    return replace(outcome, cluster=cluster, split=split)
+) -> Iterator[Outcome]:
+    """The final outcome of every file."""
+    kept = {head: place for place, head in reversed([*enumerate(leader)]) if stays[place]}
+    for place, outcome in enumerate(outcomes):
+        near = kept[leader[place]]
+        if first[place] != place:
+            name = _name(outcomes[first[place]])
+            yield replace(outcome, reason="duplicate", duplicate_of=name)
+        elif not stays[place]:
+            apart = own[place] != own[near] and not spec.part_characters
+            detail = f"would stand in {own[place]}, that in {own[near]}" if apart else ""
+            name = _name(outcomes[near])
+            yield replace(outcome, reason="near-duplicate", detail=detail, duplicate_of=name)
+        elif spec.part_characters:  # the parts are split one by one
+            yield outcome
+        else:
+            cluster = _name(outcomes[near]) if near != place else None
+            yield replace(outcome, cluster=cluster, split=own[place])
 
 
 def _leak(

@@ -53,7 +53,7 @@ class Outcome:
     Attributes:
         reason: the rule that dropped it ("extension", "tests", "duplicate"), None if kept.
         detail: what the rule saw, in words; "" where there is nothing to add.
-        duplicate_of: "source/path" of the kept file with the same text, or nearly so.
+        duplicate_of: "source/path" of the first file with the same text, or of a kept near-copy.
         cluster: "source/path" of the first file that this kept one is a near-copy of.
         vendored: whether its path says that it is a copy of another project's file.
         encoding: how the bytes were read, None if they were not.

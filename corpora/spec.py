@@ -54,8 +54,8 @@ class CorpusSpec(BaseModel):
         sample_bytes: of all that is left, keep so much, chosen file by file by name.
         gutenberg: cut Project Gutenberg's licence off, before START and after END.
         part_characters: cut texts into documents of at most so many characters, for books.
-        near_duplicates: "together" keeps near-copies on one side of the split, "drop" keeps the
-            first of them only, "ignore" does not look for them.
+        near_duplicates: "decontaminate" leaves out near-copies of texts that are held out, "drop"
+            all near-copies but the first, "ignore" does not look for them.
         text: rules on content: long lines, tables, generated, licence, secrets.
         normalise: changes to the text: ASCII, tabs, upper case; none unless asked for.
         near_threshold: Jaccard similarity of 5-word shingles from which texts are near-copies.
@@ -71,7 +71,7 @@ class CorpusSpec(BaseModel):
     sample_bytes: int | None = Field(default=None, gt=0)
     gutenberg: bool = False
     part_characters: int | None = Field(default=None, ge=1_000)
-    near_duplicates: Literal["together", "drop", "ignore"] = "together"
+    near_duplicates: Literal["decontaminate", "drop", "ignore"] = "decontaminate"
     near_threshold: float = Field(default=0.8, ge=0.5, le=1)
     text: TextRules = TextRules()
     normalise: Normalisation = Normalisation()

@@ -51,4 +51,4 @@ def _frozen(place: Workplace) -> "dict[str, Split]":
     return read_split(folder)
 
 
-CORPUS = Stage(name="corpus", version=3, inputs=("fetch",), parameters=_parameters, work=_work)
+CORPUS = Stage(name="corpus", version=4, inputs=("fetch",), parameters=_parameters, work=_work)

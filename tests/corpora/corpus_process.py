@@ -16,7 +16,7 @@ SPEC = CorpusSpec(extensions=(".py",), split=SplitSpec(validation=0.2, test=0.2)
 
 def main(kind: str, place: str, folder: Path, workers: int) -> None:
     """Fetch into FOLDER/fetch, build into FOLDER/corpus."""
-    build.CHUNK_BYTES, write.SHARD_BYTES = 10_000, 20_000
+    build.CHUNK_BYTES, write.SHARD_BYTES = 10_000, 10_000
     if kind == "git":
         source = GitSource.model_validate(
             {"kind": "git", "repositories": [{"url": place, "name": "code"}]}

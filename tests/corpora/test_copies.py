@@ -1,4 +1,4 @@
-"""Copies and near-copies: on one side of the split, whatever the number of workers and shards."""
+"""Copies and near-copies: none across the split, whatever the number of workers and shards."""
 
 from corpora import build, clusters, write
 from corpora.build import build_corpus
@@ -18,15 +18,33 @@ def near_copies(number=40):
     return files
 
 
-def test_near_copies_stand_on_one_side_of_the_split(tmp_path):
+def test_of_near_copies_only_the_most_held_out_stay(tmp_path):
     directory = built(tmp_path, near_copies())
     rows = ledger(directory)
-    assert all(rows[f"a{i}.py"]["split"] == rows[f"b{i}.py"]["split"] for i in range(40))
-    assert all(rows[f"b{i}.py"]["cluster"] == f"s/a{i}.py" for i in range(40))
+    alone = ledger(built(tmp_path, near_copies(), "alone", near_duplicates="ignore"))
+    seen = set()
+    for i in range(40):
+        falls = {name: alone[name]["split"] for name in (f"a{i}.py", f"b{i}.py")}
+        right = min(falls.values(), key=clusters.SIDES.index)
+        seen.add(tuple(falls.values()))
+        assert all(
+            rows[n]["split"] == (side if side == right else None) for n, side in falls.items()
+        )
+        if falls[f"a{i}.py"] == falls[f"b{i}.py"]:
+            assert rows[f"b{i}.py"]["cluster"] == f"s/a{i}.py"
+    assert seen >= {("train", "train"), ("train", "test"), ("test", "train")}
     summary = CorpusSummary.load(directory)
     assert summary.leak_before.files > 5
     assert summary.leak_before.characters > 5 * 200
     assert (summary.leak_after.files, summary.leak_after.characters) == (0, 0)
+
+
+def test_a_near_copy_that_is_left_out_says_why(tmp_path):
+    rows = ledger(built(tmp_path, near_copies()))
+    [left_out] = [row for path, row in rows.items() if row["reason"]][:1]
+    kept = rows[left_out["duplicate_of"].removeprefix("s/")]
+    assert left_out["reason"] == "near-duplicate"
+    assert left_out["detail"] == f"would stand in train, that in {kept['split']}"
 
 
 def test_near_copies_can_be_dropped_or_left_alone(tmp_path):
@@ -83,7 +101,7 @@ def test_shards_hold_every_document_once_and_in_order(tmp_path, monkeypatch):
         assert list(read_documents(cut, split)) == list(read_documents(whole, split))
 
 
-def test_frozen_documents_keep_their_split_and_take_near_copies_along(tmp_path):
+def test_frozen_documents_keep_their_split_and_no_near_copy_drops_them(tmp_path):
     files = near_copies()
     first = built(tmp_path, {name: text for name, text in files.items() if name[0] == "a"}, "one")
     frozen = read_split(first)
@@ -94,7 +112,18 @@ def test_frozen_documents_keep_their_split_and_take_near_copies_along(tmp_path):
     list(build_corpus(FakeSnapshot(files), spec, directory, frozen=frozen))
     before, after = ledger(first), ledger(directory)
     assert all(before[f"a{i}.py"]["split"] == after[f"a{i}.py"]["split"] for i in range(40))
-    assert all(after[f"a{i}.py"]["split"] == after[f"b{i}.py"]["split"] for i in range(40))
+    kept = [i for i in range(40) if after[f"b{i}.py"]["reason"] is None]
+    assert 5 < len(kept) < 35
+    assert all(after[f"a{i}.py"]["split"] == after[f"b{i}.py"]["split"] for i in kept)
+
+
+def test_of_books_that_are_near_copies_the_first_is_cut_up(tmp_path):
+    lines = [f"Paragraph {i} " + " ".join(f"w{i}x{j}" for j in range(40)) for i in range(200)]
+    book, edition = "\n\n".join(lines), "\n\n".join([*lines[:-1], "Another end."])
+    books = {"a.py": book.encode(), "b.py": edition.encode()}
+    rows = ledger(built(tmp_path, books, part_characters=1000))
+    assert rows["a.py"]["reason"] is None
+    assert (rows["b.py"]["reason"], rows["b.py"]["duplicate_of"]) == ("near-duplicate", "s/a.py")
 
 
 def test_frozen_parts_of_a_book_keep_their_split(tmp_path):
