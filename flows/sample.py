@@ -1,16 +1,22 @@
 """Sample: let the model write from the file mark on, with fixed seeds, at several temperatures."""
 
 import itertools
+import shutil
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows.computing import device_of
 from flows.progress import Update
-from flows.run import OptionError, Run
+from flows.run import OptionError, Run, SampleSpec
 from flows.stage import Stage, Workplace
 from modeling.vocab import FILE_MARK
+
+if TYPE_CHECKING:
+    from modeling.models.lstm import CharLSTM
+    from modeling.samples import Sample
+    from modeling.vocab import Ids, Vocabulary
 
 STREAMS = 16
 """So many are written at once by `write_until`."""
@@ -21,40 +27,59 @@ def _parameters(run: Run) -> dict[str, Any]:
 
 
 def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
-    import numpy as np
-
+    """Every temperature that is done has a folder; a run that was stopped goes on behind them."""
     from modeling.checkpoint import load_model
-    from modeling.likelihood import sample_surprisals
-    from modeling.samples import Sample, write_samples
-    from modeling.sampling import sample
+    from modeling.samples import read_samples, write_samples
 
     spec = place.run.sample
     model, vocabulary, _ = load_model(place.inputs["train"], device_of(place.settings.device))
-    seeds = [spec.seed + number for number in range(spec.samples)]
-    total = len(spec.temperatures) * spec.length
-    written = []
-    for turn, temperature in enumerate(spec.temperatures):
-        blocks = []
-        for block in sample(
-            model, vocabulary, seeds=seeds, length=spec.length, temperature=temperature
-        ):
-            blocks.append(block)
-            done = turn * spec.length + sum(block.shape[1] for block in blocks)
-            yield Update(done / total, f"temperature {temperature:g}, {len(seeds)} at once")
-        streams = list(np.concatenate(blocks, axis=1))
-        bits = sample_surprisals(model, vocabulary, streams)
-        written += [
-            Sample(
-                seed=seed,
-                temperature=temperature,
-                prompt=FILE_MARK,
-                continuation=vocabulary.decode(ids),
-                surprisal=surprisal.tolist(),
-            )
-            for seed, ids, surprisal in zip(seeds, streams, bits, strict=True)
-        ]
+    parts = [place.directory / f"part-{turn}" for turn in range(len(spec.temperatures))]
+    for turn, part in enumerate(parts):
+        if not part.exists():
+            samples = yield from _written(spec, turn, model, vocabulary)
+            begun = part.with_suffix(".begun")
+            begun.mkdir(exist_ok=True)
+            write_samples(begun, samples)
+            begun.replace(part)
+    written = [sample for part in parts for sample in read_samples(part)]
     write_samples(place.directory, written)
+    for part in parts:
+        shutil.rmtree(part)
     return {"samples": len(written), "characters": len(written) * spec.length}
+
+
+def _written(
+    spec: SampleSpec, turn: int, model: "CharLSTM", vocabulary: "Vocabulary"
+) -> "Generator[Update, None, list[Sample]]":
+    """The samples of one temperature."""
+    import numpy as np
+
+    from modeling.likelihood import sample_surprisals
+    from modeling.samples import Sample
+    from modeling.sampling import sample
+
+    temperature = spec.temperatures[turn]
+    seeds = [spec.seed + number for number in range(spec.samples)]
+    blocks: list[Ids] = []
+    for block in sample(
+        model, vocabulary, seeds=seeds, length=spec.length, temperature=temperature
+    ):
+        blocks.append(block)
+        done = sum(block.shape[1] for block in blocks) / spec.length
+        fraction = (turn + done) / len(spec.temperatures)
+        yield Update(fraction, f"temperature {temperature:g}, {len(seeds)} at once")
+    streams = list(np.concatenate(blocks, axis=1))
+    bits = sample_surprisals(model, vocabulary, streams)
+    return [
+        Sample(
+            seed=seed,
+            temperature=temperature,
+            prompt=FILE_MARK,
+            continuation=vocabulary.decode(ids),
+            surprisal=surprisal.tolist(),
+        )
+        for seed, ids, surprisal in zip(seeds, streams, bits, strict=True)
+    ]
 
 
 def write_one(model_folder: Path, *, device: str, seed: int, **settings: Any) -> Iterator[str]:
@@ -129,4 +154,11 @@ def printable(text: str) -> str:
     )
 
 
-SAMPLE = Stage(name="sample", version=2, inputs=("train",), parameters=_parameters, work=_work)
+SAMPLE = Stage(
+    name="sample",
+    version=2,
+    inputs=("train",),
+    parameters=_parameters,
+    work=_work,
+    resumable=True,
+)
