@@ -50,6 +50,28 @@ def learning_rate_at(config: TrainConfig, fraction: float) -> float:
     return config.learning_rate * (1 + math.cos(math.pi * turned)) / 2
 
 
+def _batches(config: TrainConfig, stream: Ids) -> Batches:
+    batches = Batches(
+        stream,
+        batch_size=config.batch_size,
+        chunk_length=config.chunk_length,
+        jump_probability=config.jump_probability,
+        seed=config.seed,
+    )
+    if batches.batch_size < config.batch_size:
+        _log.info("a small corpus: %d streams side by side", batches.batch_size)
+    return batches
+
+
+def _identity(config: TrainConfig, vocabulary: Vocabulary, stream: Ids) -> dict[str, Any]:
+    """What a checkpoint must agree with."""
+    return {
+        "config": config.to_dict(),
+        "vocabulary": zlib.crc32("".join(vocabulary.characters).encode("utf-32-le")),
+        "stream": zlib.crc32(np.ascontiguousarray(stream).data),
+    }
+
+
 class Trainer:
     """One training run."""
 
@@ -87,15 +109,7 @@ class Trainer:
         self._vocabulary = vocabulary
         self._validation = Validation(validation, config.validation_characters)
         self._clock = group.shared(clock)
-        self._batches = Batches(
-            stream,
-            batch_size=config.batch_size,
-            chunk_length=config.chunk_length,
-            jump_probability=config.jump_probability,
-            seed=config.seed,
-        )
-        if self._batches.batch_size < config.batch_size:
-            _log.info("a small corpus: %d streams side by side", self._batches.batch_size)
+        self._batches = _batches(config, stream)
         streams = self._batches.batch_size
         group.check(streams)
         self._learner = Learner(config, vocabulary.size, streams, device, group)
@@ -104,11 +118,7 @@ class Trainer:
             _log.info("begins with given weights; %d characters are new to them", strange)
         self._updates_per_record = 16 if device.type == "cuda" else 1
         self._characters_per_epoch = len(stream)
-        self._identity = {
-            "config": config.to_dict(),
-            "vocabulary": zlib.crc32("".join(vocabulary.characters).encode("utf-32-le")),
-            "stream": zlib.crc32(np.ascontiguousarray(stream).data),
-        }
+        self._identity = _identity(config, vocabulary, stream)
         self._account = Totals()
         self._rate = 0.0
         self._best: dict[str, Tensor] = {}
