@@ -27,6 +27,7 @@ from modeling.dynamic import dynamic_surprisals
 from modeling.likelihood import surprisals
 from modeling.models.lstm import CharLSTM
 from modeling.presets import PRESETS
+from modeling.progress import Totals
 from modeling.training import Trainer
 from modeling.vocab import UNKNOWN_ID, Ids, Vocabulary
 
@@ -70,8 +71,8 @@ def per_character(bits: Sequence[np.ndarray]) -> float:
     return float(sum(part.sum() for part in bits) / sum(map(len, bits)))
 
 
-def charmill(texts: Texts, config: TrainConfig) -> tuple[CharLSTM, int]:
-    """Train by our engine, the clock being CPU time; the model, and the characters it has seen."""
+def charmill(texts: Texts, config: TrainConfig) -> tuple[CharLSTM, Totals]:
+    """Train by our engine, the clock being CPU time; the best model, and the run in numbers."""
     trainer = Trainer(
         config,
         texts.vocabulary,
@@ -82,7 +83,7 @@ def charmill(texts: Texts, config: TrainConfig) -> tuple[CharLSTM, int]:
     )
     for _ in trainer.run():
         pass
-    return trainer.best_model(), trainer.totals.characters
+    return trainer.best_model(), trainer.totals
 
 
 def peer(texts: Texts, name: str, seconds: float, seed: int) -> float:
@@ -156,13 +157,11 @@ def rows(texts: Texts, arguments: argparse.Namespace) -> Iterator[tuple[str, flo
     base = train_config_with(PRESETS[arguments.preset], changes)
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         config = replace(base, budget=Budget(seconds=seconds), seed=seed)
-        model, characters = charmill(texts, config)
+        model, totals = charmill(texts, config)
         bits = static(texts, model)
-        words = " ".join(arguments.set)
-        yield (
-            f"charmill {arguments.preset} {words} seed {seed}, {characters / 1e6:.1f} M characters",
-            per_character(bits),
-        )
+        words = " ".join([arguments.preset, *arguments.set])
+        seen = f"{totals.characters / 1e6:.1f} M characters, validation {totals.best_bits:.4f}"
+        yield f"charmill {words} seed {seed}, {seen}", per_character(bits)
         if grams:
             yield (
                 "the same + Kneser-Ney, even mixture",

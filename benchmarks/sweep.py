@@ -67,9 +67,9 @@ def main() -> None:
                     budget=Budget(seconds=60 * arguments.cpu_minutes),
                     seed=seed,
                 )
-                model, characters = charmill(texts, config)
+                model, totals = charmill(texts, config)
                 bits = per_character(static(validation, model))
-                row = (texts.name, name, str(seed), f"{characters / 1e6:.2f}", f"{bits:.4f}")
+                row = (texts.name, name, str(seed), f"{totals.characters / 1e6:.2f}", f"{bits:.4f}")
                 print(f"| {' | '.join(row)} |", flush=True)
 
 
