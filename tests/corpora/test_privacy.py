@@ -91,6 +91,6 @@ def test_masking_twice_is_masking_once(text):
     ["a" * 100_000 + " @", "a@" * 50_000, "1 " * 50_000, "@" * 100_000, "@-" * 50_000],
 )
 def test_a_hostile_comment_takes_no_quadratic_time(text):
-    began = time.perf_counter()
+    began = time.process_time()
     masked(text, "US")
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5

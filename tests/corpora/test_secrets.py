@@ -103,6 +103,6 @@ def test_a_placeholder_does_not_hide_the_secret_after_it():
 )
 def test_no_megabyte_makes_the_search_slow(unit: str):
     text = unit * (1_000_000 // len(unit))
-    begin = time.perf_counter()
+    begin = time.process_time()
     secret_kind(text)
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1

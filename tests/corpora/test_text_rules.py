@@ -121,6 +121,6 @@ def test_the_true_linguist_knows_what_the_own_rules_do_not():
 def test_no_megabyte_makes_a_rule_slow(unit: str):
     rules = TextRules(max_line=0, max_mean_line=0, min_letters=1e-9)
     text = unit * (1_000_000 // len(unit))
-    begin = time.perf_counter()
+    begin = time.process_time()
     rules.first_drop("a.py", text, None)
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
