@@ -21,6 +21,7 @@ import torch
 
 from benchmarks.peers import PEERS
 from corpora.store import read_documents
+from evaluation.compressors import ppmd_bytes
 from evaluation.ngram import NgramCounts
 from modeling.config import Budget, TrainConfig, train_config_with
 from modeling.dynamic import dynamic_surprisals
@@ -111,6 +112,15 @@ def ngrams(texts: Texts) -> dict[int, list[np.ndarray]]:
     return {order: list(counts.model(order).bits(texts.test)) for order in ORDERS}
 
 
+def ppmd(texts: Texts) -> float:
+    """Bits per held-out character of PPMd order 16, primed with the training text; it adapts."""
+    before, after = (
+        b"".join(b"\0" + texts.vocabulary.decode(ids[1:]).encode() for ids in documents)
+        for documents in (texts.train, texts.test)
+    )
+    return 8 * ppmd_bytes(16, before, after) / sum(len(ids) - 1 for ids in texts.test)
+
+
 def mixed(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> float:
     """Bits per character of the even mixture of two predictors."""
     pairs = zip(first, second, strict=True)
@@ -136,6 +146,7 @@ def adaptive_rows(texts: Texts, model: CharLSTM, characters: int) -> Iterator[tu
     total = sum(map(len, dynamic))
     yield f"the same model, static, on {total:,} characters", per_character(static(part, model))
     yield "best Kneser-Ney, on those", per_character(grams)
+    yield "PPMd 16, primed, on those", ppmd(part)
     yield "dynamic evaluation, on those", per_character(dynamic)
     yield "dynamic evaluation + Kneser-Ney, on those", mixed(dynamic, grams)
 
@@ -148,6 +159,8 @@ def rows(texts: Texts, arguments: argparse.Namespace) -> Iterator[tuple[str, flo
     if "kneser-ney" in asked:
         grams = ngrams(texts)
         yield from ((f"Kneser-Ney {order}", per_character(bits)) for order, bits in grams.items())
+    if "ppmd" in asked:
+        yield "PPMd 16, primed (it adapts)", ppmd(texts)
     for name in PEERS:
         if name in asked:
             yield name, peer(texts, name, seconds, arguments.first_seed)
@@ -176,7 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Held-out bits per character at equal CPU time.")
     parser.add_argument("texts", nargs="+", type=Path)
     parser.add_argument("--cpu-minutes", type=float, default=10)
-    parser.add_argument("--recipes", default=",".join(["charmill", "kneser-ney", *PEERS]))
+    parser.add_argument("--recipes", default=",".join(["charmill", "kneser-ney", "ppmd", *PEERS]))
     parser.add_argument("--preset", default="base", choices=list(PRESETS))
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--seeds", type=int, default=3)
