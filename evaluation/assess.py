@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from corpora.document import Document
+from evaluation.compilers import missing
 from evaluation.compressors import compressor_rows
 from evaluation.evidence import DocumentBits, Evidence
 from evaluation.groups import Judged, judge, windows
@@ -101,6 +102,7 @@ def assess(material: Material, spec: EvaluateSpec) -> Generator[Doing, None, Fin
                 test_files=len(material.test),
                 baseline_share=_characters(baseline) / _characters(material.train),
                 python=platform.python_version() if material.language == "python" else None,
+                no_compiler=missing(material.language),
             )
         ),
         evidence=Evidence(documents=documents, texts=texts),

@@ -81,7 +81,14 @@ MEANINGS = {
         unit="units",
         better="higher",
         explanation="The same blocks; a tree-sitter grammar reads them without an error. "
-        "Real code: 66 to 100 %, by language.",
+        "Real code: 78 to 100 %, by language.",
+    ),
+    "compiler_parse_rate": Meaning(
+        label="Blocks that a compiler parses",
+        unit="units",
+        better="higher",
+        explanation="The same blocks; luac or javac, where installed, finds no syntax error. "
+        "Real code: 99.9 to 100 %.",
     ),
     "nesting_mismatches_per_kb": Meaning(
         label="Crossed brackets per kB",

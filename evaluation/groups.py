@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from evaluation.compilers import opinions
 from evaluation.diversity import diversity
 from evaluation.evidence import TextTallies
 from evaluation.isolation import score_all
@@ -47,11 +48,12 @@ def judge(
         progress: is told the fraction done.
     """
     scores, found = [], []
-    for done, (text, score) in enumerate(
-        zip(texts, score_all(language, texts), strict=True), start=1
+    for done, (text, score, opinion) in enumerate(
+        zip(texts, score_all(language, texts), opinions(language, texts), strict=True), start=1
     ):
         scores.append(score)
-        tallies = {**score.tallies, **diversity(text), **copy_tallies(text, copies.spans(text))}
+        form = {**score.tallies, **opinion}
+        tallies = {**form, **diversity(text), **copy_tallies(text, copies.spans(text))}
         found.append(
             TextTallies(role=role, temperature=temperature, characters=len(text), tallies=tallies)
         )

@@ -8,13 +8,15 @@ A block of blanks would stand in every deep indentation. A span whose whole bloc
 less than a block beyond them at either end, so of its 30 characters that are not blank at least
 6 stand behind them: the index holds the block that reaches so far instead.
 
+A sample that repeats itself holds the same block, in the same surroundings, again and again. One
+such block of each kind is extended for all of them where its copies end within the surroundings.
+
 The price: about 15 bytes a character for the index. A sample takes time in proportion to the
-places its blocks have in the training text: some 20 ms for 10,000 characters, and up to a second
-for one that goes on repeating a block the training text is full of.
+places its blocks have in the training text: some 20 ms for 10,000 characters.
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -26,6 +28,10 @@ from modeling.vocab import FILE_MARK
 MIN_LENGTH = 50
 MIN_NOT_BLANK = 30
 BLOCK = MIN_LENGTH // 2
+CONTEXT = 4 * BLOCK
+"""Characters on either side of a block that make up its surroundings."""
+MIN_ALIKE = 8
+"""Blocks of a sample that must be alike before one of them is extended for all."""
 BEHIND_BLANKS = MIN_NOT_BLANK - (BLOCK - 1)
 """Characters that are not blank on either side of the blanks, at least."""
 HEADER_FILES = 10
@@ -37,6 +43,7 @@ _NOT_BLANK = re.compile(r"\S")
 
 Places = NDArray[np.int64]
 Points = NDArray[np.uint32]
+NONE: Places = np.zeros(0, np.int64)
 Spans = tuple[Places, Places, Places]
 """Start and end in the sample, and place in the training text, of each span."""
 
@@ -90,25 +97,70 @@ class CopyIndex:
         return found
 
     def _spans_of_file(self, file: str, begin: int) -> Iterator[CopiedSpan]:
+        points = np.append(_points(file), np.uint32(NO_CHARACTER))
+        starts, ends, places = _longest(*np.concatenate(self._copies(file, points), axis=1))
+        not_blank = np.cumsum([0, *(not character.isspace() for character in file)])
+        kept = not_blank[ends] - not_blank[starts] >= MIN_NOT_BLANK
+        documents = np.searchsorted(self._document_ends, places[kept], side="left").tolist()
+        edges = (begin + starts[kept]).tolist(), (begin + ends[kept]).tolist()
+        for start, end, document in zip(*edges, documents, strict=True):
+            path, license_ = self._labels[document]
+            yield CopiedSpan(start=start, end=end, path=path, license=license_)
+
+    def _copies(self, file: str, points: Points) -> list[Spans]:
+        """Every span of MIN_LENGTH at least that can not be longer, many of them inside others."""
         starts = range(len(file) - BLOCK + 1)
         blocks = np.array([self._ids.get(file[i : i + BLOCK], -1) for i in starts])
-        points = np.append(_points(file), np.uint32(NO_CHARACTER))
+        shared = np.flatnonzero(blocks >= 0)
+        alike = _alike(file, shared)
+        found, offsets, places = self._copies_of_alike(points, blocks, alike)
+        alone = np.setdiff1d(shared, np.concatenate([NONE, *alike]))
         # A chain advances by whole blocks, so its blocks agree in their offset modulo BLOCK:
-        # taken one residue at a time, a repetitive sample needs a fraction of the memory.
-        parts = [self._copies(points, blocks, residue) for residue in range(BLOCK)]
-        starts, ends, places = _longest(*np.concatenate(parts, axis=1))
-        not_blank = np.cumsum([0, *(not character.isspace() for character in file)])
-        for start, end, place in zip(starts, ends, places, strict=True):
-            if not_blank[end] - not_blank[start] >= MIN_NOT_BLANK:
-                document = int(np.searchsorted(self._document_ends, place, side="left"))
-                path, license_ = self._labels[document]
-                yield CopiedSpan(
-                    start=begin + int(start), end=begin + int(end), path=path, license=license_
-                )
+        # taken one residue at a time, a sample of common blocks needs a fraction of the memory.
+        parts = [found]
+        for residue in range(BLOCK):
+            which, more = self._places_of(blocks, alone[alone % BLOCK == residue])
+            chosen = offsets % BLOCK == residue
+            pairs = np.append(which, offsets[chosen]), np.append(more, places[chosen])
+            parts.append(self._copies_of_chains(points, *pairs))
+        return parts
 
-    def _copies(self, points: Points, blocks: Places, residue: int) -> Spans:
-        """Extend every chain of shared blocks with that residue; keep those long enough."""
-        offsets, places = _by_chain(*self._shared(blocks, residue))
+    def _copies_of_alike(
+        self, points: Points, blocks: Places, alike: Sequence[Places]
+    ) -> tuple[Spans, Places, Places]:
+        """Extend the first block of every group for all of its group.
+
+        Returns:
+            The spans, and offset and place of all pairs that agree beyond the surroundings.
+        """
+        sizes = np.array([len(group) for group in alike], np.int64)
+        members = np.concatenate([NONE, *alike])
+        begins = sizes.cumsum() - sizes
+        firsts, places = self._places_of(blocks, members[begins])
+        groups = np.searchsorted(members[begins], firsts)
+        left = self._agreeing(points, firsts - 1, places - 1, -1, CONTEXT)
+        right = self._agreeing(points, firsts + BLOCK, places + BLOCK, 1, CONTEXT)
+        is_open = (left == CONTEXT) | (right == CONTEXT)
+        kept = ~is_open & (left + BLOCK + right >= MIN_LENGTH)
+        # Far from each other, so that no span lies in one of another group.
+        middles = groups * (4 * CONTEXT) + CONTEXT
+        starts, ends, origins = _longest(
+            *(each[kept] for each in (middles - left, middles + BLOCK + right, places - left))
+        )
+        owners = starts // (4 * CONTEXT)
+        shifts = _ranges(begins[owners], sizes[owners])
+        by = members[shifts] - np.repeat(owners * (4 * CONTEXT) + CONTEXT, sizes[owners])
+        spans = tuple(np.repeat(each, sizes[owners]) for each in (starts, ends, origins))
+        again = groups[is_open]
+        return (
+            (spans[0] + by, spans[1] + by, spans[2]),
+            members[_ranges(begins[again], sizes[again])],
+            np.repeat(places[is_open], sizes[again]),
+        )
+
+    def _copies_of_chains(self, points: Points, offsets: Places, places: Places) -> Spans:
+        """Extend every chain of these blocks; keep those long enough."""
+        offsets, places = _by_chain(offsets, places)
         follows = (np.diff(offsets) == BLOCK) & (np.diff(places) == BLOCK)
         firsts = np.flatnonzero(np.append(True, ~follows)[: len(offsets)])
         lasts = np.flatnonzero(np.append(~follows, True)[: len(offsets)])
@@ -118,24 +170,22 @@ class CopyIndex:
         kept = ends - starts >= MIN_LENGTH
         return starts[kept], ends[kept], (places[firsts] - left)[kept]
 
-    def _shared(self, blocks: Places, residue: int) -> tuple[Places, Places]:
-        """Offset in the sample and place in the text of every block that both have."""
-        offsets = np.arange(residue, len(blocks), BLOCK)
-        offsets = offsets[blocks[offsets] >= 0]
+    def _places_of(self, blocks: Places, offsets: Places) -> tuple[Places, Places]:
+        """Offset in the sample and place in the text, for every place of the blocks there."""
         begins = self._begins[blocks[offsets]]
         times = self._begins[blocks[offsets] + 1] - begins
-        firsts = times.cumsum() - times
-        entries = np.arange(times.sum()) + np.repeat(begins - firsts, times)
-        return np.repeat(offsets, times), self._places[entries]
+        return np.repeat(offsets, times), self._places[_ranges(begins, times)]
 
-    def _agreeing(self, points: Points, offsets: Places, places: Places, step: int) -> Places:
+    def _agreeing(
+        self, points: Points, offsets: Places, places: Places, step: int, at_most: int | None = None
+    ) -> Places:
         """Count the characters from there on, in steps of 1 or -1, that sample and text share.
 
         NO_CHARACTER, which ends the sample and so is also its item -1, ends every count.
         """
         agreeing = np.zeros(len(offsets), np.int64)
         alive = np.arange(len(offsets))
-        while len(alive):
+        while len(alive) and agreeing[alive[0]] != at_most:
             reach = step * agreeing[alive]
             same = points[offsets[alive] + reach] == self._points[places[alive] + reach]
             alive = alive[same]
@@ -202,6 +252,21 @@ def _indexed_places(text: str) -> Iterator[int]:
             assert match
             blank_until = match.start()
             yield blank_until + BEHIND_BLANKS - BLOCK
+
+
+def _alike(file: str, offsets: Places) -> list[Places]:
+    """Offsets whose blocks stand in the same surroundings, in groups by the first one."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    for offset in offsets.tolist():
+        if CONTEXT <= offset <= len(file) - BLOCK - CONTEXT:
+            groups[file[offset - CONTEXT : offset + BLOCK + CONTEXT]].append(offset)
+    return [np.array(group) for group in groups.values() if len(group) >= MIN_ALIKE]
+
+
+def _ranges(begins: Places, lengths: Places) -> Places:
+    """The numbers from each beginning on, as many as its length, one range after another."""
+    firsts = lengths.cumsum() - lengths
+    return np.arange(lengths.sum()) + np.repeat(begins - firsts, lengths)
 
 
 def _by_chain(offsets: Places, places: Places) -> tuple[Places, Places]:

@@ -4,8 +4,8 @@ Every file is whole, so its own balance or parse counts beside that of its units
 of the samples' metrics, with the files in the place of the samples.
 
 A grammar's second opinion takes C four fifths of the time, so of a large folder it is asked for
-every k-th file only, such that these come to about PARSED_BYTES; its `n` says how many units that
-were.
+every k-th file only, such that these come to about PARSED_BYTES, and so is a compiler; `n` says how
+many units that were.
 """
 
 import math
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from corpora.decoding import UndecodableError, decode
+from evaluation.compilers import opinions
 from evaluation.diversity import diversity
 from evaluation.errors import ScoreError
 from evaluation.groups import metric_of
@@ -26,6 +27,8 @@ from evaluation.scorers import SCORERS
 WORKERS = 2
 PARSED_BYTES = 20_000_000
 """About two seconds of the C grammar. Below this size every file is parsed."""
+BATCH_CHARACTERS = 4_000_000
+"""A compiler is asked about as much text at once: javac takes half a second to start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,31 +100,58 @@ def find_files(path: Path, language: str) -> list[Path]:
 
 def score_files(paths: Sequence[Path], language: str) -> Iterator[FileScore]:
     """Score whole files in their order."""
-    waiting: deque[tuple[Path, str | None]] = deque()
+    batch: list[tuple[FileScore, str | None]] = []
+    size = 0
+    for file, text in _score_each(paths, language):
+        batch.append((file, text))
+        size += len(text or "")
+        if size >= BATCH_CHARACTERS:
+            yield from _with_opinions(batch, language)
+            batch, size = [], 0
+    yield from _with_opinions(batch, language)
+
+
+def _with_opinions(
+    batch: Sequence[tuple[FileScore, str | None]], language: str
+) -> Iterator[FileScore]:
+    """Ask a compiler about all texts of a batch at once."""
+    found = opinions(language, [text for _, text in batch if text is not None], whole=True)
+    for file, text in batch:
+        tallies = {**file.score.tallies, **({} if text is None else next(found))}
+        yield replace(file, score=replace(file.score, tallies=tallies))
+
+
+def _score_each(paths: Sequence[Path], language: str) -> Iterator[tuple[FileScore, str | None]]:
+    """The score of every file, with its text if a compiler is to be asked about it."""
+    waiting: deque[tuple[Path, str | None, Shape]] = deque()
     stride = max(1, math.ceil(sum(path.stat().st_size for path in paths) / PARSED_BYTES))
 
     def texts() -> Iterator[tuple[Shape, str]]:
         for number, path in enumerate(paths):
+            shape: Shape = "file unparsed" if number % stride else "file"
             text = _text_of(path)
-            waiting.append((path, text))
+            waiting.append((path, text, shape))
             if text is not None:
-                yield "file unparsed" if number % stride else "file", text
+                yield shape, text
 
     for score in score_each(language, texts(), workers=min(WORKERS, len(paths))):
         yield from _unreadable(waiting)
-        path, text = waiting.popleft()
+        path, text, shape = waiting.popleft()
         assert text is not None
         merged = replace(score, tallies={**score.tallies, **diversity(text)})
-        yield FileScore(path=str(path), characters=len(text), score=merged)
+        file = FileScore(path=str(path), characters=len(text), score=merged)
+        yield file, text if shape == "file" else None
     yield from _unreadable(waiting)
 
 
-def _unreadable(waiting: deque[tuple[Path, str | None]]) -> Iterator[FileScore]:
+def _unreadable(
+    waiting: deque[tuple[Path, str | None, Shape]],
+) -> Iterator[tuple[FileScore, None]]:
     """Take the files at the head that are no text."""
     while waiting and waiting[0][1] is None:
-        path, _ = waiting.popleft()
+        path, _, _ = waiting.popleft()
         none = TextScore(tallies={}, outcome="unreadable")
-        yield FileScore(path=str(path), characters=0, score=none)
+        yield FileScore(path=str(path), characters=0, score=none), None
 
 
 def sum_up(files: Sequence[FileScore], language: str) -> Scores:

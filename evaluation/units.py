@@ -14,6 +14,9 @@ from modeling.vocab import FILE_MARK
 BRACE = r"\}(?:[;, ]?[)\]}])*"
 """A closing brace, and the closers that belong to the same statement."""
 
+RARE = 10
+"""An indent that so many times fewer members have than the commonest is that of no member."""
+
 _STATEMENT = r"[^\s#)\]}]"
 """How a Python line begins that is not blank, a comment, or the end of a signature."""
 _FUNCTION = re.compile(r"^([ \t]*)(?:async[ \t]+)?def\b", re.MULTILINE)
@@ -77,15 +80,18 @@ def closed_blocks(piece: Piece, closer: re.Pattern[str]) -> Iterator[Piece]:
 def member_blocks(piece: Piece, member: re.Pattern[str]) -> Iterator[Piece]:
     """The spans that end in a brace at the indent of members.
 
-    The indent is the one that most members of the piece have. A brace further out ends what holds
-    the members; the span behind it has the header of the next such block and is no unit.
+    The indent is the smallest that a tenth as many members have as have the commonest one: the
+    commonest alone may be that of nested classes, and then statements of the outer ones would be
+    taken for members. A brace further out ends what holds the members; the span behind it has the
+    header of the next such block and is no unit.
 
     Args:
         piece: to be divided.
         member: matches the start of a member's declaration; group 1 is its indent.
     """
     indents = Counter(len(match[1]) for match in member.finditer(piece.text)) or {4: 1}
-    indent = max(indents, key=lambda each: (indents[each], -each))
+    most = max(indents.values())
+    indent = min(each for each, times in indents.items() if times >= most / RARE)
     start: int | None = None
     for match in re.finditer(rf"\n([ \t]{{0,{indent}}}){BRACE}", piece.text):
         is_member = len(match[1]) == indent

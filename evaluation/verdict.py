@@ -108,6 +108,7 @@ def threats(
     test_files: int,
     baseline_share: float,
     python: str | None,
+    no_compiler: str | None,
 ) -> Iterator[str]:
     """Name what weakens the conclusions of this very report.
 
@@ -115,6 +116,7 @@ def threats(
         test_files: held-out files behind the ladder.
         baseline_share: of the training characters that the n-grams have seen.
         python: version of the interpreter that parsed, None for other languages.
+        no_compiler: why none was asked about the blocks, None if one was or there is none to ask.
     """
     yield (
         "The intervals come from resampling texts of one trained model: they do not say how much "
@@ -125,6 +127,8 @@ def threats(
         yield (
             f"The n-grams have seen {baseline_share:.0%} of the training text, the LSTM all of it."
         )
+    if no_compiler:
+        yield no_compiler
     if python:
         yield (
             f"Python code was parsed by Python {python}: code written for another version may fail "

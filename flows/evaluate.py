@@ -165,6 +165,8 @@ def _identity(
 ) -> Iterator[tuple[str, str]]:
     import hashlib
 
+    from evaluation.compilers import installed
+
     for label, found in manifests["fetch"].summary["found"].items():
         yield f"source {label}", found
     yield "corpus", corpus_digest
@@ -174,6 +176,7 @@ def _identity(
     yield "seeds", f"training {manifests['train'].parameters['seed']}, " + _sample_seeds(manifests)
     for name, manifest in manifests.items():
         yield f"{name} key", manifest.key
+    yield "compilers asked", ", ".join(installed(place.run.spec.language)) or "none"
     for name, version in manifests["train"].software.items():
         yield name, version
 
@@ -236,7 +239,7 @@ def _headline_summary(findings: "Findings") -> dict[str, Any]:
 
 EVALUATE = Stage(
     name="evaluate",
-    version=4,
+    version=5,
     inputs=UPSTREAM,
     parameters=_parameters,
     work=_work,

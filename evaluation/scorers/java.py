@@ -43,5 +43,5 @@ SCORER = BracketScorer(
         rewrite=decode_escapes,
     ),
     blocks=partial(member_blocks, member=_MEMBER),
-    frame=("class A {", "\n}"),
+    frame=("class A {", ";\n}"),
 )

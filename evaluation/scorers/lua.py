@@ -37,5 +37,5 @@ SCORER = BracketScorer(
         pairs={**PAIRS, "function": "end", "if": "end", "do": "end", "repeat": "until"},
         long_literals=(("[[", "]]"),),
     ),
-    blocks=partial(closed_blocks, closer=re.compile(r"\nend\b(?:[;, ]?[)\]}])*")),
+    blocks=partial(closed_blocks, closer=re.compile(r"\nend\b[^\n]*+")),
 )

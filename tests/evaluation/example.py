@@ -48,7 +48,7 @@ def example_evaluation(**changes) -> Evaluation:
             "test": (34, 498_872),
         },
         notes=[
-            "41 near-duplicates of held-out text were left out; 6.2 % of the test would have leaked.",
+            "41 near-duplicates of held-out text were left out; 6.2 % of the test would leak.",
         ],
         samples=[_sample(seed) for seed in range(6)],
         cost={

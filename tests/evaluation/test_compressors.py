@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from evaluation.compressors import compressor_rows, ppmd_bytes, xz_bytes
+from evaluation.compressors import compressor_rows, ppmd_bytes, xz_bytes, zstd_bytes
 from evaluation.ladder import HeldOut, best_ngram
 from evaluation.report import html, markdown
 from evaluation.results import LadderRow
@@ -13,16 +13,18 @@ from tests.evaluation.example import example_evaluation
 NOISE = random.Random(0).randbytes(20_000)
 
 
-@pytest.mark.parametrize("size", [xz_bytes, lambda a, b: ppmd_bytes(16, a, b)])
+@pytest.mark.parametrize("size", [xz_bytes, zstd_bytes, lambda a, b: ppmd_bytes(16, a, b)])
 def test_what_stood_in_the_training_text_costs_next_to_nothing_and_noise_its_length(size):
     assert size(NOISE, NOISE) < 400
     assert size(b"", NOISE) == pytest.approx(len(NOISE), rel=0.05)
     assert size(NOISE[:10_000], NOISE[10_000:]) == pytest.approx(10_000, rel=0.05)
 
 
-def test_the_dictionary_of_xz_spans_all_of_the_training_text():
+@pytest.mark.parametrize("size", [xz_bytes, zstd_bytes])
+def test_a_dictionary_spans_all_of_the_training_text(size):
     far = random.Random(1).randbytes(1_000_000)
-    assert xz_bytes(NOISE + far, NOISE) < 1_000
+    assert size(NOISE + far, NOISE) < 1_000
+    assert size(b"", NOISE + far + NOISE) < len(NOISE + far) + 1_000
 
 
 def test_every_compressor_stands_in_its_own_class_unprimed_and_primed():
@@ -34,7 +36,9 @@ def test_every_compressor_stands_in_its_own_class_unprimed_and_primed():
     )
     rows = list(compressor_rows(train, test, held_out))
     assert [row.name for row in rows] == [
-        name + how for name in ("xz -9e", "PPMd 6", "PPMd 16") for how in (", unprimed", "")
+        name + how
+        for name in ("xz -9e", "zstd -22", "PPMd 6", "PPMd 16")
+        for how in (", unprimed", "")
     ]
     assert {row.kind for row in rows} == {"adaptive"}
     for unprimed, primed in zip(rows[::2], rows[1::2], strict=True):

@@ -1,9 +1,11 @@
 from pathlib import PurePosixPath
+from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from evaluation import originality
 from evaluation.originality import (
     BLOCK,
     MIN_LENGTH,
@@ -73,6 +75,46 @@ def test_spans_are_those_of_the_slow_reference(data, texts):
         parts.append(source[begin % (len(source) + 1) :][:length])
     sample = "".join(parts)
     assert found_spans(texts, sample) == slow_spans(texts, sample)
+
+
+periods = st.tuples(st.sampled_from(["-", "ab", "- x\n", CODE[:31], " " * 9 + "y"]), cuts)
+runs = st.lists(periods, max_size=3).map(
+    lambda drawn: "".join(
+        (period * 600)[start % len(period) :][:length] + end
+        for (period, (start, length)), end in zip(drawn, "!?#", strict=False)
+    )
+)
+
+
+@settings(max_examples=60, deadline=None)
+@example(texts=["-" * 60 + "!" + "ab" * 30 + "?"], sample="-" * 200 + "!" + "ab" * 100 + "#")
+@example(texts=["." * 47 + "-" * 50 + "!"], sample="-" * 200)
+@given(texts=st.lists(runs, min_size=1, max_size=4), sample=runs)
+def test_spans_of_what_repeats_itself_are_those_of_the_slow_reference(texts, sample):
+    with (
+        patch.object(originality, "CONTEXT", 2 * BLOCK),
+        patch.object(originality, "MIN_ALIKE", 2),
+    ):
+        assert found_spans(texts, sample) == slow_spans(texts, sample)
+
+
+def test_what_repeats_itself_costs_a_fraction_of_its_pairs_of_blocks(monkeypatch):
+    line = "#" + "-" * 78 + "\n"
+    index, sample = index_of([line * 300]), "-" * 3_000
+    extended = []
+    original = CopyIndex._agreeing
+
+    def counting(self, points, offsets, *more):
+        extended.append(len(offsets))
+        return original(self, points, offsets, *more)
+
+    monkeypatch.setattr(CopyIndex, "_agreeing", counting)
+    assert len(index.spans(sample)) == 3_000 - 78 + 1
+    grouped = sum(extended)
+    monkeypatch.setattr(originality, "MIN_ALIKE", len(sample))
+    extended.clear()
+    index.spans(sample)
+    assert grouped < sum(extended) / 5
 
 
 @pytest.mark.parametrize("begin", range(0, 60, 7))

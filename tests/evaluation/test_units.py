@@ -47,10 +47,10 @@ def test_units_of_c_end_in_column_zero():
     assert len(texts(c.SCORER.blocks(whole(text)))) == 3
 
 
-def test_units_of_lua_take_the_closers_behind_end():
-    text = "f(function()\n  if a then\n  end\nend)\nfunction g()\nend\nendless = 1\n"
+def test_units_of_lua_take_what_stands_behind_end():
+    text = "f(function()\n  if a then\n  end\nend, {a = 1})\nfunction g()\nend\nendless = 1\n"
     assert texts(lua.SCORER.blocks(whole(text))) == [
-        "f(function()\n  if a then\n  end\nend)",
+        "f(function()\n  if a then\n  end\nend, {a = 1})",
         "\nfunction g()\nend",
     ]
 
@@ -83,6 +83,20 @@ def test_units_of_java_are_members_but_for_those_with_the_header_of_the_class():
 def test_units_of_java_follow_the_indent_of_the_members():
     wide = texts(java.SCORER.blocks(whole(JAVA.replace("  ", "\t"))))
     assert len(wide) == len(texts(java.SCORER.blocks(whole(JAVA)))) == 3
+
+
+def test_statements_of_an_outer_class_are_no_units_though_most_members_are_nested():
+    inner = "".join(f"    public void f{n}() {{\n    }}\n" for n in range(9))
+    outer = "  public void g() {\n    if (a) {\n    }\n    while (b) {\n    }\n  }\n"
+    text = f"class A {{\n{outer}  static class B {{\n{inner}  }}\n{outer}}}\n"
+    found = texts(java.SCORER.blocks(whole(text)))
+    assert found == [f"\n  static class B {{\n{inner}  }}", f"\n{outer}".rstrip()]
+
+
+def test_one_stray_indent_does_not_move_that_of_the_members():
+    members = "".join(f"    public void f{n}() {{\n    }}\n" for n in range(12))
+    text = f"class A {{\n  public int a;\n{members}}}\n"
+    assert len(texts(java.SCORER.blocks(whole(text)))) == 11
 
 
 def test_units_of_scala_are_members_with_braces():

@@ -88,12 +88,32 @@ def test_samples_without_units_and_prose_have_a_verdict_too():
 def test_threats_name_what_weakens_this_report():
     low = [*GROUPS[:-1], group("control", None, 0.4, 900)]
     found = " ".join(
-        threats(groups=low, headline=KEY, test_files=3, baseline_share=0.5, python="3.11.7")
+        threats(
+            groups=low,
+            headline=KEY,
+            test_files=3,
+            baseline_share=0.5,
+            python="3.11.7",
+            no_compiler="No javac.",
+        )
     )
-    for words in ("Only 3 held-out files", "seen 50%", "reaches only 40%", "Python 3.11.7"):
+    for words in (
+        "No javac.",
+        "Only 3 held-out files",
+        "seen 50%",
+        "reaches only 40%",
+        "Python 3.11.7",
+    ):
         assert words in found
     calm = list(
-        threats(groups=GROUPS, headline=KEY, test_files=30, baseline_share=1.0, python=None)
+        threats(
+            groups=GROUPS,
+            headline=KEY,
+            test_files=30,
+            baseline_share=1.0,
+            python=None,
+            no_compiler=None,
+        )
     )
     assert len(calm) == 1
 
