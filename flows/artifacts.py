@@ -93,7 +93,7 @@ def publish_report(dataset: str, folder: Path) -> None:
     create_markdown_artifact(
         key=f"report-{dataset}",
         markdown=shortened(text, page),
-        description=f"{verdict(folder)} Whole: {page}",
+        description=f"{verdict(folder)} The whole report: {page}",
     )
 
 

@@ -14,7 +14,7 @@ from typer.exceptions import TyperException
 from corpora.errors import CorpusError, SourceError, SpecError
 from evaluation.errors import ScoreError
 from flows import cli_corpora, cli_models, cli_reports
-from flows.cli_corpora import AsJson, Dataset
+from flows.cli_corpora import AllowStale, AsJson, Dataset, Force, Overrides
 from flows.cli_models import BudgetText, Preset
 from flows.initial import SETTING, pinned
 from flows.run import OptionError, Options, StageName, prepare
@@ -74,6 +74,7 @@ app = typer.Typer(
 for command in (
     cli_corpora.datasets,
     cli_corpora.add,
+    cli_corpora.build,
     cli_corpora.explain,
     cli_corpora.diff,
     cli_corpora.forget,
@@ -99,22 +100,13 @@ def run(
     only: Annotated[
         StageName | None, typer.Option(help="Run this stage alone, on what is before it.")
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Run again even what is current; keeps the old.")
-    ] = False,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="As train.seed=1 or corpus.max_bytes=9000."
-        ),
-    ] = None,
+    force: Force = False,
+    overrides: Overrides = None,
     init_from: Annotated[
         str | None,
         typer.Option(metavar="DATASET[@KEY]", help="Fine-tune: begin with its newest model."),
     ] = None,
-    allow_stale: Annotated[
-        bool, typer.Option(help="If the source cannot be reached, take what was fetched last.")
-    ] = False,
+    allow_stale: AllowStale = False,
     plan_only: Annotated[
         bool, typer.Option("--plan", help="Say what would be done, and why; do nothing.")
     ] = False,

@@ -10,11 +10,22 @@ import typer
 
 from corpora.errors import SpecError
 from flows.layout import Layout
-from flows.run import OptionError
+from flows.run import OptionError, Options
+from flows.runners import RunnerName
 from flows.settings import Settings
 from flows.wording import duration
 
 Dataset = Annotated[str, typer.Argument(help="Name of a dataset; see `charmill datasets`.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="As train.seed=1 or corpus.max_bytes=9000."),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Run again even what is current; keeps the old.")
+]
+AllowStale = Annotated[
+    bool, typer.Option(help="If the source cannot be reached, take what was fetched last.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 SHOWN = 10
 
@@ -50,6 +61,31 @@ def add(
     path = add_dataset(location, extensions, Settings().dataset_folders[0], name)
     out.print(f"Wrote {path}", markup=False)
     out.print(f"Next: `charmill run {path.stem}`", markup=False)
+
+
+def build(
+    datasets: Annotated[list[str], typer.Argument(help="Names of datasets.")],
+    runner: Annotated[
+        RunnerName, typer.Option(help="dask and ray are extras: `pip install 'charmill[dask]'`.")
+    ] = "threads",
+    workers: Annotated[
+        int, typer.Option(min=0, help="So many datasets at once; 0: one for each processor.")
+    ] = 0,
+    cluster: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="A Dask or Ray cluster that runs already.")
+    ] = "",
+    overrides: Overrides = None,
+    force: Force = False,
+    allow_stale: AllowStale = False,
+) -> None:
+    """Fetch several datasets and build their corpora, at once; one that fails blocks no other.
+
+    Example: charmill build torch hadoop scalaz --workers 3
+    """
+    from flows.running import build_many
+
+    options = Options(overrides=tuple(overrides or ()), force=force, allow_stale=allow_stale)
+    build_many(datasets, options, Settings(), runner=runner, workers=workers, cluster=cluster)
 
 
 def explain(

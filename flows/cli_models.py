@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli_corpora import AsJson, Dataset
+from flows.cli_corpora import AsJson, Dataset, Overrides
 from flows.initial import pinned
 from flows.layout import Layout
 from flows.run import Options, prepare
@@ -27,10 +27,7 @@ def plan(
     dataset: Dataset,
     preset: Preset = None,
     budget: BudgetText = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="As train.model.hidden_size=512."),
-    ] = None,
+    overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a run would reuse and what it would take, after measuring this machine.

@@ -83,7 +83,11 @@ def compare(
     from evaluation.view import amount
     from flows.terminal import out, table
 
-    before, after = two_reports(Layout(Settings().artifacts_root), dataset, old, new)
+    settings = Settings()
+    layout = Layout(settings.artifacts_root)
+    if not layout.keys("evaluate", dataset):  # a mistyped name, most likely
+        prepare(dataset, Options(), settings.dataset_folders)
+    before, after = two_reports(layout, dataset, old, new)
     found = compared(
         load_evidence(before),
         load_evidence(after),

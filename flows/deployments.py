@@ -1,4 +1,4 @@
-"""The deployments: a pipeline for every dataset, and every stage with a choice of datasets.
+"""The deployments: a pipeline for every dataset, every stage for any dataset, corpora for many.
 
 What a user can change in Prefect's UI belongs to the user: of a deployment that exists already,
 schedules (with their parameters), the switch, default parameters, tags and limits stay as they
@@ -22,11 +22,13 @@ from corpora.spec import DatasetSpec, dataset_files, load_dataset
 from flows.artifacts import INDEX, address, newest_report
 from flows.forms import OWN_PRESET, PIPELINE_SUMMARY, STAGE_FLOWS, SUMMARIES, pipeline
 from flows.layout import Layout
+from flows.many import corpora
 from flows.settings import Settings
 from modeling.presets import PRESETS
 
 logger = logging.getLogger(__name__)
-STAGE_NAME = "any-dataset"
+STAGE_NAME, MANY_NAME = "any-dataset", "many-datasets"
+MANY_SUMMARY = "Fetch many datasets and build their corpora; one that fails blocks no other."
 USERS_FIELDS = ("schedules", "paused", "parameters", "tags", "concurrency_limit")
 
 
@@ -59,11 +61,19 @@ def deployments(settings: Settings) -> Iterator[RunnerDeployment]:
             ["pipeline", name, spec.language],
             {},
         )
-    choices = {"dataset": list(specs)}
-    first = {"dataset": next(iter(specs))}
+    first = next(iter(specs))
+    yield _deployment(
+        corpora,
+        MANY_NAME,
+        {"datasets": [first]},
+        f"{MANY_SUMMARY}\n\n{_links()}",
+        ["corpora"],
+        {"datasets": list(specs)},
+    )
     for stage, flow in STAGE_FLOWS.items():
         words = f"{SUMMARIES[stage]}\n\n{_links()}"
-        yield _deployment(flow, STAGE_NAME, first, words, ["stage", stage], choices)
+        choices = {"dataset": list(specs)}
+        yield _deployment(flow, STAGE_NAME, {"dataset": first}, words, ["stage", stage], choices)
 
 
 async def register(deployment: RunnerDeployment) -> None:
@@ -129,7 +139,10 @@ def _deployment(
     tags: list[str],
     choices: dict[str, list[str]],
 ) -> RunnerDeployment:
-    """A deployment whose form offers `choices`, parameter to values, beside the presets."""
+    """A deployment whose form offers `choices`, parameter to values, beside the presets.
+
+    A list is offered the values for each of its items.
+    """
     made = RunnerDeployment.from_flow(
         flow,
         name=name,
@@ -139,7 +152,8 @@ def _deployment(
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
     for parameter, values in (choices | {"preset": [OWN_PRESET, *PRESETS]}).items():
-        _properties(made)[parameter]["enum"] = values
+        if form := _properties(made).get(parameter):
+            form.get("items", form)["enum"] = values
     return made
 
 

@@ -6,7 +6,7 @@ training goes on at its last checkpoint.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
@@ -60,22 +60,47 @@ def follow(dataset: str, options: Options, *, plan_only: bool) -> Any:
     Returns:
         The key of the last stage; with a report, a Prefect state that holds the news.
     """
-    for name in LOGGERS:  # Prefect gives them its handler, not a level
-        logging.getLogger(name).setLevel(logging.INFO)
-    if deployment.get_id() is not None:
-        end_within(STOP_SECONDS)
-        end_with_parent()
     layout = Layout(Settings().artifacts_root)
-    with _cancelled_as_asked(), renewing_index(layout):
+    with entered(layout):
         options = _less_what_was_forced(dataset, pinned(options, layout), layout)
         if Settings().remote and not plan_only:
             share_task(dataset, options)
         plan = plan_task(dataset, options)
         publish_plan(plan)
-        return None if plan_only else _do(plan, options, layout)
+        if plan_only:
+            return None
+        keys = carry_out(plan, options, layout, stage_task)
+        last = plan.decisions[-1]
+        if last.stage == "evaluate" and last.action == "run":
+            return _publish(layout, dataset, keys["evaluate"])
+        return keys[last.stage]
 
 
-def _do(plan: Plan, options: Options, layout: Layout) -> Any:
+@contextmanager
+def entered(layout: Layout) -> Iterator[None]:
+    """What every run begins and ends with: logs, the end that it is asked for, the index."""
+    show_our_logs()
+    if deployment.get_id() is not None:
+        end_within(STOP_SECONDS)
+        end_with_parent()
+    with _cancelled_as_asked(), renewing_index(layout):
+        yield
+
+
+def show_our_logs() -> None:
+    """Let Prefect see what we log: it gives our loggers its handler, not a level."""
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.INFO)
+
+
+def carry_out(
+    plan: Plan, options: Options, layout: Layout, make: Callable[..., str]
+) -> dict[StageName, str]:
+    """Do what a plan says; give the key of every stage.
+
+    Args:
+        make: `make_stage`, or the task made of it.
+    """
     check_space(layout)
     keys: dict[StageName, str] = {}
     for decision in plan.decisions:
@@ -84,15 +109,11 @@ def _do(plan: Plan, options: Options, layout: Layout) -> Any:
             layout.point_latest(decision.stage, plan.dataset, decision.key)
         else:
             inputs = BY_NAME[decision.stage].choose(keys)
-            keys[decision.stage] = stage_task(decision.stage, plan.dataset, options, inputs)
-    last = plan.decisions[-1]
-    if last.stage == "evaluate" and last.action == "run":
-        return _publish(layout, plan.dataset, keys["evaluate"])
-    return keys[last.stage]
+            keys[decision.stage] = make(decision.stage, plan.dataset, options, inputs)
+    return keys
 
 
-@task(name="share", task_run_name="share {dataset}", **PERSISTENT)
-def share_task(dataset: str, options: Options) -> None:
+def share(dataset: str, options: Options) -> None:
     """Fetch what other machines have finished, and send what they do not have."""
     settings = Settings()
     run = prepare(dataset, options, settings.dataset_folders)
@@ -100,8 +121,7 @@ def share_task(dataset: str, options: Options) -> None:
         exchange(run, options, settings)
 
 
-@task(name="plan", task_run_name="plan {dataset}", timeout_seconds=PLAN_SECONDS, **PERSISTENT)
-def plan_task(dataset: str, options: Options) -> Plan:
+def plan_stages(dataset: str, options: Options) -> Plan:
     """Decide about every stage; the source may have to be asked what it holds."""
     settings = Settings()
     run = prepare(dataset, options, settings.dataset_folders)
@@ -110,29 +130,36 @@ def plan_task(dataset: str, options: Options) -> Plan:
         return make_plan(run, options, layout)
 
 
-@task(name="stage", task_run_name="{name} {dataset}", **PERSISTENT)
-def stage_task(
+def make_stage(
     name: StageName, dataset: str, options: Options, inputs: dict[StageName, str]
 ) -> str:
     """Run one stage on `inputs`; give its key."""
     settings = Settings()
     run = prepare(dataset, options, settings.dataset_folders)
     layout = Layout(settings.artifacts_root)
+    reporter = current_reporter() or RunReporter(dataset)
     with noting(layout, name, dataset):
         device = str(device_of(settings.device)) if name == "train" else None
-        with training_slot(device) if device else nullcontext():
+        with training_slot(device, layout, reporter) if device else nullcontext():
             manifest = execute(
                 BY_NAME[name],
                 run,
                 inputs,
                 settings=settings,
-                reporter=current_reporter() or RunReporter(dataset),
+                reporter=reporter,
                 force=options.force,
             )
     send_finished(run, name, manifest.key, settings)
     if name == "corpus":
         publish_corpus(dataset, layout.published("corpus", dataset, manifest.key))
     return manifest.key
+
+
+share_task = task(name="share", task_run_name="share {dataset}", **PERSISTENT)(share)
+plan_task = task(
+    name="plan", task_run_name="plan {dataset}", timeout_seconds=PLAN_SECONDS, **PERSISTENT
+)(plan_stages)
+stage_task = task(name="stage", task_run_name="{name} {dataset}", **PERSISTENT)(make_stage)
 
 
 def _publish(layout: Layout, dataset: str, key: str) -> Any:

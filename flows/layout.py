@@ -4,7 +4,7 @@
 <root>/<stage>/<dataset>/latest        link to the key that was made or reused last
 <root>/<stage>/<dataset>/.work-<key>/  a stage at work, or what a killed one left
 <root>/<stage>/<dataset>/.failed       why the last attempt failed, until the next success
-<root>/.locks/                         one lock per key
+<root>/.locks/                         one lock per key, and per device that trains
 <root>/.prefect/                       Prefect's home: its database and settings
 """
 
@@ -37,6 +37,10 @@ class Layout:
     def lock(self, stage: str, dataset: str, key: str) -> Path:
         """The lock that a run holds while it is made."""
         return self.root / ".locks" / f"{stage}-{dataset}-{key}.lock"
+
+    def device_lock(self, device: str) -> Path:
+        """The lock that trainings hold on a device."""
+        return self.root / ".locks" / f"training-on-{device}.lock"
 
     def failure(self, stage: str, dataset: str) -> Path:
         """Why the last attempt at a stage failed; not there after a success."""

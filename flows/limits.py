@@ -1,22 +1,25 @@
 """What may happen at once, and what is worth another try.
 
 One training at a time on a device is a global concurrency limit of Prefect: it is seen and can be
-raised in the UI, and holds for all machines that share a server and name a device alike.
+raised in the UI, and holds for all machines that share a server and name a device alike. Where no
+server is asked, on the command line, a lock of the machine takes its place.
 """
 
-import logging
+import fcntl
+import platform
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from corpora.errors import SourceError
+from flows.layout import Layout
+from flows.progress import Reporter
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State, TaskRun
     from prefect.tasks import Task
 
-logger = logging.getLogger(__name__)
 LEASE_SECONDS = 60
 """So long a slot stays taken after its holder was killed."""
 RETRIES = 4
@@ -32,39 +35,69 @@ TRANSIENT_WORDS = re.compile(
 
 
 @contextmanager
-def training_slot(device: str) -> Iterator[None]:
+def training_slot(device: str, layout: Layout, reporter: Reporter) -> Iterator[None]:
     """Wait for the device, and hold it while the block runs.
 
-    Only in a run of a deployment: on the command line, whoever types is the limit.
+    Runs of deployments share a device as Prefect's limit says. A training from the command line
+    asks no server: it has the device for itself, among all that use the same artifacts root.
 
     Args:
         device: as `torch.device` says it: "cpu", "cuda:0".
+        reporter: is told what the training waits for.
     """
-    from prefect.concurrency.sync import concurrency
     from prefect.runtime import deployment
 
     if deployment.get_id() is None:
-        yield
+        with _locked(device, layout, fcntl.LOCK_EX, reporter):
+            yield
         return
-    name = f"training-on-{device.replace(':', '-')}"
-    _ensure(name)
-    logger.info("waiting for a slot of %s", name)
+    with _slot(device, reporter), _locked(device, layout, fcntl.LOCK_SH, reporter):
+        yield
+
+
+@contextmanager
+def _slot(device: str, reporter: Reporter) -> Iterator[None]:
+    """Hold one of the slots that Prefect's limit gives."""
+    from prefect.concurrency.sync import concurrency
+
+    name = ensure_limit(device)
+    reporter.say(f"waiting for a slot of {name}")
     with concurrency(
         name, lease_duration=LEASE_SECONDS, strict=True, raise_on_lease_renewal_failure=False
     ):
         yield
 
 
-def _ensure(name: str) -> None:
-    """Make the limit, with one slot, unless it is there: then its size is the user's choice."""
+@contextmanager
+def _locked(device: str, layout: Layout, kind: int, reporter: Reporter) -> Iterator[None]:
+    """Hold the lock of a device of this machine; it ends with its process, however that ends."""
+    path = layout.device_lock(f"{platform.node()}-{device.replace(':', '-')}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            reporter.say(f"waiting for {device}: another training is at work on it")
+            fcntl.flock(lock, kind)
+        yield
+
+
+def ensure_limit(device: str) -> str:
+    """Make the limit of a device, with one slot, unless it is there: then its size is the user's.
+
+    Returns:
+        The name of the limit.
+    """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
     from prefect.exceptions import ObjectAlreadyExists
 
+    name = f"training-on-{device.replace(':', '-')}"
     with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
         client.create_global_concurrency_limit(
             GlobalConcurrencyLimitCreate(name=name, limit=1, active=True)
         )
+    return name
 
 
 def worth_a_retry(_task: "Task", _run: "TaskRun", state: "State") -> bool:

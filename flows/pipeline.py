@@ -1,32 +1,28 @@
-"""The pipeline as the command line runs it: in this process, with an embedded Prefect."""
+"""Flows as the command line runs them: in this process, with an embedded Prefect."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from prefect.settings import (
-    PREFECT_API_URL,
-    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-    temporary_settings,
-)
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from flows.forms import OWN_PRESET, STAGE_FLOWS
 from flows.forms import pipeline as pipeline_flow
-from flows.layout import Layout
 from flows.run import Options
-from flows.server import start_embedded_server
-from flows.settings import Settings
 
 
 def pipeline(dataset: str, options: Options) -> None:
-    """Run what `options` ask for.
-
-    The heartbeat is off: nobody listens to it here, and ending its thread takes a second.
-    """
+    """Run what `options` ask for."""
     first = options.only or options.start
     form = STAGE_FLOWS[first] if first else pipeline_flow
-    home = Layout(Settings().artifacts_root).prefect_home
-    start_embedded_server(home, PREFECT_API_URL.value())
+    form(dataset, **_form_values(options))
+
+
+@contextmanager
+def without_heartbeat() -> Iterator[None]:
+    """Run the flows of the block so: nobody listens here, and ending the thread takes a second."""
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        form(dataset, **_form_values(options))
+        yield
 
 
 def _form_values(options: Options) -> dict[str, Any]:

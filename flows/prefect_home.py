@@ -39,14 +39,16 @@ SERVED = {
 ELSEWHERE = ("PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_PROFILE", "PREFECT_UI_API_URL")
 
 
-def embed(settings: Settings) -> None:
+def embed(settings: Settings) -> str:
     """For flows that run in this process, seen by the terminal's bars only.
 
-    Their server is `start_embedded_server`, at the address that is chosen here.
+    Returns:
+        The address at which `start_embedded_server` has to start their server.
     """
     _use_own_home(settings)
     os.environ.update(EMBEDDED)
     os.environ["PREFECT_API_URL"] = own_api(LOOPBACK, free_port())
+    return os.environ["PREFECT_API_URL"]
 
 
 def use_own_server(settings: Settings, api_url: str) -> None:

@@ -32,8 +32,8 @@ class Reporter(Protocol):
         """A stage begins its work."""
         ...
 
-    def waiting(self, stage: str, dataset: str) -> None:
-        """A stage waits for another process that makes the same thing."""
+    def say(self, line: str) -> None:
+        """Something that is worth a line of its own, such as what a stage waits for."""
         ...
 
     def update(self, update: Update) -> None:
@@ -56,9 +56,9 @@ class LogReporter:
         self._last = time.monotonic()
         logger.info("%s of %s: begins", stage, dataset)
 
-    def waiting(self, stage: str, dataset: str) -> None:
-        """Log that another process is making the same thing."""
-        logger.info("%s of %s: waits for another run that makes the same", stage, dataset)
+    def say(self, line: str) -> None:
+        """Log the line."""
+        logger.info("%s", line)
 
     def update(self, update: Update) -> None:
         """Log progress, at most every LOG_SECONDS."""

@@ -1,4 +1,7 @@
-"""Run a dataset from the command line: plan, then run what is not current, Prefect embedded."""
+"""Run datasets from the command line: plan, then run what is not current, Prefect embedded."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from corpora.errors import SourceError
 from flows.failure import failures, noting
@@ -7,6 +10,7 @@ from flows.layout import Layout
 from flows.plan import Plan, make_plan
 from flows.progress import reporting
 from flows.run import Options, Run, prepare
+from flows.runners import RunnerName, check_runner
 from flows.settings import Settings
 from flows.stage import check_space
 from flows.terminal import TerminalReporter, err, show_plan, show_result
@@ -60,15 +64,63 @@ def _renew_index(layout: Layout) -> None:
 
 def _run_flow(dataset: str, options: Options, settings: Settings) -> None:
     """Run the pipeline in this process, with an embedded Prefect."""
+    with _prefect(settings):
+        from flows.pipeline import pipeline
+
+        pipeline(dataset, options)
+
+
+def build_many(
+    datasets: Sequence[str],
+    options: Options,
+    settings: Settings,
+    *,
+    runner: RunnerName,
+    workers: int,
+    cluster: str,
+) -> None:
+    """Fetch the datasets and build their corpora, several at once.
+
+    Raises:
+        ValueError: before anything starts, for a dataset, an option or a runner that is not there;
+            in the end, if some could not be built.
+    """
+    check_runner(runner, cluster)
+    for dataset in datasets:
+        prepare(dataset, options, settings.dataset_folders)
+    check_space(Layout(settings.artifacts_root))
+    with _prefect(settings):
+        from flows.many import corpora
+
+        corpora(
+            list(datasets),
+            runner=runner,
+            workers=workers,
+            cluster=cluster,
+            overrides=options.overrides,
+            force=options.force,
+            allow_stale=options.allow_stale,
+        )
+    for dataset in dict.fromkeys(datasets):
+        show_result(Layout(settings.artifacts_root), dataset, "corpus")
+
+
+@contextmanager
+def _prefect(settings: Settings) -> Iterator[None]:
+    """Run the flows of the block in this process, and show on the terminal what they do."""
     from flows.prefect_home import embed
+    from flows.server import start_embedded_server
 
     err.print("[dim]starting Prefect ...[/]")
-    embed(settings)
-    from flows.pipeline import pipeline
+    home = Layout(settings.artifacts_root).prefect_home
+    wait = start_embedded_server(home, embed(settings))
+    # Some seconds of imports, while the server starts.
+    from flows.pipeline import without_heartbeat
 
+    wait()
     reporter = TerminalReporter()
     try:
-        with reporting(reporter):
-            pipeline(dataset, options)
+        with reporting(reporter), without_heartbeat():
+            yield
     finally:
         reporter.close()

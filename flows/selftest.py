@@ -10,7 +10,7 @@ from evaluation.planted import MarkovSource, dyck_file
 from evaluation.report import load_report
 from evaluation.results import Evaluation
 from evaluation.selftest import DOCUMENT, SEED, Check
-from flows.manifest import Manifest
+from flows.progress import LogReporter
 from flows.run import Options, StageName, prepare
 from flows.settings import Settings
 from flows.stage import execute
@@ -49,22 +49,6 @@ priming_characters = 1_000
 """
 
 
-class Silence:
-    """Shows nothing of what the stages do."""
-
-    def started(self, stage: str, dataset: str) -> None:
-        """Say nothing."""
-
-    def waiting(self, stage: str, dataset: str) -> None:
-        """Say nothing."""
-
-    def update(self, update: object) -> None:
-        """Say nothing."""
-
-    def finished(self, manifest: Manifest, *, reused: bool) -> None:
-        """Say nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class Laboratory:
     """A folder with planted corpora, their dataset TOMLs, and what the stages make of them."""
@@ -90,7 +74,9 @@ class Laboratory:
         run = prepare(dataset, Options(), settings.dataset_folders)
         keys: dict[StageName, str] = {}
         for stage in STAGES:
-            made = execute(stage, run, stage.choose(keys), settings=settings, reporter=Silence())
+            made = execute(
+                stage, run, stage.choose(keys), settings=settings, reporter=LogReporter()
+            )
             keys[stage.name] = made.key
         return settings.artifacts_root / "evaluate" / dataset / keys["evaluate"]
 

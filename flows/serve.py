@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from flows.computing import device_name
 from flows.layout import Layout
 from flows.prefect_home import use_other_server, use_own_server
 from flows.server import LOOPBACK, api_of, check_address, check_server, own_api, running_server
@@ -39,6 +40,7 @@ def serve_all(
 
     Raises:
         StageError: if the address is taken, unsafe or dead; says what can be done.
+        OptionError: if there is no such device as `CHARMILL_DEVICE` names.
     """
     with _server(settings, host, port, server_url) as api_url:
         out.print(f"Prefect UI: {api_url.removesuffix('/api')}   (Ctrl-C stops it)", markup=False)
@@ -66,13 +68,12 @@ def _server(settings: Settings, host: str, port: int, server_url: str | None) ->
 
 
 async def _run(settings: Settings) -> None:
-    """Register the deployments, and run what is asked for."""
+    """Register what there is, and run what is asked for."""
     from prefect.runner import Runner
 
     from flows.automations import ensure_automations
     from flows.prefect_home import HEARTBEAT_SECONDS
 
-    await ensure_automations()
     # Pausing on the way out would switch off the schedules that the user switched on.
     runner = Runner(
         name="charmill",
@@ -81,7 +82,11 @@ async def _run(settings: Settings) -> None:
         heartbeat_seconds=HEARTBEAT_SECONDS,
     )
     known = _fingerprint(settings)
-    await _register_all(runner, settings)
+    await asyncio.gather(
+        asyncio.to_thread(_ensure_own_limit, settings),
+        ensure_automations(),
+        _register_all(runner, settings),
+    )
     main = asyncio.current_task()
     assert main
     following = asyncio.create_task(_follow(runner, settings, known, stop=main.cancel))
@@ -89,6 +94,13 @@ async def _run(settings: Settings) -> None:
         await runner.start()
     finally:
         following.cancel()
+
+
+def _ensure_own_limit(settings: Settings) -> None:
+    """Show the limit of this machine's device in the UI before anything trains on it."""
+    from flows.limits import ensure_limit
+
+    ensure_limit(device_name(settings.device))
 
 
 async def _register_all(runner: "Runner", settings: Settings) -> None:

@@ -16,8 +16,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -76,18 +77,19 @@ def running_server(home: Path, host: str, port: int) -> Iterator[None]:
     Raises:
         StageError: if it does not start; says where its log is.
     """
-    with _child(home / "server.log", host, port, {"PREFECT_UI_API_URL": "/api"}):
+    with _child(home / "server.log", host, port, {"PREFECT_UI_API_URL": "/api"}) as wait:
+        wait()
         yield
 
 
-def start_embedded_server(home: Path, api_url: str) -> None:
+def start_embedded_server(home: Path, api_url: str) -> Callable[[], None]:
     """Start a server for this process alone, without UI and schedules; it ends with this process.
 
     Not before: Prefect's threads send their last lines while Python shuts down, and wait for a
     minute if nobody takes them.
 
-    Raises:
-        StageError: if it does not start; says where its log is.
+    Returns:
+        What waits until it answers; raises StageError if it does not start.
     """
     port = urlsplit(api_url).port
     assert port
@@ -97,13 +99,16 @@ def start_embedded_server(home: Path, api_url: str) -> None:
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     }
     server = ExitStack()
-    server.enter_context(_child(home / "embedded.log", LOOPBACK, port, settings))
+    wait = server.enter_context(_child(home / "embedded.log", LOOPBACK, port, settings))
     atexit.register(server.close)
+    return wait
 
 
 @contextmanager
-def _child(log: Path, host: str, port: int, settings: Mapping[str, str]) -> Iterator[None]:
-    """Run a server while the block runs."""
+def _child(
+    log: Path, host: str, port: int, settings: Mapping[str, str]
+) -> Iterator[Callable[[], None]]:
+    """Run a server while the block runs; gives what waits until it answers."""
     command = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
     always = {
         "PREFECT_SERVER_API_HOST": host,
@@ -120,8 +125,7 @@ def _child(log: Path, host: str, port: int, settings: Mapping[str, str]) -> Iter
             preexec_fn=dying_with_parent(signal.SIGKILL),  # noqa: PLW1509 (touches no lock)
         )
         try:
-            _wait(process, own_api(host, port), log)
-            yield
+            yield partial(_wait, process, own_api(host, port), log)
         finally:
             _stop(process)
 

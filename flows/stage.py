@@ -138,19 +138,8 @@ def execute(
     Raises:
         StageError: if the disk is full.
     """
-    layout = Layout(settings.artifacts_root)
-    digest = stage.digest(run, inputs)
-    newest = newest_key(layout, stage.name, run.dataset, digest)
-    force = force or why_outdated(stage, layout, run.dataset, newest) is not None
-    key = next_key(layout, stage.name, run.dataset, digest) if force else newest or digest
-    place = Workplace(
-        run=run,
-        settings=settings,
-        layout=layout,
-        inputs={name: layout.published(name, run.dataset, k) for name, k in inputs.items()},
-        directory=layout.work(stage.name, run.dataset, key),
-        key=key,
-    )
+    place = _workplace(stage, run, inputs, settings, force=force)
+    layout, key = place.layout, place.key
     try:
         with _locked(place, stage, reporter):
             reused = layout.is_published(stage.name, run.dataset, key)
@@ -165,6 +154,25 @@ def execute(
     manifest = Manifest.load(layout.published(stage.name, run.dataset, key))
     reporter.finished(manifest, reused=reused)
     return manifest
+
+
+def _workplace(
+    stage: Stage, run: Run, inputs: Mapping[StageName, str], settings: Settings, *, force: bool
+) -> Workplace:
+    """Where the stage is made, or stands already."""
+    layout = Layout(settings.artifacts_root)
+    digest = stage.digest(run, inputs)
+    newest = newest_key(layout, stage.name, run.dataset, digest)
+    force = force or why_outdated(stage, layout, run.dataset, newest) is not None
+    key = next_key(layout, stage.name, run.dataset, digest) if force else newest or digest
+    return Workplace(
+        run=run,
+        settings=settings,
+        layout=layout,
+        inputs={name: layout.published(name, run.dataset, k) for name, k in inputs.items()},
+        directory=layout.work(stage.name, run.dataset, key),
+        key=key,
+    )
 
 
 def _make(
@@ -191,7 +199,7 @@ def _make(
         seconds=round(time.monotonic() - began, 3),
         attempts=attempts,
         created=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
-        software=_software(),
+        software={name: importlib.metadata.version(name) for name in SOFTWARE},
     )
     sync(place.directory)
     manifest.save(place.directory)
@@ -242,7 +250,8 @@ def _locked(place: Workplace, stage: Stage, reporter: Reporter) -> Iterator[None
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        reporter.waiting(stage.name, place.run.dataset)
+        name = f"{stage.name} of {place.run.dataset}"
+        reporter.say(f"{name}: waits for another run that makes the same")
         lock.acquire()
     try:
         yield
@@ -286,7 +295,3 @@ def _sync_path(path: Path) -> None:
 def run_number(key: str) -> int:
     """1 for the first run with a digest, N for the N-th."""
     return int(key.partition("-")[2] or 1)
-
-
-def _software() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in SOFTWARE}

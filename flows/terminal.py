@@ -57,9 +57,9 @@ class TerminalReporter:
         self._task = self._bars.add_task(f"of {dataset}", total=1.0, stage=stage)
         self._say(f"begins, of {dataset}")
 
-    def waiting(self, stage: str, dataset: str) -> None:
-        """Say that another process is making the same thing."""
-        err.print(f"{stage:<8} waits: another run is making the same of {dataset}")
+    def say(self, line: str) -> None:
+        """Print the line, above the bars."""
+        err.print(line, markup=False)
 
     def update(self, update: Update) -> None:
         """Move the bar."""

@@ -31,6 +31,7 @@ def main(ui: str, dataset: str, folder: Path) -> None:
         open_artifact(page, ui, f"plan-{dataset}")
         page.get_by_text("because").first.wait_for()
         take(page, folder / "ui-plan.png")
+        page.set_viewport_size({"width": 1200, "height": 1300})
         open_artifact(page, ui, f"report-{dataset}")
         page.locator("img[src^='data:image/png']").first.wait_for()
         take(page, folder / "ui-report.png")

@@ -87,6 +87,14 @@ class Serving:
         text = TOML.format(folder=self.root / "code")
         (self.root / "datasets" / f"{name}.toml").write_text(text)
 
+    def home(self) -> dict[str, str]:
+        """The environment of whatever works here."""
+        return {
+            "CHARMILL_ARTIFACTS": str(self.artifacts),
+            "CHARMILL_DATASETS": str(self.root / "datasets"),
+            "CHARMILL_DEVICE": "cpu",
+        }
+
     @property
     def artifacts(self) -> Path:
         return self.root / "artifacts"
@@ -97,17 +105,12 @@ class Serving:
 
     def start(self, arguments: str = "", seconds: float = 120) -> None:
         """Serve, and wait until every deployment is registered by this very start."""
-        environment = {
-            "CHARMILL_ARTIFACTS": str(self.artifacts),
-            "CHARMILL_DATASETS": str(self.root / "datasets"),
-            "CHARMILL_DEVICE": "cpu",
-        }
         call = f"serve_all(Settings(), {self.port}{arguments})"
         began = time.time()
         with (self.root / "serve.log").open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", SERVE + call],
-                env=os.environ | environment | self.environment,
+                env=os.environ | self.home() | self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -119,7 +122,12 @@ class Serving:
             updated = last.get("updated", "1970-01-01T00:00:00Z").replace("Z", "+00:00")
             return datetime.fromisoformat(updated).timestamp() > began
 
-        until(registered, seconds)
+        try:
+            until(registered, seconds)
+        except AssertionError:
+            process.kill()
+            process.wait()
+            raise
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> set[int]:
         """End serving; give the processes that were below it."""

@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 
 import pytest
@@ -106,6 +108,24 @@ def test_a_run_that_waits_for_the_device_can_be_cancelled(serving):
     assert serving.ended(second, 12)["type"] == "CANCELLED"
     serving.set_state(first, "CANCELLING")
     serving.ended(first)
+
+
+def test_a_training_of_the_command_line_waits_for_one_that_is_served(serving):
+    run, _ = training(serving, overrides=["train.seed=11", *LONG["overrides"]])
+    command = [sys.executable, "-m", "flows.cli", "run", "tiny", "--only", "train"]
+    with subprocess.Popen(
+        [*command, "--set", "train.seed=12"],
+        env=os.environ | serving.home(),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        lines = iter(process.stderr)
+        assert any(line.startswith("waiting for cpu: another training") for line in lines)
+        serving.set_state(run, "CANCELLING")
+        assert "begins" in next(lines)
+        process.stderr.read()
+    assert process.returncode == 0
 
 
 def test_a_user_mistake_fails_at_once_and_blocks_no_other_run(serving):

@@ -1,9 +1,11 @@
 """What is worth another try, what counts as news, and how long a cancelled run may take."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 
@@ -11,8 +13,11 @@ import pytest
 
 from corpora.errors import CorpusError, SourceError
 from corpora.sources.quota import QuotaError
-from flows.limits import is_transient
+from flows.computing import device_name
+from flows.layout import Layout
+from flows.limits import _locked, is_transient, training_slot
 from flows.news import news_of
+from flows.progress import LogReporter
 from flows.run import OptionError
 
 
@@ -93,3 +98,90 @@ def test_a_process_that_ignores_the_wish_to_stop_is_ended_by_force(guard, status
         process.terminate()
         assert process.wait(20) == status
         assert (time.monotonic() - began < 3) == (status != 0)
+
+
+class Listening(LogReporter):
+    """Keeps what is said."""
+
+    def __init__(self):
+        super().__init__()
+        self.said = threading.Event()
+        self.lines = []
+
+    def say(self, line):
+        self.lines.append(line)
+        self.said.set()
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from flows.layout import Layout
+from flows.limits import training_slot
+from flows.progress import LogReporter
+with training_slot("cpu", Layout(Path(sys.argv[1])), LogReporter()):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def training(tmp_path):
+    """A process that trains on the CPU until its input is closed."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("end", ["left", "killed"])
+def test_a_training_of_the_command_line_waits_for_another_on_its_device(training, tmp_path, end):
+    reporter, entered = Listening(), threading.Event()
+
+    def train():
+        with training_slot("cpu", Layout(tmp_path), reporter):
+            entered.set()
+
+    waiting = threading.Thread(target=train, daemon=True)
+    waiting.start()
+    assert reporter.said.wait(10)
+    assert reporter.lines == ["waiting for cpu: another training is at work on it"]
+    assert not entered.is_set()
+    training.kill() if end == "killed" else training.stdin.close()
+    assert entered.wait(10)
+
+
+def test_served_trainings_share_a_device_and_the_command_line_waits_for_them(tmp_path):
+    layout, reporter, entered = Layout(tmp_path), Listening(), threading.Event()
+
+    def train():
+        with training_slot("cpu", layout, reporter):
+            entered.set()
+
+    waiting = threading.Thread(target=train, daemon=True)
+    with _locked("cpu", layout, fcntl.LOCK_SH, Listening()):
+        second = Listening()
+        with _locked("cpu", layout, fcntl.LOCK_SH, second):
+            assert not second.lines
+            waiting.start()
+            assert reporter.said.wait(10)
+        assert not entered.wait(0.2)
+    assert entered.wait(10)
+
+
+def test_trainings_on_other_devices_or_for_other_roots_wait_for_nobody(training, tmp_path):
+    for device, root in (("cuda:0", tmp_path), ("cpu", tmp_path / "other")):
+        reporter = Listening()
+        with training_slot(device, Layout(root), reporter):
+            assert not reporter.lines
+    assert training.poll() is None
+
+
+@pytest.mark.slow
+def test_a_device_is_named_without_torch_in_this_process():
+    script = "import sys; from flows.computing import device_name; "
+    script += "print(device_name('cpu'), 'torch' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", script], text=True) == "cpu False\n"
+    with pytest.raises(OptionError, match="CHARMILL_DEVICE: unknown device 'tpu'"):
+        device_name("tpu")

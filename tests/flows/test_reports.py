@@ -13,6 +13,7 @@ import typer
 from filelock import FileLock
 from typer.testing import CliRunner
 
+from corpora.errors import SpecError
 from evaluation.errors import ScoreError
 from evaluation.evidence import Evidence
 from evaluation.report import load_report, write_report
@@ -21,8 +22,9 @@ from flows import cli_reports
 from flows.index import INDEX, index_row, write_index
 from flows.layout import Layout
 from flows.manifest import Manifest
+from flows.progress import LogReporter
 from flows.run import OptionError
-from flows.selftest import Silence, pipeline_checks
+from flows.selftest import pipeline_checks
 from flows.stage import StageError, execute
 from flows.stages import STAGES
 from tests.evaluation.example import example_evaluation
@@ -174,6 +176,11 @@ def test_compare_takes_the_last_two_reports_and_says_what_changed(layout):
     assert json.loads(invoke("compare", "tiny", "--json"))["shared_documents"] == 20
 
 
+def test_compare_knows_a_mistyped_name(layout):
+    with pytest.raises(SpecError, match="no dataset 'pythn'; known: austen"):
+        invoke("compare", "pythn")
+
+
 def test_compare_needs_two_reports_that_exist_and_kept_their_evidence(layout):
     first = publish(layout)
     with pytest.raises(StageError, match="needs two reports to compare; there are: aa11"):
@@ -217,7 +224,7 @@ def test_a_second_evaluation_compares_itself_with_the_first(tiny):
                 tiny.run(),
                 stage.choose(keys),
                 settings=tiny.settings,
-                reporter=Silence(),
+                reporter=LogReporter(),
                 force=force and stage.name == "evaluate",
             )
             keys[stage.name] = made.key

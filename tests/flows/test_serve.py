@@ -106,6 +106,13 @@ def test_what_users_set_in_the_ui_survives_a_restart(serving, ending):
 
 
 @pytest.mark.slow
+def test_the_limit_of_the_device_is_there_before_anything_trains(serving):
+    limit = serving.api("GET", "v2/concurrency_limits/training-on-cpu")
+    assert (limit["limit"], limit["active"]) == (1, True)
+    assert not (serving.artifacts / "train").exists()
+
+
+@pytest.mark.slow
 def test_the_port_of_a_server_that_runs_is_recognised(serving):
     with pytest.raises(StageError, match=f"use it with --server-url {serving.ui},"):
         check_address("127.0.0.1", serving.port)
@@ -135,6 +142,23 @@ def test_a_dataset_that_is_added_while_serving_shows_up(serving):
 
     until(choices, 30)
     assert serving.deployment("pipeline/late")["parameters"] == {"dataset": "late"}
+
+
+@pytest.mark.slow
+def test_the_corpora_of_many_datasets_are_built_from_one_form(serving):
+    serving.add_dataset("second")
+
+    def offered():
+        form = serving.deployment("corpora/many-datasets")["parameter_openapi_schema"]
+        return {"tiny", "second"} <= set(form["properties"]["datasets"]["items"]["enum"])
+
+    until(offered, 60)
+    run = serving.run("corpora/many-datasets", datasets=["tiny", "second"], workers=2)
+    assert serving.ended(run)["type"] == "COMPLETED"
+    until(lambda: [x for x in serving.logs(run) if x.startswith("corpus of second: 60 doc")], 20)
+    for dataset in ("tiny", "second"):
+        assert (serving.artifacts / "corpus" / dataset / "latest").exists()
+        assert serving.artifacts_of(f"corpus-{dataset}")
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ def show():
         create_markdown_artifact(key="report-talk", markdown=text, description=place)
 
 home = Layout(Settings().artifacts_root).prefect_home
-start_embedded_server(home, os.environ["PREFECT_API_URL"])
+start_embedded_server(home, os.environ["PREFECT_API_URL"])()
 show()
 """
 

@@ -201,7 +201,8 @@ class Holding(LogReporter):
         self.begun.set()
         assert self.waiting_seen.wait(30)
 
-    def waiting(self, stage, dataset):
+    def say(self, line):
+        assert line.endswith("waits for another run that makes the same")
         self.waiting_seen.set()
 
 
