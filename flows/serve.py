@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from prefect.runner import Runner
 
 logger = logging.getLogger(__name__)
-LOOK_SECONDS = 3.0
+LOOK_SECONDS = 1.0
 """So often are datasets, due runs and wishes to cancel looked for."""
 
 

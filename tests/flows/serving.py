@@ -148,9 +148,9 @@ class Serving:
     def run(self, name: str, **parameters: Any) -> str:
         """Ask for a run; give its id."""
         path = f"deployments/{self.deployment(name)['id']}/create_flow_run"
-        return self.api("POST", path, {"state": {"type": "SCHEDULED"}, "parameters": parameters})[
-            "id"
-        ]
+        answer = self.api("POST", path, {"state": {"type": "SCHEDULED"}, "parameters": parameters})
+        assert "id" in answer, answer
+        return answer["id"]
 
     def state(self, run: str) -> dict[str, Any]:
         return self.api("GET", f"flow_runs/{run}")["state"]
