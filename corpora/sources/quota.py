@@ -41,6 +41,10 @@ class QuotaError(SourceError):
         super().__init__(message)
         self.resumes = resumes
 
+    def __reduce__(self) -> tuple[type[Self], tuple[str, datetime]]:
+        """How it comes back from another process."""
+        return type(self), (str(self), self.resumes)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:

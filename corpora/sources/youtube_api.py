@@ -62,6 +62,10 @@ class CallError(SourceError):
         super().__init__(f"YouTube: {fault}")
         self.fault = fault
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Fault]]:
+        """How it comes back from another process."""
+        return type(self), (self.fault,)
+
 
 class TransientError(CallError):
     """A call that went wrong in a way that may be gone at the next attempt."""

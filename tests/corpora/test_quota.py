@@ -1,4 +1,5 @@
 import json
+import pickle
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -9,8 +10,11 @@ from pydantic import SecretStr
 
 from corpora.errors import SourceError
 from corpora.sources.quota import Bucket, Quota, QuotaError, state_folder
+from corpora.sources.youtube_answers import Fault
+from corpora.sources.youtube_api import TransientError
 from tests.corpora.youtube_server import KEY
 
+REFUSED = Fault(text="HTTP 503", reasons=frozenset({"backendError"}), is_transient=True)
 LIMITS: dict[Bucket, int] = {"search": 3, "other": 5}
 NOON = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 
@@ -171,3 +175,9 @@ def test_the_ledgers_stand_in_the_users_state_folder(tmp_path):
     assert state_folder({"CHARMILL_STATE": str(tmp_path)}) == tmp_path
     assert state_folder({"XDG_STATE_HOME": "/x"}) == Path("/x/charmill")
     assert state_folder({}) == Path.home() / ".local/state/charmill"
+
+
+@pytest.mark.parametrize("error", [QuotaError("spent", NOON), TransientError(REFUSED)])
+def test_an_error_comes_back_whole_from_another_process(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
