@@ -143,5 +143,5 @@ def _step(optimizer: torch.optim.Optimizer, loss: Tensor, clip: float | None) ->
 PEERS: dict[str, Callable[[Ids, int], tuple[Network, Update]]] = {
     "char-rnn": char_rnn,
     "char-rnn.pytorch": spro,
-    "windows of 80, last target": windows,
+    "keras-windows": windows,
 }

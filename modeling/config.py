@@ -85,6 +85,10 @@ class ModelConfig:
         skip: every layer but the first adds its input to its output.
         tied: one matrix is both the embedding and the output's weights (Press & Wolf 2017), which
             asks for an embedding as wide as the hidden state.
+        ngram_order: the n-grams of orders 2 to this one that end at a character are embedded too;
+            0 for none.
+        ngram_rows: of the table of every order; n-grams are hashed to them.
+        ngram_dropout: probability that an n-gram is left out in training.
     """
 
     architecture: str = "lstm"
@@ -95,6 +99,9 @@ class ModelConfig:
     output_norm: bool = True
     skip: bool = False
     tied: bool = False
+    ngram_order: int = 0
+    ngram_rows: int = 2**16
+    ngram_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         _check_ranges(
@@ -104,8 +111,13 @@ class ModelConfig:
                 "hidden_size": (1, 2**14),
                 "num_layers": (1, 64),
                 "dropout": (0, 0.95),
+                "ngram_order": (0, 32),
+                "ngram_rows": (1, 2**28),
+                "ngram_dropout": (0, 0.95),
             },
         )
+        if self.ngram_order == 1:
+            raise ValueError("ngram_order must be 0 for none, or 2 to 32; order 1 is the embedding")
         if self.tied and self.embedding_size != self.hidden_size:
             raise ValueError(
                 f"tied: embedding_size must equal hidden_size, got {self.embedding_size} and "
@@ -121,6 +133,7 @@ class TrainConfig:
         batch_size: parallel streams; fewer are used on a corpus too small for them.
         chunk_length: characters between two updates, the reach of the gradient.
         learning_rate: the peak; linear warm-up, then cosine to zero.
+        ngram_learning_rate: the peak for the n-grams' table, whose optimiser is Adagrad.
         warmup: fraction of the budget.
         jump_probability: per stream and chunk, of a jump to a random place of the corpus; only
             while the budget covers less than two epochs.
@@ -139,6 +152,7 @@ class TrainConfig:
     batch_size: int = 32
     chunk_length: int = 32
     learning_rate: float = 8e-3
+    ngram_learning_rate: float = 0.1
     warmup: float = 0.03
     beta1: float = 0.9
     beta2: float = 0.99
@@ -160,6 +174,7 @@ class TrainConfig:
                 "batch_size": (1, 2**16),
                 "chunk_length": (2, 2**16),
                 "learning_rate": (1e-9, 10),
+                "ngram_learning_rate": (1e-9, 10),
                 "warmup": (0, 0.9),
                 "beta1": (0, 0.9999),
                 "beta2": (0, 0.999999),

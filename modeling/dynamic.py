@@ -30,13 +30,16 @@ class Adaptation:
 
     Attributes:
         learning_rate: of the gradient of the mean loss of a segment, in nats.
+        ngram_learning_rate: the same for the table of n-grams.
         segment_length: characters charged and then learned at once.
-        decay: share of the way back to the trained weights that every step goes.
-        clip_norm: of the gradient.
+        decay: share of the way back to the trained weights that every step goes; of the table,
+            the rows that the segment reads.
+        clip_norm: of the gradient, the table's aside.
         across_documents: keep what one document taught when the next begins.
     """
 
     learning_rate: float = 0.3
+    ngram_learning_rate: float = 10.0
     segment_length: int = 32
     decay: float = 0.003
     clip_norm: float = 1.0
@@ -78,8 +81,11 @@ class _Adapting:
         self._model = copy.deepcopy(model).eval()
         # cuDNN goes back through a layer in training mode only; none has dropout of its own.
         self._model.layers.train()
-        self._weights = [weight.requires_grad_() for weight in self._model.parameters()]
-        self._trained = [weight.detach().clone() for weight in self._weights]
+        self._table = None if model.ngrams is None else self._model.ngrams.bag.weight
+        weights = [weight.requires_grad_() for weight in self._model.parameters()]
+        self._dense = [weight for weight in weights if weight is not self._table]
+        self._trained = [weight.detach().clone() for weight in self._dense]
+        self._trained_table = None if model.ngrams is None else model.ngrams.bag.weight.detach()
 
     def read(self, document: Ids) -> Bits:
         """Charge a document, segment by segment, and learn each."""
@@ -93,16 +99,21 @@ class _Adapting:
             nats = functional.cross_entropy(logits[0], segment[1:], reduction="none")
             parts.append(nats.detach().cpu().numpy().astype(np.float64) / math.log(2))
             self._learn(nats.mean())
-            state = (state[0].detach(), state[1].detach())
+            state = (state[0].detach(), state[1].detach(), state[2])
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def _learn(self, loss: Tensor) -> None:
-        for weight in self._weights:
-            weight.grad = None
+        how = self._how
+        self._model.zero_grad()
         loss.backward()
-        clip_grad_norm_(self._weights, self._how.clip_norm)
+        clip_grad_norm_(self._dense, how.clip_norm)
         with torch.no_grad():
-            for weight, trained in zip(self._weights, self._trained, strict=True):
+            for weight, trained in zip(self._dense, self._trained, strict=True):
                 if weight.grad is not None:
-                    weight.sub_(weight.grad, alpha=self._how.learning_rate)
-                weight.lerp_(trained, self._how.decay)
+                    weight.sub_(weight.grad, alpha=how.learning_rate)
+                weight.lerp_(trained, how.decay)
+            if self._table is not None:
+                gradient = self._table.grad.coalesce()
+                rows = gradient.indices()[0]
+                stepped = self._table[rows] - how.ngram_learning_rate * gradient.values()
+                self._table[rows] = stepped.lerp(self._trained_table[rows], how.decay)

@@ -19,11 +19,14 @@ from modeling.batches import IGNORED, Batch
 from modeling.config import TrainConfig
 from modeling.device import free_bytes, use_tensor_cores
 from modeling.models import build_model
-from modeling.models.lstm import State
+from modeling.models.lstm import State, following
 from modeling.native.loss import ChunkLoss
 from modeling.parallel import ALONE, Group
+from modeling.rowwise import RowwiseAdagrad
 
 Tensors = dict[str, Tensor]
+
+_STATE = ("hidden", "cell", "before")
 
 
 class Learner:
@@ -57,12 +60,9 @@ class Learner:
             use_tensor_cores()
         with _seeded(config.seed, device):
             self.model = build_model(config.model, vocabulary_size).to(device)
-        self._optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            betas=(config.beta1, config.beta2),
-            weight_decay=config.weight_decay,
-            fused=device.type != "mps",
-        )
+        tables = [] if self.model.ngrams is None else list(self.model.ngrams.parameters())
+        self._dense = [w for w in self.model.parameters() if all(w is not t for t in tables)]
+        self._optimizers = _optimizers(config, self._dense, tables, fused=device.type != "mps")
         rows = group.rows(batch_size)
         self._state = self.model.zero_state(rows.stop - rows.start)
         self._is_mixed = config.precision == "bfloat16"
@@ -86,13 +86,14 @@ class Learner:
         Raises:
             ValueError: the chunk does not fit in the memory of the device.
         """
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
+        for optimizer in self._optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate / self._config.learning_rate * optimizer.defaults["lr"]
         batch = self._group.part(batch)
         try:
             with _seeded(dropout_seed, self._device):
                 loss, self._state = self._loss(batch)
-            self._optimizer.zero_grad()
+            self.model.zero_grad()
             (loss / batch.characters).backward()
         except RuntimeError as error:
             if "allocate" not in str(error) and not isinstance(error, torch.OutOfMemoryError):
@@ -101,18 +102,21 @@ class Learner:
         loss = loss.detach()
         gradients = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
         self._group.sum([loss, *gradients])
-        norm = clip_grad_norm_(self.model.parameters(), self._config.clip_norm)
-        self._optimizer.step()
+        norm = clip_grad_norm_(self._dense, self._config.clip_norm)
+        for optimizer in self._optimizers.values():
+            optimizer.step()
         return torch.stack((loss, norm))
 
     def _loss(self, batch: Batch) -> tuple[Tensor, State]:
         carried = batch.carried.to(self._device)[:, None]
-        hidden, cell = (torch.where(carried, part, 0.0) for part in self._state)
+        hidden, cell, before = (torch.where(carried, part, 0) for part in self._state)
         ids, targets = batch.ids.to(self._device), batch.targets.to(self._device)
         if self._native:
-            return self._native(self.model.weights(), ids, targets, (hidden, cell))
+            weights, rows = self.model.reading(ids, before)
+            loss, state = self._native(weights, rows, targets, (hidden, cell))
+            return loss, (*state, following(before, ids))
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_mixed):
-            logits, (hidden, cell) = self.model(ids, (hidden, cell))
+            logits, (hidden, cell, before) = self.model(ids, (hidden, cell, before))
             # The model computes with time first: this order spares a copy of the logits.
             loss = functional.cross_entropy(
                 logits.transpose(0, 1).flatten(0, 1),
@@ -120,7 +124,7 @@ class Learner:
                 ignore_index=IGNORED,
                 reduction="sum",
             )
-        return loss, (hidden.detach().float(), cell.detach().float())
+        return loss, (hidden.detach().float(), cell.detach().float(), before)
 
     def _too_large(self, batch: Batch) -> str:
         """Say which batch would fit, by the memory that one stream's values and gradients need."""
@@ -139,25 +143,39 @@ class Learner:
     def tensors(self) -> Tensors:
         """Copy everything that `update` changes, on the CPU."""
         named = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        for index, moments in self._optimizer.state_dict()["state"].items():
-            named |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
-        hidden, cell = (self._group.gathered(part, self._streams) for part in self._state)
-        named |= {"state.hidden": hidden, "state.cell": cell}
+        for prefix, optimizer in self._optimizers.items():
+            for index, moments in optimizer.state_dict()["state"].items():
+                named |= {f"{prefix}.{index}.{name}": value for name, value in moments.items()}
+        for name, part in zip(_STATE, self._state, strict=True):
+            named[f"state.{name}"] = self._group.gathered(part, self._streams)
         return {name: value.detach().to("cpu", copy=True) for name, value in named.items()}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Go back to what `tensors` returned."""
         self.model.load_state_dict(under(tensors, "model."))
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in under(tensors, "optimizer.").items():
-            index, _, key = name.partition(".")
-            # The optimiser keeps the tensors that it is given and changes them in place.
-            moments.setdefault(int(index), {})[key] = value.clone()
-        whole: dict[str, Any] = self._optimizer.state_dict() | {"state": moments}
-        self._optimizer.load_state_dict(whole)
-        rows = self._group.rows(self._streams)
-        state = {name: part[:, rows] for name, part in under(tensors, "state.").items()}
-        self._state = (state["hidden"].to(self._device), state["cell"].to(self._device))
+        for prefix, optimizer in self._optimizers.items():
+            moments: dict[int, dict[str, Tensor]] = {}
+            for name, value in under(tensors, f"{prefix}.").items():
+                index, _, key = name.partition(".")
+                # The optimiser keeps the tensors that it is given and changes them in place.
+                moments.setdefault(int(index), {})[key] = value.clone()
+            whole: dict[str, Any] = optimizer.state_dict() | {"state": moments}
+            optimizer.load_state_dict(whole)
+        rows, state = self._group.rows(self._streams), under(tensors, "state.")
+        hidden, cell, before = (state[name][:, rows].to(self._device) for name in _STATE)
+        self._state = (hidden, cell, before)
+
+
+def _optimizers(
+    config: TrainConfig, dense: list[Tensor], tables: list[Tensor], *, fused: bool
+) -> dict[str, torch.optim.Optimizer]:
+    """What updates which parameters, by the names that checkpoints have for it."""
+    betas = (config.beta1, config.beta2)
+    decay, rate = config.weight_decay, config.learning_rate
+    adam = torch.optim.AdamW(dense, lr=rate, betas=betas, weight_decay=decay, fused=fused)
+    if not tables:
+        return {"optimizer": adam}
+    return {"optimizer": adam, "table": RowwiseAdagrad(tables, config.ngram_learning_rate)}
 
 
 def under(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:

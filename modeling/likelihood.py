@@ -12,6 +12,7 @@ Shapes: R documents side by side, T characters a chunk, V ids.
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from ctypes import CDLL
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from modeling.models.lstm import CharLSTM, State
+from modeling.models.lstm import CharLSTM, State, following
 from modeling.native.scoring import nats_of
 from modeling.native.weights import PackedWeights
 from modeling.vocab import MARK_ID, UNKNOWN_ID, Ids, Vocabulary
@@ -98,9 +99,9 @@ def _score(model: CharLSTM, documents: Sequence[Ids], chunk_length: int) -> list
     state = model.zero_state(len(documents))
     for start in range(0, int(lengths[0]), chunk_length):
         active = int((lengths > start).sum())
-        hidden, cell = (part[:, :active].contiguous() for part in state)
+        hidden, cell, before = (part[:, :active].contiguous() for part in state)
         block = _block(documents[:active], start, chunk_length).to(hidden.device)
-        nats, state = price(block[:, :-1], block[:, 1:], (hidden, cell))
+        nats, state = price(block[:, :-1], block[:, 1:], (hidden, cell, before))
         bits = nats.cpu().numpy().astype(np.float64) / math.log(2)
         for row in range(active):
             part = scored[row][start : start + chunk_length]
@@ -112,9 +113,20 @@ def _score(model: CharLSTM, documents: Sequence[Ids], chunk_length: int) -> list
 def _scorer(model: CharLSTM) -> Callable[[Tensor, Tensor, State], tuple[Tensor, State]]:
     """A function of ids (R, T), targets (R, T) and state: nats (R, T), and the state after."""
     kernel = model.kernel()
-    if kernel:
-        return functools.partial(nats_of, kernel, PackedWeights(kernel, model.weights()))
-    return functools.partial(_nats_of, model)
+    return (
+        functools.partial(_nats_by_kernel, model, kernel)
+        if kernel
+        else functools.partial(_nats_of, model)
+    )
+
+
+def _nats_by_kernel(
+    model: CharLSTM, kernel: CDLL, ids: Tensor, targets: Tensor, state: State
+) -> tuple[Tensor, State]:
+    hidden, cell, before = state
+    weights, rows = model.reading(ids, before)
+    nats, after = nats_of(kernel, PackedWeights(kernel, weights), rows, targets, (hidden, cell))
+    return nats, (*after, following(before, ids))
 
 
 def _nats_of(model: CharLSTM, ids: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:

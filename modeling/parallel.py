@@ -64,14 +64,20 @@ class Group:
         )
 
     def sum(self, tensors: Iterable[Tensor]) -> None:
-        """Replace every tensor by its sum over all processes, in one message."""
+        """Replace every tensor by its sum over all processes: the dense ones in one message."""
         if self.size == 1:
             return
         found = list(tensors)
-        flat = torch.cat([tensor.flatten() for tensor in found])
+        dense = [tensor for tensor in found if not tensor.is_sparse]
+        flat = torch.cat([tensor.flatten() for tensor in dense])
         distributed.all_reduce(flat)
-        for tensor, part in zip(found, flat.split([t.numel() for t in found]), strict=True):
+        for tensor, part in zip(dense, flat.split([t.numel() for t in dense]), strict=True):
             tensor.copy_(part.view_as(tensor))
+        for tensor in found:
+            if tensor.is_sparse:
+                summed = tensor.coalesce()
+                distributed.all_reduce(summed)
+                tensor.copy_(summed)
 
     def gathered(self, state: Tensor, streams: int) -> Tensor:
         """The recurrent state of all streams, (L, B, H), from every process's (L, b, H)."""

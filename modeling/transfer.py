@@ -9,8 +9,8 @@ from torch import Tensor
 from modeling.models.lstm import CharLSTM
 from modeling.vocab import SPECIALS, Vocabulary
 
-PER_ID = ("embedding.weight", "output.weight", "output.bias")
-"""Parameters with one row for each id."""
+PER_ID = ("embedding.weight", "output.weight", "output.bias", "ngrams.codes")
+"""Tensors with one row for each id."""
 
 
 def take_over(
@@ -46,6 +46,9 @@ def take_over(
     ]
     ours, theirs = torch.tensor([*((i, i) for i in range(SPECIALS)), *known]).unbind(dim=1)
     weights = model.state_dict()
+    if model.ngrams is not None and source.ngrams is not None:
+        # What is new to the source gets numbers that none of its characters has.
+        weights["ngrams.codes"] = source.ngrams.codes.max() + weights["ngrams.codes"]
     for name, value in source.state_dict().items():
         weights[name] = _rows(weights[name], value, ours, theirs) if name in PER_ID else value
     model.load_state_dict(weights)

@@ -1,10 +1,10 @@
-"""The character LSTM: embedding, LSTM layers, optional LayerNorm, linear output.
+"""The character LSTM: embeddings, LSTM layers, optional LayerNorm, linear output.
 
 The parameters are those of torch's own modules, so one set of weights serves cuDNN, the kernel in
 `modeling.native`, and `LSTMStepper`, which steps by hand where there is no kernel: torch's LSTM
 re-packs all weights at every call and is five times slower one character at a time.
 
-Shapes: B streams, T characters, V ids, E embedding, H hidden, L layers.
+Shapes: B streams, T characters, V ids, E embedding, H hidden, L layers, N order of the n-grams.
 """
 
 from ctypes import CDLL
@@ -14,13 +14,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from modeling.config import ModelConfig
+from modeling.models.ngrams import NgramEmbedding
 from modeling.native.library import library
 from modeling.native.stepper import NativeStepper
 from modeling.native.weights import PackedWeights, Weights
 from modeling.vocab import MARK_ID
 
-State = tuple[Tensor, Tensor]
-"""(hidden, cell), each (L, B, H) float32."""
+State = tuple[Tensor, Tensor, Tensor]
+"""(hidden, cell, before): the first two (L, B, H) float32; the last characters read, oldest first,
+(N - 1, B, 1) int64, (0, B, 1) without n-grams. All zeros before a document: the mark has id 0."""
 
 _LANES = 4
 """`LSTMStepper` computes a multiple of so many streams."""
@@ -35,6 +37,15 @@ class CharLSTM(nn.Module):
         hidden = config.hidden_size
         widths = [config.embedding_size] + [hidden] * (config.num_layers - 1)
         self.embedding = nn.Embedding(vocabulary_size, config.embedding_size)
+        self.ngrams = None
+        if config.ngram_order:
+            self.ngrams = NgramEmbedding(
+                config.ngram_order,
+                config.ngram_rows,
+                config.embedding_size,
+                config.ngram_dropout,
+                vocabulary_size,
+            )
         self.layers = nn.ModuleList(nn.LSTM(width, hidden) for width in widths)
         self.dropout = nn.Dropout(config.dropout)
         self.norm = nn.LayerNorm(hidden) if config.output_norm else nn.Identity()
@@ -43,24 +54,30 @@ class CharLSTM(nn.Module):
             self.embedding.weight = self.output.weight
 
     def zero_state(self, batch_size: int) -> State:
-        """The state before a document, each tensor (L, B, H)."""
+        """The state before a document."""
         shape = (self.config.num_layers, batch_size, self.config.hidden_size)
         zeros = torch.zeros(shape, device=self.output.weight.device)
-        return zeros, zeros.clone()
+        before = (max(self.config.ngram_order - 1, 0), batch_size, 1)
+        return zeros, zeros.clone(), zeros.new_zeros(before, dtype=torch.int64)
+
+    def embed(self, ids: Tensor, before: Tensor) -> Tensor:
+        """What the first layer reads, (B, T, E), given ids (B, T) and those before them."""
+        values = self.embedding(ids)
+        return values if self.ngrams is None else values + self.ngrams(ids, before.squeeze(2))
 
     def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Predict the next character at every position.
 
         Args:
             ids: character ids, (B, T) int64.
-            state: (hidden, cell) after the previous chunk, each (L, B, H); zeros if None.
+            state: after the previous chunk; zeros if None.
 
         Returns:
             Logits (B, T, V) float32, and the state after the last character.
         """
-        hidden, cell = state or self.zero_state(len(ids))
+        hidden, cell, before = state or self.zero_state(len(ids))
         # Time goes first inside: batch_first makes torch copy what every layer reads and writes.
-        values = self.embedding(ids.t())
+        values = self.embed(ids, before).transpose(0, 1)
         hiddens, cells = [], []
         for index, layer in enumerate(self.layers):
             read = self.dropout(values) if index else values
@@ -70,7 +87,8 @@ class CharLSTM(nn.Module):
             hiddens.append(new_hidden)
             cells.append(new_cell)
         logits = self.output(self.dropout(self.norm(values)))
-        return logits.transpose(0, 1), (torch.cat(hiddens), torch.cat(cells))
+        last = (torch.cat(hiddens), torch.cat(cells), following(before, ids))
+        return logits.transpose(0, 1), last
 
     def kernel(self) -> CDLL | None:
         """The native kernel, where it can compute this model: float32 on the CPU."""
@@ -78,16 +96,51 @@ class CharLSTM(nn.Module):
         fits = weight.device.type == "cpu" and weight.dtype == torch.float32
         return library() if fits else None
 
-    def weights(self) -> Weights:
-        """The parameters as the kernel takes them."""
-        return Weights.of(self.embedding, self.layers, self.norm, self.output, self.config.skip)
+    def weights(self, inputs: Tensor | None = None) -> Weights:
+        """The parameters as the kernel takes them.
+
+        Args:
+            inputs: what the first layer reads in one chunk, embedded with the n-grams, (T, B, E);
+                any character, without n-grams, if None.
+        """
+        return Weights.of(
+            self.embedding.weight if inputs is None else inputs.flatten(0, 1),
+            self.layers,
+            self.norm,
+            self.output,
+            skip=self.config.skip,
+            in_place=inputs is not None,
+        )
+
+    def reading(self, ids: Tensor, before: Tensor) -> tuple[Weights, Tensor]:
+        """The parameters for reading a chunk, and the row that each of its characters is.
+
+        Args:
+            ids: (B, T) int64.
+            before: as in `State`.
+
+        Returns:
+            The weights, and rows (B, T) int64 of their table.
+        """
+        if self.ngrams is None:
+            return self.weights(), ids
+        rows = torch.arange(ids.numel()).view(ids.t().shape).t()
+        return self.weights(self.embed(ids, before).transpose(0, 1)), rows
 
     def stepper(self, batch_size: int) -> "NativeStepper | LSTMStepper":
         """Prepare to read `batch_size` streams one character at a time, from zero state."""
         kernel = self.kernel()
         if kernel is None:
             return LSTMStepper(self, batch_size)
-        return NativeStepper(kernel, PackedWeights(kernel, self.weights()), batch_size, MARK_ID)
+        matrix = self.layers[0].get_parameter("weight_ih_l0")
+        ngrams = None if self.ngrams is None else self.ngrams.for_kernel(matrix)
+        packed = PackedWeights(kernel, self.weights(), ngrams=ngrams)
+        return NativeStepper(kernel, packed, batch_size, MARK_ID)
+
+
+def following(before: Tensor, ids: Tensor) -> Tensor:
+    """The characters that stand before the next ones, as in `State`, after reading ids (B, T)."""
+    return torch.cat((before, ids.t().unsqueeze(2)))[ids.shape[1] :]
 
 
 class LSTMStepper:
@@ -108,9 +161,12 @@ class LSTMStepper:
         hidden = model.config.hidden_size
         lanes = -(-batch_size // _LANES) * _LANES
         self._weights, self._biases = zip(*map(_gates_of, model.layers), strict=True)
-        inputs, self._recurrent = self._weights[0].split((model.config.embedding_size, hidden))
-        self._table = torch.addmm(self._biases[0], model.embedding.weight, inputs)
-        self._state = torch.stack(model.zero_state(lanes))
+        self._inputs, self._recurrent = self._weights[0].split(
+            (model.config.embedding_size, hidden)
+        )
+        self._table = torch.addmm(self._biases[0], model.embedding.weight, self._inputs)
+        *state, self._before = model.zero_state(lanes)
+        self._state = torch.stack(state)
         self._layers = list(zip(*self._state, strict=True))
         self._gates = self._state.new_empty(lanes, 4 * hidden)
         self._sigmoids, self._candidate = self._gates.split((3 * hidden, hidden), dim=1)
@@ -128,8 +184,14 @@ class LSTMStepper:
         """
         model, batch_size = self._model, len(ids)
         ids = functional.pad(ids, (0, len(self._gates) - batch_size))
-        self._state *= ids.ne(MARK_ID).unsqueeze(1)
+        goes_on = ids.ne(MARK_ID).unsqueeze(1)
+        self._state *= goes_on
+        self._before *= goes_on
         torch.index_select(self._table, 0, ids, out=self._gates)
+        if model.ngrams is not None:
+            vectors = model.ngrams(ids.unsqueeze(1), self._before.squeeze(2)).squeeze(1)
+            self._gates.addmm_(vectors, self._inputs)
+            self._before = following(self._before, ids.unsqueeze(1))
         self._gates.addmm_(self._layers[0][0], self._recurrent)
         values = self._update(*self._layers[0])
         for index in range(1, len(self._layers)):

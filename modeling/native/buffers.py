@@ -1,16 +1,20 @@
 """The memory that a chunk needs, and the chunk as the kernel reads it.
 
-Shapes: B streams, T characters, V ids, H hidden, L layers.
+Shapes: B streams, T characters, V ids, R inputs, E embedding, H hidden, L layers, N order of the
+n-grams.
 """
 
 from ctypes import CDLL, byref
 
+import torch
 from torch import Tensor
 
-from modeling.native.library import Chunk, Network
+from modeling.native.library import Chunk
 from modeling.native.memory import empty
+from modeling.native.weights import PackedWeights
 
 State = tuple[Tensor, Tensor]
+"""(hidden, cell), each (L, B, H)."""
 
 
 class Buffers:
@@ -22,8 +26,9 @@ class Buffers:
     """
 
     def __init__(
-        self, library: CDLL, network: Network, streams: int, length: int, *, keep: bool
+        self, library: CDLL, packed: PackedWeights, streams: int, length: int, *, keep: bool
     ) -> None:
+        network = packed.network
         layers, hidden, vocabulary = network.layers, network.hidden, network.vocabulary
         steps, states = (length, length + 1) if keep else (1, 1)
         one, each = (steps, streams), (layers, steps, streams)
@@ -38,6 +43,7 @@ class Buffers:
             "logits": (*one, vocabulary),
             "nats": (length, streams),
             "values": (streams, hidden),
+            "vectors": (streams, network.embedding),
         }
         if keep:
             for name in ("hidden_gradients", "cell_gradients"):
@@ -45,6 +51,8 @@ class Buffers:
             for name in ("input_gradients", "gain_gradients", "shift_gradients"):
                 shapes[name] = (streams, hidden)
         self.tensors = {name: empty(library, *shape) for name, shape in shapes.items()}
+        before = (streams, max(network.order - 1, 0))
+        self.tensors["before"] = torch.zeros(before, dtype=torch.int64)
         self.chunk = Chunk(
             streams=streams,
             length=length,
@@ -53,24 +61,24 @@ class Buffers:
             **{name: tensor.data_ptr() for name, tensor in self.tensors.items()},
         )
         self.pointer = byref(self.chunk)
-        self._vocabulary = vocabulary
+        self._inputs, self._vocabulary = packed.inputs, vocabulary
 
     def put(self, ids: Tensor, targets: Tensor | None) -> None:
         """Take the characters of a chunk.
 
         Args:
-            ids: (B, T) int64; T may be any without `keep` and targets.
+            ids: rows of the table, (B, T) int64; T may be any without `keep` and targets.
             targets: (B, T) int64, negative where nothing is asked; None if nowhere.
         """
         assert int(ids.min()) >= 0
-        assert int(ids.max()) < self._vocabulary
+        assert int(ids.max()) < self._inputs
         assert targets is None or int(targets.max()) < self._vocabulary
         self._point("ids", ids.t().contiguous())
         self._point("targets", None if targets is None else targets.t().contiguous())
         self.chunk.length = ids.shape[1]
 
     def begin(self, state: State) -> None:
-        """Take the state before the chunk: (hidden, cell), each (L, B, H)."""
+        """Take the state before the chunk."""
         for name, part in zip(("hiddens", "cells"), state, strict=True):
             self.tensors[name][:, 0] = part
 

@@ -37,6 +37,8 @@ class Network(ctypes.Structure):
         *((name, c_int64) for name in ("vocabulary", "hidden", "layers", "norm", "skip")),
         *((name, c_void_p) for name in ("table", "biases", "gain", "shift", "output_bias")),
         *((name, c_void_p) for name in ("forward", "backward")),
+        *((name, c_int64) for name in ("order", "rows", "embedding")),
+        *((name, c_void_p) for name in ("ngrams", "codes", "powers", "input")),
     )
 
 
@@ -45,7 +47,8 @@ class Chunk(ctypes.Structure):
 
     _fields_ = (
         *((name, c_int64) for name in ("streams", "length", "mark", "keep")),
-        *((name, c_void_p) for name in ("ids", "targets", "masks", "gates", "cells", "hiddens")),
+        *((name, c_void_p) for name in ("ids", "before", "vectors", "targets", "masks")),
+        *((name, c_void_p) for name in ("gates", "cells", "hiddens")),
         *((name, c_void_p) for name in ("inputs", "normed", "rstd", "features")),
         *((name, c_void_p) for name in ("logits", "nats")),
         *(

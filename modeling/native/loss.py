@@ -4,7 +4,7 @@ Equal to `CharLSTM.forward` and `cross_entropy` within float32 rounding, dropout
 are drawn from torch's generator as nn.Dropout draws them. The bits of what the kernel computes do
 not depend on the number of threads.
 
-Shapes: B streams, T characters, V ids, H hidden, L layers.
+Shapes: B streams, T characters, V ids, R inputs, H hidden, L layers.
 """
 
 from ctypes import CDLL, c_void_p
@@ -40,9 +40,9 @@ class ChunkLoss:
 
         Args:
             weights: of the model.
-            ids: (B, T) int64.
+            ids: rows of the table, (B, T) int64.
             targets: (B, T) int64, negative where nothing is trained.
-            state: (hidden, cell) before the chunk, each (L, B, H).
+            state: before the chunk.
 
         Returns:
             The sum, to be differentiated before the next call, and the state after the chunk.
@@ -51,7 +51,7 @@ class ChunkLoss:
         shape = tuple(ids.shape)
         buffers = self._buffers
         if buffers is None or (buffers.chunk.streams, buffers.chunk.length) != shape:
-            buffers = self._buffers = Buffers(self._library, packed.network, *shape, keep=True)
+            buffers = self._buffers = Buffers(self._library, packed, *shape, keep=True)
         buffers.put(ids, targets)
         buffers.begin(state)
         buffers.drop(self._masks(packed, *shape))
@@ -103,15 +103,15 @@ class _Loss(Function):
         normed = [None, None]
         if packed.network.norm:
             normed = [tensors[name].sum(dim=0) for name in ("gain_gradients", "shift_gradients")]
-        weights = _weight_gradients(library, buffers, ctx.products)
+        weights = _weight_gradients(library, buffers, packed, ctx.products)
         table, biases, output_bias, matrices = weights
         return None, None, None, table, biases, *normed, output_bias, *matrices
 
 
 def _weight_gradients(
-    library: CDLL, buffers: Buffers, products: float
+    library: CDLL, buffers: Buffers, packed: PackedWeights, products: float
 ) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-    """Gradients of table, biases, output bias and matrices, each thread some of their rows."""
+    """Gradients of table (R, 4H), biases, output bias and matrices; a thread has some rows each."""
     tensors, ids = buffers.tensors, buffers.tensors["ids"]
     gates, logits = tensors["gates"].flatten(1, 2), tensors["logits"].flatten(0, 1)
     states, inputs = tensors["hiddens"][:, :-1], tensors["inputs"]
@@ -120,9 +120,12 @@ def _weight_gradients(
     readers.append((logits, [tensors["features"]]))
     hidden, width, vocabulary = states.shape[-1], gates.shape[-1], logits.shape[-1]
     matrices = [torch.empty(left.shape[1], hidden) for left, read in readers for _ in read]
-    table, biases = torch.zeros(vocabulary, width), torch.zeros(len(gates) - 1, width)
+    table, biases = gates[0], torch.zeros(len(gates) - 1, width)
     output_bias = torch.zeros(vocabulary)
-    sums = [(gates[0], ids, table), (logits, None, output_bias)]
+    sums = [(logits, None, output_bias)]
+    if not packed.in_place:
+        table = torch.zeros(packed.inputs, width)
+        sums.append((gates[0], ids, table))
     sums += [(left, None, bias) for left, bias in zip(gates[1:], biases, strict=True)]
 
     def work(first: int, last: int) -> None:

@@ -5,8 +5,9 @@
  * themselves. Gradients of the weights are products over the whole chunk (`transposed_products`),
  * shared out by rows of the weight, so that they do not depend on the number of threads either.
  *
- * Shapes: B streams, T characters, V ids, H hidden, L layers; gates stand in torch's order (input,
- * forget, candidate, output), 4H. All matrices are float32, row-major, time before streams.
+ * Shapes: B streams, T characters, V ids, R inputs, E embedding, H hidden, L layers, N order of the
+ * n-grams; gates stand in torch's order (input, forget, candidate, output), 4H. All matrices are
+ * float32, row-major, time before streams.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -14,22 +15,32 @@
 #include "matrix.h"
 #include "pointwise.h"
 
+#define PRIME 2147483647
+
 typedef struct {
     int64_t vocabulary, hidden, layers;
     int64_t norm, skip;        /* LayerNorm before the output; layers add their input */
-    const float *table;        /* V x 4H: what layer 0 adds to its gates, biases included */
+    const float *table;        /* R x 4H: what layer 0 adds to its gates, biases included */
     const float *biases;       /* L-1 x 4H */
     const float *gain, *shift; /* H: of the LayerNorm */
     const float *output_bias;  /* V */
     const float *forward;      /* packed: hh of layer 0; ih, hh of each other; output */
     const float *backward;     /* the same, transposed */
+    /* For characters that are read one at a time, when the table has a row for each id: */
+    int64_t order, rows, embedding; /* N, or 0 without n-grams; rows of each order; E */
+    const float *ngrams;            /* (N-1) rows x E: orders 2 to N */
+    const int64_t *codes;           /* V: what an id counts in a hash */
+    const int64_t *powers;          /* N: by its distance */
+    const float *input;             /* packed E x 4H: of layer 0 */
 } Network;
 
 typedef struct {
     int64_t streams, length;
     int64_t mark;            /* before this character the state is set to 0; none if negative */
     int64_t keep;            /* whether every time step has memory of its own, for `backward` */
-    int64_t *ids;            /* T x B; `draw` writes them */
+    int64_t *ids;            /* T x B: rows of the table; `draw` writes them */
+    int64_t *before;         /* B x N-1: the characters before, the last one first */
+    float *vectors;          /* B x E: sums of the n-grams */
     int64_t *targets;        /* T x B; negative: not trained */
     const float *masks;      /* L x T x B x H: factors of dropout; none if null */
     float *gates;            /* L x T x B x 4H; `backward` leaves their gradients there */
@@ -86,7 +97,27 @@ static void drop(const Chunk *c, int64_t mask, int64_t count, const float *from,
         to[j] = factors ? from[j] * factors[j] : from[j];
 }
 
+/* Sum the vectors of the n-grams that end at `id`, and count it to the characters before.
+ * `NgramEmbedding` says the same in torch. */
+static void look_up(const Network *n, const Chunk *c, int64_t row, int64_t id) {
+    int64_t *before = c->before + row * (n->order - 1), hash = n->codes[id] * n->powers[0];
+    float *vector = c->vectors + row * n->embedding;
+    __builtin_memset(vector, 0, n->embedding * sizeof(float));
+    for (int64_t order = 2; order <= n->order; order++) {
+        hash += n->codes[before[order - 2]] * n->powers[order - 1];
+        const int64_t place = (order - 2) * n->rows + hash % PRIME % n->rows;
+        const float *found = n->ngrams + place * n->embedding;
+#pragma omp simd
+        for (int64_t j = 0; j < n->embedding; j++)
+            vector[j] += found[j];
+    }
+    __builtin_memmove(before + 1, before, (n->order - 2) * sizeof(int64_t));
+    before[0] = id;
+}
+
 static void forget(const Network *n, const Chunk *c, int64_t t, int64_t row) {
+    if (n->order)
+        __builtin_memset(c->before + row * (n->order - 1), 0, (n->order - 1) * sizeof(int64_t));
     for (int64_t l = 0; l < n->layers; l++) {
         const int64_t start = (state(c, l, t) + row) * n->hidden;
         __builtin_memset(c->hiddens + start, 0, n->hidden * sizeof(float));
@@ -104,8 +135,13 @@ static void step_layer(const Network *n, const Chunk *c, int64_t l, int64_t t, i
         drop(c, (((l - 1) * c->length + t) * c->streams + first) * h, rows * h, values, inputs);
         put_product(rows, width, h, inputs, weight(n, n->forward, 2 * l - 1, 0), gates);
     }
-    (l ? add_product : put_product)(rows, width, h, c->hiddens + before,
-                                    weight(n, n->forward, 2 * l, 0), gates);
+    if (!l && n->order) {
+        for (int64_t row = first; row < last; row++)
+            look_up(n, c, row, c->ids[t * c->streams + row]);
+        put_product(rows, width, n->embedding, c->vectors + first * n->embedding, n->input, gates);
+    }
+    (l || n->order ? add_product : put_product)(rows, width, h, c->hiddens + before,
+                                                weight(n, n->forward, 2 * l, 0), gates);
     for (int64_t r = 0; r < rows; r++)
         activate(h, gates + r * width,
                  l ? n->biases + (l - 1) * width

@@ -20,14 +20,14 @@ def nats_of(
     Args:
         library: the kernel.
         packed: the model.
-        ids: (B, T) int64.
+        ids: rows of the table, (B, T) int64.
         targets: (B, T) int64; negative ones cost nothing.
-        state: (hidden, cell) before the chunk, each (L, B, H).
+        state: before the chunk.
 
     Returns:
         -log of the probabilities, (B, T) float32, and the state after the chunk.
     """
-    buffers = Buffers(library, packed.network, *ids.shape, keep=False)
+    buffers = Buffers(library, packed, *ids.shape, keep=False)
     buffers.put(ids, targets)
     buffers.begin(state)
     share(

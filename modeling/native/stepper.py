@@ -29,7 +29,7 @@ class NativeStepper:
         """
         self._library = library
         self._packed = packed
-        self._buffers = Buffers(library, packed.network, batch_size, 1, keep=False)
+        self._buffers = Buffers(library, packed, batch_size, 1, keep=False)
         self._buffers.chunk.mark = mark
         for name in ("hiddens", "cells"):
             self._buffers.tensors[name].zero_()

@@ -1,6 +1,6 @@
 """A model's weights as the kernel reads them: packed, the first layer's input as a table.
 
-Shapes: V ids, H hidden, L layers. Every matrix but the first layer's is (rows, H): the weights of
+Shapes: V ids, R inputs, E embedding, H hidden, L layers. Every matrix but the first layer's is (rows, H): the weights of
 the states of layers 0 to L-1 and of the inputs of layers 1 to L-1, (4H, H), and of the output,
 (V, H). They stand in the order hh 0, ih 1, hh 1, ih 2, ..., output.
 """
@@ -17,11 +17,32 @@ from modeling.native.memory import empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ngrams:
+    """What `NgramEmbedding` adds to the first layer's input, N being its highest order.
+
+    Attributes:
+        table: (N - 1) times so many rows, and perhaps more that are not read, (rows, E).
+        rows: of each order.
+        codes: (V,) int64.
+        powers: (N,) int64.
+        matrix: the first layer's input weights, (4H, E).
+    """
+
+    table: Tensor
+    rows: int
+    codes: Tensor
+    powers: Tensor
+    matrix: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
     """What a model multiplies with; torch differentiates from here back to its parameters.
 
     Attributes:
-        table: what layer 0 adds to its gates for each id, (V, 4H).
+        table: what layer 0 adds to its gates for each of R inputs, (R, 4H).
+        in_place: the inputs are the characters of one chunk, in the order of time, then stream;
+            else any character may name any of them.
         biases: of the other layers, (L - 1, 4H).
         gain: of the LayerNorm, (H,); None without one.
         shift: the same.
@@ -31,6 +52,7 @@ class Weights:
     """
 
     table: Tensor
+    in_place: bool
     biases: Tensor
     gain: Tensor | None
     shift: Tensor | None
@@ -41,19 +63,22 @@ class Weights:
     @classmethod
     def of(
         cls,
-        embedding: nn.Embedding,
+        inputs: Tensor,
         layers: nn.ModuleList,
         norm: nn.Module,
         output: nn.Linear,
+        *,
         skip: bool,
+        in_place: bool,
     ) -> "Weights":
-        """Take the parameters of torch's modules, each layer one nn.LSTM."""
+        """Take the parameters of torch's modules, each layer one nn.LSTM; inputs are (R, E)."""
         named = [dict(layer.named_parameters()) for layer in layers]
         biases = [names["bias_ih_l0"] + names["bias_hh_l0"] for names in named]
-        table = functional.linear(embedding.weight, named[0]["weight_ih_l0"], biases[0])
+        table = functional.linear(inputs, named[0]["weight_ih_l0"], biases[0])
         matrices = [names[f"weight_{kind}_l0"] for names in named for kind in ("ih", "hh")][1:]
         return cls(
             table=table,
+            in_place=in_place,
             biases=torch.stack(biases[1:]) if biases[1:] else table.new_empty((0, len(biases[0]))),
             gain=norm.weight if isinstance(norm, nn.LayerNorm) else None,
             shift=norm.bias if isinstance(norm, nn.LayerNorm) else None,
@@ -66,16 +91,24 @@ class Weights:
 class PackedWeights:
     """Weights in the kernel's layout, copies of what they were."""
 
-    def __init__(self, library: CDLL, weights: Weights, *, backward: bool = False) -> None:
+    def __init__(
+        self,
+        library: CDLL,
+        weights: Weights,
+        *,
+        backward: bool = False,
+        ngrams: Ngrams | None = None,
+    ) -> None:
         """Pack.
 
         Args:
             library: the kernel.
             weights: float32 on the CPU.
             backward: whether gradients will be asked for.
+            ngrams: to be looked up character by character; the table's rows are ids then.
         """
         output, hidden = weights.matrices[-1].shape
-        self._kept = weights
+        self._kept = (weights, ngrams)
         self._packed = [
             _packed(library, weights.matrices, transposed=transposed)
             for transposed in (False, *[True] * backward)
@@ -94,9 +127,23 @@ class PackedWeights:
             forward=self._packed[0].data_ptr(),
             backward=self._packed[-1].data_ptr(),
         )
-        self.pointer = byref(self.network)
+        self.inputs = len(weights.table)
+        """R."""
+        self.in_place = weights.in_place
         self.products = sum(matrix.numel() for matrix in weights.matrices)
         """Multiplications for one character."""
+        if ngrams is not None:
+            self._look_up(library, ngrams)
+        self.pointer = byref(self.network)
+
+    def _look_up(self, library: CDLL, ngrams: Ngrams) -> None:
+        network, matrix = self.network, ngrams.matrix
+        self._packed.append(_packed(library, (matrix,), transposed=False))
+        self.products += matrix.numel()
+        network.order, network.rows = len(ngrams.powers), ngrams.rows
+        network.embedding = matrix.shape[1]
+        network.ngrams, network.input = ngrams.table.data_ptr(), self._packed[-1].data_ptr()
+        network.codes, network.powers = ngrams.codes.data_ptr(), ngrams.powers.data_ptr()
 
 
 def _packed(library: CDLL, matrices: tuple[Tensor, ...], *, transposed: bool) -> Tensor:

@@ -26,7 +26,14 @@ def stream(documents):
 def config():
     return TrainConfig(
         model=ModelConfig(
-            embedding_size=8, hidden_size=16, num_layers=2, dropout=0.2, output_norm=True, skip=True
+            embedding_size=8,
+            hidden_size=16,
+            num_layers=2,
+            dropout=0.2,
+            skip=True,
+            ngram_order=3,
+            ngram_rows=100,
+            ngram_dropout=0.2,
         ),
         budget=Budget(epochs=3),
         batch_size=4,
@@ -44,4 +51,5 @@ def model(config, vocabulary):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(2)
+        model.ngrams.bag.weight.normal_()
     return model.eval()

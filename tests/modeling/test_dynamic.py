@@ -14,7 +14,9 @@ def in_all(model, vocabulary, documents, **how):
 
 def test_a_model_that_does_not_learn_scores_as_the_fixed_one(model, vocabulary, documents):
     fixed = dict(surprisals(model, vocabulary, documents))
-    still = dynamic_surprisals(model, vocabulary, documents, Adaptation(learning_rate=0, decay=0))
+    still = dynamic_surprisals(
+        model, vocabulary, documents, Adaptation(learning_rate=0, ngram_learning_rate=0, decay=0)
+    )
     for index, bits in enumerate(still):
         np.testing.assert_allclose(bits, fixed[index], atol=1e-4)
 
@@ -29,14 +31,16 @@ def test_every_segment_is_charged_before_it_is_learned(model, vocabulary, docume
 
 def test_the_first_step_is_plain_gradient_descent_on_the_mean_loss(model, vocabulary, documents):
     document = max(documents, key=len)[:9]
-    how = Adaptation(segment_length=4, learning_rate=0.1, decay=0.25, clip_norm=1e9)
+    how = Adaptation(
+        segment_length=4, learning_rate=0.1, ngram_learning_rate=0.1, decay=0.25, clip_norm=1e9
+    )
     (bits,) = dynamic_surprisals(model, vocabulary, [document], how)
     ids = torch.from_numpy(document.astype(np.int64))
     logits, state = model(ids[None, :4])
     torch.nn.functional.cross_entropy(logits[0], ids[1:5]).backward()
     with torch.no_grad():
         for weight in model.parameters():
-            weight.sub_(weight.grad, alpha=0.75 * 0.1)
+            weight.sub_(weight.grad.to_dense(), alpha=0.75 * 0.1)
         logits, _ = model(ids[None, 4:8], tuple(part.detach() for part in state))
     wanted = -logits[0].log_softmax(1)[torch.arange(4), ids[5:9]] / np.log(2)
     np.testing.assert_allclose(bits[4:], wanted.numpy(), atol=1e-4)

@@ -12,6 +12,14 @@ SHAPES = [
     ModelConfig(embedding_size=5, hidden_size=8, num_layers=layers, output_norm=norm, skip=skip)
     for layers, norm, skip in itertools.product((1, 3), (False, True), (False, True))
 ]
+SHAPES.append(ModelConfig(embedding_size=5, hidden_size=8, ngram_order=4, ngram_rows=30))
+
+
+def some_model(shape):
+    model = build_model(shape, 12).eval()
+    if model.ngrams is not None:
+        torch.nn.init.normal_(model.ngrams.bag.weight)
+    return model
 
 
 def some_ids(batch_size, length):
@@ -22,7 +30,7 @@ def some_ids(batch_size, length):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_chunks_with_carried_state_equal_one_long_chunk(architecture, shape):
     assert shape.architecture == architecture
-    model = build_model(shape, 12).eval()
+    model = some_model(shape)
     ids = some_ids(3, 20)
     whole, end = model(ids)
     first, state = model(ids[:, :7])
@@ -40,7 +48,7 @@ def engine(request, monkeypatch):
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_stepping_equals_the_forward_pass_of_torch(shape):
-    model = build_model(shape, 12).eval()
+    model = some_model(shape)
     ids = some_ids(4, 15)
     stepper = model.stepper(4)
     stepped = torch.stack([stepper.step(column) for column in ids.t()], dim=1)
@@ -49,7 +57,7 @@ def test_stepping_equals_the_forward_pass_of_torch(shape):
 
 @pytest.mark.usefixtures("engine")
 def test_a_mark_sets_the_stepper_back_to_zero_state_in_its_stream_only():
-    model = build_model(SHAPES[-1], 12).eval()
+    model = some_model(SHAPES[-1])
     stepper = model.stepper(2)
     stepper.step(torch.tensor([3, 4]))
     marked = stepper.step(torch.tensor([MARK_ID, 5]))

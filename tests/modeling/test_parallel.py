@@ -17,6 +17,7 @@ from modeling.session import CHECKPOINTS
 
 ROOT = Path(__file__).parents[2]
 PROCESS = ("-m", "tests.modeling.parallel_process")
+NO_DROPOUT = {"model.dropout": 0, "model.ngram_dropout": 0}
 
 
 @pytest.fixture
@@ -51,8 +52,8 @@ def assert_close(first, second):
 
 @pytest.mark.slow
 def test_two_processes_end_with_the_weights_of_one(train):
-    one = train("one", 1, **{"model.dropout": 0})
-    two = train("two", 2, **{"model.dropout": 0})
+    one = train("one", 1, **NO_DROPOUT)
+    two = train("two", 2, **NO_DROPOUT)
     assert_close(one, two)
     assert (two / "steps-0").read_text() == (two / "steps-1").read_text()
     assert (two / "metrics.parquet").exists()
@@ -60,12 +61,12 @@ def test_two_processes_end_with_the_weights_of_one(train):
 
 @pytest.mark.slow
 def test_a_checkpoint_of_two_processes_is_gone_on_with_by_one(train):
-    whole = train("whole", 1, **{"model.dropout": 0})
-    folder = train("half", 2, stop_after=1, **{"model.dropout": 0})
+    whole = train("whole", 1, **NO_DROPOUT)
+    folder = train("half", 2, stop_after=1, **NO_DROPOUT)
     checkpoint = load_checkpoint(folder / CHECKPOINTS)
     assert checkpoint.tensors["state.hidden"].shape[1] == 4
     assert not (folder / "model.safetensors").exists()
-    assert_close(whole, train("half", 1, **{"model.dropout": 0}))
+    assert_close(whole, train("half", 1, **NO_DROPOUT))
 
 
 def test_streams_are_shared_out_without_gap_or_overlap():

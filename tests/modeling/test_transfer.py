@@ -35,6 +35,7 @@ def test_a_shared_character_keeps_its_weights_under_its_new_id(config, model, vo
             assert target.output.bias[new] == model.output.bias[old]
         else:
             assert target.output.bias[new] == untouched[new]
+    assert len(set(target.ngrams.codes.tolist())) == other.size
     assert torch.equal(target.layers[1].weight_hh_l0, model.layers[1].weight_hh_l0)
     assert torch.equal(target.output.bias[:SPECIALS], model.output.bias[:SPECIALS])
 

@@ -1,0 +1,88 @@
+"""What stands before a character, looked up: embeddings of the n-grams that end there.
+
+A narrow recurrent layer spends most of its width on telling apart what the last few characters
+were. A table answers that at the price of a few reads: each character's n-grams of every order from
+2 on are hashed to rows, whose vectors are added to the character's own embedding. At equal time this
+moved held-out bits per character more than any shape of the LSTM (docs/figures.md). Hashed n-grams
+at the input follow the Byte Latent Transformer (Pagnoni et al. 2024); at the output, RNNME (Mikolov
+et al. 2011).
+
+Shapes: B streams, T characters, E embedding, N the highest order, R rows an order, V ids.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from modeling.native.weights import Ngrams
+
+PRIME = 2**31 - 1
+"""Modulus of the polynomial hash; all of it stays within int64."""
+_BASE = 1_103_515_245
+
+
+class NgramEmbedding(nn.Module):
+    """The sum of the vectors of the n-grams of orders 2 to N that end at a character.
+
+    All rows are 0 at first, so an n-gram never seen says nothing unless it shares the row of one
+    that was. Gradients of the table are sparse.
+
+    Attributes:
+        codes: the number that stands for each id in hashes, (V,) int64. Fine-tuning on other text
+            keeps a character's number while its id changes.
+    """
+
+    codes: Tensor
+    powers: Tensor
+
+    def __init__(
+        self, order: int, rows: int, width: int, dropout: float, vocabulary_size: int
+    ) -> None:
+        """Make an empty table.
+
+        Args:
+            order: N, at least 2.
+            rows: R.
+            width: E.
+            dropout: probability that an n-gram is left out, while training; the others count more.
+            vocabulary_size: V.
+        """
+        super().__init__()
+        self.order, self.rows, self.dropout = order, rows, dropout
+        entries = (order - 1) * rows
+        self.bag = nn.EmbeddingBag(entries + 1, width, mode="sum", sparse=True, padding_idx=entries)
+        nn.init.zeros_(self.bag.weight)
+        self.register_buffer("codes", torch.arange(1, vocabulary_size + 1))
+        powers = torch.tensor([pow(_BASE, place, PRIME) for place in range(order)])
+        self.register_buffer("powers", powers, persistent=False)
+
+    def places(self, ids: Tensor, before: Tensor) -> Tensor:
+        """Rows of the n-grams, (B, T, N - 1) int64.
+
+        Args:
+            ids: (B, T) int64.
+            before: the N - 1 characters before them, oldest first, (N - 1, B) int64.
+        """
+        codes = self.codes[torch.cat((before.t(), ids), dim=1)]
+        newest_first = codes.unfold(1, self.order, 1).flip(2)
+        hashes = (newest_first * self.powers).cumsum(dim=2)[:, :, 1:] % PRIME % self.rows
+        return hashes + self.rows * torch.arange(self.order - 1, device=ids.device)
+
+    def forward(self, ids: Tensor, before: Tensor) -> Tensor:
+        """Vectors (B, T, E), given what `places` takes."""
+        places = self.places(ids, before)
+        scale = 1.0
+        if self.training and self.dropout:
+            left_out = torch.rand(places.shape, device=places.device) < self.dropout
+            places = places.masked_fill(left_out, self.bag.padding_idx)
+            scale = 1 / (1 - self.dropout)
+        return scale * self.bag(places.flatten(0, 1)).view(*ids.shape, -1)
+
+    def for_kernel(self, matrix: Tensor) -> Ngrams:
+        """What the kernel reads, given the first layer's input weights, (4H, E)."""
+        return Ngrams(
+            table=self.bag.weight,
+            rows=self.rows,
+            codes=self.codes,
+            powers=self.powers,
+            matrix=matrix,
+        )
