@@ -81,11 +81,10 @@ class _Adapting:
         self._model = copy.deepcopy(model).eval()
         # cuDNN goes back through a layer in training mode only; none has dropout of its own.
         self._model.layers.train()
-        self._table = None if model.ngrams is None else self._model.ngrams.bag.weight
-        weights = [weight.requires_grad_() for weight in self._model.parameters()]
-        self._dense = [weight for weight in weights if weight is not self._table]
+        self._model.requires_grad_()
+        self._dense = self._model.dense_parameters()
         self._trained = [weight.detach().clone() for weight in self._dense]
-        self._trained_table = None if model.ngrams is None else model.ngrams.bag.weight.detach()
+        self._tables = [] if model.ngrams is None else [(self._model.ngrams, model.ngrams)]
 
     def read(self, document: Ids) -> Bits:
         """Charge a document, segment by segment, and learn each."""
@@ -112,8 +111,8 @@ class _Adapting:
                 if weight.grad is not None:
                     weight.sub_(weight.grad, alpha=how.learning_rate)
                 weight.lerp_(trained, how.decay)
-            if self._table is not None:
-                gradient = self._table.grad.coalesce()
+            for here, trained in self._tables:
+                gradient = here.table.grad.coalesce()
                 rows = gradient.indices()[0]
-                stepped = self._table[rows] - how.ngram_learning_rate * gradient.values()
-                self._table[rows] = stepped.lerp(self._trained_table[rows], how.decay)
+                stepped = here.table[rows] - how.ngram_learning_rate * gradient.values()
+                here.table[rows] = stepped.lerp(trained.table[rows], how.decay)

@@ -19,7 +19,7 @@ from modeling.batches import IGNORED, Batch
 from modeling.config import TrainConfig
 from modeling.device import free_bytes, use_tensor_cores
 from modeling.models import build_model
-from modeling.models.lstm import State, following
+from modeling.models.lstm import CharLSTM, State, following
 from modeling.native.loss import ChunkLoss
 from modeling.parallel import ALONE, Group
 from modeling.rowwise import RowwiseAdagrad
@@ -60,9 +60,8 @@ class Learner:
             use_tensor_cores()
         with _seeded(config.seed, device):
             self.model = build_model(config.model, vocabulary_size).to(device)
-        tables = [] if self.model.ngrams is None else list(self.model.ngrams.parameters())
-        self._dense = [w for w in self.model.parameters() if all(w is not t for t in tables)]
-        self._optimizers = _optimizers(config, self._dense, tables, fused=device.type != "mps")
+        self._dense = self.model.dense_parameters()
+        self._optimizers = _optimizers(config, self.model, fused=device.type != "mps")
         rows = group.rows(batch_size)
         self._state = self.model.zero_state(rows.stop - rows.start)
         self._is_mixed = config.precision == "bfloat16"
@@ -167,15 +166,20 @@ class Learner:
 
 
 def _optimizers(
-    config: TrainConfig, dense: list[Tensor], tables: list[Tensor], *, fused: bool
+    config: TrainConfig, model: CharLSTM, *, fused: bool
 ) -> dict[str, torch.optim.Optimizer]:
     """What updates which parameters, by the names that checkpoints have for it."""
-    betas = (config.beta1, config.beta2)
-    decay, rate = config.weight_decay, config.learning_rate
-    adam = torch.optim.AdamW(dense, lr=rate, betas=betas, weight_decay=decay, fused=fused)
-    if not tables:
+    adam = torch.optim.AdamW(
+        model.dense_parameters(),
+        lr=config.learning_rate,
+        betas=(config.beta1, config.beta2),
+        weight_decay=config.weight_decay,
+        fused=fused,
+    )
+    if model.ngrams is None:
         return {"optimizer": adam}
-    return {"optimizer": adam, "table": RowwiseAdagrad(tables, config.ngram_learning_rate)}
+    table = RowwiseAdagrad(model.ngrams.parameters(), config.ngram_learning_rate)
+    return {"optimizer": adam, "table": table}
 
 
 def under(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:

@@ -23,6 +23,8 @@ _DOCUMENT = 5_000
 _STREAM_CHUNKS = 50
 _COPIES_OF_WEIGHTS = 6
 """Weights, gradient, two moments, the best weights so far, and those of a checkpoint on its way."""
+_COPIES_OF_TABLE = 5
+"""The table, its best so far, those of the last validation, and those of a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,7 @@ class Speed:
 
     Attributes:
         characters_per_second: measured, without validations and checkpoints.
-        parameters: of the model.
+        parameters: of the model, its table of n-grams aside: a character trains few of its rows.
         memory: bytes, estimated from the shapes.
     """
 
@@ -68,19 +70,22 @@ def measure(
         # Reading the loss waits for the device, so the time is that of the whole update.
         learner.update(batch, config.learning_rate, step).tolist()
         step, characters = step + 1, characters + batch.characters
-    parameters = sum(weight.numel() for weight in learner.model.parameters())
+    model = learner.model
+    parameters = sum(weight.numel() for weight in model.dense_parameters())
+    table = sum(weight.numel() for weight in model.parameters()) - parameters
     return Speed(
         characters_per_second=characters / (time.perf_counter() - began),
         parameters=parameters,
-        memory=_memory(config, vocabulary_size, parameters),
+        memory=_memory(config, vocabulary_size, parameters, table),
     )
 
 
-def _memory(config: TrainConfig, vocabulary_size: int, parameters: int) -> int:
+def _memory(config: TrainConfig, vocabulary_size: int, parameters: int, table: int) -> int:
     """Bytes of all copies of the weights, and of one chunk's values and gradients."""
     shape = config.model
     values = 12 * shape.hidden_size * shape.num_layers + 4 * vocabulary_size
-    return 4 * (_COPIES_OF_WEIGHTS * parameters + values * config.batch_size * config.chunk_length)
+    floats = _COPIES_OF_WEIGHTS * parameters + _COPIES_OF_TABLE * table
+    return 4 * (floats + values * config.batch_size * config.chunk_length)
 
 
 def with_hidden_size(config: TrainConfig, hidden_size: int) -> TrainConfig:

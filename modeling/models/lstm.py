@@ -53,6 +53,11 @@ class CharLSTM(nn.Module):
         if config.tied:
             self.embedding.weight = self.output.weight
 
+    def dense_parameters(self) -> list[nn.Parameter]:
+        """All but the n-grams' table, of which an update touches a few rows."""
+        tables = [] if self.ngrams is None else list(self.ngrams.parameters())
+        return [weight for weight in self.parameters() if all(weight is not t for t in tables)]
+
     def zero_state(self, batch_size: int) -> State:
         """The state before a document."""
         shape = (self.config.num_layers, batch_size, self.config.hidden_size)

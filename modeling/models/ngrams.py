@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from modeling.native.weights import Ngrams
 
 PRIME = 2**31 - 1
-"""Modulus of the polynomial hash; all of it stays within int64."""
-_BASE = 1_103_515_245
+"""Modulus of the hash, a polynomial whose bits are then mixed; all of it stays within int64."""
+BASE = 1_103_515_245
 
 
 class NgramEmbedding(nn.Module):
@@ -50,10 +50,15 @@ class NgramEmbedding(nn.Module):
         self.order, self.rows, self.dropout = order, rows, dropout
         entries = (order - 1) * rows
         self.bag = nn.EmbeddingBag(entries + 1, width, mode="sum", sparse=True, padding_idx=entries)
-        nn.init.zeros_(self.bag.weight)
+        nn.init.zeros_(self.table)
         self.register_buffer("codes", torch.arange(1, vocabulary_size + 1))
-        powers = torch.tensor([pow(_BASE, place, PRIME) for place in range(order)])
+        powers = torch.tensor([pow(BASE, place, PRIME) for place in range(order)])
         self.register_buffer("powers", powers, persistent=False)
+
+    @property
+    def table(self) -> nn.Parameter:
+        """Rows of all orders, and one that stays 0, ((N - 1) R + 1, E)."""
+        return self.bag.weight
 
     def places(self, ids: Tensor, before: Tensor) -> Tensor:
         """Rows of the n-grams, (B, T, N - 1) int64.
@@ -64,7 +69,8 @@ class NgramEmbedding(nn.Module):
         """
         codes = self.codes[torch.cat((before.t(), ids), dim=1)]
         newest_first = codes.unfold(1, self.order, 1).flip(2)
-        hashes = (newest_first * self.powers).cumsum(dim=2)[:, :, 1:] % PRIME % self.rows
+        sums = (newest_first * self.powers).cumsum(dim=2)[:, :, 1:] % PRIME
+        hashes = (sums ^ (sums >> 15)) * BASE % PRIME % self.rows
         return hashes + self.rows * torch.arange(self.order - 1, device=ids.device)
 
     def forward(self, ids: Tensor, before: Tensor) -> Tensor:
@@ -80,7 +86,7 @@ class NgramEmbedding(nn.Module):
     def for_kernel(self, matrix: Tensor) -> Ngrams:
         """What the kernel reads, given the first layer's input weights, (4H, E)."""
         return Ngrams(
-            table=self.bag.weight,
+            table=self.table,
             rows=self.rows,
             codes=self.codes,
             powers=self.powers,

@@ -16,6 +16,7 @@
 #include "pointwise.h"
 
 #define PRIME 2147483647
+#define BASE 1103515245
 
 typedef struct {
     int64_t vocabulary, hidden, layers;
@@ -100,13 +101,14 @@ static void drop(const Chunk *c, int64_t mask, int64_t count, const float *from,
 /* Sum the vectors of the n-grams that end at `id`, and count it to the characters before.
  * `NgramEmbedding` says the same in torch. */
 static void look_up(const Network *n, const Chunk *c, int64_t row, int64_t id) {
-    int64_t *before = c->before + row * (n->order - 1), hash = n->codes[id] * n->powers[0];
+    int64_t *before = c->before + row * (n->order - 1), sum = n->codes[id] * n->powers[0];
     float *vector = c->vectors + row * n->embedding;
     __builtin_memset(vector, 0, n->embedding * sizeof(float));
     for (int64_t order = 2; order <= n->order; order++) {
-        hash += n->codes[before[order - 2]] * n->powers[order - 1];
-        const int64_t place = (order - 2) * n->rows + hash % PRIME % n->rows;
-        const float *found = n->ngrams + place * n->embedding;
+        sum += n->codes[before[order - 2]] * n->powers[order - 1];
+        const int64_t rest = sum % PRIME, hash = (rest ^ rest >> 15) * BASE % PRIME;
+        const float *found =
+            n->ngrams + ((order - 2) * n->rows + hash % n->rows) * n->embedding;
 #pragma omp simd
         for (int64_t j = 0; j < n->embedding; j++)
             vector[j] += found[j];

@@ -51,5 +51,5 @@ def model(config, vocabulary):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(2)
-        model.ngrams.bag.weight.normal_()
+        model.ngrams.table.normal_()
     return model.eval()

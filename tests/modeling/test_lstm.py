@@ -18,7 +18,7 @@ SHAPES.append(ModelConfig(embedding_size=5, hidden_size=8, ngram_order=4, ngram_
 def some_model(shape):
     model = build_model(shape, 12).eval()
     if model.ngrams is not None:
-        torch.nn.init.normal_(model.ngrams.bag.weight)
+        torch.nn.init.normal_(model.ngrams.table)
     return model
 
 

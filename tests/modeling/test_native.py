@@ -51,7 +51,7 @@ def some_model(shape):
         for parameter in model.parameters():
             parameter.mul_(1.5).add_(0.01 * torch.randn_like(parameter))
         if model.ngrams is not None:
-            model.ngrams.bag.weight.normal_()
+            model.ngrams.table.normal_()
     return model
 
 
