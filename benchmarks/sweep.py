@@ -7,6 +7,7 @@ the test text; a Markdown row for each result as it comes.
 """
 
 import argparse
+import operator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 
 from benchmarks.quality import charmill, load, per_character, static
-from modeling.config import Budget, train_config_with
+from modeling.config import Budget, TrainConfig, train_config_with
 from modeling.presets import PRESETS
 
 TWO_LAYERS = {"model.num_layers": 2, "model.skip": True}
@@ -35,9 +36,25 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "dropout .1": {"model.dropout": 0.1},
     "dropout .25": {"model.dropout": 0.25},
     "weight decay .1": {"weight_decay": 0.1},
+    "no n-grams": {"model.ngram_order": 0},
+    "n-grams to order 3": {"model.ngram_order": 3},
+    "n-grams to order 7": {"model.ngram_order": 7},
+    "a quarter of the rows": {"model.ngram_rows": 0.25},
+    "n-gram dropout .25": {"model.ngram_dropout": 0.25},
+    "n-grams' rate / 3": {"ngram_learning_rate": 1 / 3},
 }
-FACTORS = {"learning_rate"}
+FACTORS = {"learning_rate", "ngram_learning_rate", "model.ngram_rows"}
 """Settings of which a variant gives the factor."""
+
+
+def changes_of(variant: dict[str, Any], base: TrainConfig) -> dict[str, Any]:
+    """The settings that a variant changes, factors multiplied out."""
+    return {
+        key: type(operator.attrgetter(key)(base))(value * operator.attrgetter(key)(base))
+        if key in FACTORS
+        else value
+        for key, value in variant.items()
+    }
 
 
 def main() -> None:
@@ -58,12 +75,8 @@ def main() -> None:
         validation = replace(texts, test=texts.validation)
         for name in arguments.only.split(","):
             for seed in range(arguments.seeds):
-                changes = {
-                    key: value * getattr(base, key) if key in FACTORS else value
-                    for key, value in VARIANTS[name].items()
-                }
                 config = replace(
-                    train_config_with(base, changes),
+                    train_config_with(base, changes_of(VARIANTS[name], base)),
                     budget=Budget(seconds=60 * arguments.cpu_minutes),
                     seed=seed,
                 )

@@ -39,7 +39,7 @@ class Adaptation:
     """
 
     learning_rate: float = 0.3
-    ngram_learning_rate: float = 10.0
+    ngram_learning_rate: float = 5.0
     segment_length: int = 32
     decay: float = 0.003
     clip_norm: float = 1.0
@@ -84,7 +84,11 @@ class _Adapting:
         self._model.requires_grad_()
         self._dense = self._model.dense_parameters()
         self._trained = [weight.detach().clone() for weight in self._dense]
-        self._tables = [] if model.ngrams is None else [(self._model.ngrams, model.ngrams)]
+        self._tables = [
+            (ours.table, theirs.table)
+            for ours, theirs in [(self._model.ngrams, model.ngrams)]
+            if ours is not None and theirs is not None
+        ]
 
     def read(self, document: Ids) -> Bits:
         """Charge a document, segment by segment, and learn each."""
@@ -111,8 +115,9 @@ class _Adapting:
                 if weight.grad is not None:
                     weight.sub_(weight.grad, alpha=how.learning_rate)
                 weight.lerp_(trained, how.decay)
-            for here, trained in self._tables:
-                gradient = here.table.grad.coalesce()
+            for table, trained in self._tables:
+                assert table.grad is not None
+                gradient = table.grad.coalesce()
                 rows = gradient.indices()[0]
-                stepped = here.table[rows] - how.ngram_learning_rate * gradient.values()
-                here.table[rows] = stepped.lerp(trained.table[rows], how.decay)
+                stepped = table[rows] - how.ngram_learning_rate * gradient.values()
+                table[rows] = stepped.lerp(trained[rows], how.decay)

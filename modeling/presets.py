@@ -1,29 +1,46 @@
 """Ready-made training runs: minutes on two cores, tens of minutes, hours on a GPU, the old posts'.
 
-Of the recipes tried `smoke` has the lowest held-out bits after 40, 120 and 180 CPU-seconds. `base`
-is the same recipe one size up for twenty minutes (docs/figures.md); `large` has never been run to
-its end. The posts' presets have their shapes, chunk lengths and dropout, trained by our engine:
-carried state, every character a target, AdamW. Their budgets are what they took; give your own with
-`--budget`.
+`small` and `base` are what the table of quality in docs/figures.md measures: `small` for texts of
+about a megabyte, which an unrestrained model learns by heart, `base` for ten. `smoke` is the recipe
+of `base` one size down for three minutes; `large` has never been run to its end. The posts' presets
+have their shapes, chunk lengths and dropout, trained by our engine: carried state, every character a
+target, AdamW. Their budgets are what they took; give your own with `--budget`.
 """
 
 from modeling.config import Budget, ModelConfig, TrainConfig
 
 PRESETS: dict[str, TrainConfig] = {
     "smoke": TrainConfig(
-        model=ModelConfig(embedding_size=64, hidden_size=256),
+        model=ModelConfig(ngram_order=5, ngram_dropout=0.25),
         budget=Budget(seconds=180),
         validation_characters=50_000,
     ),
+    "small": TrainConfig(
+        model=ModelConfig(
+            hidden_size=384, dropout=0.6, ngram_order=5, ngram_rows=2**17, ngram_dropout=0.7
+        ),
+        budget=Budget(seconds=600),
+        learning_rate=6e-3,
+        ngram_learning_rate=0.03,
+        weight_decay=0.1,
+        checkpoint_seconds=60,
+    ),
     "base": TrainConfig(
-        model=ModelConfig(embedding_size=64, hidden_size=512),
-        budget=Budget(seconds=1200),
-        learning_rate=5e-3,
+        model=ModelConfig(hidden_size=384, ngram_order=5, ngram_rows=2**17, ngram_dropout=0.25),
+        budget=Budget(seconds=600),
+        learning_rate=6e-3,
         checkpoint_seconds=60,
     ),
     "large": TrainConfig(
         model=ModelConfig(
-            embedding_size=128, hidden_size=1024, num_layers=3, dropout=0.25, skip=True
+            embedding_size=128,
+            hidden_size=1024,
+            num_layers=3,
+            dropout=0.25,
+            skip=True,
+            ngram_order=5,
+            ngram_rows=2**17,
+            ngram_dropout=0.25,
         ),
         budget=Budget(seconds=3 * 3600),
         batch_size=256,

@@ -1,11 +1,11 @@
 """What stands before a character, looked up: embeddings of the n-grams that end there.
 
-A narrow recurrent layer spends most of its width on telling apart what the last few characters
-were. A table answers that at the price of a few reads: each character's n-grams of every order from
-2 on are hashed to rows, whose vectors are added to the character's own embedding. At equal time this
-moved held-out bits per character more than any shape of the LSTM (docs/figures.md). Hashed n-grams
-at the input follow the Byte Latent Transformer (Pagnoni et al. 2024); at the output, RNNME (Mikolov
-et al. 2011).
+A narrow recurrent layer spends much of its width on telling apart what the last few characters
+were. A table answers that at the price of a few reads: the n-grams of every order from 2 on are
+hashed to rows, whose vectors are added to the character's own embedding. At equal time this moved
+held-out bits per character further than any change of shape (docs/figures.md). The Byte Latent
+Transformer hashes n-grams at its input (Pagnoni et al. 2024), RNNME at its output (Mikolov et al.
+2011).
 
 Shapes: B streams, T characters, E embedding, N the highest order, R rows an order, V ids.
 """
@@ -48,15 +48,17 @@ class NgramEmbedding(nn.Module):
         """
         super().__init__()
         self.order, self.rows, self.dropout = order, rows, dropout
-        entries = (order - 1) * rows
-        self.bag = nn.EmbeddingBag(entries + 1, width, mode="sum", sparse=True, padding_idx=entries)
+        self._nothing = (order - 1) * rows
+        self.bag = nn.EmbeddingBag(
+            self._nothing + 1, width, mode="sum", sparse=True, padding_idx=self._nothing
+        )
         nn.init.zeros_(self.table)
         self.register_buffer("codes", torch.arange(1, vocabulary_size + 1))
         powers = torch.tensor([pow(BASE, place, PRIME) for place in range(order)])
         self.register_buffer("powers", powers, persistent=False)
 
     @property
-    def table(self) -> nn.Parameter:
+    def table(self) -> Tensor:
         """Rows of all orders, and one that stays 0, ((N - 1) R + 1, E)."""
         return self.bag.weight
 
@@ -79,7 +81,7 @@ class NgramEmbedding(nn.Module):
         scale = 1.0
         if self.training and self.dropout:
             left_out = torch.rand(places.shape, device=places.device) < self.dropout
-            places = places.masked_fill(left_out, self.bag.padding_idx)
+            places = places.masked_fill(left_out, self._nothing)
             scale = 1 / (1 - self.dropout)
         return scale * self.bag(places.flatten(0, 1)).view(*ids.shape, -1)
 

@@ -122,7 +122,7 @@ def _weight_gradients(
     matrices = [torch.empty(left.shape[1], hidden) for left, read in readers for _ in read]
     table, biases = gates[0], torch.zeros(len(gates) - 1, width)
     output_bias = torch.zeros(vocabulary)
-    sums = [(logits, None, output_bias)]
+    sums: list[tuple[Tensor, Tensor | None, Tensor]] = [(logits, None, output_bias)]
     if not packed.in_place:
         table = torch.zeros(packed.inputs, width)
         sums.append((gates[0], ids, table))

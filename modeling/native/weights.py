@@ -1,8 +1,9 @@
 """A model's weights as the kernel reads them: packed, the first layer's input as a table.
 
-Shapes: V ids, R inputs, E embedding, H hidden, L layers. Every matrix but the first layer's is (rows, H): the weights of
-the states of layers 0 to L-1 and of the inputs of layers 1 to L-1, (4H, H), and of the output,
-(V, H). They stand in the order hh 0, ih 1, hh 1, ih 2, ..., output.
+Shapes: V ids, R inputs, E embedding, H hidden, L layers, N order of the n-grams. Every matrix but
+the first layer's is (rows, H): the weights of the states of layers 0 to L-1 and of the inputs of
+layers 1 to L-1, (4H, H), and of the output, (V, H). They stand in the order hh 0, ih 1, hh 1, ih 2,
+..., output.
 """
 
 from ctypes import CDLL, byref
@@ -21,7 +22,7 @@ class Ngrams:
     """What `NgramEmbedding` adds to the first layer's input, N being its highest order.
 
     Attributes:
-        table: (N - 1) times so many rows, and perhaps more that are not read, (rows, E).
+        table: (rows of each order times N - 1, E), and perhaps rows that are not read.
         rows: of each order.
         codes: (V,) int64.
         powers: (N,) int64.
