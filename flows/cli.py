@@ -47,11 +47,11 @@ Examples:
 
   charmill run python-stdlib                    everything, ends with a report
 
-  charmill run torch --preset base --budget 10m  a longer training
+  charmill run numpy --preset base --budget 10m  a longer training
 
   charmill run torch --only corpus --set corpus.max_bytes=50000
 
-  charmill plan torch --preset base --budget 2h  what it would take on this machine
+  charmill plan numpy --preset base --budget 2h  what it would take on this machine
 
   charmill sample python-stdlib --prompt "def " --stream
 
@@ -114,7 +114,7 @@ def run(
     """Fetch, build the corpus, train, sample, evaluate: whatever of it is not current.
 
     Says first what will be reused and what will run, and why. A run that was killed goes on where
-    it was. Example: charmill run torch --preset base --budget 10m
+    it was. Example: charmill run numpy --preset base --budget 10m
     """
     from flows.layout import Layout
     from flows.plan import make_plan

@@ -32,7 +32,7 @@ def plan(
 ) -> None:
     """Say what a run would reuse and what it would take, after measuring this machine.
 
-    Takes some seconds, runs nothing. Example: charmill plan torch --preset base --budget 2h
+    Takes some seconds, runs nothing. Example: charmill plan numpy --preset base --budget 2h
     """
     from flows.forecast import forecast, forecast_lines
     from flows.plan import make_plan

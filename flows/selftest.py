@@ -34,6 +34,7 @@ text = {{ min_letters = 0 }}
 [train]
 "model.hidden_size" = 64
 "model.embedding_size" = 16
+"model.ngram_rows" = 4_096
 budget = "{budget}"
 validation_characters = 20_000
 

@@ -2,9 +2,9 @@
 
 `small` and `base` are what the table of quality in docs/figures.md measures: `small` for texts of
 about a megabyte, which an unrestrained model learns by heart, `base` for ten. `smoke` is the recipe
-of `base` one size down for three minutes; `large` has never been run to its end. The posts' presets
-have their shapes, chunk lengths and dropout, trained by our engine: carried state, every character a
-target, AdamW. Their budgets are what they took; give your own with `--budget`.
+of `base` one size down for three minutes; `large` has never been run to its end. The posts'
+presets have their shapes, chunk lengths and dropout, trained by our engine: carried state, every
+character a target, AdamW. Their budgets are what they took; give your own with `--budget`.
 """
 
 from modeling.config import Budget, ModelConfig, TrainConfig

@@ -205,6 +205,7 @@ def test_jumps_are_used_only_while_the_budget_is_short(train, config):
 
 def test_patience_ends_a_training_that_no_longer_gains(train, config):
     changes = {"budget": "40epochs", "learning_rate": 1.0, "warmup": 0, "validation_every": 0.05}
+    changes |= {"model.ngram_order": 0}
     patient = train(train_config_with(config, changes | {"patience": 2}))
     records = [r for r in patient.run() if r.validation_bits is not None]
     bits = [r.validation_bits for r in records]
