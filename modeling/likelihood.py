@@ -113,19 +113,16 @@ def _score(model: CharLSTM, documents: Sequence[Ids], chunk_length: int) -> list
 def _scorer(model: CharLSTM) -> Callable[[Tensor, Tensor, State], tuple[Tensor, State]]:
     """A function of ids (R, T), targets (R, T) and state: nats (R, T), and the state after."""
     kernel = model.kernel()
-    return (
-        functools.partial(_nats_by_kernel, model, kernel)
-        if kernel
-        else functools.partial(_nats_of, model)
-    )
+    if kernel:
+        return functools.partial(_nats_by_kernel, kernel, model.packed(kernel))
+    return functools.partial(_nats_of, model)
 
 
 def _nats_by_kernel(
-    model: CharLSTM, kernel: CDLL, ids: Tensor, targets: Tensor, state: State
+    kernel: CDLL, packed: PackedWeights, ids: Tensor, targets: Tensor, state: State
 ) -> tuple[Tensor, State]:
     hidden, cell, before = state
-    weights, rows = model.reading(ids, before)
-    nats, after = nats_of(kernel, PackedWeights(kernel, weights), rows, targets, (hidden, cell))
+    nats, after = nats_of(kernel, packed, ids, targets, (hidden, cell), before)
     return nats, (*after, following(before, ids))
 
 

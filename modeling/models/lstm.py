@@ -137,10 +137,13 @@ class CharLSTM(nn.Module):
         kernel = self.kernel()
         if kernel is None:
             return LSTMStepper(self, batch_size)
+        return NativeStepper(kernel, self.packed(kernel), batch_size, MARK_ID)
+
+    def packed(self, kernel: CDLL) -> PackedWeights:
+        """A copy of the parameters for reading any text, without gradients."""
         matrix = self.layers[0].get_parameter("weight_ih_l0")
         ngrams = None if self.ngrams is None else self.ngrams.for_kernel(matrix)
-        packed = PackedWeights(kernel, self.weights(), ngrams=ngrams)
-        return NativeStepper(kernel, packed, batch_size, MARK_ID)
+        return PackedWeights(kernel, self.weights(), ngrams=ngrams)
 
 
 def following(before: Tensor, ids: Tensor) -> Tensor:

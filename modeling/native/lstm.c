@@ -27,7 +27,8 @@ typedef struct {
     const float *output_bias;  /* V */
     const float *forward;      /* packed: hh of layer 0; ih, hh of each other; output */
     const float *backward;     /* the same, transposed */
-    /* For characters that are read one at a time, when the table has a row for each id: */
+    /* Looked up character by character, where the table has a row for each id; for training the
+     * table has a row for each character, in which all is summed up already, and order is 0. */
     int64_t order, rows, embedding; /* N, or 0 without n-grams; rows of each order; E */
     const float *ngrams;            /* (N-1) rows x E: orders 2 to N */
     const int64_t *codes;           /* V: what an id counts in a hash */

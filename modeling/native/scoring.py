@@ -13,16 +13,22 @@ from modeling.native.weights import PackedWeights
 
 
 def nats_of(
-    library: CDLL, packed: PackedWeights, ids: Tensor, targets: Tensor, state: State
+    library: CDLL,
+    packed: PackedWeights,
+    ids: Tensor,
+    targets: Tensor,
+    state: State,
+    before: Tensor,
 ) -> tuple[Tensor, State]:
     """Price every target.
 
     Args:
         library: the kernel.
         packed: the model.
-        ids: rows of the table, (B, T) int64.
+        ids: (B, T) int64.
         targets: (B, T) int64; negative ones cost nothing.
         state: before the chunk.
+        before: the characters before the chunk, oldest first, (N - 1, B, 1) int64.
 
     Returns:
         -log of the probabilities, (B, T) float32, and the state after the chunk.
@@ -30,6 +36,7 @@ def nats_of(
     buffers = Buffers(library, packed, *ids.shape, keep=False)
     buffers.put(ids, targets)
     buffers.begin(state)
+    buffers.tensors["before"].copy_(before.squeeze(2).t().flip(1))
     share(
         len(ids),
         lambda first, last: library.forward(packed.pointer, buffers.pointer, first, last),
