@@ -21,6 +21,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from modeling.likelihood import Bits
 from modeling.models.lstm import CharLSTM
+from modeling.rowwise import touched
 from modeling.vocab import UNKNOWN_ID, Ids, Vocabulary
 
 
@@ -117,7 +118,6 @@ class _Adapting:
                 weight.lerp_(trained, how.decay)
             for table, trained in self._tables:
                 assert table.grad is not None
-                gradient = table.grad.coalesce()
-                rows = gradient.indices()[0]
-                stepped = table[rows] - how.ngram_learning_rate * gradient.values()
+                rows, values = touched(table.grad)
+                stepped = table[rows] - how.ngram_learning_rate * values
                 table[rows] = stepped.lerp(trained[rows], how.decay)

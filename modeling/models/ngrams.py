@@ -12,19 +12,22 @@ Shapes: B streams, T characters, E embedding, N the highest order, R rows an ord
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from modeling.native.weights import Ngrams
 
 PRIME = 2**31 - 1
 """Modulus of the hash, a polynomial whose bits are then mixed; all of it stays within int64."""
 BASE = 1_103_515_245
+WITHOUT_SPARSE = ("mps",)
+"""Devices for which torch has no sparse gradients."""
 
 
 class NgramEmbedding(nn.Module):
     """The sum of the vectors of the n-grams of orders 2 to N that end at a character.
 
     All rows are 0 at first, so an n-gram never seen says nothing unless it shares the row of one
-    that was. Gradients of the table are sparse.
+    that was. Gradients of the table are sparse where the device has such.
 
     Attributes:
         codes: the number that stands for each id in hashes, (V,) int64. Fine-tuning on other text
@@ -83,6 +86,8 @@ class NgramEmbedding(nn.Module):
             left_out = torch.rand(places.shape, device=places.device) < self.dropout
             places = places.masked_fill(left_out, self._nothing)
             scale = 1 / (1 - self.dropout)
+        if self.table.device.type in WITHOUT_SPARSE:
+            return scale * functional.embedding(places, self.table, self._nothing).sum(dim=2)
         return scale * self.bag(places.flatten(0, 1)).view(*ids.shape, -1)
 
     def for_kernel(self, matrix: Tensor) -> Ngrams:

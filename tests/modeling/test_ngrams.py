@@ -98,6 +98,24 @@ def test_rowwise_adagrad_divides_by_the_root_of_the_mean_squares_of_a_row():
     torch.testing.assert_close(table.detach(), first)
 
 
+def test_a_device_without_sparse_gradients_learns_the_same(monkeypatch):
+    def trained():
+        ngrams, ids, before = some_ngrams(), some_ids(3, 9), some_ids(3, 3)
+        optimizer = RowwiseAdagrad([ngrams.table], learning_rate=0.1)
+        for _ in range(3):
+            ngrams.zero_grad()
+            ngrams(ids, before).square().sum().backward()
+            optimizer.step()
+        return ngrams.table.grad.is_sparse, ngrams.table.detach()
+
+    sparse, wanted = trained()
+    monkeypatch.setattr("modeling.models.ngrams.WITHOUT_SPARSE", ("cpu",))
+    still_sparse, table = trained()
+    assert sparse
+    assert not still_sparse
+    torch.testing.assert_close(table, wanted)
+
+
 def test_rare_ngrams_are_learned_that_an_lstm_of_that_width_has_no_room_for():
     """Random text in which three characters decide the next: 1,000 rules for 8 hidden values."""
     generator = torch.Generator().manual_seed(5)

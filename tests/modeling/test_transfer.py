@@ -36,6 +36,15 @@ def test_a_shared_character_keeps_its_weights_under_its_new_id(config, model, vo
         else:
             assert target.output.bias[new] == untouched[new]
     assert len(set(target.ngrams.codes.tolist())) == other.size
+    text = "".join(c for c in vocabulary.characters if c in other.characters)[:12]
+    vectors = [
+        of.ngrams.eval()(torch.from_numpy(ids.astype("int64"))[None], torch.zeros(2, 1).long())
+        for of, (ids,) in (
+            (target, other.encode_documents([text])),
+            (model, vocabulary.encode_documents([text])),
+        )
+    ]
+    assert torch.equal(*vectors)
     assert torch.equal(target.layers[1].weight_hh_l0, model.layers[1].weight_hh_l0)
     assert torch.equal(target.output.bias[:SPECIALS], model.output.bias[:SPECIALS])
 
