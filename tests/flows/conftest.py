@@ -27,6 +27,7 @@ split = {{ validation = 0.15, test = 0.15 }}
 "model.hidden_size" = 16
 "model.embedding_size" = 8
 "model.ngram_rows" = 500
+"model.ngram_dropout" = 0
 budget = "12kchars"
 batch_size = 4
 chunk_length = 16
