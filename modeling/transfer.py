@@ -64,7 +64,6 @@ def _rows(target: Tensor, source: Tensor, ours: Tensor, theirs: Tensor) -> Tenso
 def _words(model: CharLSTM) -> str:
     shape = model.config
     words = f"{shape.num_layers}x{shape.hidden_size}, embedding {shape.embedding_size}"
-    words += f", n-grams to order {shape.ngram_order} in {shape.ngram_rows} rows each" * bool(
-        shape.ngram_order
-    )
+    if shape.ngram_order:
+        words += f", n-grams to order {shape.ngram_order} in {shape.ngram_rows} rows each"
     return words + ", skip" * shape.skip + ", no output norm" * (not shape.output_norm)

@@ -90,7 +90,7 @@ class Weights:
 
 
 class PackedWeights:
-    """Weights in the kernel's layout, copies of what they were."""
+    """Weights in the kernel's layout, copies of what they were, but for the n-grams' table."""
 
     def __init__(
         self,
