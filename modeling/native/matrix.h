@@ -9,17 +9,21 @@
  */
 #include <stdint.h>
 
+/* ROWS of the largest tile: its accumulators take 24 of the 32 registers of AVX-512, or 12 of 16. */
 #if defined(__AVX512F__)
 #define LANES 16
+#define ROWS 12
 #elif defined(__AVX__)
 #define LANES 8
+#define ROWS 6
 #else
 #define LANES 4
+#define ROWS 6
 #endif
 #define WIDTH (2 * LANES)
-#define ROWS 6    /* of the largest tile: 12 accumulators of the 16 registers of AVX */
-#define DEPTH 256 /* of a block: its panel fills half of the first-level cache */
-#define SLAB 384  /* rows of a transposed matrix that are packed together */
+#define DEPTH 256 /* of a block: its panel fits into the first-level cache */
+#define SLAB 384  /* rows of a transposed matrix that are packed together, a multiple of ROWS */
+#define PANEL (DEPTH * ROWS + LANES) /* floats from one of them to the next: not a power of 2 */
 #define GROUP 4   /* panels in turn for all rows: they stay in the second-level cache */
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -58,26 +62,26 @@ ALWAYS_INLINE void tile(const int rows, const int panels, int add, int64_t depth
                         const float *packed, int64_t panel, float *product, int64_t row) {
     Vector sums[2 * ROWS];
     const int vectors = 2 * panels;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int j = 0; j < vectors; j++)
             sums[i * vectors + j] =
                 add ? *(Vector *)(product + i * row + j * LANES) : (Vector){0};
     for (int64_t k = 0; k < depth; k++) {
         Vector right[8];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int j = 0; j < vectors; j++)
             right[j] = *(Vector *)(packed + j / 2 * panel + k * WIDTH + j % 2 * LANES);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int i = 0; i < rows; i++)
-#pragma GCC unroll 8
+#pragma GCC unroll 16
             for (int j = 0; j < vectors; j++)
                 sums[i * vectors + j] += left.first[i * left.row + k * left.column] * right[j];
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int j = 0; j < vectors; j++)
             *(Vector *)(product + i * row + j * LANES) = sums[i * vectors + j];
 }
@@ -95,8 +99,8 @@ ALWAYS_INLINE void strip(const int rows, const int together, int64_t panels, int
              row);
 }
 
-/* All rows of one group of panels, in tiles of about equal height: 32 rows are 6, 6, 5, 5,
- * 5, 5. Few rows take several panels at once, because a chain of multiply-adds waits for itself
+/* All rows of one group of panels, in tiles of about equal height: with ROWS 6, 32 rows are 6, 6,
+ * 5, 5, 5, 5. Few rows take several panels at once, because a chain of multiply-adds waits for itself
  * unless about ten others run beside it. */
 ALWAYS_INLINE void group(int64_t rows, int64_t panels, int add, int64_t depth, Matrix left,
                          const float *packed, int64_t panel, float *product, int64_t row) {
@@ -113,6 +117,14 @@ ALWAYS_INLINE void group(int64_t rows, int64_t panels, int add, int64_t depth, M
             CASE(4, 1);
             CASE(5, 1);
             CASE(6, 1);
+#if ROWS > 6
+            CASE(7, 1);
+            CASE(8, 1);
+            CASE(9, 1);
+            CASE(10, 1);
+            CASE(11, 1);
+            CASE(12, 1);
+#endif
 #undef CASE
         }
         left.first += high * left.row;
@@ -157,15 +169,17 @@ static void add_product(int64_t rows, int64_t columns, int64_t depth, const floa
     multiply(rows, columns, 1, depth, (Matrix){left, depth, 1}, packed, product, columns);
 }
 
-int64_t scratch_size(int64_t columns) { return SLAB * DEPTH + 2 * packed_size(DEPTH, columns); }
+int64_t scratch_size(int64_t columns) {
+    return SLAB / ROWS * PANEL + 2 * packed_size(DEPTH, columns);
+}
 
-/* Lay (depth, rows) out in panels (DEPTH, ROWS); memory is read in long runs, one a row. */
+/* Lay (depth, rows) out in panels (DEPTH, ROWS), PANEL apart; memory is read in long runs, one a row. */
 static void pack_left(int64_t depth, int64_t rows, const float *left, int64_t stride,
                       float *panels) {
     for (int64_t k = 0; k < depth; k++, left += stride) {
         int64_t i = 0;
         float *place = panels + k * ROWS;
-        for (; i + ROWS <= rows; i += ROWS, place += DEPTH * ROWS)
+        for (; i + ROWS <= rows; i += ROWS, place += PANEL)
             __builtin_memcpy(place, left + i, ROWS * sizeof(float));
         for (int64_t j = i; j < rows; j++)
             place[j - i] = left[j];
@@ -179,7 +193,7 @@ void transposed_products(int64_t depth, int64_t rows, int64_t columns, const flo
                          int64_t stride, const float *others[2], float *products[2],
                          float *scratch) {
     const int64_t size = packed_size(DEPTH, columns);
-    float *panels = scratch, *packed = scratch + SLAB * DEPTH;
+    float *panels = scratch, *packed = scratch + SLAB / ROWS * PANEL;
     const int count = others[1] ? 2 : 1;
     for (int64_t k = 0; k < depth; k += DEPTH) {
         const int64_t deep = least(depth - k, DEPTH);
@@ -192,7 +206,7 @@ void transposed_products(int64_t depth, int64_t rows, int64_t columns, const flo
                 for (int64_t j = 0; j < columns; j += WIDTH)
                     for (int64_t i = slab; i < end; i += ROWS)
                         multiply(least(end - i, ROWS), least(columns - j, WIDTH), k > 0, deep,
-                                 (Matrix){panels + (i - slab) * DEPTH, 1, ROWS},
+                                 (Matrix){panels + (i - slab) / ROWS * PANEL, 1, ROWS},
                                  packed + one * size + j * deep,
                                  products[one] + i * columns + j, columns);
         }
