@@ -4,8 +4,10 @@
  * whatever stands beside it. A row of a product therefore has the same bits however many rows
  * there are and however they are shared out among threads.
  *
- * The right-hand side is packed into panels of WIDTH columns, depth by WIDTH, filled up with
- * zeros (Goto & van de Geijn 2008). A tile of the product stays in registers meanwhile.
+ * The right-hand side is packed in the order in which it is read: blocks of DEPTH, in each of
+ * them panels of WIDTH columns, filled up with zeros (Goto & van de Geijn 2008). A tile of the
+ * product stays in registers meanwhile. While a group of panels is in use, the one behind it is
+ * fetched into the second-level cache: weights of layers that are larger than that cost no time.
  */
 #include <stdint.h>
 
@@ -44,22 +46,27 @@ int64_t packed_size(int64_t depth, int64_t columns) {
 /* Pack a matrix (depth, columns), whose rows and columns may have any stride. */
 void pack(int64_t depth, int64_t columns, const float *from, int64_t row, int64_t column,
           float *packed) {
-    for (int64_t start = 0; start < columns; start += WIDTH, packed += depth * WIDTH) {
-        int64_t width = least(columns - start, WIDTH);
-        const float *source = from + start * column;
-        if (column == 1 && width == WIDTH)
-            for (int64_t k = 0; k < depth; k++)
-                __builtin_memcpy(packed + k * WIDTH, source + k * row, WIDTH * sizeof(float));
-        else
-            for (int64_t k = 0; k < depth; k++)
-                for (int64_t j = 0; j < WIDTH; j++)
-                    packed[k * WIDTH + j] = j < width ? source[k * row + j * column] : 0;
+    for (int64_t top = 0; top < depth; top += DEPTH, from += DEPTH * row) {
+        const int64_t deep = least(depth - top, DEPTH);
+        for (int64_t start = 0; start < columns; start += WIDTH, packed += deep * WIDTH) {
+            const int64_t width = least(columns - start, WIDTH);
+            const float *source = from + start * column;
+            if (column == 1 && width == WIDTH)
+                for (int64_t k = 0; k < deep; k++)
+                    __builtin_memcpy(packed + k * WIDTH, source + k * row, WIDTH * sizeof(float));
+            else
+                for (int64_t k = 0; k < deep; k++)
+                    for (int64_t j = 0; j < WIDTH; j++)
+                        packed[k * WIDTH + j] = j < width ? source[k * row + j * column] : 0;
+        }
     }
 }
 
-/* A tile of the product: `rows` of the left matrix by `panels` whole panels. */
+/* A tile of the product: `rows` of the left matrix by `panels` whole panels. Of `next`, unless it
+ * is null, it fetches half a panel. */
 ALWAYS_INLINE void tile(const int rows, const int panels, int add, int64_t depth, Matrix left,
-                        const float *packed, int64_t panel, float *product, int64_t row) {
+                        const float *packed, int64_t panel, float *product, int64_t row,
+                        const float *next) {
     Vector sums[2 * ROWS];
     const int vectors = 2 * panels;
 #pragma GCC unroll 16
@@ -69,6 +76,8 @@ ALWAYS_INLINE void tile(const int rows, const int panels, int add, int64_t depth
             sums[i * vectors + j] =
                 add ? *(Vector *)(product + i * row + j * LANES) : (Vector){0};
     for (int64_t k = 0; k < depth; k++) {
+        if (next)
+            __builtin_prefetch(next + k * LANES, 0, 2);
         Vector right[8];
 #pragma GCC unroll 16
         for (int j = 0; j < vectors; j++)
@@ -89,27 +98,34 @@ ALWAYS_INLINE void tile(const int rows, const int panels, int add, int64_t depth
 /* `rows` rows of one group of panels, all of them whole. */
 ALWAYS_INLINE void strip(const int rows, const int together, int64_t panels, int add,
                          int64_t depth, Matrix left, const float *packed, int64_t panel,
-                         float *product, int64_t row) {
-    int64_t done = 0;
-    for (; done + together <= panels; done += together)
-        tile(rows, together, add, depth, left, packed + done * panel, panel,
-             product + done * WIDTH, row);
-    for (; together > 1 && done < panels; done++)
-        tile(rows, 1, add, depth, left, packed + done * panel, panel, product + done * WIDTH,
-             row);
+                         float *product, int64_t row, const float *next) {
+    for (int64_t done = 0; done < panels;) {
+        const float *from = packed + done * panel, *fetched = next ? next + done * panel / 2 : 0;
+        float *to = product + done * WIDTH;
+        if (done + together <= panels) {
+            tile(rows, together, add, depth, left, from, panel, to, row, fetched);
+            done += together;
+        } else {
+            tile(rows, 1, add, depth, left, from, panel, to, row, fetched);
+            done++;
+        }
+    }
 }
 
 /* All rows of one group of panels, in tiles of about equal height: with ROWS 6, 32 rows are 6, 6,
  * 5, 5, 5, 5. Few rows take several panels at once, because a chain of multiply-adds waits for itself
- * unless about ten others run beside it. */
+ * unless about ten others run beside it. The first two tiles fetch the group behind this one. */
 ALWAYS_INLINE void group(int64_t rows, int64_t panels, int add, int64_t depth, Matrix left,
                          const float *packed, int64_t panel, float *product, int64_t row) {
-    for (int64_t tiles = (rows + ROWS - 1) / ROWS; tiles > 0; tiles--) {
-        const int64_t high = (rows + tiles - 1) / tiles;
+    const int64_t all = (rows + ROWS - 1) / ROWS;
+    for (int64_t tiles = all; tiles > 0; tiles--) {
+        const int64_t high = (rows + tiles - 1) / tiles, half = panels * panel / 2;
+        const float *next = all > 1 && all - tiles < 2 ? packed + (2 + all - tiles) * half : 0;
         switch (high) {
 #define CASE(HIGH, TOGETHER) \
     case HIGH: \
-        strip(HIGH, TOGETHER, panels, add, depth, left, packed, panel, product, row); \
+        strip(HIGH, TOGETHER, panels, add, depth, left, packed, panel, product, row, \
+              next); \
         break
             CASE(1, 4);
             CASE(2, 2);
@@ -137,11 +153,11 @@ ALWAYS_INLINE void group(int64_t rows, int64_t panels, int add, int64_t depth, M
  * `add` it to that. */
 ALWAYS_INLINE void multiply(int64_t rows, int64_t columns, int add, int64_t depth, Matrix left,
                             const float *packed, float *product, int64_t row) {
-    const int64_t panel = depth * WIDTH, whole = columns / WIDTH, edge = columns % WIDTH;
+    const int64_t whole = columns / WIDTH, edge = columns % WIDTH;
+    const float *block = packed;
     for (int64_t k = 0; k < depth; k += DEPTH, add = 1) {
-        const int64_t deep = least(depth - k, DEPTH);
+        const int64_t deep = least(depth - k, DEPTH), panel = deep * WIDTH;
         const Matrix part = {left.first + k * left.column, left.row, left.column};
-        const float *block = packed + k * WIDTH;
         for (int64_t i = 0; i < whole; i += GROUP)
             group(rows, least(whole - i, GROUP), add, deep, part, block + i * panel, panel,
                   product + i * WIDTH, row);
@@ -155,6 +171,7 @@ ALWAYS_INLINE void multiply(int64_t rows, int64_t columns, int add, int64_t dept
             for (int64_t j = 0; j < high; j++)
                 __builtin_memcpy(place + j * row, lines + j * WIDTH, edge * sizeof(float));
         }
+        block += (whole + (edge > 0)) * panel;
     }
 }
 
