@@ -3,15 +3,16 @@
     python -m benchmarks.engine
 
 One thread. Rivals run interleaved after one warm-up; each row gives the median of characters per
-CPU-second with minimum and maximum, its ratio to the last row, and, for training, the share of what
-this core does in a product of two matrices, measured between the rounds. Useful work of a
-character is 8 H^2 (2L - 1) + 2 H V floating-point operations forward and three times that in
-training (the first layer's input is a row of a table); Keras' recipe trains one in 80 characters
-it reads and is charged for one.
+CPU-second with minimum and maximum, its ratio to the last row, and the share of what this core does
+in a product of two matrices, measured between the rounds by both libraries that torch brings along,
+of which the faster counts. Useful work of a character is 8 H^2 (2L - 1) + 2 H V floating-point
+operations forward and three times that in training (the first layer's input is a row of a table);
+Keras' recipe trains one in 80 characters it reads and is charged for one.
 
 The last table is wall time with two threads beside a process that never rests.
 
-Keras is measured where this interpreter can import it, with tensorflow or with torch beneath.
+Keras is measured where this interpreter can import it, with tensorflow or with torch beneath: in
+training, and as it samples and scores in the posts, one prediction for each window of 80.
 """
 
 import importlib.util
@@ -27,6 +28,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils import mkldnn
 
 from modeling.batches import Batches
 from modeling.config import ModelConfig, TrainConfig
@@ -43,6 +45,8 @@ STREAMS, LENGTH, WINDOW = 64, 64, 80
 VOCABULARY = Vocabulary(tuple(map(chr, range(32, 127))))
 STREAM = np.random.default_rng(0).integers(2, VOCABULARY.size, 400_000).astype(np.uint16)
 STREAM[::20_000] = 0
+
+KERAS = importlib.util.find_spec("keras") is not None
 
 Work = Callable[[], int]
 """Does some work; the number of characters that it made, trained or scored."""
@@ -106,23 +110,45 @@ def loop(layers: int, hidden: int, *, step: int) -> Work:
     return update
 
 
-def keras_recipe(layers: int, hidden: int, *, targets: str) -> Work:
-    """One-hot windows of 80, LSTMs, softmax, RMSprop; the "last" target or "all" of them."""
+def keras_model(layers: int, hidden: int, *, every: bool) -> Any:
+    """One-hot windows of 80, LSTMs, softmax; `every` character predicted, or the last one."""
     keras: Any = importlib.import_module("keras")
-    size, every = VOCABULARY.size, targets == "all"
-    model = keras.Sequential([keras.Input((WINDOW, size))])
+    model = keras.Sequential([keras.Input((WINDOW, VOCABULARY.size))])
     for layer in range(layers):
         model.add(keras.layers.LSTM(hidden, return_sequences=every or layer + 1 < layers))
-    model.add(keras.layers.Dense(size, activation="softmax"))
+    model.add(keras.layers.Dense(VOCABULARY.size, activation="softmax"))
     model.compile(loss="categorical_crossentropy", optimizer="rmsprop")
+    return model
+
+
+def windows(count: int) -> np.ndarray:
+    """Windows of 80 characters and the next one, (count, 81, V)."""
+    ids = np.random.default_rng(0).integers(0, VOCABULARY.size, (count, WINDOW + 1))
+    return np.eye(VOCABULARY.size, dtype=np.float32)[ids]
+
+
+def keras_recipe(layers: int, hidden: int, *, targets: str) -> Work:
+    """The recipe of the posts, RMSprop on 128 windows; the "last" target or "all" of them."""
+    every = targets == "all"
+    model = keras_model(layers, hidden, every=every)
 
     def update() -> int:
-        ids = np.random.default_rng(0).integers(0, size, (128, WINDOW + 1))
-        hot = np.eye(size, dtype=np.float32)[ids]
+        hot = windows(128)
         model.train_on_batch(hot[:, :-1], hot[:, 1:] if every else hot[:, -1])
         return 128 * (WINDOW if every else 1)
 
     return update
+
+
+def keras_predictions(layers: int, hidden: int, count: int) -> Work:
+    """A prediction for each of `count` windows: 1 to sample, many to score."""
+    model = keras_model(layers, hidden, every=False)
+
+    def predict() -> int:
+        model.predict(windows(count)[:, :-1], batch_size=128, verbose=0)
+        return count
+
+    return predict
 
 
 def samples(layers: int, hidden: int, streams: int) -> Work:
@@ -160,12 +186,20 @@ def scores(layers: int, hidden: int) -> Work:
     return lambda: sum(len(bits) for _, bits in surprisals(model, VOCABULARY, documents))
 
 
-def product() -> int:
-    """Floating-point operations of a product of two square matrices."""
+def ceiling() -> float:
+    """Floating-point operations a second in a product of two matrices, by the faster library."""
     square = torch.ones(512, 512)
-    for _ in range(20):
-        square.mm(square)
-    return 20 * 2 * 512**3
+    linear = mkldnn.to_mkldnn(nn.Linear(512, 512).eval())
+
+    def repeated(call: Callable[[], Any]) -> int:
+        with torch.inference_mode():
+            for _ in range(20):
+                call()
+        return 20 * 2 * 512**3
+
+    blocked = square.to_mkldnn()
+    calls = (lambda: square.mm(square)), (lambda: linear(blocked))
+    return max(rate(lambda call=call: repeated(call)) for call in calls)
 
 
 def rate(work: Work, clock: Callable[[], float] = time.process_time) -> float:
@@ -176,21 +210,21 @@ def rate(work: Work, clock: Callable[[], float] = time.process_time) -> float:
     return done / (clock() - began)
 
 
-def table(title: str, rivals: dict[str, Work], operations: float | None = None) -> None:
-    """Measure and print."""
+def table(title: str, rivals: dict[str, Work], operations: float) -> None:
+    """Measure and print; `operations` is what a character takes."""
     rates: dict[str, list[float]] = {name: [] for name in rivals}
     ceilings = []
     for turn in range(ROUNDS + 1):
         for name, work in rivals.items():
             done = rate(work) if turn else work()
             rates[name] += [done] * (turn > 0)
-        ceilings.append(rate(product))
+        ceilings.append(ceiling())
     base = statistics.median(list(rates.values())[-1])
-    ceiling = statistics.median(ceilings)
-    print(f"\n{title}, characters/s; a product of matrices: {ceiling / 1e9:.1f} GFLOP/s")
+    most = statistics.median(ceilings)
+    print(f"\n{title}, characters/s; a product of matrices: {most / 1e9:.1f} GFLOP/s")
     for name, values in rates.items():
         middle = statistics.median(values)
-        share = f"{middle * operations / ceiling:6.0%}" if operations else ""
+        share = f"{middle * operations / most:6.0%}"
         spread = f"{min(values):,.0f} to {max(values):,.0f}"
         print(f"  {name:<44}{middle:>11,.0f}  {spread:<22}{middle / base:8.2f} x {share}")
 
@@ -203,11 +237,9 @@ def training(layers: int, hidden: int) -> None:
         "nn.LSTM, stateful, 64 characters a call": loop(layers, hidden, step=LENGTH),
         "char-rnn.pytorch's loop, 1 character a call": loop(layers, hidden, step=1),
     }
-    if importlib.util.find_spec("keras"):
+    if KERAS:
         rivals["Keras, all targets"] = keras_recipe(layers, hidden, targets="all")
         rivals["Keras, the recipe of the posts"] = keras_recipe(layers, hidden, targets="last")
-    else:
-        print("\nKeras is not installed beside this interpreter: its rows are left out")
     operations = 8 * hidden**2 * (2 * layers - 1) + 2 * hidden * VOCABULARY.size
     table(f"Training {layers}x{hidden}", rivals, 3 * operations)
 
@@ -222,12 +254,16 @@ def reading(layers: int, hidden: int) -> None:
         for engine, how in (("kernel", ""), ("torch", " without its kernel"))
     }
     rivals["nn.LSTM, 1 character a call, 1 stream"] = one_by_one(layers, hidden)
+    if KERAS:
+        rivals["Keras, a window a character"] = keras_predictions(layers, hidden, 1)
     operations = 8 * hidden**2 * (2 * layers - 1) + 2 * hidden * VOCABULARY.size
     table(f"Sampling {layers}x{hidden}", rivals, operations)
     rivals = {
         "charmill": by("kernel", lambda: scores(layers, hidden)),
         "charmill without its kernel (nn.LSTM)": by("torch", lambda: scores(layers, hidden)),
     }
+    if KERAS:
+        rivals["Keras, a window a character"] = keras_predictions(layers, hidden, 256)
     table(f"Likelihood {layers}x{hidden}", rivals, operations)
 
 
@@ -264,6 +300,8 @@ def main() -> None:
     """Print every table."""
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, one thread, batches of {STREAMS} x {LENGTH}")
+    if not KERAS:
+        print("Keras is not installed beside this interpreter: its rows are left out")
     for size in SIZES:
         training(*size)
         reading(*size)
