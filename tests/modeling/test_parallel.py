@@ -30,14 +30,16 @@ def train(tmp_path, config):
         changed = train_config_with(config, {"checkpoint_seconds": 0} | changes)
         (directory / "task.json").write_text(json.dumps(changed.to_dict()))
         launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-        subprocess.run(
+        done = subprocess.run(
             [sys.executable, *launcher, *PROCESS, str(directory), str(stop_after)],
-            check=True,
+            check=False,
             cwd=ROOT,
             env=os.environ | {"CHARMILL_NATIVE": "0"},
             capture_output=True,
+            text=True,
             timeout=300,
         )
+        assert done.returncode == 0, done.stderr
         return directory
 
     return train
