@@ -25,7 +25,7 @@ from flows.signals import stop_requests
 from flows.wording import training_line
 from modeling.checkpoint import load_model
 from modeling.config import train_config_from
-from modeling.parallel import Group
+from modeling.parallel import Group, leave
 from modeling.progress import Progress
 from modeling.session import Material, Session
 from modeling.vocab import MARK_ID, Vocabulary
@@ -125,9 +125,8 @@ def main() -> None:
     except ValueError as error:
         if group.is_first:
             _say({"error": str(error)})
-        sys.exit(1)
-    finally:
-        distributed.destroy_process_group()
+        leave(1)
+    leave(0)
 
 
 def _train(

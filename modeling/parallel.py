@@ -7,8 +7,11 @@ must decide for all (the clock, when to save) is the first one's to say.
 Shapes: B streams in all, b of this process, L layers, H hidden.
 """
 
+import os
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 import torch
 from torch import Tensor, distributed
@@ -101,6 +104,18 @@ class Group:
     def shared(self, clock: Callable[[], float]) -> Callable[[], float]:
         """The first process's clock; all must read it equally often."""
         return clock if self.size == 1 else lambda: self.agreed(clock())
+
+
+def leave(status: int) -> NoReturn:
+    """Leave the group that `torchrun` started this process in, and end the process.
+
+    Everything must be on the disk: the interpreter is not torn down, because a thread of gloo that
+    still holds a tensor then aborts the process now and then (pytorch/pytorch#179291).
+    """
+    distributed.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 ALONE = Group()

@@ -106,8 +106,11 @@ class Session:
                 due = time.monotonic() + pause
             yield progress
             if wish >= 2:
-                return
-        self._finish()
+                break
+        else:
+            self._finish()
+        if self._events:
+            self._events.close()
 
     def _note(self, progress: Progress) -> None:
         for curve in (self._log, self._events):
@@ -121,8 +124,6 @@ class Session:
             save_checkpoint(self._directory / CHECKPOINTS, checkpoint)
 
     def _finish(self) -> None:
-        if self._events:
-            self._events.close()
         if self._log:
             material = self._material
             save_model(

@@ -8,7 +8,7 @@ import torch
 from torch import distributed
 
 from modeling.config import train_config_from
-from modeling.parallel import Group
+from modeling.parallel import Group, leave
 from modeling.session import Material, Session
 from tests.modeling.texts import documents, vocabulary
 
@@ -31,7 +31,7 @@ def main(directory: Path, stop_after: int) -> None:
     for progress in session.run(lambda: bool(stop_after) and session.trainer.totals.step > 5):
         steps = progress.step
     (directory / f"steps-{distributed.get_rank()}").write_text(str(steps))
-    distributed.destroy_process_group()
+    leave(0)
 
 
 if __name__ == "__main__":
