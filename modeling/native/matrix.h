@@ -11,7 +11,7 @@
  */
 #include <stdint.h>
 
-/* ROWS of the largest tile: its accumulators take 24 of the 32 registers of AVX-512, or 12 of 16. */
+/* ROWS of the largest tile: its accumulators take 24 of AVX-512's 32 registers, or 12 of 16. */
 #if defined(__AVX512F__)
 #define LANES 16
 #define ROWS 12
@@ -113,8 +113,9 @@ ALWAYS_INLINE void strip(const int rows, const int together, int64_t panels, int
 }
 
 /* All rows of one group of panels, in tiles of about equal height: with ROWS 6, 32 rows are 6, 6,
- * 5, 5, 5, 5. Few rows take several panels at once, because a chain of multiply-adds waits for itself
- * unless about ten others run beside it. The first two tiles fetch the group behind this one. */
+ * 5, 5, 5, 5. Few rows take several panels at once, because a chain of multiply-adds waits for
+ * itself unless about ten others run beside it. The first two tiles fetch the group behind this
+ * one. */
 ALWAYS_INLINE void group(int64_t rows, int64_t panels, int add, int64_t depth, Matrix left,
                          const float *packed, int64_t panel, float *product, int64_t row) {
     const int64_t all = (rows + ROWS - 1) / ROWS;
@@ -190,7 +191,8 @@ int64_t scratch_size(int64_t columns) {
     return SLAB / ROWS * PANEL + 2 * packed_size(DEPTH, columns);
 }
 
-/* Lay (depth, rows) out in panels (DEPTH, ROWS), PANEL apart; memory is read in long runs, one a row. */
+/* Lay (depth, rows) out in panels (DEPTH, ROWS), PANEL apart; memory is read in long runs, one a
+ * row. */
 static void pack_left(int64_t depth, int64_t rows, const float *left, int64_t stride,
                       float *panels) {
     for (int64_t k = 0; k < depth; k++, left += stride) {

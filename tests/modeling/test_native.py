@@ -1,5 +1,7 @@
 import dataclasses
 import itertools
+import os
+import platform
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from modeling.learner import Learner
 from modeling.likelihood import surprisals
 from modeling.models import build_model
 from modeling.models.lstm import following
+from modeling.native import library as library_module
 from modeling.native import threads
 from modeling.native.library import library
 from modeling.native.loss import ChunkLoss
@@ -105,7 +108,30 @@ def test_loss_state_and_gradients_are_those_of_torch(shape):
     assert_close(*(outcome(price, shape, chunk) for price in (loss_by_kernel, loss_by_torch)))
 
 
-@pytest.mark.parametrize(("streams", "length"), [(1, 1), (1, 300), (2, 7), (64, 3), (7, 40)])
+@pytest.fixture(params=["-mno-avx512f", "-mno-avx"])
+def narrower(request, tmp_path, monkeypatch):
+    """The kernel as a processor with narrower vectors gets it: its tiles are others."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        pytest.skip("such options are those of x86-64")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("CC", f"{os.environ.get('CC', 'cc')} {request.param}")
+    library_module._loaded.cache_clear()
+    yield
+    library_module._loaded.cache_clear()
+
+
+@pytest.mark.usefixtures("narrower")
+def test_narrower_vectors_compute_the_same():
+    for shape in SHAPES[2:6]:
+        chunk = some_chunk(shape)
+        prices = (loss_by_kernel, loss_by_torch)
+        assert_close(*(outcome(price, shape, chunk) for price in prices))
+
+
+@pytest.mark.parametrize(
+    ("streams", "length"),
+    [(1, 1), (1, 300), (2, 7), (64, 3), (7, 40), *((rows, 2) for rows in range(3, 14))],
+)
 def test_a_chunk_may_have_any_shape(streams, length):
     chunk = some_chunk(SHAPES[2], streams, length)
     chunk[1][-1] = 3
