@@ -25,7 +25,7 @@ from corpora.store import read_documents
 from evaluation.compressors import ppmd_bytes
 from evaluation.ngram import NgramCounts
 from modeling.config import Budget, TrainConfig, train_config_with
-from modeling.dynamic import dynamic_surprisals
+from modeling.dynamic import chosen_adaptation, dynamic_surprisals, first_characters
 from modeling.likelihood import surprisals
 from modeling.models.lstm import CharLSTM
 from modeling.presets import PRESETS
@@ -142,27 +142,18 @@ def mixed(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> float:
     return per_character([-np.log2((2.0**-a + 2.0**-b) / 2) for a, b in pairs])
 
 
-def first_characters(texts: Texts, characters: int) -> Texts:
-    """The same, with about so many held-out characters, whole documents or the start of one."""
-    kept, room = [], characters
-    for document in texts.test:
-        if room <= 0:
-            break
-        kept.append(document[: room + 1])
-        room -= len(kept[-1]) - 1
-    return replace(texts, test=kept)
-
-
 def adaptive_rows(texts: Texts, model: CharLSTM, characters: int) -> Iterator[tuple[str, float]]:
     """Rows of the model that adapts, alone and mixed with the best n-gram."""
-    part = first_characters(texts, characters)
-    dynamic = list(dynamic_surprisals(model, part.vocabulary, part.test))
+    part = replace(texts, test=first_characters(texts.test, characters))
+    how = chosen_adaptation(model, texts.vocabulary, texts.validation)
+    dynamic = list(dynamic_surprisals(model, part.vocabulary, part.test, how))
     grams = min(ngrams(part).values(), key=per_character)
     total = sum(map(len, dynamic))
     yield f"the same model, static, on {total:,} characters", per_character(static(part, model))
     yield "best Kneser-Ney, on those", per_character(grams)
     yield "PPMd 16, primed, on those", ppmd(part)
-    yield "dynamic evaluation, on those", per_character(dynamic)
+    rates = f"rates {how.learning_rate} and {how.ngram_learning_rate}"
+    yield f"dynamic evaluation, {rates}, on those", per_character(dynamic)
     yield "dynamic evaluation + Kneser-Ney, on those", mixed(dynamic, grams)
 
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.sweep TEXT ... [--cpu-minutes 3] [--seeds 1] [--only NAME,NAME]
 
-Every variant differs from `base` by what its name says. Scored on the validation text, never on
+Every variant differs from the preset by what its name says. Scored on the validation text, never on
 the test text; a Markdown row for each result as it comes.
 """
 

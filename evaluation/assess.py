@@ -22,7 +22,7 @@ from evaluation.scorers import SCORERS
 from evaluation.spec import EvaluateSpec
 from evaluation.temperature import recommended
 from evaluation.verdict import threats, verdict, warnings
-from modeling.dynamic import dynamic_surprisals
+from modeling.dynamic import chosen_adaptation, dynamic_surprisals
 from modeling.likelihood import bits_of_documents
 from modeling.models.lstm import CharLSTM
 from modeling.samples import Sample
@@ -153,8 +153,10 @@ def _ladder(
 
 
 def _dynamic_row(material: Material, held_out: HeldOut) -> LadderRow:
-    """The model that goes on learning from file to file."""
-    bits = dynamic_surprisals(material.model, material.vocabulary, held_out.ids)
+    """The model that goes on learning from file to file, at rates chosen on validation text."""
+    model, vocabulary = material.model, material.vocabulary
+    how = chosen_adaptation(model, vocabulary, material.ids(material.validation))
+    bits = dynamic_surprisals(model, vocabulary, held_out.ids, how)
     sums = np.array([part.sum() for part in bits])
     return held_out.row("LSTM, dynamic evaluation", "adaptive", sums)
 

@@ -1,8 +1,17 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from modeling.dynamic import Adaptation, dynamic_surprisals
+from modeling.dynamic import (
+    NGRAM_RATES,
+    RATES,
+    Adaptation,
+    chosen_adaptation,
+    dynamic_surprisals,
+    first_characters,
+)
 from modeling.likelihood import surprisals
 from modeling.vocab import UNKNOWN_ID
 
@@ -75,3 +84,34 @@ def test_an_unknown_character_is_charged_its_name_too(model, vocabulary):
 
 def test_an_empty_document_has_no_bits(model, vocabulary):
     assert in_all(model, vocabulary, vocabulary.encode_documents([""])) == [0.0]
+
+
+def test_the_chosen_rates_are_the_best_on_the_text_they_are_chosen_by(model, vocabulary, documents):
+    repeated = [max(documents, key=len)] * 3
+    chosen = chosen_adaptation(model, vocabulary, repeated, characters=10**6)
+
+    def bits(**changes):
+        how = dataclasses.replace(chosen, **changes)
+        return sum(
+            float(part.sum()) for part in dynamic_surprisals(model, vocabulary, repeated, how)
+        )
+
+    tables = {rate: bits(ngram_learning_rate=rate) for rate in NGRAM_RATES}
+    assert chosen.ngram_learning_rate == min(tables, key=tables.get)
+    assert chosen.learning_rate in RATES
+    assert len(set(tables.values())) == len(NGRAM_RATES)
+
+
+def test_without_text_the_rates_are_the_usual_ones(model, vocabulary):
+    assert chosen_adaptation(model, vocabulary, []) == Adaptation()
+
+
+def test_rates_are_chosen_by_the_first_characters_alone(model, vocabulary, documents):
+    start = first_characters(documents, 70)
+    assert sum(len(part) - 1 for part in start) == 70
+    assert all(
+        (part == whole[: len(part)]).all()
+        for part, whole in zip(start, documents[: len(start)], strict=True)
+    )
+    of_start = chosen_adaptation(model, vocabulary, start)
+    assert chosen_adaptation(model, vocabulary, documents, characters=70) == of_start
