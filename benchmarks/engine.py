@@ -274,16 +274,21 @@ def beside_a_neighbour(layers: int, hidden: int) -> None:
     rivals = {"charmill": dict(os.environ), "nn.LSTM": spinning}
     print(f"\nTraining {layers}x{hidden}, two threads, characters/s of wall time")
     for neighbours in (0, 1):
-        busy = [subprocess.Popen([sys.executable, "-c", "while 1: pass"])] * neighbours
+        never_resting = [sys.executable, "-c", "while 1: pass"]
+        busy = [subprocess.Popen(never_resting) for _ in range(neighbours)]
         rates: dict[str, list[float]] = {name: [] for name in rivals}
-        for _ in range(ROUNDS):
-            for name, environment in rivals.items():
-                command = [sys.executable, "-m", __spec__.name, name, str(layers), str(hidden)]
-                out = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
-                rates[name].append(float(out.stdout))
-        for process in busy:
-            process.kill()
-            process.wait()
+        try:
+            for _ in range(ROUNDS):
+                for name, environment in rivals.items():
+                    command = [sys.executable, "-m", __spec__.name, name, str(layers), str(hidden)]
+                    out = subprocess.run(
+                        command, env=environment, stdout=subprocess.PIPE, check=True
+                    )
+                    rates[name].append(float(out.stdout))
+        finally:
+            for process in busy:
+                process.kill()
+                process.wait()
         for name, values in rates.items():
             print(f"  {name:<10}{statistics.median(values):>10,.0f} with {neighbours} neighbours")
 
