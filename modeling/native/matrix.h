@@ -192,14 +192,16 @@ int64_t scratch_size(int64_t columns) {
 }
 
 /* Lay (depth, rows) out in panels (DEPTH, ROWS), PANEL apart; memory is read in long runs, one a
- * row. */
+ * row, and fetched two rows ahead. */
 static void pack_left(int64_t depth, int64_t rows, const float *left, int64_t stride,
                       float *panels) {
     for (int64_t k = 0; k < depth; k++, left += stride) {
         int64_t i = 0;
         float *place = panels + k * ROWS;
-        for (; i + ROWS <= rows; i += ROWS, place += PANEL)
+        for (; i + ROWS <= rows; i += ROWS, place += PANEL) {
             __builtin_memcpy(place, left + i, ROWS * sizeof(float));
+            __builtin_prefetch(left + i + 2 * stride);
+        }
         for (int64_t j = i; j < rows; j++)
             place[j - i] = left[j];
     }
