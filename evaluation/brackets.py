@@ -3,6 +3,10 @@
 One engine for every language; a `Syntax` says what the tokens are. Time is linear in the length of
 any text: each token is looked at once, and a pattern that fails has read only what the next one
 takes, so hostile text costs little more than real text.
+
+What a pattern has taken it never gives back: `[...]*+` for a set of characters, `(?>(?:...)*)` for a
+group. A group's `(?:...)*+` would say the same, but Python before 3.11.5 matches it wrongly
+(python/cpython#106052).
 """
 
 import re
@@ -205,13 +209,13 @@ def words(*keywords: str) -> str:
 
 def quoted(quote: str) -> str:
     """Pattern of a one-line literal with backslash escapes; without its end it takes the line."""
-    body = rf"[^{quote}\\\n]*+(?:\\[\s\S][^{quote}\\\n]*+)*+"
+    body = rf"[^{quote}\\\n]*+(?>(?:\\[\s\S][^{quote}\\\n]*+)*)"
     return rf"{quote}{body}{quote}|{quote}({body}\\?)"
 
 
 def tripled(quote: str) -> str:
     """Pattern of a literal between triple quotes; without its end it takes the rest of the text."""
-    body = rf"[^{quote}\\]*+(?:(?:\\[\s\S]|{quote}(?!{quote}{quote}))[^{quote}\\]*+)*+"
+    body = rf"[^{quote}\\]*+(?>(?:(?:\\[\s\S]|{quote}(?!{quote}{quote}))[^{quote}\\]*+)*)"
     return rf"{quote * 3}{body}{quote * 3}|{quote * 3}([\s\S]*+)"
 
 
@@ -219,7 +223,7 @@ BRACKETS = r"\(|\)|\[|\]|\{|\}"
 _PLAIN = r"""[^()\[\]{}"'`/#\\]*+"""
 LEAVES = rf"\({_PLAIN}\)|\[{_PLAIN}\]"
 """Pairs around plain words, which cost less as one token. Not where words are tokens themselves."""
-BLOCK_COMMENT = r"/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/|/\*([\s\S]*+)"
+BLOCK_COMMENT = r"/\*[^*]*+(?>(?:\*(?!/)[^*]*+)*)\*/|/\*([\s\S]*+)"
 LINE_COMMENT = r"//[^\n]*+"
 
 

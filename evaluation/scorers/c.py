@@ -7,18 +7,18 @@ from evaluation.brackets import BLOCK_COMMENT, BRACKETS, LEAVES, Syntax, pattern
 from evaluation.scorers.bracketed import BracketScorer
 from evaluation.units import BRACE, closed_blocks
 
-_LINE_COMMENT = r"//[^\n\\]*+(?:\\[\s\S][^\n\\]*+)*+"
+_LINE_COMMENT = r"//[^\n\\]*+(?>(?:\\[\s\S][^\n\\]*+)*)"
 _DIRECTIVE_PART = "|".join(
     (
         r"[^\n\\/\"]",
         r"\\[\s\S]",
-        r"/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/",
+        r"/\*[^*]*+(?>(?:\*(?!/)[^*]*+)*)\*/",
         _LINE_COMMENT,
-        r"\"[^\"\\\n]*+(?:\\[\s\S][^\"\\\n]*+)*+\"",
+        r"\"[^\"\\\n]*+(?>(?:\\[\s\S][^\"\\\n]*+)*)\"",
         r"[/\"]",
     )
 )
-_DIRECTIVE = rf"#(?:{_DIRECTIVE_PART})*+"
+_DIRECTIVE = rf"#(?>(?:{_DIRECTIVE_PART})*)"
 _CONDITION = re.compile(r"^[ \t]*#[ \t]*(if|el|endif)(?:[ \t]+(0)\b)?", re.MULTILINE)
 
 

@@ -16,7 +16,9 @@ from evaluation.scorers.bracketed import BracketScorer
 from evaluation.units import member_blocks
 
 _OPEN_BLOCK = r'"""[ \t\f\r]*+\n'
-_TEXT_BLOCK = rf'{_OPEN_BLOCK}[^"\\]*+(?:(?:\\[\s\S]|"(?!""))[^"\\]*+)*+"""|{_OPEN_BLOCK}([\s\S]*+)'
+_TEXT_BLOCK = (
+    rf'{_OPEN_BLOCK}[^"\\]*+(?>(?:(?:\\[\s\S]|"(?!""))[^"\\]*+)*)"""|{_OPEN_BLOCK}([\s\S]*+)'
+)
 _UNICODE_ESCAPE = re.compile(r"\\\\|\\u+00([0-7][0-9a-fA-F])")
 _MEMBER = re.compile(r"\n([ \t]+)(?:public|protected|private|static|abstract|@Override)\b")
 

@@ -11,13 +11,13 @@ from evaluation.units import closed_blocks
 def _long_bracket(prefix: str, level: str) -> str:
     """Pattern of `[[ ]]` or `[==[ ]==]`; without its end it takes the rest of the text."""
     closer = rf"\](?P={level})\]"
-    body = rf"[^\]]*+(?:(?!{closer})\][^\]]*+)*+"
+    body = rf"[^\]]*+(?>(?:(?!{closer})\][^\]]*+)*)"
     return rf"{prefix}\[(?P<{level}>=*+)\[{body}{closer}|{prefix}\[=*+\[([\s\S]*+)"
 
 
 def _string(quote: str) -> str:
     r"""Pattern of a one-line string; `\z` skips the blanks behind it, newlines too."""
-    body = rf"[^{quote}\\\n]*+(?:(?:\\z\s*+|\\[\s\S])[^{quote}\\\n]*+)*+"
+    body = rf"[^{quote}\\\n]*+(?>(?:(?:\\z\s*+|\\[\s\S])[^{quote}\\\n]*+)*)"
     return rf"{quote}{body}{quote}|{quote}({body}\\?)"
 
 

@@ -1,11 +1,14 @@
 """The bracket lexer: what it skips, what it finds, and that no text slows it down."""
 
+import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluation import brackets
 from evaluation.brackets import MAX_CUT_LITERAL, Fault, Syntax, read
 from evaluation.scorers import c, java, lua, python, scala
 
@@ -268,3 +271,11 @@ def test_the_time_grows_no_faster_than_the_text(language, unit):
     start = time.process_time()
     read(SYNTAXES[language], text, cut_start=True, cut_end=True)
     assert time.process_time() - start < 2  # a quadratic one takes ten seconds
+
+
+def test_no_pattern_needs_what_early_python_3_11_matches_wrongly():
+    folder = Path(brackets.__file__).parent
+    sources = [folder / "brackets.py", *folder.glob("scorers/*.py")]
+    for source in sources:
+        code = source.read_text(encoding="utf-8").replace("`(?:...)*+`", "")
+        assert not re.search(r"\)[*+?]\+|\)\{[0-9,]+\}\+", code), source.name
