@@ -4,8 +4,8 @@ One engine for every language; a `Syntax` says what the tokens are. Time is line
 any text: each token is looked at once, and a pattern that fails has read only what the next one
 takes, so hostile text costs little more than real text.
 
-What a pattern has taken it never gives back: `[...]*+` for a set of characters, `(?>(?:...)*)` for a
-group. A group's `(?:...)*+` would say the same, but Python before 3.11.5 matches it wrongly
+What a pattern has taken it never gives back: `[...]*+` for a set of characters, `(?>(?:...)*)` for
+a group. A group's `(?:...)*+` would say the same, but Python before 3.11.5 matches it wrongly
 (python/cpython#106052).
 """
 
