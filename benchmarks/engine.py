@@ -15,7 +15,6 @@ Keras is measured where this interpreter can import it, with tensorflow or with 
 training, and as it samples and scores in the posts, one prediction for each window of 80.
 """
 
-import importlib.util
 import os
 import statistics
 import subprocess
@@ -30,6 +29,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils import mkldnn
 
+from benchmarks.keras_rivals import KERAS, Work, keras_predictions, keras_recipe
 from modeling.batches import Batches
 from modeling.config import ModelConfig, TrainConfig
 from modeling.learner import Learner
@@ -41,15 +41,10 @@ from modeling.vocab import Vocabulary
 ROUNDS = 5
 SECONDS = 0.5
 SIZES = ((2, 128), (2, 256), (3, 512), (1, 512))
-STREAMS, LENGTH, WINDOW = 64, 64, 80
+STREAMS, LENGTH = 64, 64
 VOCABULARY = Vocabulary(tuple(map(chr, range(32, 127))))
 STREAM = np.random.default_rng(0).integers(2, VOCABULARY.size, 400_000).astype(np.uint16)
 STREAM[::20_000] = 0
-
-KERAS = importlib.util.find_spec("keras") is not None
-
-Work = Callable[[], int]
-"""Does some work; the number of characters that it made, trained or scored."""
 
 
 def shape_of(layers: int, hidden: int) -> ModelConfig:
@@ -108,47 +103,6 @@ def loop(layers: int, hidden: int, *, step: int) -> Work:
         return LENGTH * STREAMS
 
     return update
-
-
-def keras_model(layers: int, hidden: int, *, every: bool) -> Any:
-    """One-hot windows of 80, LSTMs, softmax; `every` character predicted, or the last one."""
-    keras: Any = importlib.import_module("keras")
-    model = keras.Sequential([keras.Input((WINDOW, VOCABULARY.size))])
-    for layer in range(layers):
-        model.add(keras.layers.LSTM(hidden, return_sequences=every or layer + 1 < layers))
-    model.add(keras.layers.Dense(VOCABULARY.size, activation="softmax"))
-    model.compile(loss="categorical_crossentropy", optimizer="rmsprop")
-    return model
-
-
-def windows(count: int) -> np.ndarray:
-    """Windows of 80 characters and the next one, (count, 81, V)."""
-    ids = np.random.default_rng(0).integers(0, VOCABULARY.size, (count, WINDOW + 1))
-    return np.eye(VOCABULARY.size, dtype=np.float32)[ids]
-
-
-def keras_recipe(layers: int, hidden: int, *, targets: str) -> Work:
-    """The recipe of the posts, RMSprop on 128 windows; the "last" target or "all" of them."""
-    every = targets == "all"
-    model = keras_model(layers, hidden, every=every)
-
-    def update() -> int:
-        hot = windows(128)
-        model.train_on_batch(hot[:, :-1], hot[:, 1:] if every else hot[:, -1])
-        return 128 * (WINDOW if every else 1)
-
-    return update
-
-
-def keras_predictions(layers: int, hidden: int, count: int) -> Work:
-    """A prediction for each of `count` windows: 1 to sample, many to score."""
-    model = keras_model(layers, hidden, every=False)
-
-    def predict() -> int:
-        model.predict(windows(count)[:, :-1], batch_size=128, verbose=0)
-        return count
-
-    return predict
 
 
 def samples(layers: int, hidden: int, streams: int) -> Work:
@@ -238,8 +192,10 @@ def training(layers: int, hidden: int) -> None:
         "char-rnn.pytorch's loop, 1 character a call": loop(layers, hidden, step=1),
     }
     if KERAS:
-        rivals["Keras, all targets"] = keras_recipe(layers, hidden, targets="all")
-        rivals["Keras, the recipe of the posts"] = keras_recipe(layers, hidden, targets="last")
+        rivals["Keras, all targets"] = keras_recipe(layers, hidden, VOCABULARY.size, targets="all")
+        rivals["Keras, the recipe of the posts"] = keras_recipe(
+            layers, hidden, VOCABULARY.size, targets="last"
+        )
     operations = 8 * hidden**2 * (2 * layers - 1) + 2 * hidden * VOCABULARY.size
     table(f"Training {layers}x{hidden}", rivals, 3 * operations)
 
@@ -255,7 +211,9 @@ def reading(layers: int, hidden: int) -> None:
     }
     rivals["nn.LSTM, 1 character a call, 1 stream"] = one_by_one(layers, hidden)
     if KERAS:
-        rivals["Keras, a window a character"] = keras_predictions(layers, hidden, 1)
+        rivals["Keras, a window a character"] = keras_predictions(
+            layers, hidden, VOCABULARY.size, 1
+        )
     operations = 8 * hidden**2 * (2 * layers - 1) + 2 * hidden * VOCABULARY.size
     table(f"Sampling {layers}x{hidden}", rivals, operations)
     rivals = {
@@ -263,7 +221,9 @@ def reading(layers: int, hidden: int) -> None:
         "charmill without its kernel (nn.LSTM)": by("torch", lambda: scores(layers, hidden)),
     }
     if KERAS:
-        rivals["Keras, a window a character"] = keras_predictions(layers, hidden, 256)
+        rivals["Keras, a window a character"] = keras_predictions(
+            layers, hidden, VOCABULARY.size, 256
+        )
     table(f"Likelihood {layers}x{hidden}", rivals, operations)
 
 

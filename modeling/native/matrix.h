@@ -7,7 +7,7 @@
  * The right-hand side is packed in the order in which it is read: blocks of DEPTH, in each of
  * them panels of WIDTH columns, filled up with zeros (Goto & van de Geijn 2008). A tile of the
  * product stays in registers meanwhile. While a group of panels is in use, the one behind it is
- * fetched into the second-level cache: weights of layers that are larger than that cost no time.
+ * fetched into the second-level cache, so that weights larger than that cost little.
  */
 #include <stdint.h>
 
