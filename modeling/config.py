@@ -137,8 +137,9 @@ class TrainConfig:
         warmup: fraction of the budget.
         jump_probability: per stream and chunk, of a jump to a random place of the corpus; only
             while the budget covers less than two epochs.
-        precision: "bfloat16" computes under autocast, for GPUs with tensor cores; weights and
-            updates stay float32.
+        precision: of the products of matrices in training. "bfloat16" rounds their factors and sums
+            up in float32, weights and updates stay float32; "auto" takes it where the native kernel
+            runs on a processor made for it (AVX512-BF16), and float32 elsewhere.
         min_count: characters seen less often in the training text are left to the unknown id.
         validation_every: fraction of the budget between two validations.
         validation_characters: about so many are scored each time.
@@ -159,7 +160,7 @@ class TrainConfig:
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     jump_probability: float = 0.25
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     min_count: int = 2
     seed: int = 0
     validation_every: float = 0.1

@@ -48,9 +48,6 @@ class Learner:
             batch_size: B, of the batches to come.
             device: to compute on.
             group: the processes that share the batches.
-
-        Raises:
-            ValueError: the precision is not for this device.
         """
         self._config = config
         self._device = device
@@ -64,11 +61,14 @@ class Learner:
         self._optimizers = _optimizers(config, self.model, fused=device.type != "mps")
         rows = group.rows(batch_size)
         self._state = self.model.zero_state(rows.stop - rows.start)
-        self._is_mixed = config.precision == "bfloat16"
-        if self._is_mixed and device.type == "cpu":
-            raise ValueError("precision bfloat16 is for GPUs; on a CPU take float32")
-        kernel = None if self._is_mixed else self.model.kernel()
-        self._native = ChunkLoss(kernel, config.model.dropout) if kernel else None
+        kernel = self.model.kernel()
+        preferred = "bfloat16" if kernel and kernel.prefers_mixed() else "float32"
+        self.precision = preferred if config.precision == "auto" else config.precision
+        """Of products: "float32" or "bfloat16"."""
+        self._is_mixed = self.precision == "bfloat16"
+        self._native = None
+        if kernel:
+            self._native = ChunkLoss(kernel, config.model.dropout, mixed=self._is_mixed)
 
     def update(self, batch: Batch, learning_rate: float, dropout_seed: int) -> Tensor:
         """Train on one chunk.

@@ -144,5 +144,6 @@ class Session:
             "best_validation_bits": totals.best_bits,
             "vocabulary": self._material.vocabulary.size,
             "parameters": self.trainer.parameters,
+            "precision": self.trainer.precision,
             "device": self._group.describe(describe_device(self._device)),
         }

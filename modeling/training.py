@@ -148,6 +148,11 @@ class Trainer:
         return sum(weight.numel() for weight in self._learner.model.parameters())
 
     @property
+    def precision(self) -> str:
+        """Of products of matrices: "float32" or "bfloat16"."""
+        return self._learner.precision
+
+    @property
     def totals(self) -> Totals:
         """The numbers of the run so far, a copy."""
         return copy.copy(self._account)

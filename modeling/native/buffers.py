@@ -32,6 +32,8 @@ class Buffers:
         layers, hidden, vocabulary = network.layers, network.hidden, network.vocabulary
         steps, states = (length, length + 1) if keep else (1, 1)
         one, each = (steps, streams), (layers, steps, streams)
+        widest = max(4 * hidden, vocabulary, network.embedding)
+        room = (widest + 1) // 2 if network.mixed else 0
         shapes = {
             "gates": (*each, 4 * hidden),
             "cells": (layers, states, streams, hidden),
@@ -44,6 +46,7 @@ class Buffers:
             "nats": (length, streams),
             "values": (streams, hidden),
             "vectors": (streams, network.embedding),
+            "words": (streams, room),
         }
         if keep:
             for name in ("hidden_gradients", "cell_gradients"):
@@ -58,6 +61,7 @@ class Buffers:
             length=length,
             mark=-1,
             keep=keep,
+            room=room,
             **{name: tensor.data_ptr() for name, tensor in self.tensors.items()},
         )
         self.pointer = byref(self.chunk)

@@ -35,6 +35,7 @@ class Network(ctypes.Structure):
 
     _fields_ = (
         *((name, c_int64) for name in ("vocabulary", "hidden", "layers", "norm", "skip")),
+        ("mixed", c_int64),
         *((name, c_void_p) for name in ("table", "biases", "gain", "shift", "output_bias")),
         *((name, c_void_p) for name in ("forward", "backward")),
         *((name, c_int64) for name in ("order", "rows", "embedding")),
@@ -50,22 +51,20 @@ class Chunk(ctypes.Structure):
         *((name, c_void_p) for name in ("ids", "before", "vectors", "targets", "masks")),
         *((name, c_void_p) for name in ("gates", "cells", "hiddens")),
         *((name, c_void_p) for name in ("inputs", "normed", "rstd", "features")),
-        *((name, c_void_p) for name in ("logits", "nats")),
-        *(
-            (name, c_void_p)
-            for name in ("values", "hidden_gradients", "cell_gradients", "input_gradients")
-        ),
+        *((name, c_void_p) for name in ("logits", "nats", "values", "words")),
+        ("room", c_int64),
+        *((name, c_void_p) for name in ("hidden_gradients", "cell_gradients", "input_gradients")),
         *((name, c_void_p) for name in ("gain_gradients", "shift_gradients")),
         ("scale", c_float),
     )
 
 
-_SIZES = {"packed_size": 2, "scratch_size": 1}
+_SIZES = {"packed_size": 3, "scratch_size": 1, "prefers_mixed": 0}
 _CALLS = {
     "use_large_pages": (c_void_p, c_int64),
-    "pack": (c_int64, c_int64, c_void_p, c_int64, c_int64, c_void_p),
+    "pack": (c_int64, c_int64, c_int64, c_void_p, c_int64, c_int64, c_void_p),
     "transposed_products": (
-        *(c_int64, c_int64, c_int64, c_void_p, c_int64),
+        *(c_int64, c_int64, c_int64, c_int64, c_void_p, c_int64),
         *(POINTER(c_void_p), POINTER(c_void_p), c_void_p),
     ),
     "sum_rows": (c_int64, c_int64, c_void_p, c_void_p, c_int64, c_void_p),

@@ -22,15 +22,17 @@ from modeling.native.weights import PackedWeights, Weights
 class ChunkLoss:
     """Computes the loss of chunk after chunk in the same memory."""
 
-    def __init__(self, library: CDLL, dropout: float) -> None:
+    def __init__(self, library: CDLL, dropout: float, *, mixed: bool = False) -> None:
         """Prepare.
 
         Args:
             library: the kernel.
             dropout: as in `ModelConfig`.
+            mixed: whether products are of bfloat16, summed up in float32.
         """
         self._library = library
         self._dropout = dropout
+        self._mixed = mixed
         self._buffers: Buffers | None = None
 
     def __call__(
@@ -47,7 +49,7 @@ class ChunkLoss:
         Returns:
             The sum, to be differentiated before the next call, and the state after the chunk.
         """
-        packed = PackedWeights(self._library, weights, backward=True)
+        packed = PackedWeights(self._library, weights, backward=True, mixed=self._mixed)
         shape = tuple(ids.shape)
         buffers = self._buffers
         if buffers is None or (buffers.chunk.streams, buffers.chunk.length) != shape:
@@ -133,7 +135,8 @@ def _weight_gradients(
         for left, read in readers:
             start, end = (left.shape[1] * place // width for place in (first, last))
             library.transposed_products(
-                *(ids.numel(), end - start, hidden, left[:, start:].data_ptr(), left.shape[1]),
+                *(packed.network.mixed, ids.numel(), end - start, hidden),
+                *(left[:, start:].data_ptr(), left.shape[1]),
                 _Two(*(other.data_ptr() for other in read)),
                 _Two(*(next(into)[start:].data_ptr() for _ in read)),
                 scratch.data_ptr(),

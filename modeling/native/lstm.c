@@ -21,6 +21,7 @@
 typedef struct {
     int64_t vocabulary, hidden, layers;
     int64_t norm, skip;        /* LayerNorm before the output; layers add their input */
+    int64_t mixed;             /* products of bfloat16, summed up in float32 */
     const float *table;        /* R x 4H: what layer 0 adds to its gates, biases included */
     const float *biases;       /* L-1 x 4H */
     const float *gain, *shift; /* H: of the LayerNorm */
@@ -55,6 +56,8 @@ typedef struct {
     float *logits;           /* T x B x V; `backward` leaves their gradients there */
     float *nats;             /* T x B: -log of the probability of the target */
     float *values;           /* B x H: passed from layer to layer */
+    float *words;            /* B x room: what a mixed product reads */
+    int64_t room;            /* words of the widest row */
     float *hidden_gradients; /* L x B x H: gradients that go back in time, 0 at first */
     float *cell_gradients;   /* the same */
     float *input_gradients;  /* B x H */
@@ -88,7 +91,17 @@ static int64_t state(const Chunk *c, int64_t layer, int64_t t) {
 /* The packed weight number `index`: 2l of the state of layer l, 2l-1 of its input. */
 static const float *weight(const Network *n, const float *packed, int64_t index, int transposed) {
     const int64_t h = n->hidden;
-    return packed + index * (transposed ? packed_size(4 * h, h) : packed_size(h, 4 * h));
+    return packed + index * (transposed ? packed_size(n->mixed, 4 * h, h)
+                                        : packed_size(n->mixed, h, 4 * h));
+}
+
+/* Rows of the streams from `first` on, as a product reads them. */
+static const float *rounded(const Network *n, const Chunk *c, int64_t first, int64_t rows,
+                            int64_t width, const float *from) {
+    if (!n->mixed)
+        return from;
+    narrow(rows, width, from, c->words + first * c->room);
+    return c->words + first * c->room;
 }
 
 /* Copy, with dropout if there is any. */
@@ -136,15 +149,19 @@ static void step_layer(const Network *n, const Chunk *c, int64_t l, int64_t t, i
     if (l) {
         float *inputs = c->inputs + (place(c, l - 1, t) + first) * h;
         drop(c, (((l - 1) * c->length + t) * c->streams + first) * h, rows * h, values, inputs);
-        put_product(rows, width, h, inputs, weight(n, n->forward, 2 * l - 1, 0), gates);
+        put_product(n->mixed, rows, width, 0, h, rounded(n, c, first, rows, h, inputs),
+                    weight(n, n->forward, 2 * l - 1, 0), gates);
     }
     if (!l && n->order) {
         for (int64_t row = first; row < last; row++)
             look_up(n, c, row, c->ids[t * c->streams + row]);
-        put_product(rows, width, n->embedding, c->vectors + first * n->embedding, n->input, gates);
+        const int64_t e = n->embedding;
+        put_product(n->mixed, rows, width, 0, e,
+                    rounded(n, c, first, rows, e, c->vectors + first * e), n->input, gates);
     }
-    (l || n->order ? add_product : put_product)(rows, width, h, c->hiddens + before,
-                                                weight(n, n->forward, 2 * l, 0), gates);
+    put_product(n->mixed, rows, width, l || n->order, h,
+                rounded(n, c, first, rows, h, c->hiddens + before),
+                weight(n, n->forward, 2 * l, 0), gates);
     for (int64_t r = 0; r < rows; r++)
         activate(h, gates + r * width,
                  l ? n->biases + (l - 1) * width
@@ -178,7 +195,8 @@ static void step(const Network *n, const Chunk *c, int64_t t, int64_t first, int
         __builtin_memcpy(c->logits + at * v, n->output_bias, v * sizeof(float));
     }
     const int64_t start = place(c, 0, t) + first;
-    add_product(last - first, v, h, c->features + start * h,
+    put_product(n->mixed, last - first, v, 1, h,
+                rounded(n, c, first, last - first, h, c->features + start * h),
                 weight(n, n->forward, 2 * n->layers - 1, 0), c->logits + start * v);
 }
 
@@ -201,7 +219,8 @@ static void output_backward(const Network *n, const Chunk *c, int64_t t, int64_t
     float *values = c->values + first * h, *logits = c->logits + start * v;
     for (int64_t j = 0; j < rows * v; j++)
         logits[j] *= c->scale;
-    put_product(rows, h, v, logits, weight(n, n->backward, 2 * n->layers - 1, 1), values);
+    put_product(n->mixed, rows, h, 0, v, rounded(n, c, first, rows, v, logits),
+                weight(n, n->backward, 2 * n->layers - 1, 1), values);
     drop(c, (((n->layers - 1) * c->length + t) * c->streams + first) * h, rows * h, values,
          values);
     for (int64_t r = 0; n->norm && r < rows; r++)
@@ -224,11 +243,12 @@ static void layer_backward(const Network *n, const Chunk *c, int64_t l, int64_t 
     for (int64_t r = 0; r < rows; r++)
         activate_backward(h, gates + r * 4 * h, c->cells + before + r * h, c->cells + after + r * h,
                     gradients + r * h, cell_gradients + r * h);
-    put_product(rows, h, 4 * h, gates, weight(n, n->backward, 2 * l, 1), gradients);
+    const float *left = rounded(n, c, first, rows, 4 * h, gates);
+    put_product(n->mixed, rows, h, 0, 4 * h, left, weight(n, n->backward, 2 * l, 1), gradients);
     if (!l)
         return;
     float *inputs = c->input_gradients + first * h;
-    put_product(rows, h, 4 * h, gates, weight(n, n->backward, 2 * l - 1, 1), inputs);
+    put_product(n->mixed, rows, h, 0, 4 * h, left, weight(n, n->backward, 2 * l - 1, 1), inputs);
     drop(c, (((l - 1) * c->length + t) * c->streams + first) * h, size, inputs, inputs);
 #pragma omp simd
     for (int64_t j = 0; j < size; j++)

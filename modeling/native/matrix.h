@@ -1,5 +1,8 @@
 /* Matrix products of row-major float32 matrices with a packed right-hand side.
  *
+ * Both sides consist of words of 32 bits along the depth: a word is a float, or in a `mixed`
+ * product two numbers rounded to bfloat16, whose products are summed up in float32.
+ *
  * Every element of a product is one chain of multiply-adds over the depth, in ascending order,
  * whatever stands beside it. A row of a product therefore has the same bits however many rows
  * there are and however they are shared out among threads.
@@ -10,6 +13,9 @@
  * fetched into the second-level cache, so that weights larger than that cost little.
  */
 #include <stdint.h>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
 
 /* ROWS of the largest tile: its accumulators take 24 of AVX-512's 32 registers, or 12 of 16. */
 #if defined(__AVX512F__)
@@ -23,7 +29,7 @@
 #define ROWS 6
 #endif
 #define WIDTH (2 * LANES)
-#define DEPTH 256 /* of a block: its panel fits into the first-level cache */
+#define DEPTH 256 /* words of a block: its panel fits into the first-level cache */
 #define SLAB 384  /* rows of a transposed matrix that are packed together, a multiple of ROWS */
 #define PANEL (DEPTH * ROWS + LANES) /* floats from one of them to the next: not a power of 2 */
 #define GROUP 4   /* panels in turn for all rows: they stay in the second-level cache */
@@ -31,42 +37,113 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 typedef float Vector __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef uint32_t Bits __attribute__((vector_size(4 * LANES)));
 
 typedef struct {
     const float *first;
-    int64_t row, column; /* strides, in floats */
+    int64_t row, column; /* strides, in words */
 } Matrix;
 
 static int64_t least(int64_t one, int64_t other) { return one < other ? one : other; }
 
-int64_t packed_size(int64_t depth, int64_t columns) {
-    return (columns + WIDTH - 1) / WIDTH * WIDTH * depth;
+/* Whether this processor multiplies bfloat16 faster than float32. */
+int64_t prefers_mixed(void) {
+#ifdef __AVX512BF16__
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+/* Words of a depth, the last one filled up with a zero. */
+static int64_t words(int64_t mixed, int64_t depth) { return mixed ? (depth + 1) / 2 : depth; }
+
+int64_t packed_size(int64_t mixed, int64_t depth, int64_t columns) {
+    return (columns + WIDTH - 1) / WIDTH * WIDTH * words(mixed, depth);
+}
+
+static inline uint32_t bits_of(float number) {
+    uint32_t bits;
+    __builtin_memcpy(&bits, &number, 4);
+    return bits;
+}
+
+static inline float float_of(uint32_t bits) {
+    float number;
+    __builtin_memcpy(&number, &bits, 4);
+    return number;
+}
+
+/* Round two numbers to bfloat16, ties to even. */
+static inline float pair(float even, float odd) {
+    const uint32_t low = bits_of(even), high = bits_of(odd);
+    return float_of((low + 0x7fff + (low >> 16 & 1)) >> 16 |
+                    ((high + 0x7fff + (high >> 16 & 1)) & 0xffff0000));
+}
+
+/* Round two rows to one of words; the second may be null, for zeros. */
+static void pair_rows(int64_t width, const float *even, const float *odd, int64_t stride,
+                      float *to) {
+    if (odd && stride == 1)
+#pragma omp simd
+        for (int64_t j = 0; j < width; j++)
+            to[j] = pair(even[j], odd[j]);
+    else
+        for (int64_t j = 0; j < width; j++)
+            to[j] = pair(even[j * stride], odd ? odd[j * stride] : 0);
+}
+
+/* Round rows of numbers to rows of words. */
+static void narrow(int64_t rows, int64_t width, const float *from, float *to) {
+    for (int64_t i = 0; i < rows; i++, from += width) {
+#pragma omp simd
+        for (int64_t j = 0; j < width / 2; j++)
+            to[j] = pair(from[2 * j], from[2 * j + 1]);
+        to += width / 2;
+        if (width % 2)
+            *to++ = pair(from[width - 1], 0);
+    }
 }
 
 /* Pack a matrix (depth, columns), whose rows and columns may have any stride. */
-void pack(int64_t depth, int64_t columns, const float *from, int64_t row, int64_t column,
-          float *packed) {
-    for (int64_t top = 0; top < depth; top += DEPTH, from += DEPTH * row) {
-        const int64_t deep = least(depth - top, DEPTH);
-        for (int64_t start = 0; start < columns; start += WIDTH, packed += deep * WIDTH) {
-            const int64_t width = least(columns - start, WIDTH);
-            const float *source = from + start * column;
-            if (column == 1 && width == WIDTH)
-                for (int64_t k = 0; k < deep; k++)
-                    __builtin_memcpy(packed + k * WIDTH, source + k * row, WIDTH * sizeof(float));
-            else
-                for (int64_t k = 0; k < deep; k++)
-                    for (int64_t j = 0; j < WIDTH; j++)
-                        packed[k * WIDTH + j] = j < width ? source[k * row + j * column] : 0;
-        }
-    }
+void pack(int64_t mixed, int64_t depth, int64_t columns, const float *from, int64_t row,
+          int64_t column, float *packed) {
+    const int64_t all = words(mixed, depth);
+    for (int64_t top = 0; top < all; top += DEPTH)
+        for (int64_t start = 0; start < columns; start += WIDTH)
+            for (int64_t k = top; k < least(all, top + DEPTH); k++, packed += WIDTH) {
+                const int64_t width = least(columns - start, WIDTH);
+                const float *source = from + start * column + (mixed ? 2 * k : k) * row;
+                if (mixed)
+                    pair_rows(width, source, 2 * k + 1 < depth ? source + row : 0, column, packed);
+                else if (column == 1)
+                    __builtin_memcpy(packed, source, width * sizeof(float));
+                else
+                    for (int64_t j = 0; j < width; j++)
+                        packed[j] = source[j * column];
+                __builtin_memset(packed + width, 0, (WIDTH - width) * sizeof(float));
+            }
+}
+
+/* Add to each of the sums the product of a word on the left and its word on the right. */
+ALWAYS_INLINE Vector multiply_add(const int mixed, Vector sums, const float *left, Vector right) {
+    if (!mixed)
+        return sums + *left * right;
+    const uint32_t word = bits_of(*left);
+#ifdef __AVX512BF16__
+    return (Vector)_mm512_dpbf16_ps((__m512)sums, (__m512bh)_mm512_set1_epi32(word),
+                                    (__m512bh)right);
+#else
+    sums += float_of(word << 16) * (Vector)((Bits)right << 16);
+    return sums + float_of(word & 0xffff0000) * (Vector)((Bits)right & 0xffff0000);
+#endif
 }
 
 /* A tile of the product: `rows` of the left matrix by `panels` whole panels. Of `next`, unless it
  * is null, it fetches half a panel. */
-ALWAYS_INLINE void tile(const int rows, const int panels, int add, int64_t depth, Matrix left,
-                        const float *packed, int64_t panel, float *product, int64_t row,
-                        const float *next) {
+ALWAYS_INLINE void tile(const int mixed, const int rows, const int panels, int add, int64_t depth,
+                        Matrix left, const float *packed, int64_t panel, float *product,
+                        int64_t row, const float *next) {
     Vector sums[2 * ROWS];
     const int vectors = 2 * panels;
 #pragma GCC unroll 16
@@ -86,7 +163,9 @@ ALWAYS_INLINE void tile(const int rows, const int panels, int add, int64_t depth
         for (int i = 0; i < rows; i++)
 #pragma GCC unroll 16
             for (int j = 0; j < vectors; j++)
-                sums[i * vectors + j] += left.first[i * left.row + k * left.column] * right[j];
+                sums[i * vectors + j] =
+                    multiply_add(mixed, sums[i * vectors + j],
+                                 left.first + i * left.row + k * left.column, right[j]);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
@@ -96,17 +175,17 @@ ALWAYS_INLINE void tile(const int rows, const int panels, int add, int64_t depth
 }
 
 /* `rows` rows of one group of panels, all of them whole. */
-ALWAYS_INLINE void strip(const int rows, const int together, int64_t panels, int add,
-                         int64_t depth, Matrix left, const float *packed, int64_t panel,
+ALWAYS_INLINE void strip(const int mixed, const int rows, const int together, int64_t panels,
+                         int add, int64_t depth, Matrix left, const float *packed, int64_t panel,
                          float *product, int64_t row, const float *next) {
     for (int64_t done = 0; done < panels;) {
         const float *from = packed + done * panel, *fetched = next ? next + done * panel / 2 : 0;
         float *to = product + done * WIDTH;
         if (done + together <= panels) {
-            tile(rows, together, add, depth, left, from, panel, to, row, fetched);
+            tile(mixed, rows, together, add, depth, left, from, panel, to, row, fetched);
             done += together;
         } else {
-            tile(rows, 1, add, depth, left, from, panel, to, row, fetched);
+            tile(mixed, rows, 1, add, depth, left, from, panel, to, row, fetched);
             done++;
         }
     }
@@ -116,8 +195,9 @@ ALWAYS_INLINE void strip(const int rows, const int together, int64_t panels, int
  * 5, 5, 5, 5. Few rows take several panels at once, because a chain of multiply-adds waits for
  * itself unless about ten others run beside it. The first two tiles fetch the group behind this
  * one. */
-ALWAYS_INLINE void group(int64_t rows, int64_t panels, int add, int64_t depth, Matrix left,
-                         const float *packed, int64_t panel, float *product, int64_t row) {
+ALWAYS_INLINE void group(const int mixed, int64_t rows, int64_t panels, int add, int64_t depth,
+                         Matrix left, const float *packed, int64_t panel, float *product,
+                         int64_t row) {
     const int64_t all = (rows + ROWS - 1) / ROWS;
     for (int64_t tiles = all; tiles > 0; tiles--) {
         const int64_t high = (rows + tiles - 1) / tiles, half = panels * panel / 2;
@@ -125,7 +205,7 @@ ALWAYS_INLINE void group(int64_t rows, int64_t panels, int add, int64_t depth, M
         switch (high) {
 #define CASE(HIGH, TOGETHER) \
     case HIGH: \
-        strip(HIGH, TOGETHER, panels, add, depth, left, packed, panel, product, row, \
+        strip(mixed, HIGH, TOGETHER, panels, add, depth, left, packed, panel, product, row, \
               next); \
         break
             CASE(1, 4);
@@ -151,23 +231,24 @@ ALWAYS_INLINE void group(int64_t rows, int64_t panels, int add, int64_t depth, M
 }
 
 /* Put the product of two matrices, (rows, depth) by a packed (depth, columns), into a third, or
- * `add` it to that. */
-ALWAYS_INLINE void multiply(int64_t rows, int64_t columns, int add, int64_t depth, Matrix left,
-                            const float *packed, float *product, int64_t row) {
+ * `add` it to that; the depth is counted in words. */
+ALWAYS_INLINE void multiply(const int mixed, int64_t rows, int64_t columns, int add, int64_t depth,
+                            Matrix left, const float *packed, float *product, int64_t row) {
     const int64_t whole = columns / WIDTH, edge = columns % WIDTH;
     const float *block = packed;
     for (int64_t k = 0; k < depth; k += DEPTH, add = 1) {
         const int64_t deep = least(depth - k, DEPTH), panel = deep * WIDTH;
         const Matrix part = {left.first + k * left.column, left.row, left.column};
         for (int64_t i = 0; i < whole; i += GROUP)
-            group(rows, least(whole - i, GROUP), add, deep, part, block + i * panel, panel,
+            group(mixed, rows, least(whole - i, GROUP), add, deep, part, block + i * panel, panel,
                   product + i * WIDTH, row);
         for (int64_t i = 0; edge && i < rows; i += ROWS) {
             const int64_t high = least(rows - i, ROWS);
             float *place = product + i * row + whole * WIDTH, lines[ROWS * WIDTH] = {0};
             for (int64_t j = 0; j < high; j++)
                 __builtin_memcpy(lines + j * WIDTH, place + j * row, edge * sizeof(float));
-            group(high, 1, add, deep, (Matrix){part.first + i * part.row, part.row, part.column},
+            group(mixed, high, 1, add, deep,
+                  (Matrix){part.first + i * part.row, part.row, part.column},
                   block + whole * panel, panel, lines, WIDTH);
             for (int64_t j = 0; j < high; j++)
                 __builtin_memcpy(place + j * row, lines + j * WIDTH, edge * sizeof(float));
@@ -176,60 +257,72 @@ ALWAYS_INLINE void multiply(int64_t rows, int64_t columns, int add, int64_t dept
     }
 }
 
-/* The same where the rows of the left matrix and of the product follow one another. */
-static void put_product(int64_t rows, int64_t columns, int64_t depth, const float *left,
-                        const float *packed, float *product) {
-    multiply(rows, columns, 0, depth, (Matrix){left, depth, 1}, packed, product, columns);
-}
-
-static void add_product(int64_t rows, int64_t columns, int64_t depth, const float *left,
-                        const float *packed, float *product) {
-    multiply(rows, columns, 1, depth, (Matrix){left, depth, 1}, packed, product, columns);
+/* The same for all of a left matrix whose rows follow one another. */
+static void put_product(int64_t mixed, int64_t rows, int64_t columns, int add, int64_t depth,
+                        const float *left, const float *packed, float *product) {
+    const Matrix matrix = {left, words(mixed, depth), 1};
+    if (mixed)
+        multiply(1, rows, columns, add, matrix.row, matrix, packed, product, columns);
+    else
+        multiply(0, rows, columns, add, matrix.row, matrix, packed, product, columns);
 }
 
 int64_t scratch_size(int64_t columns) {
-    return SLAB / ROWS * PANEL + 2 * packed_size(DEPTH, columns);
+    return SLAB / ROWS * PANEL + 2 * packed_size(0, DEPTH, columns);
 }
 
-/* Lay (depth, rows) out in panels (DEPTH, ROWS), PANEL apart; memory is read in long runs, one a
- * row, and fetched two rows ahead. */
-static void pack_left(int64_t depth, int64_t rows, const float *left, int64_t stride,
-                      float *panels) {
-    for (int64_t k = 0; k < depth; k++, left += stride) {
-        int64_t i = 0;
+/* Lay the words of (depth, rows) out in panels (DEPTH, ROWS), PANEL apart; memory is read in long
+ * runs and fetched two rows ahead. */
+ALWAYS_INLINE void pack_left(const int mixed, int64_t depth, int64_t rows, const float *left,
+                             int64_t stride, float *panels) {
+    for (int64_t k = 0; k < words(mixed, depth); k++, left += (1 + mixed) * stride) {
+        const float *odd = 2 * k + 1 < depth ? left + stride : 0;
         float *place = panels + k * ROWS;
-        for (; i + ROWS <= rows; i += ROWS, place += PANEL) {
-            __builtin_memcpy(place, left + i, ROWS * sizeof(float));
-            __builtin_prefetch(left + i + 2 * stride);
+        for (int64_t i = 0; i < rows; i += ROWS, place += PANEL) {
+            const int64_t high = least(rows - i, ROWS);
+            for (int64_t ahead = 2; ahead < 3 + mixed; ahead++)
+                __builtin_prefetch(left + i + ahead * stride);
+            if (mixed)
+                pair_rows(high, left + i, odd ? odd + i : 0, 1, place);
+            else
+                __builtin_memcpy(place, left + i, high * sizeof(float));
         }
-        for (int64_t j = i; j < rows; j++)
-            place[j - i] = left[j];
+    }
+}
+
+ALWAYS_INLINE void transposed(const int mixed, int64_t depth, int64_t rows, int64_t columns,
+                              const float *left, int64_t stride, const float *others[2],
+                              float *products[2], float *scratch) {
+    const int64_t size = packed_size(0, DEPTH, columns), block = (1 + mixed) * DEPTH;
+    float *panels = scratch, *packed = scratch + SLAB / ROWS * PANEL;
+    const int count = others[1] ? 2 : 1;
+    for (int64_t k = 0; k < depth; k += block) {
+        const int64_t numbers = least(depth - k, block), deep = words(mixed, numbers);
+        for (int one = 0; one < count; one++)
+            pack(mixed, numbers, columns, others[one] + k * columns, columns, 1,
+                 packed + one * size);
+        for (int64_t slab = 0; slab < rows; slab += SLAB) {
+            const int64_t end = least(rows, slab + SLAB);
+            pack_left(mixed, numbers, end - slab, left + k * stride + slab, stride, panels);
+            for (int one = 0; one < count; one++)
+                for (int64_t j = 0; j < columns; j += WIDTH)
+                    for (int64_t i = slab; i < end; i += ROWS)
+                        multiply(mixed, least(end - i, ROWS), least(columns - j, WIDTH), k > 0,
+                                 deep, (Matrix){panels + (i - slab) / ROWS * PANEL, 1, ROWS},
+                                 packed + one * size + j * deep,
+                                 products[one] + i * columns + j, columns);
+        }
     }
 }
 
 /* Put the products of the transpose of `left`, (depth, rows), and one or two other matrices,
  * (depth, columns), into (rows, columns) each: the gradients of weights that read `others`. Rows
  * of `left` are `stride` apart; the second of the others may be null. */
-void transposed_products(int64_t depth, int64_t rows, int64_t columns, const float *left,
-                         int64_t stride, const float *others[2], float *products[2],
-                         float *scratch) {
-    const int64_t size = packed_size(DEPTH, columns);
-    float *panels = scratch, *packed = scratch + SLAB / ROWS * PANEL;
-    const int count = others[1] ? 2 : 1;
-    for (int64_t k = 0; k < depth; k += DEPTH) {
-        const int64_t deep = least(depth - k, DEPTH);
-        for (int one = 0; one < count; one++)
-            pack(deep, columns, others[one] + k * columns, columns, 1, packed + one * size);
-        for (int64_t slab = 0; slab < rows; slab += SLAB) {
-            const int64_t end = least(rows, slab + SLAB);
-            pack_left(deep, end - slab, left + k * stride + slab, stride, panels);
-            for (int one = 0; one < count; one++)
-                for (int64_t j = 0; j < columns; j += WIDTH)
-                    for (int64_t i = slab; i < end; i += ROWS)
-                        multiply(least(end - i, ROWS), least(columns - j, WIDTH), k > 0, deep,
-                                 (Matrix){panels + (i - slab) / ROWS * PANEL, 1, ROWS},
-                                 packed + one * size + j * deep,
-                                 products[one] + i * columns + j, columns);
-        }
-    }
+void transposed_products(int64_t mixed, int64_t depth, int64_t rows, int64_t columns,
+                         const float *left, int64_t stride, const float *others[2],
+                         float *products[2], float *scratch) {
+    if (mixed)
+        transposed(1, depth, rows, columns, left, stride, others, products, scratch);
+    else
+        transposed(0, depth, rows, columns, left, stride, others, products, scratch);
 }

@@ -98,6 +98,7 @@ class PackedWeights:
         weights: Weights,
         *,
         backward: bool = False,
+        mixed: bool = False,
         ngrams: Ngrams | None = None,
     ) -> None:
         """Pack.
@@ -106,12 +107,13 @@ class PackedWeights:
             library: the kernel.
             weights: float32 on the CPU.
             backward: whether gradients will be asked for.
+            mixed: whether products are of bfloat16, summed up in float32.
             ngrams: to be looked up character by character; the table's rows are ids then.
         """
         output, hidden = weights.matrices[-1].shape
         self._kept = (weights, ngrams)
         self._packed = [
-            _packed(library, weights.matrices, transposed=transposed)
+            _packed(library, weights.matrices, mixed=mixed, transposed=transposed)
             for transposed in (False, *[True] * backward)
         ]
         self.network = Network(
@@ -120,6 +122,7 @@ class PackedWeights:
             layers=len(weights.matrices) // 2,
             norm=weights.gain is not None,
             skip=weights.skip,
+            mixed=mixed,
             table=weights.table.data_ptr(),
             biases=weights.biases.data_ptr(),
             gain=_address(weights.gain),
@@ -139,7 +142,9 @@ class PackedWeights:
 
     def _look_up(self, library: CDLL, ngrams: Ngrams) -> None:
         network, matrix = self.network, ngrams.matrix
-        self._packed.append(_packed(library, (matrix,), transposed=False))
+        self._packed.append(
+            _packed(library, (matrix,), mixed=bool(network.mixed), transposed=False)
+        )
         self.products += matrix.numel()
         network.order, network.rows = len(ngrams.powers), ngrams.rows
         network.embedding = matrix.shape[1]
@@ -147,14 +152,16 @@ class PackedWeights:
         network.codes, network.powers = ngrams.codes.data_ptr(), ngrams.powers.data_ptr()
 
 
-def _packed(library: CDLL, matrices: tuple[Tensor, ...], *, transposed: bool) -> Tensor:
+def _packed(
+    library: CDLL, matrices: tuple[Tensor, ...], *, mixed: bool, transposed: bool
+) -> Tensor:
     """Pack all matrices, `transposed` for products with gradients, one after another."""
     shapes = [matrix.shape if transposed else matrix.shape[::-1] for matrix in matrices]
-    sizes = [library.packed_size(*shape) for shape in shapes]
+    sizes = [library.packed_size(mixed, *shape) for shape in shapes]
     packed = empty(library, sum(sizes))
     for matrix, shape, part in zip(matrices, shapes, packed.split(sizes), strict=True):
         row, column = matrix.stride() if transposed else matrix.stride()[::-1]
-        library.pack(*shape, matrix.data_ptr(), row, column, part.data_ptr())
+        library.pack(mixed, *shape, matrix.data_ptr(), row, column, part.data_ptr())
     return packed
 
 

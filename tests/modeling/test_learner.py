@@ -10,6 +10,7 @@ from modeling.checkpoint import load_model, save_model
 from modeling.config import ModelConfig
 from modeling.learner import Learner
 from modeling.likelihood import bits_of_documents
+from modeling.native.library import library
 from modeling.vocab import MARK_ID
 
 CPU = torch.device("cpu")
@@ -26,13 +27,12 @@ def some_batches(stream, batch_size=1):
 
 @pytest.fixture
 def still(config, vocabulary):
-    """A learner without dropout, of any number of streams, with large weights."""
+    """An exact learner without dropout, of any number of streams, with large weights."""
     model = dataclasses.replace(config.model, dropout=0.0)
+    exact = dataclasses.replace(config, model=model, precision="float32")
 
     def make(batch_size):
-        learner = Learner(
-            dataclasses.replace(config, model=model), vocabulary.size, batch_size, CPU
-        )
+        learner = Learner(exact, vocabulary.size, batch_size, CPU)
         with torch.no_grad():
             for parameter in learner.model.parameters():
                 parameter.mul_(3)
@@ -81,17 +81,18 @@ def test_one_state_can_be_gone_back_to_many_times(config, vocabulary, stream):
         assert all(torch.equal(end[name], ends[0][name]) for name in end)
 
 
-def test_bfloat16_is_refused_on_a_cpu(config, vocabulary):
-    with pytest.raises(ValueError, match="bfloat16 is for GPUs; on a CPU take float32"):
-        Learner(dataclasses.replace(config, precision="bfloat16"), vocabulary.size, 4, CPU)
+NEEDS_GPU = (
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
+)
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_bfloat16_learns_nearly_what_float32_learns(config, vocabulary, stream):
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NEEDS_GPU)])
+def test_bfloat16_learns_nearly_what_float32_learns(device, config, vocabulary, stream):
     def losses(precision):
         changed = dataclasses.replace(config, precision=precision)
-        learner = Learner(changed, vocabulary.size, 4, torch.device("cuda"))
+        learner = Learner(changed, vocabulary.size, 4, torch.device(device))
+        assert learner.precision == precision
         batches = Batches(stream, batch_size=4, chunk_length=16)
         made = [learner.update(batches.next(step), 0.01, step) for step in range(60)]
         assert all(weight.dtype == torch.float32 for weight in learner.model.parameters())
@@ -99,8 +100,15 @@ def test_bfloat16_learns_nearly_what_float32_learns(config, vocabulary, stream):
 
     exact, rounded = losses("float32"), losses("bfloat16")
     assert not torch.equal(exact, rounded)
-    assert rounded[-10:].mean() == pytest.approx(exact[-10:].mean(), rel=0.05)
+    assert rounded[-10:].mean().item() == pytest.approx(exact[-10:].mean().item(), rel=0.05)
     assert rounded[-10:].mean() < 0.8 * rounded[:10].mean()
+
+
+def test_precision_follows_the_processor_where_nobody_asks_for_one(config, vocabulary):
+    kernel = library()
+    preferred = "bfloat16" if kernel and kernel.prefers_mixed() else "float32"
+    assert Learner(config, vocabulary.size, 4, CPU).precision == preferred
+    assert config.precision == "auto"
 
 
 def test_tied_weights_are_one_matrix_before_and_after_training_and_on_disk(

@@ -2,10 +2,13 @@ import dataclasses
 import itertools
 import os
 import platform
+from ctypes import c_void_p
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.autograd import Function
 from torch.nn import functional
 
 from modeling.batches import IGNORED
@@ -108,7 +111,123 @@ def test_loss_state_and_gradients_are_those_of_torch(shape):
     assert_close(*(outcome(price, shape, chunk) for price in (loss_by_kernel, loss_by_torch)))
 
 
-@pytest.fixture(params=["-mno-avx512f", "-mno-avx"])
+def rounded(values):
+    return values.bfloat16().float()
+
+
+class RoundedProduct(Function):
+    """x (B, I) by the transpose of w (O, I), factors rounded to bfloat16; gradients likewise."""
+
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.save_for_backward(x, w)
+        return rounded(x) @ rounded(w).T
+
+    @staticmethod
+    def backward(ctx, gradient):
+        x, w = ctx.saved_tensors
+        return rounded(gradient) @ rounded(w), rounded(gradient).T @ rounded(x)
+
+
+def loss_by_rounded_products(model, ids, targets, state):
+    """What the kernel's mixed products should give, one time step after another in torch."""
+    hidden, cell, before = state
+    hidden, cell = list(hidden), list(cell)
+    embedded = model.embed(ids, before)
+    loss = torch.zeros(())
+    for t in range(ids.shape[1]):
+        values = embedded[:, t]
+        for index, layer in enumerate(model.layers):
+            w_ih, w_hh, b_ih, b_hh = layer.parameters()
+            product = RoundedProduct.apply if index else functional.linear
+            gates = product(values, w_ih) + RoundedProduct.apply(hidden[index], w_hh) + b_ih + b_hh
+            i, f, g, o = gates.chunk(4, dim=1)
+            cell[index] = f.sigmoid() * cell[index] + i.sigmoid() * g.tanh()
+            hidden[index] = o.sigmoid() * cell[index].tanh()
+            values = values + hidden[index] if model.config.skip and index else hidden[index]
+        logits = RoundedProduct.apply(model.norm(values), model.output.weight) + model.output.bias
+        loss = loss + functional.cross_entropy(
+            logits, targets[:, t], ignore_index=IGNORED, reduction="sum"
+        )
+    return loss, (torch.stack(hidden), torch.stack(cell), following(before, ids))
+
+
+def mixed_loss_by_kernel(model, ids, targets, state):
+    return loss_by(ChunkLoss(library(), 0.0, mixed=True), model, ids, targets, state)
+
+
+def distances(ones, others):
+    return [
+        float((one - other).float().norm() / other.float().norm().clamp(min=1e-9))
+        for one, other in zip(ones, others, strict=True)
+    ]
+
+
+def assert_rounds_as_torch_does(shape, *size):
+    """Sums in another order now and then round to the other side, hence the tolerance."""
+    shape, chunk = (
+        dataclasses.replace(shape, dropout=0.0, ngram_dropout=0.0),
+        some_chunk(shape, *size),
+    )
+    chunk[1][0, 0] = 3
+    wanted = outcome(loss_by_rounded_products, shape, chunk)
+    assert max(distances(outcome(mixed_loss_by_kernel, shape, chunk), wanted)) < 1e-3
+    exact = distances(outcome(loss_by_kernel, shape, chunk), wanted)
+    assert max(exact) > 2e-3, "nothing was rounded"
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_mixed_products_are_those_of_rounded_factors(shape):
+    assert_rounds_as_torch_does(shape)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (2, 7), (64, 3), (13, 2)])
+def test_a_mixed_chunk_may_have_any_shape(size):
+    assert_rounds_as_torch_does(SHAPES[2], *size)
+
+
+def test_numbers_are_rounded_to_bfloat16_as_torch_rounds_them():
+    """Ties, infinities, the largest numbers and the smallest; a depth that is odd ends in zeros."""
+    generator = torch.Generator().manual_seed(5)
+    words = torch.randint(-(2**31), 2**31, (2_000,), generator=generator).int()
+    ties = words[:500] & ~0x7FFF | 0x8000
+    matrix = torch.cat((words, ties)).view(torch.float32)
+    matrix = torch.cat((matrix[matrix.isfinite()], torch.tensor([torch.inf, -torch.inf, 0.0])))
+    matrix = matrix[: len(matrix) // 2 * 2 - 1, None]
+    depth, width = len(matrix), library().packed_size(0, 1, 1)
+    for row, column in ((1, 1), (1, 7)):
+        packed = torch.empty(library().packed_size(1, depth, 1))
+        library().pack(1, depth, 1, matrix.data_ptr(), row, column, packed.data_ptr())
+        pairs = packed.view(-1, width)[:, 0].contiguous().view(torch.bfloat16)
+        assert pairs[:depth].float().equal(rounded(matrix[:, 0]))
+        assert pairs[depth] == 0
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize(("depth", "rows", "columns"), [(1, 1, 1), (7, 13, 40), (1030, 400, 33)])
+def test_products_of_transposes_are_those_of_torch(mixed, depth, rows, columns):
+    left, *others = (torch.randn(depth, width) for width in (rows + 5, columns, columns))
+    products = [torch.empty(rows, columns) for _ in others]
+    scratch = torch.empty(library().scratch_size(columns))
+    two = c_void_p * 2
+    library().transposed_products(
+        *(mixed, depth, rows, columns, left.data_ptr(), rows + 5),
+        *(two(*(m.data_ptr() for m in matrices)) for matrices in (others, products)),
+        scratch.data_ptr(),
+    )
+    read = rounded if mixed else torch.clone
+    wanted = [read(left[:, :rows]).double().T @ read(other).double() for other in others]
+    assert max(distances(products, wanted)) < 1e-6
+
+
+def test_a_processor_made_for_bfloat16_is_known():
+    names = Path("/proc/cpuinfo")
+    if not names.exists() or platform.machine().lower() not in ("x86_64", "amd64"):
+        pytest.skip("Linux on x86-64 says so in /proc/cpuinfo")
+    assert library().prefers_mixed() == ("avx512_bf16" in names.read_text().split())
+
+
+@pytest.fixture(params=["-mno-avx512bf16", "-mno-avx512f", "-mno-avx"])
 def narrower(request, tmp_path, monkeypatch):
     """The kernel as a processor with narrower vectors gets it: its tiles are others."""
     if platform.machine().lower() not in ("x86_64", "amd64"):
@@ -126,6 +245,7 @@ def test_narrower_vectors_compute_the_same():
         chunk = some_chunk(shape)
         prices = (loss_by_kernel, loss_by_torch)
         assert_close(*(outcome(price, shape, chunk) for price in prices))
+        assert_rounds_as_torch_does(shape)
 
 
 @pytest.mark.parametrize(
@@ -154,10 +274,11 @@ def test_one_loss_is_differentiated_at_a_time():
         first.backward()
 
 
+@pytest.mark.parametrize("mixed", [False, True])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_the_number_of_threads_does_not_change_a_bit(shape, many_threads):
+def test_the_number_of_threads_does_not_change_a_bit(shape, mixed, many_threads):
     model, (ids, targets, (hidden, cell, before)) = some_model(shape).eval(), some_chunk(shape)
-    loss_of = ChunkLoss(library(), 0.0)
+    loss_of = ChunkLoss(library(), 0.0, mixed=mixed)
     outcomes = []
     for number in (1, 2, 5):
         weights, rows = model.reading(ids, before)
@@ -190,7 +311,8 @@ def test_updates_of_the_learner_are_those_of_torch(config, vocabulary, stream, m
     from modeling.batches import Batches
 
     def trained():
-        learner = Learner(config, vocabulary.size, 4, torch.device("cpu"))
+        exact = dataclasses.replace(config, precision="float32")
+        learner = Learner(exact, vocabulary.size, 4, torch.device("cpu"))
         batches = Batches(stream, batch_size=4, chunk_length=16)
         return [learner.update(batches.next(step), 1e-3, step) for step in range(8)]
 
@@ -222,11 +344,12 @@ def test_saturated_gates_and_extreme_logits_are_priced_as_by_torch():
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["embedding.weight", "layers.0.weight_hh_l0", "output.weight"])
-def test_what_is_not_a_number_is_not_hidden(name, wrong):
+@pytest.mark.parametrize("price", [loss_by_kernel, mixed_loss_by_kernel])
+def test_what_is_not_a_number_is_not_hidden(name, wrong, price):
     model = some_model(SHAPES[2])
     with torch.no_grad():
         model.get_parameter(name)[:] = wrong
-    loss, _ = loss_by_kernel(model, *some_chunk(SHAPES[2]))
+    loss, _ = price(model, *some_chunk(SHAPES[2]))
     assert torch.isfinite(loss) == torch.isfinite(loss_by_torch(model, *some_chunk(SHAPES[2]))[0])
 
 
