@@ -191,5 +191,6 @@ def under(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Draw from generators seeded for this block; leave the global ones as they were."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+        # torch.manual_seed seeds all devices, and formats a stack for each that is not in use yet.
+        (torch.default_generator if device.type == "cpu" else torch).manual_seed(seed)
         yield

@@ -101,20 +101,21 @@ class CharLSTM(nn.Module):
         fits = weight.device.type == "cpu" and weight.dtype == torch.float32
         return library() if fits else None
 
-    def weights(self, inputs: Tensor | None = None) -> Weights:
+    def weights(self, embedded: Tensor | None = None) -> Weights:
         """The parameters as the kernel takes them.
 
         Args:
-            inputs: what the first layer reads in one chunk, embedded with the n-grams, (T, B, E);
-                any character, without n-grams, if None.
+            embedded: characters and n-grams of one chunk, (T, B, E), where n-grams are not to be
+                looked up.
         """
         return Weights.of(
-            self.embedding.weight if inputs is None else inputs.flatten(0, 1),
+            self.embedding.weight,
             self.layers,
             self.norm,
             self.output,
             skip=self.config.skip,
-            in_place=inputs is not None,
+            ngrams=self.ngrams is not None,
+            embedded=embedded,
         )
 
     def reading(self, ids: Tensor, before: Tensor) -> tuple[Weights, Tensor]:
@@ -129,8 +130,7 @@ class CharLSTM(nn.Module):
         """
         if self.ngrams is None:
             return self.weights(), ids
-        rows = torch.arange(ids.numel()).view(ids.t().shape).t()
-        return self.weights(self.embed(ids, before).transpose(0, 1)), rows
+        return self.weights(self.embed(ids, before).transpose(0, 1)), torch.zeros_like(ids)
 
     def stepper(self, batch_size: int) -> "NativeStepper | LSTMStepper":
         """Prepare to read `batch_size` streams one character at a time, from zero state."""
@@ -141,8 +141,7 @@ class CharLSTM(nn.Module):
 
     def packed(self, kernel: CDLL) -> PackedWeights:
         """A copy of the parameters for reading any text, without gradients."""
-        matrix = self.layers[0].get_parameter("weight_ih_l0")
-        ngrams = None if self.ngrams is None else self.ngrams.for_kernel(matrix)
+        ngrams = None if self.ngrams is None else self.ngrams.for_kernel()
         return PackedWeights(kernel, self.weights(), ngrams=ngrams)
 
 

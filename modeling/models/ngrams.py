@@ -90,12 +90,6 @@ class NgramEmbedding(nn.Module):
             return scale * functional.embedding(places, self.table, self._nothing).sum(dim=2)
         return scale * self.bag(places.flatten(0, 1)).view(*ids.shape, -1)
 
-    def for_kernel(self, matrix: Tensor) -> Ngrams:
-        """What the kernel reads, given the first layer's input weights, (4H, E)."""
-        return Ngrams(
-            table=self.table,
-            rows=self.rows,
-            codes=self.codes,
-            powers=self.powers,
-            matrix=matrix,
-        )
+    def for_kernel(self) -> Ngrams:
+        """What the kernel reads."""
+        return Ngrams(table=self.table, rows=self.rows, codes=self.codes, powers=self.powers)

@@ -1,7 +1,6 @@
 """The memory that a chunk needs, and the chunk as the kernel reads it.
 
-Shapes: B streams, T characters, V ids, R inputs, E embedding, H hidden, L layers, N order of the
-n-grams.
+Shapes: B streams, T characters, V ids, E embedding, H hidden, L layers, N order of the n-grams.
 """
 
 from ctypes import CDLL, byref
@@ -53,6 +52,7 @@ class Buffers:
                 shapes[name] = (layers, streams, hidden)
             for name in ("input_gradients", "gain_gradients", "shift_gradients"):
                 shapes[name] = (streams, hidden)
+            shapes["embedded_gradients"] = (*one, network.embedding)
         self.tensors = {name: empty(library, *shape) for name, shape in shapes.items()}
         before = (streams, max(network.order - 1, 0))
         self.tensors["before"] = torch.zeros(before, dtype=torch.int64)
@@ -65,7 +65,7 @@ class Buffers:
             **{name: tensor.data_ptr() for name, tensor in self.tensors.items()},
         )
         self.pointer = byref(self.chunk)
-        self._inputs, self._vocabulary = packed.inputs, vocabulary
+        self._rows, self._vocabulary = len(packed.weights.table), vocabulary
 
     def put(self, ids: Tensor, targets: Tensor | None) -> None:
         """Take the characters of a chunk.
@@ -75,7 +75,7 @@ class Buffers:
             targets: (B, T) int64, negative where nothing is asked; None if nowhere.
         """
         assert int(ids.min()) >= 0
-        assert int(ids.max()) < self._inputs
+        assert int(ids.max()) < self._rows
         assert targets is None or int(targets.max()) < self._vocabulary
         self._point("ids", ids.t().contiguous())
         self._point("targets", None if targets is None else targets.t().contiguous())
@@ -85,6 +85,10 @@ class Buffers:
         """Take the state before the chunk."""
         for name, part in zip(("hiddens", "cells"), state, strict=True):
             self.tensors[name][:, 0] = part
+
+    def read(self, embedded: Tensor | None) -> None:
+        """Take what layer 0 reads besides the table, (T, B, E), or nothing."""
+        self._point("embedded", embedded)
 
     def drop(self, masks: Tensor | None) -> None:
         """Take factors of dropout, (L, T, B, H), or none."""

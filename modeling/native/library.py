@@ -38,8 +38,10 @@ class Network(ctypes.Structure):
         ("mixed", c_int64),
         *((name, c_void_p) for name in ("table", "biases", "gain", "shift", "output_bias")),
         *((name, c_void_p) for name in ("forward", "backward")),
-        *((name, c_int64) for name in ("order", "rows", "embedding")),
-        *((name, c_void_p) for name in ("ngrams", "codes", "powers", "input")),
+        ("embedding", c_int64),
+        *((name, c_void_p) for name in ("input", "input_backward")),
+        *((name, c_int64) for name in ("order", "rows")),
+        *((name, c_void_p) for name in ("ngrams", "codes", "powers")),
     )
 
 
@@ -48,7 +50,9 @@ class Chunk(ctypes.Structure):
 
     _fields_ = (
         *((name, c_int64) for name in ("streams", "length", "mark", "keep")),
-        *((name, c_void_p) for name in ("ids", "before", "vectors", "targets", "masks")),
+        *((name, c_void_p) for name in ("ids", "before", "vectors")),
+        *((name, c_void_p) for name in ("embedded", "embedded_gradients")),
+        *((name, c_void_p) for name in ("targets", "masks")),
         *((name, c_void_p) for name in ("gates", "cells", "hiddens")),
         *((name, c_void_p) for name in ("inputs", "normed", "rstd", "features")),
         *((name, c_void_p) for name in ("logits", "nats", "values", "words")),
@@ -64,7 +68,7 @@ _CALLS = {
     "use_large_pages": (c_void_p, c_int64),
     "pack": (c_int64, c_int64, c_int64, c_void_p, c_int64, c_int64, c_void_p),
     "transposed_products": (
-        *(c_int64, c_int64, c_int64, c_int64, c_void_p, c_int64),
+        *(c_int64, c_int64, c_int64, POINTER(c_int64), c_void_p, c_int64),
         *(POINTER(c_void_p), POINTER(c_void_p), c_void_p),
     ),
     "sum_rows": (c_int64, c_int64, c_void_p, c_void_p, c_int64, c_void_p),

@@ -4,10 +4,10 @@ Equal to `CharLSTM.forward` and `cross_entropy` within float32 rounding, dropout
 are drawn from torch's generator as nn.Dropout draws them. The bits of what the kernel computes do
 not depend on the number of threads.
 
-Shapes: B streams, T characters, V ids, R inputs, H hidden, L layers.
+Shapes: B streams, T characters, V ids, R rows of the table, E embedding, H hidden, L layers.
 """
 
-from ctypes import CDLL, c_void_p
+from ctypes import CDLL, c_int64, c_void_p
 from typing import Any
 
 import torch
@@ -56,8 +56,10 @@ class ChunkLoss:
             buffers = self._buffers = Buffers(self._library, packed, *shape, keep=True)
         buffers.put(ids, targets)
         buffers.begin(state)
+        buffers.read(None if weights.embedded is None else weights.embedded.contiguous())
         buffers.drop(self._masks(packed, *shape))
         given = (weights.table, weights.biases, weights.gain, weights.shift, weights.output_bias)
+        given += (weights.embedded, weights.input)
         loss = _Loss.apply(self._library, packed, buffers, *given, *weights.matrices)
         return loss, buffers.state()
 
@@ -72,6 +74,7 @@ class ChunkLoss:
 
 
 _Two = c_void_p * 2
+_Columns = c_int64 * 2
 
 
 class _Loss(Function):
@@ -105,37 +108,47 @@ class _Loss(Function):
         normed = [None, None]
         if packed.network.norm:
             normed = [tensors[name].sum(dim=0) for name in ("gain_gradients", "shift_gradients")]
-        weights = _weight_gradients(library, buffers, packed, ctx.products)
-        table, biases, output_bias, matrices = weights
-        return None, None, None, table, biases, *normed, output_bias, *matrices
+        table, biases, output_bias, matrices = _weight_gradients(
+            library, buffers, packed, ctx.products
+        )
+        read = [None, None]
+        if packed.weights.embedded is not None:
+            read = [tensors["embedded_gradients"], matrices.pop(1)]
+        return None, None, None, table, biases, *normed, output_bias, *read, *matrices
 
 
 def _weight_gradients(
     library: CDLL, buffers: Buffers, packed: PackedWeights, products: float
 ) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-    """Gradients of table (R, 4H), biases, output bias and matrices; a thread has some rows each."""
+    """Gradients of table, biases, output bias and matrices, input weights behind the first one.
+
+    A thread has some rows of each.
+    """
     tensors, ids = buffers.tensors, buffers.tensors["ids"]
     gates, logits = tensors["gates"].flatten(1, 2), tensors["logits"].flatten(0, 1)
     states, inputs = tensors["hiddens"][:, :-1], tensors["inputs"]
-    readers = [(gates[0], [states[0]])]
+    embedded = [tensors["embedded"]] if "embedded" in tensors else []
+    readers = [(gates[0], [states[0], *embedded])]
     readers += [(gates[i], [inputs[i - 1], states[i]]) for i in range(1, len(gates))]
     readers.append((logits, [tensors["features"]]))
-    hidden, width, vocabulary = states.shape[-1], gates.shape[-1], logits.shape[-1]
-    matrices = [torch.empty(left.shape[1], hidden) for left, read in readers for _ in read]
-    table, biases = gates[0], torch.zeros(len(gates) - 1, width)
-    output_bias = torch.zeros(vocabulary)
-    sums: list[tuple[Tensor, Tensor | None, Tensor]] = [(logits, None, output_bias)]
-    if not packed.in_place:
-        table = torch.zeros(packed.inputs, width)
-        sums.append((gates[0], ids, table))
+    width, vocabulary = gates.shape[-1], logits.shape[-1]
+    matrices = [
+        torch.empty(left.shape[1], other.shape[-1]) for left, read in readers for other in read
+    ]
+    table = torch.zeros(packed.weights.table.shape)
+    biases, output_bias = torch.zeros(len(gates) - 1, width), torch.zeros(vocabulary)
+    sums: list[tuple[Tensor, Tensor | None, Tensor]] = [(gates[0], ids, table)]
     sums += [(left, None, bias) for left, bias in zip(gates[1:], biases, strict=True)]
+    sums.append((logits, None, output_bias))
+    widest = max(matrix.shape[1] for matrix in matrices)
 
     def work(first: int, last: int) -> None:
-        scratch, into = torch.empty(library.scratch_size(hidden)), iter(matrices)
+        scratch, into = torch.empty(library.scratch_size(widest)), iter(matrices)
         for left, read in readers:
             start, end = (left.shape[1] * place // width for place in (first, last))
             library.transposed_products(
-                *(packed.network.mixed, ids.numel(), end - start, hidden),
+                *(packed.network.mixed, ids.numel(), end - start),
+                _Columns(*(other.shape[-1] for other in read)),
                 *(left[:, start:].data_ptr(), left.shape[1]),
                 _Two(*(other.data_ptr() for other in read)),
                 _Two(*(next(into)[start:].data_ptr() for _ in read)),

@@ -22,19 +22,21 @@ typedef struct {
     int64_t vocabulary, hidden, layers;
     int64_t norm, skip;        /* LayerNorm before the output; layers add their input */
     int64_t mixed;             /* products of bfloat16, summed up in float32 */
-    const float *table;        /* R x 4H: what layer 0 adds to its gates, biases included */
+    const float *table;        /* R x 4H: what layer 0 adds to its gates, its bias included */
     const float *biases;       /* L-1 x 4H */
     const float *gain, *shift; /* H: of the LayerNorm */
     const float *output_bias;  /* V */
     const float *forward;      /* packed: hh of layer 0; ih, hh of each other; output */
     const float *backward;     /* the same, transposed */
-    /* Looked up character by character, where the table has a row for each id; for training the
-     * table has a row for each character, in which all is summed up already, and order is 0. */
-    int64_t order, rows, embedding; /* N, or 0 without n-grams; rows of each order; E */
-    const float *ngrams;            /* (N-1) rows x E: orders 2 to N */
-    const int64_t *codes;           /* V: what an id counts in a hash */
-    const int64_t *powers;          /* N: by its distance */
-    const float *input;             /* packed E x 4H: of layer 0 */
+    /* Weights of layer 0's input, null if it reads from the table alone. */
+    int64_t embedding;           /* E */
+    const float *input;          /* packed E x 4H */
+    const float *input_backward; /* the same, transposed */
+    /* That input, where a chunk does not bring it along: n-grams, looked up as they come. */
+    int64_t order, rows;   /* N; of each order */
+    const float *ngrams;   /* (N-1) rows x E: orders 2 to N */
+    const int64_t *codes;  /* V: what an id counts in a hash */
+    const int64_t *powers; /* N: by its distance */
 } Network;
 
 typedef struct {
@@ -44,6 +46,8 @@ typedef struct {
     int64_t *ids;            /* T x B: rows of the table; `draw` writes them */
     int64_t *before;         /* B x N-1: the characters before, the last one first */
     float *vectors;          /* B x E: sums of the n-grams */
+    const float *embedded;   /* T x B x E: layer 0's input; null if n-grams are looked up */
+    float *embedded_gradients;
     int64_t *targets;        /* T x B; negative: not trained */
     const float *masks;      /* L x T x B x H: factors of dropout; none if null */
     float *gates;            /* L x T x B x 4H; `backward` leaves their gradients there */
@@ -152,14 +156,15 @@ static void step_layer(const Network *n, const Chunk *c, int64_t l, int64_t t, i
         put_product(n->mixed, rows, width, 0, h, rounded(n, c, first, rows, h, inputs),
                     weight(n, n->forward, 2 * l - 1, 0), gates);
     }
-    if (!l && n->order) {
-        for (int64_t row = first; row < last; row++)
-            look_up(n, c, row, c->ids[t * c->streams + row]);
+    if (!l && n->input) {
         const int64_t e = n->embedding;
-        put_product(n->mixed, rows, width, 0, e,
-                    rounded(n, c, first, rows, e, c->vectors + first * e), n->input, gates);
+        const float *read = c->embedded ? c->embedded + t * c->streams * e : c->vectors;
+        for (int64_t row = first; !c->embedded && row < last; row++)
+            look_up(n, c, row, c->ids[t * c->streams + row]);
+        put_product(n->mixed, rows, width, 0, e, rounded(n, c, first, rows, e, read + first * e),
+                    n->input, gates);
     }
-    put_product(n->mixed, rows, width, l || n->order, h,
+    put_product(n->mixed, rows, width, l || n->input, h,
                 rounded(n, c, first, rows, h, c->hiddens + before),
                 weight(n, n->forward, 2 * l, 0), gates);
     for (int64_t r = 0; r < rows; r++)
@@ -245,6 +250,9 @@ static void layer_backward(const Network *n, const Chunk *c, int64_t l, int64_t 
                     gradients + r * h, cell_gradients + r * h);
     const float *left = rounded(n, c, first, rows, 4 * h, gates);
     put_product(n->mixed, rows, h, 0, 4 * h, left, weight(n, n->backward, 2 * l, 1), gradients);
+    if (!l && n->input)
+        put_product(n->mixed, rows, n->embedding, 0, 4 * h, left, n->input_backward,
+                    c->embedded_gradients + (t * c->streams + first) * n->embedding);
     if (!l)
         return;
     float *inputs = c->input_gradients + first * h;

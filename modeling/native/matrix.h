@@ -267,6 +267,7 @@ static void put_product(int64_t mixed, int64_t rows, int64_t columns, int add, i
         multiply(0, rows, columns, add, matrix.row, matrix, packed, product, columns);
 }
 
+/* Floats of `scratch` for two other matrices of so many columns at most. */
 int64_t scratch_size(int64_t columns) {
     return SLAB / ROWS * PANEL + 2 * packed_size(0, DEPTH, columns);
 }
@@ -290,27 +291,29 @@ ALWAYS_INLINE void pack_left(const int mixed, int64_t depth, int64_t rows, const
     }
 }
 
-ALWAYS_INLINE void transposed(const int mixed, int64_t depth, int64_t rows, int64_t columns,
-                              const float *left, int64_t stride, const float *others[2],
-                              float *products[2], float *scratch) {
-    const int64_t size = packed_size(0, DEPTH, columns), block = (1 + mixed) * DEPTH;
-    float *panels = scratch, *packed = scratch + SLAB / ROWS * PANEL;
+ALWAYS_INLINE void transposed(const int mixed, int64_t depth, int64_t rows,
+                              const int64_t columns[2], const float *left, int64_t stride,
+                              const float *others[2], float *products[2], float *scratch) {
+    const int64_t block = (1 + mixed) * DEPTH;
+    float *panels = scratch, *packed[2] = {scratch + SLAB / ROWS * PANEL};
     const int count = others[1] ? 2 : 1;
+    packed[1] = packed[0] + packed_size(0, DEPTH, columns[0]);
     for (int64_t k = 0; k < depth; k += block) {
         const int64_t numbers = least(depth - k, block), deep = words(mixed, numbers);
         for (int one = 0; one < count; one++)
-            pack(mixed, numbers, columns, others[one] + k * columns, columns, 1,
-                 packed + one * size);
+            pack(mixed, numbers, columns[one], others[one] + k * columns[one], columns[one], 1,
+                 packed[one]);
         for (int64_t slab = 0; slab < rows; slab += SLAB) {
             const int64_t end = least(rows, slab + SLAB);
             pack_left(mixed, numbers, end - slab, left + k * stride + slab, stride, panels);
             for (int one = 0; one < count; one++)
-                for (int64_t j = 0; j < columns; j += WIDTH)
+                for (int64_t j = 0; j < columns[one]; j += WIDTH)
                     for (int64_t i = slab; i < end; i += ROWS)
-                        multiply(mixed, least(end - i, ROWS), least(columns - j, WIDTH), k > 0,
-                                 deep, (Matrix){panels + (i - slab) / ROWS * PANEL, 1, ROWS},
-                                 packed + one * size + j * deep,
-                                 products[one] + i * columns + j, columns);
+                        multiply(mixed, least(end - i, ROWS), least(columns[one] - j, WIDTH),
+                                 k > 0, deep,
+                                 (Matrix){panels + (i - slab) / ROWS * PANEL, 1, ROWS},
+                                 packed[one] + j * deep, products[one] + i * columns[one] + j,
+                                 columns[one]);
         }
     }
 }
@@ -318,7 +321,7 @@ ALWAYS_INLINE void transposed(const int mixed, int64_t depth, int64_t rows, int6
 /* Put the products of the transpose of `left`, (depth, rows), and one or two other matrices,
  * (depth, columns), into (rows, columns) each: the gradients of weights that read `others`. Rows
  * of `left` are `stride` apart; the second of the others may be null. */
-void transposed_products(int64_t mixed, int64_t depth, int64_t rows, int64_t columns,
+void transposed_products(int64_t mixed, int64_t depth, int64_t rows, const int64_t columns[2],
                          const float *left, int64_t stride, const float *others[2],
                          float *products[2], float *scratch) {
     if (mixed)

@@ -1,9 +1,10 @@
 """A model's weights as the kernel reads them: packed, the first layer's input as a table.
 
-Shapes: V ids, R inputs, E embedding, H hidden, L layers, N order of the n-grams. Every matrix but
-the first layer's is (rows, H): the weights of the states of layers 0 to L-1 and of the inputs of
-layers 1 to L-1, (4H, H), and of the output, (V, H). They stand in the order hh 0, ih 1, hh 1, ih 2,
-..., output.
+Shapes: B streams, T characters, V ids, E embedding, H hidden, L layers, N order of the n-grams, R
+rows of the table: V, or 1 where what layer 0 reads is given. Every matrix but that of the first
+layer's input is (rows, H): the weights of the states of layers 0 to L-1 and of the inputs of layers
+1 to L-1, (4H, H), and of the output, (V, H). They stand in the order hh 0, ih 1, hh 1, ih 2, ...,
+output.
 """
 
 from ctypes import CDLL, byref
@@ -26,14 +27,12 @@ class Ngrams:
         rows: of each order.
         codes: (V,) int64.
         powers: (N,) int64.
-        matrix: the first layer's input weights, (4H, E).
     """
 
     table: Tensor
     rows: int
     codes: Tensor
     powers: Tensor
-    matrix: Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +40,9 @@ class Weights:
     """What a model multiplies with; torch differentiates from here back to its parameters.
 
     Attributes:
-        table: what layer 0 adds to its gates for each of R inputs, (R, 4H).
-        in_place: the inputs are the characters of one chunk, in the order of time, then stream;
-            else any character may name any of them.
+        table: what layer 0 adds to its gates, its bias included, (R, 4H).
+        input: weights of what layer 0 reads besides, (4H, E); None if nothing.
+        embedded: that, in one chunk, (T, B, E); None if n-grams are looked up.
         biases: of the other layers, (L - 1, 4H).
         gain: of the LayerNorm, (H,); None without one.
         shift: the same.
@@ -53,7 +52,8 @@ class Weights:
     """
 
     table: Tensor
-    in_place: bool
+    input: Tensor | None
+    embedded: Tensor | None
     biases: Tensor
     gain: Tensor | None
     shift: Tensor | None
@@ -64,22 +64,36 @@ class Weights:
     @classmethod
     def of(
         cls,
-        inputs: Tensor,
+        characters: Tensor,
         layers: nn.ModuleList,
         norm: nn.Module,
         output: nn.Linear,
         *,
         skip: bool,
-        in_place: bool,
+        ngrams: bool,
+        embedded: Tensor | None = None,
     ) -> "Weights":
-        """Take the parameters of torch's modules, each layer one nn.LSTM; inputs are (R, E)."""
+        """Take the parameters of torch's modules, each layer one nn.LSTM.
+
+        Args:
+            characters: the embedding, (V, E).
+            layers: L of them.
+            norm: before the output.
+            output: of the model.
+            skip: as above.
+            ngrams: whether they are read besides the characters.
+            embedded: characters and n-grams of one chunk, (T, B, E).
+        """
         named = [dict(layer.named_parameters()) for layer in layers]
         biases = [names["bias_ih_l0"] + names["bias_hh_l0"] for names in named]
-        table = functional.linear(inputs, named[0]["weight_ih_l0"], biases[0])
+        first = named[0]["weight_ih_l0"]
+        bias = biases[0].unsqueeze(0)
+        table = functional.linear(characters, first, biases[0]) if embedded is None else bias
         matrices = [names[f"weight_{kind}_l0"] for names in named for kind in ("ih", "hh")][1:]
         return cls(
             table=table,
-            in_place=in_place,
+            input=first if ngrams else None,
+            embedded=embedded,
             biases=torch.stack(biases[1:]) if biases[1:] else table.new_empty((0, len(biases[0]))),
             gain=norm.weight if isinstance(norm, nn.LayerNorm) else None,
             shift=norm.bias if isinstance(norm, nn.LayerNorm) else None,
@@ -108,14 +122,20 @@ class PackedWeights:
             weights: float32 on the CPU.
             backward: whether gradients will be asked for.
             mixed: whether products are of bfloat16, summed up in float32.
-            ngrams: to be looked up character by character; the table's rows are ids then.
+            ngrams: to be looked up character by character.
         """
         output, hidden = weights.matrices[-1].shape
-        self._kept = (weights, ngrams)
-        self._packed = [
-            _packed(library, weights.matrices, mixed=mixed, transposed=transposed)
-            for transposed in (False, *[True] * backward)
-        ]
+        self.weights = weights
+        self._kept: list[object] = [ngrams]
+
+        def packed(*matrices: Tensor) -> list[int | None]:
+            """Addresses of the packed matrices, and of the transposed ones if asked for."""
+            ways = (False, True) if backward else (False,)
+            made = [_packed(library, matrices, mixed=mixed, transposed=way) for way in ways]
+            self._kept += made
+            return [*(part.data_ptr() for part in made), None][:2]
+
+        forward, transposed = packed(*weights.matrices)
         self.network = Network(
             vocabulary=output,
             hidden=hidden,
@@ -128,28 +148,21 @@ class PackedWeights:
             gain=_address(weights.gain),
             shift=_address(weights.shift),
             output_bias=weights.output_bias.data_ptr(),
-            forward=self._packed[0].data_ptr(),
-            backward=self._packed[-1].data_ptr(),
+            forward=forward,
+            backward=transposed,
         )
-        self.inputs = len(weights.table)
-        """R."""
-        self.in_place = weights.in_place
         self.products = sum(matrix.numel() for matrix in weights.matrices)
         """Multiplications for one character."""
+        if weights.input is not None:
+            self.network.embedding = weights.input.shape[1]
+            self.network.input, self.network.input_backward = packed(weights.input)
+            self.products += weights.input.numel()
         if ngrams is not None:
-            self._look_up(library, ngrams)
+            self.network.order, self.network.rows = len(ngrams.powers), ngrams.rows
+            self.network.ngrams = ngrams.table.data_ptr()
+            self.network.codes = ngrams.codes.data_ptr()
+            self.network.powers = ngrams.powers.data_ptr()
         self.pointer = byref(self.network)
-
-    def _look_up(self, library: CDLL, ngrams: Ngrams) -> None:
-        network, matrix = self.network, ngrams.matrix
-        self._packed.append(
-            _packed(library, (matrix,), mixed=bool(network.mixed), transposed=False)
-        )
-        self.products += matrix.numel()
-        network.order, network.rows = len(ngrams.powers), ngrams.rows
-        network.embedding = matrix.shape[1]
-        network.ngrams, network.input = ngrams.table.data_ptr(), self._packed[-1].data_ptr()
-        network.codes, network.powers = ngrams.codes.data_ptr(), ngrams.powers.data_ptr()
 
 
 def _packed(

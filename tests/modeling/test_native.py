@@ -2,7 +2,7 @@ import dataclasses
 import itertools
 import os
 import platform
-from ctypes import c_void_p
+from ctypes import c_int64, c_void_p
 from pathlib import Path
 
 import numpy as np
@@ -139,7 +139,7 @@ def loss_by_rounded_products(model, ids, targets, state):
         values = embedded[:, t]
         for index, layer in enumerate(model.layers):
             w_ih, w_hh, b_ih, b_hh = layer.parameters()
-            product = RoundedProduct.apply if index else functional.linear
+            product = RoundedProduct.apply if index or model.ngrams else functional.linear
             gates = product(values, w_ih) + RoundedProduct.apply(hidden[index], w_hh) + b_ih + b_hh
             i, f, g, o = gates.chunk(4, dim=1)
             cell[index] = f.sigmoid() * cell[index] + i.sigmoid() * g.tanh()
@@ -204,14 +204,16 @@ def test_numbers_are_rounded_to_bfloat16_as_torch_rounds_them():
 
 
 @pytest.mark.parametrize("mixed", [False, True])
-@pytest.mark.parametrize(("depth", "rows", "columns"), [(1, 1, 1), (7, 13, 40), (1030, 400, 33)])
+@pytest.mark.parametrize(
+    ("depth", "rows", "columns"), [(1, 1, (1, 1)), (7, 13, (40, 3)), (1030, 400, (33, 64))]
+)
 def test_products_of_transposes_are_those_of_torch(mixed, depth, rows, columns):
-    left, *others = (torch.randn(depth, width) for width in (rows + 5, columns, columns))
-    products = [torch.empty(rows, columns) for _ in others]
-    scratch = torch.empty(library().scratch_size(columns))
+    left, *others = (torch.randn(depth, width) for width in (rows + 5, *columns))
+    products = [torch.empty(rows, width) for width in columns]
+    scratch = torch.empty(library().scratch_size(max(columns)))
     two = c_void_p * 2
     library().transposed_products(
-        *(mixed, depth, rows, columns, left.data_ptr(), rows + 5),
+        *(mixed, depth, rows, (c_int64 * 2)(*columns), left.data_ptr(), rows + 5),
         *(two(*(m.data_ptr() for m in matrices)) for matrices in (others, products)),
         scratch.data_ptr(),
     )
