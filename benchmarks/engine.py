@@ -6,7 +6,8 @@ One thread. Rivals run interleaved after one warm-up; each row gives the median 
 CPU-second with minimum and maximum, its ratio to the last row, and the share of what this core does
 in a product of two matrices, measured between the rounds by both libraries that torch brings along,
 of which the faster counts. Useful work of a character is 8 H^2 (2L - 1) + 2 H V floating-point
-operations forward and three times that in training (the first layer's input is a row of a table);
+operations forward and three times that in training (the first layer's input is a row of a table).
+"charmill" has the precision that it takes by itself; the product of matrices is of float32.
 Keras' recipe trains one in 80 characters it reads and is charged for one.
 
 The last table is wall time with two threads beside a process that never rests.
@@ -31,7 +32,7 @@ from torch.utils import mkldnn
 
 from benchmarks.keras_rivals import KERAS, Work, keras_predictions, keras_recipe
 from modeling.batches import Batches
-from modeling.config import ModelConfig, TrainConfig
+from modeling.config import ModelConfig, Precision, TrainConfig
 from modeling.learner import Learner
 from modeling.likelihood import surprisals
 from modeling.models.lstm import CharLSTM
@@ -65,9 +66,14 @@ def by(engine: str, make: Callable[[], Work]) -> Work:
     return switched
 
 
-def ours(layers: int, hidden: int) -> Work:
+def ours(layers: int, hidden: int, precision: Precision = "auto") -> Work:
     """Updates of our learner."""
-    config = TrainConfig(model=shape_of(layers, hidden), batch_size=STREAMS, chunk_length=LENGTH)
+    config = TrainConfig(
+        model=shape_of(layers, hidden),
+        batch_size=STREAMS,
+        chunk_length=LENGTH,
+        precision=precision,
+    )
     learner = Learner(config, VOCABULARY.size, STREAMS, torch.device("cpu"))
     batches = Batches(STREAM, batch_size=STREAMS, chunk_length=LENGTH)
 
@@ -187,14 +193,19 @@ def training(layers: int, hidden: int) -> None:
     """Print the table of one size."""
     rivals = {
         "charmill": by("kernel", lambda: ours(layers, hidden)),
+        "charmill, float32": by("kernel", lambda: ours(layers, hidden, "float32")),
         "charmill without its kernel": by("torch", lambda: ours(layers, hidden)),
         "nn.LSTM, stateful, 64 characters a call": loop(layers, hidden, step=LENGTH),
         "char-rnn.pytorch's loop, 1 character a call": loop(layers, hidden, step=1),
     }
     if KERAS:
-        rivals["Keras, all targets"] = keras_recipe(layers, hidden, VOCABULARY.size, targets="all")
+        size = VOCABULARY.size
+        rivals["Keras, all targets, mixed_bfloat16"] = keras_recipe(
+            layers, hidden, size, targets="all", dtype="mixed_bfloat16"
+        )
+        rivals["Keras, all targets"] = keras_recipe(layers, hidden, size, targets="all")
         rivals["Keras, the recipe of the posts"] = keras_recipe(
-            layers, hidden, VOCABULARY.size, targets="last"
+            layers, hidden, size, targets="last"
         )
     operations = 8 * hidden**2 * (2 * layers - 1) + 2 * hidden * VOCABULARY.size
     table(f"Training {layers}x{hidden}", rivals, 3 * operations)

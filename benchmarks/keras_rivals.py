@@ -18,12 +18,13 @@ Work = Callable[[], int]
 """Does some work; the number of characters that it made, trained or scored."""
 
 
-def _model(layers: int, hidden: int, size: int, *, every: bool) -> Any:
+def _model(layers: int, hidden: int, size: int, *, every: bool, dtype: str = "float32") -> Any:
     """One-hot windows of 80, LSTMs, softmax; `every` character predicted, or the last one."""
     keras: Any = importlib.import_module("keras")
     model = keras.Sequential([keras.Input((WINDOW, size))])
     for layer in range(layers):
-        model.add(keras.layers.LSTM(hidden, return_sequences=every or layer + 1 < layers))
+        whole = every or layer + 1 < layers
+        model.add(keras.layers.LSTM(hidden, return_sequences=whole, dtype=dtype))
     model.add(keras.layers.Dense(size, activation="softmax"))
     model.compile(loss="categorical_crossentropy", optimizer="rmsprop")
     return model
@@ -35,10 +36,12 @@ def _windows(count: int, size: int) -> np.ndarray:
     return np.eye(size, dtype=np.float32)[ids]
 
 
-def keras_recipe(layers: int, hidden: int, size: int, *, targets: str) -> Work:
+def keras_recipe(
+    layers: int, hidden: int, size: int, *, targets: str, dtype: str = "float32"
+) -> Work:
     """The recipe of the posts, RMSprop on 128 windows; the "last" target or "all" of them."""
     every = targets == "all"
-    model = _model(layers, hidden, size, every=every)
+    model = _model(layers, hidden, size, every=every, dtype=dtype)
 
     def update() -> int:
         hot = _windows(128, size)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
+Precision = Literal["auto", "float32", "bfloat16"]
 BUDGET_FORMS = "90s, 3m, 2h, 500kchars, 2Mchars, 3epochs"
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)(s|m|h|chars|kchars|Mchars|Gchars|epochs?)")
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
@@ -160,7 +161,7 @@ class TrainConfig:
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     jump_probability: float = 0.25
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
     min_count: int = 2
     seed: int = 0
     validation_every: float = 0.1

@@ -8,10 +8,11 @@ Shapes: B streams, T characters a chunk, L layers, H hidden, V ids.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from ctypes import CDLL
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 
@@ -27,6 +28,34 @@ from modeling.rowwise import RowwiseAdagrad
 Tensors = dict[str, Tensor]
 
 _STATE = ("hidden", "cell", "before")
+
+
+class _Objective(nn.Module):
+    """The loss of a model on a chunk, by the kernel where there is one."""
+
+    def __init__(self, model: CharLSTM, kernel: CDLL | None, *, mixed: bool) -> None:
+        super().__init__()
+        self.model = model
+        self._mixed = mixed
+        self._native = ChunkLoss(kernel, model.config.dropout, mixed=mixed) if kernel else None
+
+    def forward(self, ids: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
+        """Sum the negative log probabilities of the targets (B, T), in nats; the state after."""
+        hidden, cell, before = state
+        if self._native:
+            weights, rows = self.model.reading(ids, before)
+            loss, after = self._native(weights, rows, targets, (hidden, cell))
+            return loss, (*after, following(before, ids))
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self._mixed):
+            logits, (hidden, cell, before) = self.model(ids, state)
+            # The model computes with time first: this order spares a copy of the logits.
+            loss = functional.cross_entropy(
+                logits.transpose(0, 1).flatten(0, 1),
+                targets.t().flatten(),
+                ignore_index=IGNORED,
+                reduction="sum",
+            )
+        return loss, (hidden.detach().float(), cell.detach().float(), before)
 
 
 class Learner:
@@ -65,10 +94,8 @@ class Learner:
         preferred = "bfloat16" if kernel and kernel.prefers_mixed() else "float32"
         self.precision = preferred if config.precision == "auto" else config.precision
         """Of products: "float32" or "bfloat16"."""
-        self._is_mixed = self.precision == "bfloat16"
-        self._native = None
-        if kernel:
-            self._native = ChunkLoss(kernel, config.model.dropout, mixed=self._is_mixed)
+        objective = _Objective(self.model, kernel, mixed=self.precision == "bfloat16")
+        self._objective = group.joint(objective, apart=self.model.tables())
 
     def update(self, batch: Batch, learning_rate: float, dropout_seed: int) -> Tensor:
         """Train on one chunk.
@@ -93,14 +120,17 @@ class Learner:
             with _seeded(dropout_seed, self._device):
                 loss, self._state = self._loss(batch)
             self.model.zero_grad()
-            (loss / batch.characters).backward()
+            # The group takes the mean of all processes' gradients; wanted is their sum.
+            (loss * self._group.size / batch.characters).backward()
         except RuntimeError as error:
             if "allocate" not in str(error) and not isinstance(error, torch.OutOfMemoryError):
                 raise
             raise ValueError(self._too_large(batch)) from error
         loss = loss.detach()
-        gradients = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
-        self._group.sum([loss, *gradients])
+        self._group.sum(loss)
+        for table in self.model.tables():
+            assert table.grad is not None
+            table.grad = self._group.mean_rows(table.grad)
         norm = clip_grad_norm_(self._dense, self._config.clip_norm)
         for optimizer in self._optimizers.values():
             optimizer.step()
@@ -110,20 +140,7 @@ class Learner:
         carried = batch.carried.to(self._device)[:, None]
         hidden, cell, before = (torch.where(carried, part, 0) for part in self._state)
         ids, targets = batch.ids.to(self._device), batch.targets.to(self._device)
-        if self._native:
-            weights, rows = self.model.reading(ids, before)
-            loss, state = self._native(weights, rows, targets, (hidden, cell))
-            return loss, (*state, following(before, ids))
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_mixed):
-            logits, (hidden, cell, before) = self.model(ids, (hidden, cell, before))
-            # The model computes with time first: this order spares a copy of the logits.
-            loss = functional.cross_entropy(
-                logits.transpose(0, 1).flatten(0, 1),
-                targets.t().flatten(),
-                ignore_index=IGNORED,
-                reduction="sum",
-            )
-        return loss, (hidden.detach().float(), cell.detach().float(), before)
+        return self._objective(ids, targets, (hidden, cell, before))
 
     def _too_large(self, batch: Batch) -> str:
         """Say which batch would fit, by the memory that one stream's values and gradients need."""
@@ -178,7 +195,7 @@ def _optimizers(
     )
     if model.ngrams is None:
         return {"optimizer": adam}
-    table = RowwiseAdagrad(model.ngrams.parameters(), config.ngram_learning_rate)
+    table = RowwiseAdagrad(model.tables(), config.ngram_learning_rate)
     return {"optimizer": adam, "table": table}
 
 

@@ -1,20 +1,23 @@
 """Training on several devices at once: every process trains its share of the streams.
 
-The gradients of all processes are summed before each update, so that all weights stay equal and the
-result is that of one process with the whole batch, but for the order of the sums. What one process
-must decide for all (the clock, when to save) is the first one's to say.
+Before each update every process gets the mean of all gradients, from torch's
+DistributedDataParallel while they are computed, so that all weights stay equal and the result is
+that of one process with the whole batch, but for the order of the sums. What one process must
+decide for all (the clock, when to save) is the first one's to say.
 
-Shapes: B streams in all, b of this process, L layers, H hidden.
+Shapes: B streams in all, b of this process, L layers, H hidden, R rows of a table, E embedding.
 """
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
+from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
 
 from modeling.batches import Batch
 
@@ -66,21 +69,49 @@ class Group:
             batch, ids=batch.ids[rows], targets=batch.targets[rows], carried=batch.carried[rows]
         )
 
-    def sum(self, tensors: Iterable[Tensor]) -> None:
-        """Replace every tensor by its sum over all processes: the dense ones in one message."""
+    def joint(self, objective: nn.Module, apart: Collection[nn.Parameter]) -> nn.Module:
+        """The same function, whose gradients are the means over all processes.
+
+        Args:
+            objective: what every process calls on its streams and goes back through.
+            apart: parameters whose gradients are left as they are.
+        """
         if self.size == 1:
-            return
-        found = list(tensors)
-        dense = [tensor for tensor in found if not tensor.is_sparse]
-        flat = torch.cat([tensor.flatten() for tensor in dense])
-        distributed.all_reduce(flat)
-        for tensor, part in zip(dense, flat.split([t.numel() for t in dense]), strict=True):
-            tensor.copy_(part.view_as(tensor))
-        for tensor in found:
-            if tensor.is_sparse:
-                summed = tensor.coalesce()
-                distributed.all_reduce(summed)
-                tensor.copy_(summed)
+            return objective
+        ignored = [
+            name
+            for name, weight in objective.named_parameters()
+            if any(weight is one for one in apart)
+        ]
+        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(objective, ignored)
+        return DistributedDataParallel(objective, broadcast_buffers=False)
+
+    def sum(self, tensor: Tensor) -> None:
+        """Replace a dense tensor by its sum over all processes."""
+        if self.size > 1:
+            distributed.all_reduce(tensor)
+
+    def mean_rows(self, gradient: Tensor) -> Tensor:
+        """The mean over all processes of a sparse tensor (R, E), which NCCL does not reduce."""
+        if self.size == 1:
+            return gradient
+        own = gradient.coalesce()
+        rows, values = own.indices()[0], own.values()
+        counts = torch.tensor([len(rows)], device=rows.device)
+        lengths = [int(count) for count in self._from_all(counts)]
+        more = max(lengths) - len(rows)
+        parts = [
+            [part[:length] for part, length in zip(self._from_all(padded), lengths, strict=True)]
+            for padded in (functional.pad(rows, (0, more)), functional.pad(values, (0, 0, 0, more)))
+        ]
+        found, summands = map(torch.cat, parts)
+        return torch.sparse_coo_tensor(found[None], summands / self.size, gradient.shape)
+
+    def _from_all(self, tensor: Tensor) -> list[Tensor]:
+        """Every process's tensor of this shape."""
+        parts = [torch.empty_like(tensor) for _ in range(self.size)]
+        distributed.all_gather(parts, tensor)
+        return parts
 
     def gathered(self, state: Tensor, streams: int) -> Tensor:
         """The recurrent state of all streams, (L, B, H), from every process's (L, b, H)."""

@@ -53,9 +53,13 @@ class CharLSTM(nn.Module):
         if config.tied:
             self.embedding.weight = self.output.weight
 
+    def tables(self) -> list[nn.Parameter]:
+        """The n-grams' table, if there is one: an update touches a few of its rows."""
+        return [] if self.ngrams is None else list(self.ngrams.parameters())
+
     def dense_parameters(self) -> list[nn.Parameter]:
-        """All but the n-grams' table, of which an update touches a few rows."""
-        tables = [] if self.ngrams is None else list(self.ngrams.parameters())
+        """All others."""
+        tables = self.tables()
         return [weight for weight in self.parameters() if all(weight is not t for t in tables)]
 
     def zero_state(self, batch_size: int) -> State:

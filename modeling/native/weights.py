@@ -1,4 +1,4 @@
-"""A model's weights as the kernel reads them: packed, the first layer's input as a table.
+"""A model's weights as the kernel reads them: packed, the first layer's characters as a table.
 
 Shapes: B streams, T characters, V ids, E embedding, H hidden, L layers, N order of the n-grams, R
 rows of the table: V, or 1 where what layer 0 reads is given. Every matrix but that of the first
@@ -127,15 +127,6 @@ class PackedWeights:
         output, hidden = weights.matrices[-1].shape
         self.weights = weights
         self._kept: list[object] = [ngrams]
-
-        def packed(*matrices: Tensor) -> list[int | None]:
-            """Addresses of the packed matrices, and of the transposed ones if asked for."""
-            ways = (False, True) if backward else (False,)
-            made = [_packed(library, matrices, mixed=mixed, transposed=way) for way in ways]
-            self._kept += made
-            return [*(part.data_ptr() for part in made), None][:2]
-
-        forward, transposed = packed(*weights.matrices)
         self.network = Network(
             vocabulary=output,
             hidden=hidden,
@@ -148,21 +139,27 @@ class PackedWeights:
             gain=_address(weights.gain),
             shift=_address(weights.shift),
             output_bias=weights.output_bias.data_ptr(),
-            forward=forward,
-            backward=transposed,
+            embedding=0 if weights.input is None else weights.input.shape[1],
         )
-        self.products = sum(matrix.numel() for matrix in weights.matrices)
-        """Multiplications for one character."""
-        if weights.input is not None:
-            self.network.embedding = weights.input.shape[1]
-            self.network.input, self.network.input_backward = packed(weights.input)
-            self.products += weights.input.numel()
-        if ngrams is not None:
-            self.network.order, self.network.rows = len(ngrams.powers), ngrams.rows
-            self.network.ngrams = ngrams.table.data_ptr()
-            self.network.codes = ngrams.codes.data_ptr()
-            self.network.powers = ngrams.powers.data_ptr()
         self.pointer = byref(self.network)
+        inputs = () if weights.input is None else (weights.input,)
+        parts = [("forward", weights.matrices, False), ("input", inputs, False)]
+        if backward:
+            parts += [("backward", weights.matrices, True), ("input_backward", inputs, True)]
+        for name, matrices, transposed in parts:
+            part = _packed(library, matrices, mixed=mixed, transposed=transposed)
+            self._kept.append(part)
+            setattr(self.network, name, part.data_ptr() if matrices else None)
+        self.products = sum(matrix.numel() for matrix in (*weights.matrices, *inputs))
+        """Multiplications for one character."""
+        if ngrams is not None:
+            self._look_up(ngrams)
+
+    def _look_up(self, ngrams: Ngrams) -> None:
+        network = self.network
+        network.order, network.rows = len(ngrams.powers), ngrams.rows
+        network.ngrams = ngrams.table.data_ptr()
+        network.codes, network.powers = ngrams.codes.data_ptr(), ngrams.powers.data_ptr()
 
 
 def _packed(

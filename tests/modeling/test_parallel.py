@@ -68,6 +68,9 @@ def test_a_checkpoint_of_two_processes_is_gone_on_with_by_one(train):
     checkpoint = load_checkpoint(folder / CHECKPOINTS)
     assert checkpoint.tensors["state.hidden"].shape[1] == 4
     assert not (folder / "model.safetensors").exists()
+    alone = load_checkpoint(train("alone", 1, stop_after=1, **NO_DROPOUT) / CHECKPOINTS)
+    for name, tensor in alone.tensors.items():
+        torch.testing.assert_close(checkpoint.tensors[name], tensor, rtol=1e-3, atol=1e-5)
     assert_close(whole, train("half", 1, **NO_DROPOUT))
 
 
