@@ -272,22 +272,23 @@ int64_t scratch_size(int64_t columns) {
     return SLAB / ROWS * PANEL + 2 * packed_size(0, DEPTH, columns);
 }
 
-/* Lay the words of (depth, rows) out in panels (DEPTH, ROWS), PANEL apart; memory is read in long
- * runs and fetched two rows ahead. */
+/* Lay the words of (depth, rows), at most SLAB rows, out in panels (DEPTH, ROWS), PANEL apart;
+ * memory is read in long runs and fetched two rows ahead. */
 ALWAYS_INLINE void pack_left(const int mixed, int64_t depth, int64_t rows, const float *left,
                              int64_t stride, float *panels) {
+    float pairs[SLAB];
     for (int64_t k = 0; k < words(mixed, depth); k++, left += (1 + mixed) * stride) {
-        const float *odd = 2 * k + 1 < depth ? left + stride : 0;
+        const float *from = mixed ? pairs : left;
+        if (mixed)
+            pair_rows(rows, left, 2 * k + 1 < depth ? left + stride : 0, 1, pairs);
         float *place = panels + k * ROWS;
-        for (int64_t i = 0; i < rows; i += ROWS, place += PANEL) {
-            const int64_t high = least(rows - i, ROWS);
+        int64_t i = 0;
+        for (; i + ROWS <= rows; i += ROWS, place += PANEL) {
+            __builtin_memcpy(place, from + i, ROWS * sizeof(float));
             for (int64_t ahead = 2; ahead < 3 + mixed; ahead++)
                 __builtin_prefetch(left + i + ahead * stride);
-            if (mixed)
-                pair_rows(high, left + i, odd ? odd + i : 0, 1, place);
-            else
-                __builtin_memcpy(place, left + i, high * sizeof(float));
         }
+        __builtin_memcpy(place, from + i, (rows - i) * sizeof(float));
     }
 }
 
