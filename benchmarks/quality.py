@@ -151,10 +151,14 @@ def adaptive_rows(texts: Texts, model: CharLSTM, characters: int) -> Iterator[tu
     total = sum(map(len, dynamic))
     yield f"the same model, static, on {total:,} characters", per_character(static(part, model))
     yield "best Kneser-Ney, on those", per_character(grams)
-    yield "PPMd 16, primed, on those", ppmd(part)
+    compressor = ppmd(part)
+    yield "PPMd 16, primed, on those", compressor
     rates = f"rates {how.learning_rate} and {how.ngram_learning_rate}"
-    yield f"dynamic evaluation, {rates}, on those", per_character(dynamic)
-    yield "dynamic evaluation + Kneser-Ney, on those", mixed(dynamic, grams)
+    alone, together = per_character(dynamic), mixed(dynamic, grams)
+    yield f"dynamic evaluation, {rates}, on those", alone
+    yield "above PPMd 16", alone - compressor
+    yield "dynamic evaluation + Kneser-Ney, on those", together
+    yield "above PPMd 16", together - compressor
 
 
 def rows(texts: Texts, arguments: argparse.Namespace) -> Iterator[tuple[str, float]]:
@@ -186,7 +190,7 @@ def rows(texts: Texts, arguments: argparse.Namespace) -> Iterator[tuple[str, flo
                 "the same + Kneser-Ney, even mixture",
                 mixed(bits, min(grams.values(), key=per_character)),
             )
-        if arguments.dynamic and seed == arguments.first_seed:
+        if arguments.dynamic:
             yield from adaptive_rows(texts, model, arguments.dynamic)
 
 

@@ -29,6 +29,7 @@ from modeling.learner import Learner, under
 from modeling.models.lstm import CharLSTM
 from modeling.parallel import ALONE, Group
 from modeling.progress import Progress, Totals
+from modeling.schedule import learning_rate_at
 from modeling.transfer import take_over
 from modeling.validation import Validation
 from modeling.vocab import Ids, Vocabulary
@@ -40,14 +41,6 @@ _DROPOUT = 2
 """Apart from the other two uses of the seed, in `batches`."""
 
 _log = logging.getLogger(__name__)
-
-
-def learning_rate_at(config: TrainConfig, fraction: float) -> float:
-    """Linear warm-up, then a cosine to zero (Loshchilov & Hutter 2017), by fraction of budget."""
-    if fraction < config.warmup:
-        return config.learning_rate * fraction / config.warmup
-    turned = (fraction - config.warmup) / (1 - config.warmup)
-    return config.learning_rate * (1 + math.cos(math.pi * turned)) / 2
 
 
 def _batches(config: TrainConfig, stream: Ids) -> Batches:

@@ -8,7 +8,7 @@ from ctypes import CDLL, byref
 import torch
 from torch import Tensor
 
-from modeling.native.library import Chunk
+from modeling.native.library import Chunk, Network
 from modeling.native.memory import empty
 from modeling.native.weights import PackedWeights
 
@@ -27,45 +27,20 @@ class Buffers:
     def __init__(
         self, library: CDLL, packed: PackedWeights, streams: int, length: int, *, keep: bool
     ) -> None:
-        network = packed.network
-        layers, hidden, vocabulary = network.layers, network.hidden, network.vocabulary
-        steps, states = (length, length + 1) if keep else (1, 1)
-        one, each = (steps, streams), (layers, steps, streams)
-        widest = max(4 * hidden, vocabulary, network.embedding)
-        room = (widest + 1) // 2 if network.mixed else 0
-        shapes = {
-            "gates": (*each, 4 * hidden),
-            "cells": (layers, states, streams, hidden),
-            "hiddens": (layers, states, streams, hidden),
-            "inputs": (layers - 1, *one, hidden),
-            "normed": (*one, hidden),
-            "rstd": one,
-            "features": (*one, hidden),
-            "logits": (*one, vocabulary),
-            "nats": (length, streams),
-            "values": (streams, hidden),
-            "vectors": (streams, network.embedding),
-            "words": (streams, room),
-        }
-        if keep:
-            for name in ("hidden_gradients", "cell_gradients"):
-                shapes[name] = (layers, streams, hidden)
-            for name in ("input_gradients", "gain_gradients", "shift_gradients"):
-                shapes[name] = (streams, hidden)
-            shapes["embedded_gradients"] = (*one, network.embedding)
+        shapes = _shapes(packed.network, streams, length, keep=keep)
         self.tensors = {name: empty(library, *shape) for name, shape in shapes.items()}
-        before = (streams, max(network.order - 1, 0))
+        before = (streams, max(packed.network.order - 1, 0))
         self.tensors["before"] = torch.zeros(before, dtype=torch.int64)
         self.chunk = Chunk(
             streams=streams,
             length=length,
             mark=-1,
             keep=keep,
-            room=room,
+            room=self.tensors["words"].shape[1],
             **{name: tensor.data_ptr() for name, tensor in self.tensors.items()},
         )
         self.pointer = byref(self.chunk)
-        self._rows, self._vocabulary = len(packed.weights.table), vocabulary
+        self._rows, self._vocabulary = len(packed.weights.table), packed.network.vocabulary
 
     def put(self, ids: Tensor, targets: Tensor | None) -> None:
         """Take the characters of a chunk.
@@ -106,3 +81,35 @@ class Buffers:
         else:
             self.tensors[name] = tensor
             setattr(self.chunk, name, tensor.data_ptr())
+
+
+def _shapes(
+    network: Network, streams: int, length: int, *, keep: bool
+) -> dict[str, tuple[int, ...]]:
+    """Of all float32 memory, by name."""
+    layers, hidden, vocabulary = network.layers, network.hidden, network.vocabulary
+    steps, states = (length, length + 1) if keep else (1, 1)
+    one, each = (steps, streams), (layers, steps, streams)
+    widest = max(4 * hidden, vocabulary, network.embedding)
+    room = (widest + 1) // 2 if network.mixed else 0
+    shapes = {
+        "gates": (*each, 4 * hidden),
+        "cells": (layers, states, streams, hidden),
+        "hiddens": (layers, states, streams, hidden),
+        "inputs": (layers - 1, *one, hidden),
+        "normed": (*one, hidden),
+        "rstd": one,
+        "features": (*one, hidden),
+        "logits": (*one, vocabulary),
+        "nats": (length, streams),
+        "values": (streams, hidden),
+        "vectors": (streams, network.embedding),
+        "words": (streams, room),
+    }
+    if keep:
+        for name in ("hidden_gradients", "cell_gradients"):
+            shapes[name] = (layers, streams, hidden)
+        for name in ("input_gradients", "gain_gradients", "shift_gradients"):
+            shapes[name] = (streams, hidden)
+        shapes["embedded_gradients"] = (*one, network.embedding)
+    return shapes

@@ -117,6 +117,17 @@ class _Loss(Function):
         return None, None, None, table, biases, *normed, output_bias, *read, *matrices
 
 
+def _readers(
+    tensors: dict[str, Tensor], gates: Tensor, logits: Tensor
+) -> list[tuple[Tensor, list[Tensor]]]:
+    """Gradients of gates (L, TB, 4H) and logits (TB, V), each with what its weights read."""
+    states, inputs = tensors["hiddens"][:, :-1], tensors["inputs"]
+    embedded = [tensors["embedded"]] if "embedded" in tensors else []
+    first = (gates[0], [states[0], *embedded])
+    others = [(gates[i], [inputs[i - 1], states[i]]) for i in range(1, len(gates))]
+    return [first, *others, (logits, [tensors["features"]])]
+
+
 def _weight_gradients(
     library: CDLL, buffers: Buffers, packed: PackedWeights, products: float
 ) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
@@ -126,11 +137,7 @@ def _weight_gradients(
     """
     tensors, ids = buffers.tensors, buffers.tensors["ids"]
     gates, logits = tensors["gates"].flatten(1, 2), tensors["logits"].flatten(0, 1)
-    states, inputs = tensors["hiddens"][:, :-1], tensors["inputs"]
-    embedded = [tensors["embedded"]] if "embedded" in tensors else []
-    readers = [(gates[0], [states[0], *embedded])]
-    readers += [(gates[i], [inputs[i - 1], states[i]]) for i in range(1, len(gates))]
-    readers.append((logits, [tensors["features"]]))
+    readers = _readers(tensors, gates, logits)
     width, vocabulary = gates.shape[-1], logits.shape[-1]
     matrices = [
         torch.empty(left.shape[1], other.shape[-1]) for left, read in readers for other in read

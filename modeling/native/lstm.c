@@ -153,20 +153,20 @@ static void step_layer(const Network *n, const Chunk *c, int64_t l, int64_t t, i
     if (l) {
         float *inputs = c->inputs + (place(c, l - 1, t) + first) * h;
         drop(c, (((l - 1) * c->length + t) * c->streams + first) * h, rows * h, values, inputs);
-        put_product(n->mixed, rows, width, 0, h, rounded(n, c, first, rows, h, inputs),
-                    weight(n, n->forward, 2 * l - 1, 0), gates);
+        multiply_rows(n->mixed, rows, width, 0, h, rounded(n, c, first, rows, h, inputs),
+                      weight(n, n->forward, 2 * l - 1, 0), gates);
     }
     if (!l && n->input) {
         const int64_t e = n->embedding;
         const float *read = c->embedded ? c->embedded + t * c->streams * e : c->vectors;
         for (int64_t row = first; !c->embedded && row < last; row++)
             look_up(n, c, row, c->ids[t * c->streams + row]);
-        put_product(n->mixed, rows, width, 0, e, rounded(n, c, first, rows, e, read + first * e),
-                    n->input, gates);
+        multiply_rows(n->mixed, rows, width, 0, e,
+                      rounded(n, c, first, rows, e, read + first * e), n->input, gates);
     }
-    put_product(n->mixed, rows, width, l || n->input, h,
-                rounded(n, c, first, rows, h, c->hiddens + before),
-                weight(n, n->forward, 2 * l, 0), gates);
+    multiply_rows(n->mixed, rows, width, l || n->input, h,
+                  rounded(n, c, first, rows, h, c->hiddens + before),
+                  weight(n, n->forward, 2 * l, 0), gates);
     for (int64_t r = 0; r < rows; r++)
         activate(h, gates + r * width,
                  l ? n->biases + (l - 1) * width
@@ -200,9 +200,9 @@ static void step(const Network *n, const Chunk *c, int64_t t, int64_t first, int
         __builtin_memcpy(c->logits + at * v, n->output_bias, v * sizeof(float));
     }
     const int64_t start = place(c, 0, t) + first;
-    put_product(n->mixed, last - first, v, 1, h,
-                rounded(n, c, first, last - first, h, c->features + start * h),
-                weight(n, n->forward, 2 * n->layers - 1, 0), c->logits + start * v);
+    multiply_rows(n->mixed, last - first, v, 1, h,
+                  rounded(n, c, first, last - first, h, c->features + start * h),
+                  weight(n, n->forward, 2 * n->layers - 1, 0), c->logits + start * v);
 }
 
 /* Read a chunk of the streams [first, last); price its targets if there are any. */
@@ -224,8 +224,8 @@ static void output_backward(const Network *n, const Chunk *c, int64_t t, int64_t
     float *values = c->values + first * h, *logits = c->logits + start * v;
     for (int64_t j = 0; j < rows * v; j++)
         logits[j] *= c->scale;
-    put_product(n->mixed, rows, h, 0, v, rounded(n, c, first, rows, v, logits),
-                weight(n, n->backward, 2 * n->layers - 1, 1), values);
+    multiply_rows(n->mixed, rows, h, 0, v, rounded(n, c, first, rows, v, logits),
+                  weight(n, n->backward, 2 * n->layers - 1, 1), values);
     drop(c, (((n->layers - 1) * c->length + t) * c->streams + first) * h, rows * h, values,
          values);
     for (int64_t r = 0; n->norm && r < rows; r++)
@@ -249,14 +249,16 @@ static void layer_backward(const Network *n, const Chunk *c, int64_t l, int64_t 
         activate_backward(h, gates + r * 4 * h, c->cells + before + r * h, c->cells + after + r * h,
                     gradients + r * h, cell_gradients + r * h);
     const float *left = rounded(n, c, first, rows, 4 * h, gates);
-    put_product(n->mixed, rows, h, 0, 4 * h, left, weight(n, n->backward, 2 * l, 1), gradients);
+    multiply_rows(n->mixed, rows, h, 0, 4 * h, left, weight(n, n->backward, 2 * l, 1),
+                  gradients);
     if (!l && n->input)
-        put_product(n->mixed, rows, n->embedding, 0, 4 * h, left, n->input_backward,
-                    c->embedded_gradients + (t * c->streams + first) * n->embedding);
+        multiply_rows(n->mixed, rows, n->embedding, 0, 4 * h, left, n->input_backward,
+                      c->embedded_gradients + (t * c->streams + first) * n->embedding);
     if (!l)
         return;
     float *inputs = c->input_gradients + first * h;
-    put_product(n->mixed, rows, h, 0, 4 * h, left, weight(n, n->backward, 2 * l - 1, 1), inputs);
+    multiply_rows(n->mixed, rows, h, 0, 4 * h, left, weight(n, n->backward, 2 * l - 1, 1),
+                  inputs);
     drop(c, (((l - 1) * c->length + t) * c->streams + first) * h, size, inputs, inputs);
 #pragma omp simd
     for (int64_t j = 0; j < size; j++)

@@ -258,8 +258,8 @@ ALWAYS_INLINE void multiply(const int mixed, int64_t rows, int64_t columns, int 
 }
 
 /* The same for all of a left matrix whose rows follow one another. */
-static void put_product(int64_t mixed, int64_t rows, int64_t columns, int add, int64_t depth,
-                        const float *left, const float *packed, float *product) {
+static void multiply_rows(int64_t mixed, int64_t rows, int64_t columns, int add, int64_t depth,
+                          const float *left, const float *packed, float *product) {
     const Matrix matrix = {left, words(mixed, depth), 1};
     if (mixed)
         multiply(1, rows, columns, add, matrix.row, matrix, packed, product, columns);

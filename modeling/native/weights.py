@@ -126,7 +126,8 @@ class PackedWeights:
         """
         output, hidden = weights.matrices[-1].shape
         self.weights = weights
-        self._kept: list[object] = [ngrams]
+        self._ngrams = ngrams
+        self._kept: list[Tensor] = []
         self.network = Network(
             vocabulary=output,
             hidden=hidden,
@@ -143,17 +144,22 @@ class PackedWeights:
         )
         self.pointer = byref(self.network)
         inputs = () if weights.input is None else (weights.input,)
-        parts = [("forward", weights.matrices, False), ("input", inputs, False)]
-        if backward:
-            parts += [("backward", weights.matrices, True), ("input_backward", inputs, True)]
-        for name, matrices, transposed in parts:
-            part = _packed(library, matrices, mixed=mixed, transposed=transposed)
-            self._kept.append(part)
-            setattr(self.network, name, part.data_ptr() if matrices else None)
+        self._pack(library, weights.matrices, "forward", "backward" if backward else None)
+        self._pack(library, inputs, "input", "input_backward" if backward else None)
         self.products = sum(matrix.numel() for matrix in (*weights.matrices, *inputs))
         """Multiplications for one character."""
         if ngrams is not None:
             self._look_up(ngrams)
+
+    def _pack(
+        self, library: CDLL, matrices: tuple[Tensor, ...], name: str, transposed: str | None
+    ) -> None:
+        """Let the network's fields of these names point to the matrices, packed."""
+        for field, way in ((name, False), (transposed, True)):
+            if field and matrices:
+                mixed = bool(self.network.mixed)
+                self._kept.append(_packed(library, matrices, mixed=mixed, transposed=way))
+                setattr(self.network, field, self._kept[-1].data_ptr())
 
     def _look_up(self, ngrams: Ngrams) -> None:
         network = self.network

@@ -2,43 +2,35 @@ import dataclasses
 import itertools
 import os
 import platform
-from ctypes import c_int64, c_void_p
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch.autograd import Function
-from torch.nn import functional
 
-from modeling.batches import IGNORED
-from modeling.config import ModelConfig
 from modeling.learner import Learner
 from modeling.likelihood import surprisals
 from modeling.models import build_model
-from modeling.models.lstm import following
 from modeling.native import library as library_module
 from modeling.native import threads
 from modeling.native.library import library
 from modeling.native.loss import ChunkLoss
 from modeling.native.threads import share
+from tests.modeling.chunks import (
+    SHAPES,
+    SIZE,
+    assert_close,
+    assert_rounds_as_torch_does,
+    loss_by,
+    loss_by_kernel,
+    loss_by_torch,
+    mixed_loss_by_kernel,
+    outcome,
+    some_chunk,
+    some_model,
+)
 from tests.modeling.compiler import needs_compiler
 
 pytestmark = needs_compiler
-
-SIZE = 37
-"""Of the vocabulary: no multiple of any vector."""
-
-SHAPES = [
-    ModelConfig(embedding_size=5, hidden_size=9, num_layers=1, output_norm=False),
-    ModelConfig(embedding_size=5, hidden_size=16, num_layers=1),
-    ModelConfig(embedding_size=40, hidden_size=20, num_layers=2, output_norm=False, skip=True),
-    ModelConfig(embedding_size=8, hidden_size=72, num_layers=2, dropout=0.3),
-    ModelConfig(embedding_size=8, hidden_size=33, num_layers=3, dropout=0.5, skip=True),
-    ModelConfig(embedding_size=8, hidden_size=264, num_layers=2, skip=True),
-    ModelConfig(embedding_size=7, hidden_size=20, ngram_order=4, ngram_rows=50, ngram_dropout=0.3),
-    ModelConfig(embedding_size=8, hidden_size=20, num_layers=2, ngram_order=2, dropout=0.2),
-]
 
 
 @pytest.fixture
@@ -50,183 +42,10 @@ def many_threads(monkeypatch):
     torch.set_num_threads(before)
 
 
-def some_model(shape):
-    torch.manual_seed(1)
-    model = build_model(shape, SIZE)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(1.5).add_(0.01 * torch.randn_like(parameter))
-        if model.ngrams is not None:
-            model.ngrams.table.normal_()
-    return model
-
-
-def some_chunk(shape, streams=13, length=21):
-    generator = torch.Generator().manual_seed(2)
-    ids, targets = torch.randint(SIZE, (2, streams, length), generator=generator)
-    targets[0, 5:] = IGNORED
-    targets[-1] = IGNORED
-    state = torch.randn(2, shape.num_layers, streams, shape.hidden_size, generator=generator)
-    before = (max(shape.ngram_order - 1, 0), streams, 1)
-    return ids, targets, (*state, torch.randint(SIZE, before, generator=generator))
-
-
-def loss_by_torch(model, ids, targets, state):
-    logits, state = model(ids, state)
-    flat = logits.transpose(0, 1).flatten(0, 1), targets.t().flatten()
-    return functional.cross_entropy(*flat, ignore_index=IGNORED, reduction="sum"), state
-
-
-def loss_by_kernel(model, ids, targets, state):
-    return loss_by(ChunkLoss(library(), model.config.dropout), model, ids, targets, state)
-
-
-def loss_by(chunk_loss, model, ids, targets, state):
-    weights, rows = model.reading(ids, state[2])
-    loss, after = chunk_loss(weights, rows, targets, state[:2])
-    return loss, (*after, following(state[2], ids))
-
-
-def outcome(price, shape, chunk):
-    """Loss, state and gradients of a third of the loss, dropout drawn from one seed."""
-    model = some_model(shape)
-    torch.manual_seed(3)
-    loss, state = price(model, *chunk)
-    (loss / 3).backward()
-    return [
-        loss.detach(),
-        *(part.detach() for part in state),
-        *(p.grad.to_dense() for p in model.parameters()),
-    ]
-
-
-def assert_close(ones, others):
-    for one, other in zip(ones, others, strict=True):
-        assert (one - other).float().norm() <= 1e-5 * other.float().norm()
-
-
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_loss_state_and_gradients_are_those_of_torch(shape):
     chunk = some_chunk(shape)
     assert_close(*(outcome(price, shape, chunk) for price in (loss_by_kernel, loss_by_torch)))
-
-
-def rounded(values):
-    return values.bfloat16().float()
-
-
-class RoundedProduct(Function):
-    """x (B, I) by the transpose of w (O, I), factors rounded to bfloat16; gradients likewise."""
-
-    @staticmethod
-    def forward(ctx, x, w):
-        ctx.save_for_backward(x, w)
-        return rounded(x) @ rounded(w).T
-
-    @staticmethod
-    def backward(ctx, gradient):
-        x, w = ctx.saved_tensors
-        return rounded(gradient) @ rounded(w), rounded(gradient).T @ rounded(x)
-
-
-def loss_by_rounded_products(model, ids, targets, state):
-    """What the kernel's mixed products should give, one time step after another in torch."""
-    hidden, cell, before = state
-    hidden, cell = list(hidden), list(cell)
-    embedded = model.embed(ids, before)
-    loss = torch.zeros(())
-    for t in range(ids.shape[1]):
-        values = embedded[:, t]
-        for index, layer in enumerate(model.layers):
-            w_ih, w_hh, b_ih, b_hh = layer.parameters()
-            product = RoundedProduct.apply if index or model.ngrams else functional.linear
-            gates = product(values, w_ih) + RoundedProduct.apply(hidden[index], w_hh) + b_ih + b_hh
-            i, f, g, o = gates.chunk(4, dim=1)
-            cell[index] = f.sigmoid() * cell[index] + i.sigmoid() * g.tanh()
-            hidden[index] = o.sigmoid() * cell[index].tanh()
-            values = values + hidden[index] if model.config.skip and index else hidden[index]
-        logits = RoundedProduct.apply(model.norm(values), model.output.weight) + model.output.bias
-        loss = loss + functional.cross_entropy(
-            logits, targets[:, t], ignore_index=IGNORED, reduction="sum"
-        )
-    return loss, (torch.stack(hidden), torch.stack(cell), following(before, ids))
-
-
-def mixed_loss_by_kernel(model, ids, targets, state):
-    return loss_by(ChunkLoss(library(), 0.0, mixed=True), model, ids, targets, state)
-
-
-def distances(ones, others):
-    return [
-        float((one - other).float().norm() / other.float().norm().clamp(min=1e-9))
-        for one, other in zip(ones, others, strict=True)
-    ]
-
-
-def assert_rounds_as_torch_does(shape, *size):
-    """Sums in another order now and then round to the other side, hence the tolerance."""
-    shape, chunk = (
-        dataclasses.replace(shape, dropout=0.0, ngram_dropout=0.0),
-        some_chunk(shape, *size),
-    )
-    chunk[1][0, 0] = 3
-    wanted = outcome(loss_by_rounded_products, shape, chunk)
-    assert max(distances(outcome(mixed_loss_by_kernel, shape, chunk), wanted)) < 1e-3
-    exact = distances(outcome(loss_by_kernel, shape, chunk), wanted)
-    assert max(exact) > 2e-3, "nothing was rounded"
-
-
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_mixed_products_are_those_of_rounded_factors(shape):
-    assert_rounds_as_torch_does(shape)
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 300), (2, 7), (64, 3), (13, 2)])
-def test_a_mixed_chunk_may_have_any_shape(size):
-    assert_rounds_as_torch_does(SHAPES[2], *size)
-
-
-def test_numbers_are_rounded_to_bfloat16_as_torch_rounds_them():
-    """Ties, infinities, the largest numbers and the smallest; a depth that is odd ends in zeros."""
-    generator = torch.Generator().manual_seed(5)
-    words = torch.randint(-(2**31), 2**31, (2_000,), generator=generator).int()
-    ties = words[:500] & ~0x7FFF | 0x8000
-    matrix = torch.cat((words, ties)).view(torch.float32)
-    matrix = torch.cat((matrix[matrix.isfinite()], torch.tensor([torch.inf, -torch.inf, 0.0])))
-    matrix = matrix[: len(matrix) // 2 * 2 - 1, None]
-    depth, width = len(matrix), library().packed_size(0, 1, 1)
-    for row, column in ((1, 1), (1, 7)):
-        packed = torch.empty(library().packed_size(1, depth, 1))
-        library().pack(1, depth, 1, matrix.data_ptr(), row, column, packed.data_ptr())
-        pairs = packed.view(-1, width)[:, 0].contiguous().view(torch.bfloat16)
-        assert pairs[:depth].float().equal(rounded(matrix[:, 0]))
-        assert pairs[depth] == 0
-
-
-@pytest.mark.parametrize("mixed", [False, True])
-@pytest.mark.parametrize(
-    ("depth", "rows", "columns"), [(1, 1, (1, 1)), (7, 13, (40, 3)), (1030, 400, (33, 64))]
-)
-def test_products_of_transposes_are_those_of_torch(mixed, depth, rows, columns):
-    left, *others = (torch.randn(depth, width) for width in (rows + 5, *columns))
-    products = [torch.empty(rows, width) for width in columns]
-    scratch = torch.empty(library().scratch_size(max(columns)))
-    two = c_void_p * 2
-    library().transposed_products(
-        *(mixed, depth, rows, (c_int64 * 2)(*columns), left.data_ptr(), rows + 5),
-        *(two(*(m.data_ptr() for m in matrices)) for matrices in (others, products)),
-        scratch.data_ptr(),
-    )
-    read = rounded if mixed else torch.clone
-    wanted = [read(left[:, :rows]).double().T @ read(other).double() for other in others]
-    assert max(distances(products, wanted)) < 1e-6
-
-
-def test_a_processor_made_for_bfloat16_is_known():
-    names = Path("/proc/cpuinfo")
-    if not names.exists() or platform.machine().lower() not in ("x86_64", "amd64"):
-        pytest.skip("Linux on x86-64 says so in /proc/cpuinfo")
-    assert library().prefers_mixed() == ("avx512_bf16" in names.read_text().split())
 
 
 @pytest.fixture(params=["-mno-avx512bf16", "-mno-avx512f", "-mno-avx"])

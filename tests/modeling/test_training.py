@@ -8,7 +8,8 @@ import torch
 from modeling import learner
 from modeling.config import Budget, TrainConfig, train_config_with
 from modeling.learner import Learner
-from modeling.training import Trainer, learning_rate_at
+from modeling.schedule import learning_rate_at
+from modeling.training import Trainer
 
 CPU = torch.device("cpu")
 
