@@ -141,12 +141,17 @@ class CharLSTM(nn.Module):
         kernel = self.kernel()
         if kernel is None:
             return LSTMStepper(self, batch_size)
-        return NativeStepper(kernel, self.packed(kernel), batch_size, MARK_ID)
+        return NativeStepper(kernel, self.packed(kernel, halves=True), batch_size, MARK_ID)
 
-    def packed(self, kernel: CDLL) -> PackedWeights:
-        """A copy of the parameters for reading any text, without gradients."""
+    def packed(self, kernel: CDLL, *, halves: bool = False) -> PackedWeights:
+        """A copy of the parameters for reading any text, without gradients.
+
+        Args:
+            kernel: the native kernel.
+            halves: whether the matrices are rounded to half precision.
+        """
         ngrams = None if self.ngrams is None else self.ngrams.for_kernel()
-        return PackedWeights(kernel, self.weights(), ngrams=ngrams)
+        return PackedWeights(kernel, self.weights(), halves=halves, ngrams=ngrams)
 
 
 def following(before: Tensor, ids: Tensor) -> Tensor:

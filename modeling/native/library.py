@@ -37,9 +37,9 @@ class Network(ctypes.Structure):
         *((name, c_int64) for name in ("vocabulary", "hidden", "layers", "norm", "skip")),
         ("mixed", c_int64),
         *((name, c_void_p) for name in ("table", "biases", "gain", "shift", "output_bias")),
-        *((name, c_void_p) for name in ("forward", "backward")),
+        *((name, c_void_p) for name in ("forward", "backward", "halves")),
         ("embedding", c_int64),
-        *((name, c_void_p) for name in ("input", "input_backward")),
+        *((name, c_void_p) for name in ("input", "input_halves", "input_backward")),
         *((name, c_int64) for name in ("order", "rows")),
         *((name, c_void_p) for name in ("ngrams", "codes", "powers")),
     )
@@ -63,7 +63,7 @@ class Chunk(ctypes.Structure):
     )
 
 
-_SIZES = {"packed_size": 3, "scratch_size": 1, "prefers_mixed": 0}
+_SIZES = {"packed_size": 3, "scratch_size": 1, "widens_halves": 0}
 _CALLS = {
     "use_large_pages": (c_void_p, c_int64),
     "pack": (c_int64, c_int64, c_int64, c_void_p, c_int64, c_int64, c_void_p),

@@ -28,9 +28,11 @@ typedef struct {
     const float *output_bias;  /* V */
     const float *forward;      /* packed: hh of layer 0; ih, hh of each other; output */
     const float *backward;     /* the same, transposed */
+    const uint16_t *halves;    /* `forward` in half precision, for single rows; may be null */
     /* Weights of layer 0's input, null if it reads from the table alone. */
     int64_t embedding;           /* E */
     const float *input;          /* packed E x 4H */
+    const uint16_t *input_halves;
     const float *input_backward; /* the same, transposed */
     /* That input, where a chunk does not bring it along: n-grams, looked up as they come. */
     int64_t order, rows;   /* N; of each order */
@@ -99,6 +101,10 @@ static const float *weight(const Network *n, const float *packed, int64_t index,
                                         : packed_size(n->mixed, h, 4 * h));
 }
 
+static const uint16_t *half_weight(const Network *n, int64_t index) {
+    return n->halves ? n->halves + index * packed_size(0, n->hidden, 4 * n->hidden) : 0;
+}
+
 /* Rows of the streams from `first` on, as a product reads them. */
 static const float *rounded(const Network *n, const Chunk *c, int64_t first, int64_t rows,
                             int64_t width, const float *from) {
@@ -106,6 +112,17 @@ static const float *rounded(const Network *n, const Chunk *c, int64_t first, int
         return from;
     narrow(rows, width, from, c->words + first * c->room);
     return c->words + first * c->room;
+}
+
+/* Multiply rows of the streams from `first` on by a weight. */
+static void apply(const Network *n, const Chunk *c, int64_t first, int64_t rows, int64_t columns,
+                  int add, int64_t depth, const float *from, const float *packed,
+                  const uint16_t *halves, float *product) {
+    if (rows == 1 && halves)
+        multiply_halves(columns, add, depth, from, halves, product);
+    else
+        multiply_rows(n->mixed, rows, columns, add, depth,
+                      rounded(n, c, first, rows, depth, from), packed, product);
 }
 
 /* Copy, with dropout if there is any. */
@@ -153,20 +170,18 @@ static void step_layer(const Network *n, const Chunk *c, int64_t l, int64_t t, i
     if (l) {
         float *inputs = c->inputs + (place(c, l - 1, t) + first) * h;
         drop(c, (((l - 1) * c->length + t) * c->streams + first) * h, rows * h, values, inputs);
-        multiply_rows(n->mixed, rows, width, 0, h, rounded(n, c, first, rows, h, inputs),
-                      weight(n, n->forward, 2 * l - 1, 0), gates);
+        apply(n, c, first, rows, width, 0, h, inputs, weight(n, n->forward, 2 * l - 1, 0),
+              half_weight(n, 2 * l - 1), gates);
     }
     if (!l && n->input) {
         const int64_t e = n->embedding;
         const float *read = c->embedded ? c->embedded + t * c->streams * e : c->vectors;
         for (int64_t row = first; !c->embedded && row < last; row++)
             look_up(n, c, row, c->ids[t * c->streams + row]);
-        multiply_rows(n->mixed, rows, width, 0, e,
-                      rounded(n, c, first, rows, e, read + first * e), n->input, gates);
+        apply(n, c, first, rows, width, 0, e, read + first * e, n->input, n->input_halves, gates);
     }
-    multiply_rows(n->mixed, rows, width, l || n->input, h,
-                  rounded(n, c, first, rows, h, c->hiddens + before),
-                  weight(n, n->forward, 2 * l, 0), gates);
+    apply(n, c, first, rows, width, l || n->input, h, c->hiddens + before,
+          weight(n, n->forward, 2 * l, 0), half_weight(n, 2 * l), gates);
     for (int64_t r = 0; r < rows; r++)
         activate(h, gates + r * width,
                  l ? n->biases + (l - 1) * width
@@ -200,9 +215,9 @@ static void step(const Network *n, const Chunk *c, int64_t t, int64_t first, int
         __builtin_memcpy(c->logits + at * v, n->output_bias, v * sizeof(float));
     }
     const int64_t start = place(c, 0, t) + first;
-    multiply_rows(n->mixed, last - first, v, 1, h,
-                  rounded(n, c, first, last - first, h, c->features + start * h),
-                  weight(n, n->forward, 2 * n->layers - 1, 0), c->logits + start * v);
+    apply(n, c, first, last - first, v, 1, h, c->features + start * h,
+          weight(n, n->forward, 2 * n->layers - 1, 0), half_weight(n, 2 * n->layers - 1),
+          c->logits + start * v);
 }
 
 /* Read a chunk of the streams [first, last); price its targets if there are any. */

@@ -13,7 +13,7 @@
  * fetched into the second-level cache, so that weights larger than that cost little.
  */
 #include <stdint.h>
-#ifdef __AVX512BF16__
+#if defined(__AVX512F__) || defined(__F16C__)
 #include <immintrin.h>
 #endif
 
@@ -46,14 +46,12 @@ typedef struct {
 
 static int64_t least(int64_t one, int64_t other) { return one < other ? one : other; }
 
-/* Whether this processor multiplies bfloat16 faster than float32. */
-int64_t prefers_mixed(void) {
-#ifdef __AVX512BF16__
-    return 1;
+/* Whether this processor widens half precision as fast as it reads it. */
+#if defined(__AVX512F__) || defined(__F16C__) && defined(__AVX__)
+int64_t widens_halves(void) { return 1; }
 #else
-    return 0;
+int64_t widens_halves(void) { return 0; }
 #endif
-}
 
 /* Words of a depth, the last one filled up with a zero. */
 static int64_t words(int64_t mixed, int64_t depth) { return mixed ? (depth + 1) / 2 : depth; }
@@ -265,6 +263,60 @@ static void multiply_rows(int64_t mixed, int64_t rows, int64_t columns, int add,
         multiply(1, rows, columns, add, matrix.row, matrix, packed, product, columns);
     else
         multiply(0, rows, columns, add, matrix.row, matrix, packed, product, columns);
+}
+
+/* LANES numbers of half precision, which float32 holds exactly. */
+ALWAYS_INLINE Vector widened(const uint16_t *halves) {
+#if defined(__AVX512F__)
+    return (Vector)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)halves));
+#elif defined(__F16C__) && defined(__AVX__)
+    return (Vector)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)halves));
+#else
+    (void)halves;
+    __builtin_unreachable();
+#endif
+}
+
+/* One row by `panels` panels of half precision; the last one may stick out of the product. */
+ALWAYS_INLINE void half_strip(const int panels, int64_t width, int add, int64_t depth,
+                              const float *left, const uint16_t *packed, float *product) {
+    float line[8 * WIDTH / 2] = {0};
+    Vector sums[8];
+    if (add)
+        __builtin_memcpy(line, product, width * sizeof(float));
+    const int vectors = 2 * panels;
+#pragma GCC unroll 8
+    for (int j = 0; j < vectors; j++)
+        sums[j] = *(Vector *)(line + j * LANES);
+    for (int64_t k = 0; k < depth; k++)
+#pragma GCC unroll 8
+        for (int j = 0; j < vectors; j++)
+            sums[j] += left[k] * widened(packed + (j / 2 * depth + k) * WIDTH + j % 2 * LANES);
+#pragma GCC unroll 8
+    for (int j = 0; j < vectors; j++)
+        *(Vector *)(line + j * LANES) = sums[j];
+    __builtin_memcpy(product, line, width * sizeof(float));
+}
+
+/* `multiply_rows` for one row: reading the weights is most of its work, and in half precision they
+ * take half the room in the caches. Each sum is the same chain of multiply-adds. Packed in panels
+ * of WIDTH columns and the whole depth. */
+static void multiply_halves(int64_t columns, int add, int64_t depth, const float *left,
+                            const uint16_t *packed, float *product) {
+    for (int64_t done = 0; done < columns; done += 4 * WIDTH, packed += 4 * WIDTH * depth) {
+        const int64_t width = least(columns - done, 4 * WIDTH);
+        switch ((width + WIDTH - 1) / WIDTH) {
+#define CASE(PANELS) \
+    case PANELS: \
+        half_strip(PANELS, width, add, depth, left, packed, product + done); \
+        break
+            CASE(1);
+            CASE(2);
+            CASE(3);
+            CASE(4);
+#undef CASE
+        }
+    }
 }
 
 /* Floats of `scratch` for two other matrices of so many columns at most. */

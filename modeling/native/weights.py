@@ -8,7 +8,7 @@ output.
 """
 
 from ctypes import CDLL, byref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -113,6 +113,7 @@ class PackedWeights:
         *,
         backward: bool = False,
         mixed: bool = False,
+        halves: bool = False,
         ngrams: Ngrams | None = None,
     ) -> None:
         """Pack.
@@ -122,8 +123,11 @@ class PackedWeights:
             weights: float32 on the CPU.
             backward: whether gradients will be asked for.
             mixed: whether products are of bfloat16, summed up in float32.
+            halves: whether matrices are rounded to half precision, for reading single streams.
             ngrams: to be looked up character by character.
         """
+        if halves:
+            weights = _rounded(weights)
         output, hidden = weights.matrices[-1].shape
         self.weights = weights
         self._ngrams = ngrams
@@ -146,6 +150,9 @@ class PackedWeights:
         inputs = () if weights.input is None else (weights.input,)
         self._pack(library, weights.matrices, "forward", "backward" if backward else None)
         self._pack(library, inputs, "input", "input_backward" if backward else None)
+        if halves and library.widens_halves():
+            self.network.halves = self._pack_halves(library, weights.matrices)
+            self.network.input_halves = self._pack_halves(library, inputs)
         self.products = sum(matrix.numel() for matrix in (*weights.matrices, *inputs))
         """Multiplications for one character."""
         if ngrams is not None:
@@ -161,11 +168,40 @@ class PackedWeights:
                 self._kept.append(_packed(library, matrices, mixed=mixed, transposed=way))
                 setattr(self.network, field, self._kept[-1].data_ptr())
 
+    def _pack_halves(self, library: CDLL, matrices: tuple[Tensor, ...]) -> int | None:
+        """Address of the matrices in half precision, each in panels of all its columns."""
+        if not matrices:
+            return None
+        width = library.packed_size(False, 1, 1)
+        panels = [
+            functional.pad(matrix, (0, 0, 0, -len(matrix) % width))
+            .unflatten(0, (-1, width))
+            .transpose(1, 2)
+            .flatten()
+            for matrix in matrices
+        ]
+        self._kept.append(torch.cat(panels).half())
+        return self._kept[-1].data_ptr()
+
     def _look_up(self, ngrams: Ngrams) -> None:
         network = self.network
         network.order, network.rows = len(ngrams.powers), ngrams.rows
         network.ngrams = ngrams.table.data_ptr()
         network.codes, network.powers = ngrams.codes.data_ptr(), ngrams.powers.data_ptr()
+
+
+def _rounded(weights: Weights) -> Weights:
+    """The same with matrices that half precision holds exactly, 11 bits a number.
+
+    Numbers beyond 65,504, which half precision lacks, become that.
+    """
+
+    def read(matrix: Tensor) -> Tensor:
+        most = torch.finfo(torch.half).max
+        return matrix.clamp(-most, most).half().float()
+
+    given = None if weights.input is None else read(weights.input)
+    return replace(weights, matrices=tuple(map(read, weights.matrices)), input=given)
 
 
 def _packed(
