@@ -153,7 +153,8 @@ def _cost(manifests: Mapping[str, Manifest]) -> Iterator[tuple[str, str]]:
         f"{made['parameters']:,} parameters"
     )
     yield "training", words
-    yield "hardware", f"{made['device']}, {made['precision']}"
+    yield "hardware", made["device"]
+    yield "engine", made["engine"]
     resumed = train.attempts - 1
     yield "resumed", f"{resumed} times" if resumed else "never"
     for name in ("fetch", "corpus", "sample"):

@@ -43,11 +43,12 @@ def describe_device(device: torch.device) -> str:
         properties = torch.cuda.get_device_properties(device)
         return f"{properties.name}, {properties.total_memory / 1e9:.0f} GB"
     if device.type == "mps":
-        return f"{_processor()} GPU"
-    return f"{_processor()}, {torch.get_num_threads()} threads"
+        return f"{processor_name()} GPU"
+    return f"{processor_name()}, {torch.get_num_threads()} threads"
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """The CPU's name for people: "AMD EPYC 7763 64-Core Processor"."""
     names = Path("/proc/cpuinfo")
     if names.exists():
         for line in names.read_text(encoding="utf-8", errors="replace").splitlines():

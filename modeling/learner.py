@@ -19,6 +19,7 @@ from torch.nn.utils import clip_grad_norm_
 from modeling.batches import IGNORED, Batch
 from modeling.config import TrainConfig
 from modeling.device import free_bytes, use_tensor_cores
+from modeling.engine import Engine
 from modeling.models import build_model
 from modeling.models.lstm import CharLSTM, State, following
 from modeling.native.loss import ChunkLoss
@@ -68,6 +69,7 @@ class Learner:
         batch_size: int,
         device: torch.device,
         group: Group = ALONE,
+        engine: Engine | None = None,
     ) -> None:
         """Make a fresh model.
 
@@ -77,6 +79,8 @@ class Learner:
             batch_size: B, of the batches to come.
             device: to compute on.
             group: the processes that share the batches.
+            engine: what computes; the kernel where there is one, and float32 unless `config` says
+                otherwise, if None.
         """
         self._config = config
         self._device = device
@@ -90,11 +94,11 @@ class Learner:
         self._optimizers = _optimizers(config, self.model, fused=device.type != "mps")
         rows = group.rows(batch_size)
         self._state = self.model.zero_state(rows.stop - rows.start)
-        kernel = self.model.kernel()
-        preferred = "bfloat16" if kernel and kernel.prefers_mixed() else "float32"
-        self.precision = preferred if config.precision == "auto" else config.precision
-        """Of products: "float32" or "bfloat16"."""
-        objective = _Objective(self.model, kernel, mixed=self.precision == "bfloat16")
+        if engine is None:
+            precision = "float32" if config.precision == "auto" else config.precision
+            engine = Engine(native=True, precision=precision)
+        kernel = self.model.kernel() if engine.native else None
+        objective = _Objective(self.model, kernel, mixed=engine.precision == "bfloat16")
         self._objective = group.joint(objective, apart=self.model.tables())
 
     def update(self, batch: Batch, learning_rate: float, dropout_seed: int) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from modeling.batches import Batches
 from modeling.config import TrainConfig
 from modeling.learner import Learner
+from modeling.race import engine_for
 from modeling.vocab import MARK_ID, SPECIALS
 
 CHARACTERS_PER_PARAMETER = 5
@@ -61,23 +62,32 @@ def measure(
     stream = generator.integers(SPECIALS, max(vocabulary_size, SPECIALS + 1), length, np.uint16)
     stream[::_DOCUMENT] = MARK_ID
     batches = Batches(stream, batch_size=config.batch_size, chunk_length=config.chunk_length)
-    learner = Learner(config, max(vocabulary_size, SPECIALS + 1), config.batch_size, device)
+    size = max(vocabulary_size, SPECIALS + 1)
+    engine = engine_for(config, size, device)
+    learner = Learner(config, size, config.batch_size, device, engine=engine)
+    with engine.on_its_threads():
+        rate = _rate(learner, batches, config.learning_rate, seconds)
+    model = learner.model
+    parameters = sum(weight.numel() for weight in model.dense_parameters())
+    table = sum(weight.numel() for weight in model.parameters()) - parameters
+    return Speed(
+        characters_per_second=rate,
+        parameters=parameters,
+        memory=_memory(config, vocabulary_size, parameters, table),
+    )
+
+
+def _rate(learner: Learner, batches: Batches, learning_rate: float, seconds: float) -> float:
+    """Characters a second after two updates to warm up."""
     began, step, characters = time.perf_counter(), 0, 0
     while step < 3 or time.perf_counter() - began < seconds:
         if step == 2:
             began, characters = time.perf_counter(), 0
         batch = batches.next(step)
         # Reading the loss waits for the device, so the time is that of the whole update.
-        learner.update(batch, config.learning_rate, step).tolist()
+        learner.update(batch, learning_rate, step).tolist()
         step, characters = step + 1, characters + batch.characters
-    model = learner.model
-    parameters = sum(weight.numel() for weight in model.dense_parameters())
-    table = sum(weight.numel() for weight in model.parameters()) - parameters
-    return Speed(
-        characters_per_second=characters / (time.perf_counter() - began),
-        parameters=parameters,
-        memory=_memory(config, vocabulary_size, parameters, table),
-    )
+    return characters / (time.perf_counter() - began)
 
 
 def _memory(config: TrainConfig, vocabulary_size: int, parameters: int, table: int) -> int:

@@ -137,6 +137,8 @@ class Session:
     def summary(self) -> dict[str, Any]:
         """The figures of the training, JSON-plain."""
         totals = self.trainer.totals
+        with self.trainer.engine.on_its_threads():
+            device = describe_device(self._device)
         return {
             "characters": totals.characters,
             "updates": totals.step,
@@ -144,6 +146,7 @@ class Session:
             "best_validation_bits": totals.best_bits,
             "vocabulary": self._material.vocabulary.size,
             "parameters": self.trainer.parameters,
-            "precision": self.trainer.precision,
-            "device": self._group.describe(describe_device(self._device)),
+            "precision": self.trainer.engine.precision,
+            "engine": f"{self.trainer.engine}; {self.trainer.engine.reason}",
+            "device": self._group.describe(device),
         }

@@ -4,7 +4,8 @@
 host); between two records `checkpoint` takes the whole state. A trainer made from a checkpoint
 goes on as if nothing had been: with a budget of characters or epochs the final weights are equal
 bit for bit on the same CPU, torch version and number of threads. With a budget of seconds the
-learning rate follows the clock, and no two runs are equal.
+learning rate follows the clock, and no two runs are equal. What computes, and on how many threads,
+is chosen by measuring at the start and then part of the checkpoint.
 
 Nothing random is saved: order, jumps and dropout are functions of the seed and the step.
 """
@@ -15,7 +16,7 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,13 @@ from torch import Tensor
 from modeling.batches import Batches, Cursor
 from modeling.checkpoint import Checkpoint
 from modeling.config import TrainConfig
+from modeling.engine import Engine
 from modeling.learner import Learner, under
 from modeling.models.lstm import CharLSTM
+from modeling.native.library import library
 from modeling.parallel import ALONE, Group
 from modeling.progress import Progress, Totals
+from modeling.race import engine_for
 from modeling.schedule import learning_rate_at
 from modeling.transfer import take_over
 from modeling.validation import Validation
@@ -63,6 +67,23 @@ def _identity(config: TrainConfig, vocabulary: Vocabulary, stream: Ids) -> dict[
         "vocabulary": zlib.crc32("".join(vocabulary.characters).encode("utf-32-le")),
         "stream": zlib.crc32(np.ascontiguousarray(stream).data),
     }
+
+
+def _engine(
+    config: TrainConfig,
+    vocabulary: Vocabulary,
+    device: torch.device,
+    group: Group,
+    checkpoint: Checkpoint | None,
+) -> Engine:
+    """The one that the checkpoint was trained by, or the fastest."""
+    if checkpoint is None:
+        return engine_for(config, vocabulary.size, device, group)
+    engine = Engine(**checkpoint.values["engine"])
+    if engine.native and library() is None:
+        _log.warning("the kernel that began this training is not here: torch continues it")
+        return replace(engine, native=False, reason="the kernel that began it was gone")
+    return engine
 
 
 class Trainer:
@@ -105,7 +126,9 @@ class Trainer:
         self._batches = _batches(config, stream)
         streams = self._batches.batch_size
         group.check(streams)
-        self._learner = Learner(config, vocabulary.size, streams, device, group)
+        self.engine = _engine(config, vocabulary, device, group, checkpoint)
+        """What computes."""
+        self._learner = Learner(config, vocabulary.size, streams, device, group, self.engine)
         if initial is not None:
             strange = take_over(self._learner.model, vocabulary, *initial)
             _log.info("begins with given weights; %d characters are new to them", strange)
@@ -141,11 +164,6 @@ class Trainer:
         return sum(weight.numel() for weight in self._learner.model.parameters())
 
     @property
-    def precision(self) -> str:
-        """Of products of matrices: "float32" or "bfloat16"."""
-        return self._learner.precision
-
-    @property
     def totals(self) -> Totals:
         """The numbers of the run so far, a copy."""
         return copy.copy(self._account)
@@ -156,6 +174,10 @@ class Trainer:
         Raises:
             ValueError: training diverged for the second time, or a batch does not fit in memory.
         """
+        with self.engine.on_its_threads():
+            yield from self._records()
+
+    def _records(self) -> Iterator[Progress]:
         origin = self._clock() - self._account.seconds
         earlier, trained = self._account.seconds, 0
         while not self.has_ended:
@@ -181,6 +203,7 @@ class Trainer:
         tensors["cursor.end"] = torch.from_numpy(cursor.end)
         values = {
             "identity": self._identity,
+            "engine": asdict(self.engine),
             "account": asdict(self._account),
             "pieces_taken": cursor.taken,
         }

@@ -111,13 +111,20 @@ def _built() -> Path:
     arm = platform.machine().lower() in ("arm64", "aarch64")
     target = "-mcpu=native" if arm else "-march=native"
     command = [*shlex.split(os.environ.get("CC", "cc")), *_OPTIONS, target]
-    path = _cache() / f"lstm-{_digest(command)}.so"
+    path = cache_folder() / f"lstm-{_digest(command)}.so"
     if not path.exists():
         _compile([*command, "-shared", str(_FOLDER / "lstm.c"), "-lm"], path)
     return path
 
 
-def _cache() -> Path:
+def library_name() -> str:
+    """What names the sources, the compiler and the processor of the kernel; "" without one."""
+    loaded = library()
+    return Path(loaded._name).name if loaded else ""
+
+
+def cache_folder() -> Path:
+    """The user's folder for what was made or measured on this machine."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "charmill"
 

@@ -10,7 +10,6 @@ from modeling.checkpoint import load_model, save_model
 from modeling.config import ModelConfig
 from modeling.learner import Learner
 from modeling.likelihood import bits_of_documents
-from modeling.native.library import library
 from modeling.vocab import MARK_ID
 
 CPU = torch.device("cpu")
@@ -92,7 +91,6 @@ def test_bfloat16_learns_nearly_what_float32_learns(device, config, vocabulary, 
     def losses(precision):
         changed = dataclasses.replace(config, precision=precision)
         learner = Learner(changed, vocabulary.size, 4, torch.device(device))
-        assert learner.precision == precision
         batches = Batches(stream, batch_size=4, chunk_length=16)
         made = [learner.update(batches.next(step), 0.01, step) for step in range(60)]
         assert all(weight.dtype == torch.float32 for weight in learner.model.parameters())
@@ -102,13 +100,6 @@ def test_bfloat16_learns_nearly_what_float32_learns(device, config, vocabulary, 
     assert not torch.equal(exact, rounded)
     assert rounded[-10:].mean().item() == pytest.approx(exact[-10:].mean().item(), rel=0.05)
     assert rounded[-10:].mean() < 0.8 * rounded[:10].mean()
-
-
-def test_precision_follows_the_processor_where_nobody_asks_for_one(config, vocabulary):
-    kernel = library()
-    preferred = "bfloat16" if kernel and kernel.prefers_mixed() else "float32"
-    assert Learner(config, vocabulary.size, 4, CPU).precision == preferred
-    assert config.precision == "auto"
 
 
 def test_tied_weights_are_one_matrix_before_and_after_training_and_on_disk(

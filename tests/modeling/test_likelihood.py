@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from modeling.likelihood import bits_of_documents, sample_surprisals, surprisals
+from modeling.models.lstm import LSTMStepper
 from modeling.validation import Validation
 from modeling.vocab import FILE_MARK, MARK_ID, UNKNOWN_ID
 
@@ -16,8 +17,8 @@ def engine(request, monkeypatch):
 
 
 def slow_bits(model, vocabulary, document):
-    """One character at a time, by the stepper, in float64."""
-    stepper = model.stepper(1)
+    """One character at a time, by torch, in float64."""
+    stepper = LSTMStepper(model, 1)
     bits = []
     for here, after in itertools.pairwise(document):
         logits = stepper.step(torch.tensor([int(here)]))[0].double()

@@ -1,0 +1,214 @@
+"""The race that decides how a training computes, and what is remembered of it.
+
+Every candidate trains a small piece of the very shape on random characters, a few hundredths of a
+second each. They take turns on one thread, whose own CPU time counts, so a busy machine does not
+change the outcome; then the winner is timed on several threads by the clock on the wall. The
+outcome is kept for a month in the user's cache, by processor, kernel, torch and shape.
+"""
+
+import functools
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from modeling.batches import Batches
+from modeling.config import TrainConfig
+from modeling.device import processor_name
+from modeling.engine import Engine, enough_threads, fastest, measured, reason_of
+from modeling.learner import Learner
+from modeling.native.library import cache_folder, library, library_name
+from modeling.parallel import ALONE, Group
+from modeling.vocab import MARK_ID, SPECIALS
+
+_BUDGET = 0.3
+"""Seconds of the whole race, about; each candidate is warmed up and runs once even so."""
+_OPERATIONS = 6e8
+"""Floating-point operations of one turn: a hundredth of a second."""
+_STREAMS, _LAYERS, _ROWS, _STEPS = (16, 64), 2, 2**10, 4
+"""Bounds of the piece that is trained (streams, layers, rows an order of n-grams, characters):
+more of them take longer without changing who wins."""
+_THREAD_ROUNDS = 3
+_UPDATES_ON_GPU = 8
+_DAYS = 30
+_FORMAT = 1
+
+_log = logging.getLogger(__name__)
+
+
+def engine_for(
+    config: TrainConfig, vocabulary_size: int, device: torch.device, group: Group = ALONE
+) -> Engine:
+    """Choose how to compute; measured once, then read from the cache.
+
+    Args:
+        config: of the training; its precision may leave no choice.
+        vocabulary_size: V.
+        device: to train on.
+        group: the processes that train together; the first one's choice is everybody's.
+    """
+    candidates = _candidates(config, device)
+    if group.size > 1:
+        chosen = _chosen(config, vocabulary_size, device) if group.is_first else candidates[0]
+        places = [(c.native, c.precision) for c in candidates]
+        place = int(group.agreed(places.index((chosen.native, chosen.precision))))
+        return replace(candidates[place], reason=chosen.reason)
+    return _chosen(config, vocabulary_size, device)
+
+
+def _candidates(config: TrainConfig, device: torch.device) -> list[Engine]:
+    """All that could compute this training, the preferred first."""
+    on_cpu = device.type == "cpu"
+    rounding = on_cpu or (device.type == "cuda" and torch.cuda.is_bf16_supported())
+    precisions: dict[str, list[Literal["float32", "bfloat16"]]] = {
+        "auto": ["float32", "bfloat16"] if rounding else ["float32"],
+        "float32": ["float32"],
+        "bfloat16": ["bfloat16"],
+    }
+    natives = [True, False] if on_cpu and library() else [False]
+    return [
+        Engine(native=native, precision=precision)
+        for precision in precisions[config.precision]
+        for native in natives
+    ]
+
+
+def _chosen(config: TrainConfig, vocabulary_size: int, device: torch.device) -> Engine:
+    """The choice for one process, remembered if possible."""
+    key = _key(config, vocabulary_size, device)
+    engine = _recalled(key)
+    if engine is None:
+        began = time.perf_counter()
+        engine = _raced(config, vocabulary_size, device)
+        _log.info("%s; %s (%.1f s)", engine, engine.reason, time.perf_counter() - began)
+        _remember(key, engine)
+    return engine
+
+
+def _raced(config: TrainConfig, vocabulary_size: int, device: torch.device) -> Engine:
+    candidates = _candidates(config, device)
+    work = functools.cache(lambda engine: _work(config, vocabulary_size, device, engine))
+    if device.type != "cpu":
+        times = measured(
+            candidates, lambda engine: _timed(work(engine), time.perf_counter), _BUDGET
+        )
+        return replace(fastest(times), reason=reason_of(fastest(times), times))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        times = measured(candidates, lambda engine: _timed(work(engine), time.thread_time), _BUDGET)
+        chosen = fastest(times)
+        chosen = replace(chosen, reason=reason_of(chosen, times))
+        return replace(chosen, threads=_threads(work(fastest(times)), threads))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _threads(work: Callable[[], object], most: int) -> int:
+    """How many threads to train on; as many as the user says, where the environment says so."""
+    if most == 1 or "OMP_NUM_THREADS" in os.environ:
+        return most
+    numbers = sorted({most, max(1, most // 2), max(1, most // 4)}, reverse=True)
+    times = dict.fromkeys(numbers, float("inf"))
+    for _ in range(_THREAD_ROUNDS):
+        for number in numbers:
+            torch.set_num_threads(number)
+            times[number] = min(times[number], _timed(work, time.perf_counter))
+    return enough_threads(times)
+
+
+def _timed(work: Callable[[], object], clock: Callable[[], float]) -> float:
+    began = clock()
+    work()
+    return clock() - began
+
+
+def _work(
+    config: TrainConfig, vocabulary_size: int, device: torch.device, engine: Engine
+) -> Callable[[], object]:
+    """Updates of a small piece of this training, warmed up."""
+    piece = _piece(config, vocabulary_size, device)
+    size = max(vocabulary_size, SPECIALS + 1)
+    length = piece.batch_size * (piece.chunk_length + 1) * 4
+    stream = np.random.default_rng(0).integers(SPECIALS, size, length, np.uint16)
+    stream[0] = MARK_ID
+    batches = Batches(stream, batch_size=piece.batch_size, chunk_length=piece.chunk_length)
+    learner = Learner(piece, size, batches.batch_size, device, engine=engine)
+    updates = _UPDATES_ON_GPU if device.type == "cuda" else 1
+
+    def work() -> None:
+        for _ in range(updates - 1):
+            learner.update(batches.next(0), 0.0, 0)
+        # Reading the loss waits for the device.
+        learner.update(batches.next(0), 0.0, 0).tolist()
+
+    work()
+    return work
+
+
+def _piece(config: TrainConfig, vocabulary_size: int, device: torch.device) -> TrainConfig:
+    """This training made small on a CPU; on a GPU it is fast enough whole."""
+    shape = replace(config.model, ngram_rows=min(config.model.ngram_rows, _ROWS))
+    if device.type != "cpu":
+        return replace(config, model=shape)
+    layers, hidden = min(shape.num_layers, _LAYERS), shape.hidden_size
+    weights = (8 * layers - 4) * hidden**2 + hidden * (vocabulary_size + 4 * shape.embedding_size)
+    characters = int(_OPERATIONS / (6 * weights))
+    fewest, most = _STREAMS
+    streams = min(config.batch_size, most, max(fewest, characters // _STEPS))
+    return replace(
+        config,
+        model=replace(shape, num_layers=layers),
+        batch_size=streams,
+        chunk_length=min(config.chunk_length, max(_STEPS, characters // streams)),
+    )
+
+
+def _key(config: TrainConfig, vocabulary_size: int, device: torch.device) -> str:
+    """What the outcome of a race depends on."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
+    facts = {
+        "format": _FORMAT,
+        "machine": [device.type, name, torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")],
+        "versions": [torch.__version__, library_name()],
+        "shape": asdict(config.model),
+        "sizes": [vocabulary_size, config.batch_size, config.chunk_length],
+        "precision": config.precision,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _path(key: str) -> Path:
+    return cache_folder() / f"engine-{key}.json"
+
+
+def _recalled(key: str) -> Engine | None:
+    """What an earlier race decided; None if nothing is known, or nothing that can be read."""
+    path = _path(key)
+    try:
+        if time.time() - path.stat().st_mtime > _DAYS * 86_400:
+            return None
+        engine = Engine(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return engine
+
+
+def _remember(key: str, engine: Engine) -> None:
+    """Keep the outcome, whole or not at all; a cache that cannot be written costs a race a run."""
+    path = _path(key)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(asdict(engine)), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        _log.debug("the choice of an engine was not kept: %s", error)
