@@ -1,4 +1,4 @@
-"""Prefect's real server, as we start it: what a foreign web page would send is carried out nowhere."""
+"""What a foreign web page would send to Prefect's real server is carried out nowhere."""
 
 import base64
 import os
