@@ -35,7 +35,7 @@ Settings by environment:
 
   CHARMILL_REMOTE      where finished stages are shared, as s3://bucket/prefix (default: nowhere)
 
-  CHARMILL_SERVER_HOSTS   further names of the server of `charmill serve` (a.example.org,b)
+  CHARMILL_SERVER_HOSTS   names by which others reach `charmill serve`, as a.example.org,b
 
   CHARMILL_TENSORBOARD folder for TensorBoard event files (default: none are written)
 

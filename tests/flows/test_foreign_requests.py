@@ -13,7 +13,9 @@ import httpx
 import pytest
 import yaml
 
+from flows.server import check_server
 from flows.settings import CHECKOUT
+from flows.stage import StageError
 from tests.flows.serving import free_port, until
 
 RUN = """
@@ -58,7 +60,8 @@ UPGRADE = [
 def python(code: str, *arguments: str, root: Path, **environment: str) -> Iterator[int]:
     """Start a server by `code`; gives its port."""
     process = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
+        [sys.executable, "-P", "-c", code, *arguments],
+        cwd=root,
         env=os.environ | {"CHARMILL_ARTIFACTS": str(root)} | environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -74,8 +77,11 @@ def python(code: str, *arguments: str, root: Path, **environment: str) -> Iterat
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The server of `charmill serve`."""
-    where = str(free_port())
-    with python(SERVED, "127.0.0.1", where, root=tmp_path_factory.mktemp("served")) as served:
+    root = tmp_path_factory.mktemp("served")
+    # Users of Prefect have folders of this name; ours has to be found all the same.
+    (root / "flows").mkdir()
+    (root / "flows" / "__init__.py").write_text("raise ImportError('of the current folder')")
+    with python(SERVED, "127.0.0.1", str(free_port()), root=root) as served:
         yield served
 
 
@@ -166,6 +172,11 @@ def test_a_page_that_hides_its_origin_changes_nothing(port):
     assert said(port, "POST /api/flows/ HTTP/1.1", *lines, body=body)[0] == 403
     assert "of-a-form" not in flow_names(port)
     assert said(port, "GET /api/health HTTP/1.1", *lines)[0] == 200
+
+
+def test_who_names_it_wrongly_as_server_url_is_told_the_right_names(port):
+    with pytest.raises(StageError, match=r"/api: Host '0.0.0.0:\d+' is no name of this server"):
+        check_server(f"http://0.0.0.0:{port}/api")
 
 
 def test_no_page_gets_leave_in_advance(port):
