@@ -35,6 +35,8 @@ Settings by environment:
 
   CHARMILL_REMOTE      where finished stages are shared, as s3://bucket/prefix (default: nowhere)
 
+  CHARMILL_SERVER_HOSTS   names by which others reach `charmill serve`, as a.example.org,b
+
   CHARMILL_TENSORBOARD folder for TensorBoard event files (default: none are written)
 
   CHARMILL_YOUTUBE_KEY, or CHARMILL_YOUTUBE_KEY_FILE (mode 0600)   for YouTube

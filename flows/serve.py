@@ -59,7 +59,7 @@ def _server(settings: Settings, host: str, port: int, server_url: str | None) ->
         use_other_server(settings, api_url)
         yield api_url
         return
-    check_address(host, port)
+    check_address(host, port, settings.server_hosts)
     api_url = own_api(host, port)
     use_own_server(settings, api_url)
     err.print("[dim]starting Prefect's server ...[/]")

@@ -2,12 +2,11 @@
 
 With a UI for `charmill serve`; without, for one `charmill run`.
 
-Whoever reaches the server can run code on this machine, so it listens on the loopback address;
-any other needs a password.
+Whoever reaches the server can run code on this machine, so it listens on the loopback address,
+where any other needs a password, and lets no web page from elsewhere in (`flows.own_origin`).
 """
 
 import atexit
-import ipaddress
 import os
 import signal
 import socket
@@ -23,6 +22,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from corpora.children import dying_with_parent
+from flows.host_names import host_names, is_loopback
+from flows.own_origin import BY_US
+from flows.settings import CHECKOUT
 from flows.stage import StageError
 
 LOOPBACK = "127.0.0.1"
@@ -31,17 +33,25 @@ STOP_SECONDS = 5
 PASSWORD = "PREFECT_SERVER_API_AUTH_STRING"  # noqa: S105 (the name of a variable)
 
 
-def check_address(host: str, port: int) -> None:
+def check_address(host: str, port: int, further_names: str = "") -> None:
     """Refuse an address that is taken, or open to others without a password.
+
+    Args:
+        host, port: where our server will listen.
+        further_names: what else it may be called, as in `CHARMILL_SERVER_HOSTS`.
 
     Raises:
         StageError: says what is in the way and what can be done.
     """
-    if not _is_loopback(host) and not os.environ.get(PASSWORD):
+    if not is_loopback(host) and not os.environ.get(PASSWORD):
         raise StageError(
             f"--host {host}: whoever reaches Prefect's server can run code on this machine; set "
             f"{PASSWORD}=user:password first, or use {LOOPBACK}"
         )
+    try:
+        host_names(host, further_names)
+    except ValueError as error:
+        raise StageError(str(error)) from None
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         # As servers do: a port whose last connections are still being closed is free.
@@ -77,7 +87,8 @@ def running_server(home: Path, host: str, port: int) -> Iterator[None]:
     Raises:
         StageError: if it does not start; says where its log is.
     """
-    with _child(home / "server.log", host, port, {"PREFECT_UI_API_URL": "/api"}) as wait:
+    settings = {"PREFECT_UI_API_URL": "/api"}
+    with _child("with_ui", home / "server.log", host, port, settings) as wait:
         wait()
         yield
 
@@ -95,29 +106,27 @@ def start_embedded_server(home: Path, api_url: str) -> Callable[[], None]:
     assert port
     settings = {
         "PREFECT_UI_ENABLED": "false",
-        "PREFECT__SERVER_EPHEMERAL": "1",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     }
     server = ExitStack()
-    wait = server.enter_context(_child(home / "embedded.log", LOOPBACK, port, settings))
+    log = home / "embedded.log"
+    wait = server.enter_context(_child("embedded", log, LOOPBACK, port, settings))
     atexit.register(server.close)
     return wait
 
 
 @contextmanager
 def _child(
-    log: Path, host: str, port: int, settings: Mapping[str, str]
+    factory: str, log: Path, host: str, port: int, settings: Mapping[str, str]
 ) -> Iterator[Callable[[], None]]:
     """Run a server while the block runs; gives what waits until it answers."""
-    command = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
-    always = {
-        "PREFECT_SERVER_API_HOST": host,
-        "PREFECT_SERVER_API_PORT": str(port),
-        "PREFECT__SERVER_FINAL": "1",
-    }
+    # Else uvicorn looks in the current folder first, which may have other `flows` in it.
+    ours = ["--app-dir", str(CHECKOUT), "--factory", f"flows.server_app:{factory}"]
+    command = [sys.executable, "-m", "uvicorn", *ours, "--timeout-keep-alive", "5"]
+    always = {"PREFECT_SERVER_API_HOST": host, "PREFECT_SERVER_API_PORT": str(port)}
     with log.open("w") as sink:
         process = subprocess.Popen(
-            [*command, "--host", host, "--port", str(port), "--timeout-keep-alive", "5"],
+            [*command, "--host", host, "--port", str(port)],
             env={**os.environ, **always, **settings},
             stdout=sink,
             stderr=subprocess.STDOUT,
@@ -139,7 +148,7 @@ def free_port() -> int:
 
 def own_api(host: str, port: int) -> str:
     """The address at which this machine reaches its own server's API."""
-    reached = LOOPBACK if host in ("0.0.0.0", "") else host  # noqa: S104 (compared, not bound)
+    reached = {"0.0.0.0": LOOPBACK, "": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104
     return f"http://{f'[{reached}]' if ':' in reached else reached}:{port}/api"
 
 
@@ -162,21 +171,21 @@ def _stop(process: subprocess.Popen) -> None:
 
 
 def _is_healthy(api_url: str) -> bool:
-    """Whether a Prefect server answers there, even if it asks for a password first."""
+    """Whether a Prefect server answers there, even if it asks for a password first.
+
+    Raises:
+        StageError: if it is one of ours that goes by other names.
+    """
     try:
         with urllib.request.urlopen(f"{api_url}/health", timeout=2) as answer:  # noqa: S310
             return answer.read(8) == b"true"
     except urllib.error.HTTPError as error:
+        reason = error.read(1000).decode("ascii", "replace").strip()
+        if reason.startswith(BY_US) and reason.isprintable():
+            raise StageError(f"{api_url}: {reason.removeprefix(BY_US)}") from None
         return error.code in (401, 403)
     except (OSError, ValueError):
         return False
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _taken(host: str, port: int, error: OSError) -> str:

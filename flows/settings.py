@@ -44,6 +44,11 @@ class Settings(BaseSettings):
         description="store of finished stages that machines share: s3://bucket/prefix or "
         "file:///folder; none without it",
     )
+    server_hosts: str = Field(
+        default="",
+        description="names, separated by commas, by which proxies and other machines reach the "
+        "server of `charmill serve`",
+    )
 
     @property
     def artifacts_root(self) -> Path:

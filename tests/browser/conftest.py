@@ -10,6 +10,8 @@ from tests.flows.serving import Serving
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage"]
 """As root, and where /dev/shm is small, as in containers; the pages are our own."""
+REBOUND = "rebound.example"
+"""A name of somebody else that points at this machine."""
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,8 @@ def chromium():
         pytest.skip("needs Chromium")
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     with sync_api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        rebinding = f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1"
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, rebinding])
         yield browser
         browser.close()
 

@@ -75,6 +75,10 @@ def test_kubernetes_does_as_compose_does():
         assert inside[name]["args"] == compose["services"][name]["command"]
         assert inside[name]["image"] == compose["services"][name]["image"]
         assert inside[name]["securityContext"]["allowPrivilegeEscalation"] is False
+    variables = {variable["name"]: variable.get("value") for variable in inside["server"]["env"]}
+    named = compose["services"]["server"]["environment"]
+    assert variables["PREFECT_SERVER_API_HOST"] == named["PREFECT_SERVER_API_HOST"]
+    assert variables["CHARMILL_SERVER_HOSTS"] in named["CHARMILL_SERVER_HOSTS"].split(",")
     assert inside["postgres"]["image"] == compose["services"]["database"]["image"]
 
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from flows.server import PASSWORD, api_of, check_address, check_server
+from flows.server import PASSWORD, api_of, check_address, check_server, own_api
 from flows.stage import StageError
 from tests.flows.serving import Serving, alive, free_port, until
 
@@ -50,6 +50,29 @@ def test_the_loopback_address_needs_none(host, monkeypatch):
 def test_an_open_address_with_a_password_is_allowed(monkeypatch):
     monkeypatch.setenv(PASSWORD, "user:secret")
     check_address("0.0.0.0", free_port())
+
+
+def test_a_wrong_list_of_names_is_said_in_one_line(tmp_path):
+    environment = os.environ | {"CHARMILL_ARTIFACTS": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.cli", "serve", "--port", str(free_port())],
+        env=environment | {"CHARMILL_SERVER_HOSTS": "https://mill.example.org"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "charmill: CHARMILL_SERVER_HOSTS: 'https://mill.example.org' is no host name; expected "
+        "names or addresses without scheme and port, separated by commas\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("mill.lan", "mill.lan")]
+)
+def test_a_server_on_every_address_is_reached_at_the_loopback_one(host, reached):
+    assert own_api(host, 4200) == f"http://{reached}:4200/api"
 
 
 def test_a_server_is_named_with_or_without_its_api():

@@ -1,0 +1,96 @@
+"""What our server may be called in the Host header of a request.
+
+A web page whose own name is made to point at this machine (DNS rebinding) is the server's own page
+to the browser; only the name, which the page cannot change, tells it from ours.
+"""
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass
+
+SETTING = "CHARMILL_SERVER_HOSTS"
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
+_AUTHORITY = re.compile(
+    r"(\[[0-9a-f:.]+\]|[0-9a-z._-]+)(?::([0-9]{1,5}))?", re.ASCII | re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostNames:
+    """The names of a server; the port is free, so that tunnels may choose theirs.
+
+    Attributes:
+        listed: names and addresses, in lower case and without brackets.
+        any_address: whether every IP address is fine too. To rebind takes a name, and behind the
+            published port of a container no server knows at which address it is reached.
+    """
+
+    listed: frozenset[str]
+    any_address: bool
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.listed or (self.any_address and _is_reachable_address(name))
+
+    def __str__(self) -> str:
+        names = [f"[{name}]" if ":" in name else name for name in sorted(self.listed)]
+        return ", ".join([*names, *(["any IP address"] if self.any_address else [])])
+
+
+def host_names(bound: str, further: str) -> HostNames:
+    """The names of a server.
+
+    Args:
+        bound: the address or name at which it listens.
+        further: names separated by commas, as in `CHARMILL_SERVER_HOSTS`.
+
+    Raises:
+        ValueError: if one of them is no host name.
+    """
+    names = {*LOOPBACK_NAMES, bound.lower()}
+    for text in filter(None, (part.strip() for part in further.split(","))):
+        name, port = parse_authority(text)
+        if not name or port:
+            raise ValueError(
+                f"{SETTING}: {text!r} is no host name; expected names or addresses without scheme "
+                "and port, separated by commas"
+            )
+        names.add(name)
+    if is_loopback(bound):
+        return HostNames(listed=frozenset(names), any_address=False)
+    # Not getfqdn: who answers for reverse look-ups in this network may be who rebinds.
+    machine = socket.gethostname().lower()
+    names |= {machine, machine.partition(".")[0]}
+    return HostNames(listed=frozenset(names - {"", "0.0.0.0", "::"}), any_address=True)  # noqa: S104
+
+
+def parse_authority(authority: str) -> tuple[str, str | None]:
+    """Take `name:port` apart.
+
+    Returns:
+        The name in its one spelling (lower case, no brackets), empty if anything is malformed; the
+        port, if there is one.
+    """
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None:
+        return "", None
+    name = match[1].lower()
+    try:
+        return str(ipaddress.ip_address(name.strip("[]"))), match[2]
+    except ValueError:
+        return ("" if name.startswith("[") else name), match[2]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _is_reachable_address(name: str) -> bool:
+    try:
+        return not ipaddress.ip_address(name).is_unspecified
+    except ValueError:
+        return False
