@@ -14,6 +14,8 @@ from typing import Literal
 
 import torch
 
+from modeling.native.library import library
+
 _ROUNDS = 4
 _MARGIN = 1.03
 """How much faster a candidate must be than one listed before it: less is noise."""
@@ -31,12 +33,14 @@ class Engine:
         native: by the native kernel; otherwise by torch.
         precision: of the factors of matrix products; sums are float32.
         threads: of the CPU; 0 for torch's own number.
+        wide_tiles: of the kernel's matrix products; no bit of a result depends on it.
         reason: why this one, for people.
     """
 
     native: bool
     precision: Literal["float32", "bfloat16"]
     threads: int = 0
+    wide_tiles: bool = False
     reason: str = ""
 
     def __str__(self) -> str:
@@ -44,14 +48,18 @@ class Engine:
         return f"{'native kernel' if self.native else 'torch'}, {self.precision}"
 
     @contextmanager
-    def on_its_threads(self) -> Iterator[None]:
-        """Let torch and the kernel use this many threads while the block runs."""
-        before = torch.get_num_threads()
+    def in_use(self) -> Iterator[None]:
+        """Let torch and the kernel use these threads and tiles while the block runs."""
+        kernel, before = library(), torch.get_num_threads()
         torch.set_num_threads(self.threads or before)
+        if kernel:
+            kernel.use_wide_tiles(self.wide_tiles)
         try:
             yield
         finally:
             torch.set_num_threads(before)
+            if kernel:
+                kernel.use_wide_tiles(False)
 
 
 def measured(

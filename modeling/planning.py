@@ -65,7 +65,7 @@ def measure(
     size = max(vocabulary_size, SPECIALS + 1)
     engine = engine_for(config, size, device)
     learner = Learner(config, size, config.batch_size, device, engine=engine)
-    with engine.on_its_threads():
+    with engine.in_use():
         rate = _rate(learner, batches, config.learning_rate, seconds)
     model = learner.model
     parameters = sum(weight.numel() for weight in model.dense_parameters())

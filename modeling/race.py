@@ -2,8 +2,9 @@
 
 Every candidate trains a small piece of the very shape on random characters, a few hundredths of a
 second each. They take turns on one thread, whose own CPU time counts, so a busy machine does not
-change the outcome; then the winner is timed on several threads by the clock on the wall. The
-outcome is kept for a month in the user's cache, by processor, kernel, torch and shape.
+change the outcome, which is kept for a month in the user's cache, by processor, kernel, torch and
+shape. How many threads are best depends on the moment: each training times the winner on all, half
+and a quarter of them.
 """
 
 import functools
@@ -82,7 +83,7 @@ def _candidates(config: TrainConfig, device: torch.device) -> list[Engine]:
 
 
 def _chosen(config: TrainConfig, vocabulary_size: int, device: torch.device) -> Engine:
-    """The choice for one process, remembered if possible."""
+    """The choice for one process; all but its number of threads is remembered if possible."""
     key = _key(config, vocabulary_size, device)
     engine = _recalled(key)
     if engine is None:
@@ -90,7 +91,7 @@ def _chosen(config: TrainConfig, vocabulary_size: int, device: torch.device) -> 
         engine = _raced(config, vocabulary_size, device)
         _log.info("%s; %s (%.1f s)", engine, engine.reason, time.perf_counter() - began)
         _remember(key, engine)
-    return engine
+    return replace(engine, threads=_threads(config, vocabulary_size, device, engine))
 
 
 def _raced(config: TrainConfig, vocabulary_size: int, device: torch.device) -> Engine:
@@ -105,23 +106,40 @@ def _raced(config: TrainConfig, vocabulary_size: int, device: torch.device) -> E
     torch.set_num_threads(1)
     try:
         times = measured(candidates, lambda engine: _timed(work(engine), time.thread_time), _BUDGET)
-        chosen = fastest(times)
-        chosen = replace(chosen, reason=reason_of(chosen, times))
-        return replace(chosen, threads=_threads(work(fastest(times)), threads))
+        first = fastest(times)
+        return replace(first, reason=reason_of(first, times), wide_tiles=_wide(work, first))
     finally:
         torch.set_num_threads(threads)
 
 
-def _threads(work: Callable[[], object], most: int) -> int:
-    """How many threads to train on; as many as the user says, where the environment says so."""
-    if most == 1 or "OMP_NUM_THREADS" in os.environ:
+def _wide(work: Callable[[Engine], Callable[[], object]], chosen: Engine) -> bool:
+    """Whether the kernel's wide tiles are faster here."""
+    kernel = library() if chosen.native else None
+    if kernel is None or not kernel.has_wide_tiles():
+        return False
+    tiles = [replace(chosen, wide_tiles=wide) for wide in (False, True)]
+
+    def seconds_of(engine: Engine) -> float:
+        with engine.in_use():
+            return _timed(work(chosen), time.thread_time)
+
+    return fastest(measured(tiles, seconds_of, _BUDGET / 2)).wide_tiles
+
+
+def _threads(
+    config: TrainConfig, vocabulary_size: int, device: torch.device, engine: Engine
+) -> int:
+    """How many threads to train on; as many as the environment says, where it says so."""
+    most = torch.get_num_threads()
+    if device.type != "cpu" or most == 1 or "OMP_NUM_THREADS" in os.environ:
         return most
+    work = _work(config, vocabulary_size, device, engine)
     numbers = sorted({most, max(1, most // 2), max(1, most // 4)}, reverse=True)
     times = dict.fromkeys(numbers, float("inf"))
     for _ in range(_THREAD_ROUNDS):
         for number in numbers:
-            torch.set_num_threads(number)
-            times[number] = min(times[number], _timed(work, time.perf_counter))
+            with replace(engine, threads=number).in_use():
+                times[number] = min(times[number], _timed(work, time.perf_counter))
     return enough_threads(times)
 
 

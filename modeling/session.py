@@ -137,7 +137,7 @@ class Session:
     def summary(self) -> dict[str, Any]:
         """The figures of the training, JSON-plain."""
         totals = self.trainer.totals
-        with self.trainer.engine.on_its_threads():
+        with self.trainer.engine.in_use():
             device = describe_device(self._device)
         return {
             "characters": totals.characters,

@@ -174,7 +174,7 @@ class Trainer:
         Raises:
             ValueError: training diverged for the second time, or a batch does not fit in memory.
         """
-        with self.engine.on_its_threads():
+        with self.engine.in_use():
             yield from self._records()
 
     def _records(self) -> Iterator[Progress]:

@@ -63,9 +63,10 @@ class Chunk(ctypes.Structure):
     )
 
 
-_SIZES = {"packed_size": 3, "scratch_size": 1, "widens_halves": 0}
+_SIZES = {"packed_size": 3, "scratch_size": 1, "widens_halves": 0, "has_wide_tiles": 0}
 _CALLS = {
     "use_large_pages": (c_void_p, c_int64),
+    "use_wide_tiles": (c_int64,),
     "pack": (c_int64, c_int64, c_int64, c_void_p, c_int64, c_int64, c_void_p),
     "transposed_products": (
         *(c_int64, c_int64, c_int64, POINTER(c_int64), c_void_p, c_int64),

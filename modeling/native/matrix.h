@@ -17,10 +17,13 @@
 #include <immintrin.h>
 #endif
 
-/* ROWS of the largest tile: its accumulators take 24 of AVX-512's 32 registers, or 12 of 16. */
+/* ROWS of the largest tile: its accumulators take 24 of AVX-512's 32 registers, or 12 of 16. A wide
+ * tile has as many in half the rows and twice the columns: fewer loads, less of each in the first-
+ * level cache. Which is faster depends on the processor; the sums are the same chains. */
 #if defined(__AVX512F__)
 #define LANES 16
 #define ROWS 12
+#define WIDE_ROWS 6
 #elif defined(__AVX__)
 #define LANES 8
 #define ROWS 6
@@ -52,6 +55,18 @@ int64_t widens_halves(void) { return 1; }
 #else
 int64_t widens_halves(void) { return 0; }
 #endif
+
+/* Whether there are two kinds of tiles to choose from. */
+#ifdef WIDE_ROWS
+int64_t has_wide_tiles(void) { return 1; }
+#else
+#define WIDE_ROWS ROWS
+int64_t has_wide_tiles(void) { return 0; }
+#endif
+
+static int64_t tile_rows = ROWS;
+
+void use_wide_tiles(int64_t wide) { tile_rows = wide ? WIDE_ROWS : ROWS; }
 
 /* Words of a depth, the last one filled up with a zero. */
 static int64_t words(int64_t mixed, int64_t depth) { return mixed ? (depth + 1) / 2 : depth; }
@@ -189,14 +204,14 @@ ALWAYS_INLINE void strip(const int mixed, const int rows, const int together, in
     }
 }
 
-/* All rows of one group of panels, in tiles of about equal height: with ROWS 6, 32 rows are 6, 6,
+/* All rows of one group of panels, in tiles of about equal height: of 6 at most, 32 rows are 6, 6,
  * 5, 5, 5, 5. Few rows take several panels at once, because a chain of multiply-adds waits for
  * itself unless about ten others run beside it. The first two tiles fetch the group behind this
  * one. */
 ALWAYS_INLINE void group(const int mixed, int64_t rows, int64_t panels, int add, int64_t depth,
                          Matrix left, const float *packed, int64_t panel, float *product,
                          int64_t row) {
-    const int64_t all = (rows + ROWS - 1) / ROWS;
+    const int64_t all = (rows + tile_rows - 1) / tile_rows;
     for (int64_t tiles = all; tiles > 0; tiles--) {
         const int64_t high = (rows + tiles - 1) / tiles, half = panels * panel / 2;
         const float *next = all > 1 && all - tiles < 2 ? packed + (2 + all - tiles) * half : 0;
@@ -209,10 +224,14 @@ ALWAYS_INLINE void group(const int mixed, int64_t rows, int64_t panels, int add,
             CASE(1, 4);
             CASE(2, 2);
             CASE(3, 2);
+#if ROWS == 6
             CASE(4, 1);
             CASE(5, 1);
             CASE(6, 1);
-#if ROWS > 6
+#else
+            CASE(4, 2);
+            CASE(5, 2);
+            CASE(6, 2);
             CASE(7, 1);
             CASE(8, 1);
             CASE(9, 1);

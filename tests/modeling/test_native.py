@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from modeling.engine import Engine
 from modeling.learner import Learner
 from modeling.likelihood import surprisals
 from modeling.models import build_model
@@ -240,3 +241,15 @@ def test_another_device_or_number_type_is_left_to_torch():
     assert model.kernel() is library() is not None
     assert model.to(torch.float64).kernel() is None
     assert model.to(torch.float32).to("meta").kernel() is None
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("streams", [1, 4, 6, 7, 12, 13, 64])
+def test_wide_tiles_compute_the_same_bits(mixed, streams):
+    price = mixed_loss_by_kernel if mixed else loss_by_kernel
+    outcomes = []
+    for wide in (False, True):
+        with Engine(native=True, precision="float32", wide_tiles=wide).in_use():
+            outcomes.append(outcome(price, SHAPES[2], some_chunk(SHAPES[2], streams, 5)))
+    for one, other in zip(*outcomes, strict=True):
+        assert torch.equal(one, other)
