@@ -81,20 +81,23 @@ def training(layers: int, hidden: int) -> dict[str, list[float]]:
     """Characters/s of our update, beside the recipe of one prediction per window of 80."""
     from modeling.batches import Batches
     from modeling.learner import Learner
+    from modeling.race import engine_for
 
     config = PRESETS["smoke"]
     shape = ModelConfig(embedding_size=64, hidden_size=hidden, num_layers=layers)
     config = type(config)(model=shape, budget=config.budget, batch_size=64, chunk_length=64)
     stream = torch.randint(2, VOCABULARY.size, (200_000,)).to(torch.uint16).numpy()
     stream[::5000] = 0
-    learner = Learner(config, VOCABULARY.size, 64, torch.device("cpu"))
+    engine = engine_for(config, VOCABULARY.size, torch.device("cpu"))
+    learner = Learner(config, VOCABULARY.size, 64, torch.device("cpu"), engine=engine)
     batches = Batches(stream, batch_size=64, chunk_length=64, jump_probability=0.0, seed=0)
 
     def ours() -> float:
         began, done, step = time.perf_counter(), 0, 0
         while time.perf_counter() - began < 1.5:
             batch = batches.next(step, jump=False)
-            learner.update(batch, 1e-3, 0)
+            with engine.in_use():
+                learner.update(batch, 1e-3, 0)
             done, step = done + batch.characters, step + 1
         return done / (time.perf_counter() - began)
 

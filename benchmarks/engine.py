@@ -7,7 +7,8 @@ CPU-second with minimum and maximum, its ratio to the last row, and the share of
 in a product of two matrices, measured between the rounds by both libraries that torch brings along,
 of which the faster counts. Useful work of a character is 8 H^2 (2L - 1) + 2 H V floating-point
 operations forward and three times that in training (the first layer's input is a row of a table).
-"charmill" has the precision that it takes by itself; the product of matrices is of float32.
+"charmill" computes as it chooses by itself, and the choice is printed with its reason; the product
+of matrices is of float32.
 Keras' recipe trains one in 80 characters it reads and is charged for one.
 
 The last table is wall time with two threads beside a process that never rests.
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,7 @@ from modeling.config import ModelConfig, Precision, TrainConfig
 from modeling.learner import Learner
 from modeling.likelihood import surprisals
 from modeling.models.lstm import CharLSTM
+from modeling.race import engine_for
 from modeling.sampling import sample
 from modeling.vocab import Vocabulary
 
@@ -74,12 +77,16 @@ def ours(layers: int, hidden: int, precision: Precision = "auto") -> Work:
         chunk_length=LENGTH,
         precision=precision,
     )
-    learner = Learner(config, VOCABULARY.size, STREAMS, torch.device("cpu"))
+    device = torch.device("cpu")
+    engine = engine_for(config, VOCABULARY.size, device)
+    print(f"{layers}x{hidden}, {precision}: {engine}; {engine.reason}")
+    learner = Learner(config, VOCABULARY.size, STREAMS, device, engine=engine)
     batches = Batches(STREAM, batch_size=STREAMS, chunk_length=LENGTH)
 
     def update() -> int:
         batch = batches.next(0)
-        learner.update(batch, 1e-3, 0)
+        with engine.in_use():
+            learner.update(batch, 1e-3, 0)
         return batch.characters
 
     return update
@@ -267,7 +274,8 @@ def beside_a_neighbour(layers: int, hidden: int) -> None:
 def one_rival(name: str, layers: int, hidden: int) -> None:
     """Print the wall speed of one rival: what `beside_a_neighbour` runs."""
     torch.set_num_threads(2)
-    work = ours(layers, hidden) if name == "charmill" else loop(layers, hidden, step=LENGTH)
+    with redirect_stdout(sys.stderr):
+        work = ours(layers, hidden) if name == "charmill" else loop(layers, hidden, step=LENGTH)
     work()
     print(rate(work, time.perf_counter))
 
