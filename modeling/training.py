@@ -105,7 +105,7 @@ class Trainer:
         self._batches = _batches(config, stream)
         streams = self._batches.batch_size
         group.check(streams)
-        self._learner = Learner(config, vocabulary.size, streams, device, group)
+        self._learner = Learner(config, vocabulary.size, streams, device, group, stream)
         if initial is not None:
             strange = take_over(self._learner.model, vocabulary, *initial)
             _log.info("begins with given weights; %d characters are new to them", strange)
