@@ -144,7 +144,7 @@ def _as_stage_error(place: Workplace) -> Iterator[None]:
 
 TRAIN = Stage(
     name="train",
-    version=3,
+    version=4,
     inputs=("corpus",),
     parameters=_parameters,
     work=_work,

@@ -105,14 +105,16 @@ class Captured:
     def _record(self) -> None:
         try:
             self._graph.record(self._body)
-            self._recorded = True
         except RuntimeError as error:
             # Of all that can go wrong, two things do not mean that an update is wrong: a library
             # that does what cannot be recorded, and too little memory for the graph's own.
             if not isinstance(error, torch.OutOfMemoryError) and "captur" not in str(error):
                 raise
-            self._refused = True
             reason = str(error).strip().partition("\n")[0]
-        if self._refused:
-            self._graph.discard()
             _log.warning("updates are launched kernel by kernel, as no graph was made: %s", reason)
+        else:
+            self._recorded = True
+            return
+        # Only here has what failed given its memory back.
+        self._refused = True
+        self._graph.discard()

@@ -8,7 +8,6 @@ compressor does: its bits compare with a compressor's, never with those of a fix
 Shapes: T characters a segment, V ids.
 """
 
-import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -120,7 +119,7 @@ class _Adapting:
 
     def __init__(self, model: CharLSTM, how: Adaptation) -> None:
         self._how = how
-        self._model = copy.deepcopy(model).eval()
+        self._model = model.copied().eval()
         # cuDNN goes back through a layer in training mode only; none has dropout of its own.
         self._model.layers.train()
         self._dense = self._model.dense_parameters()

@@ -233,6 +233,11 @@ def _adam(
     return adam
 
 
+def updates_between_reads(device: torch.device) -> int:
+    """How many updates may be under way before their figures are read, which waits for them all."""
+    return 16 if device.type == "cuda" else 1
+
+
 def under(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:
     """The tensors whose names begin with `prefix`, without it."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from modeling.batches import Batches
+from modeling.captured import WARM_UP
 from modeling.config import TrainConfig
-from modeling.learner import Learner
+from modeling.learner import Learner, updates_between_reads
 from modeling.vocab import MARK_ID, SPECIALS
 
 CHARACTERS_PER_PARAMETER = 5
@@ -23,8 +24,8 @@ _DOCUMENT = 5_000
 _STREAM_CHUNKS = 50
 _COPIES_OF_WEIGHTS = 6
 """Weights, gradient, two moments, the best weights so far, and those of a checkpoint on its way."""
-_COPIES_OF_TABLE = 5
-"""The table, its best so far, those of the last validation, and those of a checkpoint."""
+_COPIES_OF_TABLE = 6
+"""The table, its gradients, its best so far, those of the last validation, of a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,20 +62,26 @@ def measure(
     stream = generator.integers(SPECIALS, max(vocabulary_size, SPECIALS + 1), length, np.uint16)
     stream[::_DOCUMENT] = MARK_ID
     batches = Batches(stream, batch_size=config.batch_size, chunk_length=config.chunk_length)
-    learner = Learner(config, max(vocabulary_size, SPECIALS + 1), config.batch_size, device)
-    began, step, characters = time.perf_counter(), 0, 0
-    while step < 3 or time.perf_counter() - began < seconds:
-        if step == 2:
+    size = max(vocabulary_size, SPECIALS + 1)
+    learner = Learner(config, size, config.batch_size, device, text=stream)
+    warm_up = WARM_UP + 1 if device.type == "cuda" else 2
+    began, step, characters, figures = time.perf_counter(), 0, 0, torch.zeros(2)
+    while step <= warm_up or time.perf_counter() - began < seconds:
+        if step == warm_up:
             began, characters = time.perf_counter(), 0
         batch = batches.next(step)
-        # Reading the loss waits for the device, so the time is that of the whole update.
-        learner.update(batch, config.learning_rate, step).tolist()
+        figures = learner.update(batch, config.learning_rate, step)
         step, characters = step + 1, characters + batch.characters
+        # Reading them waits for the device, so the time is that of whole updates.
+        if step <= warm_up or step % updates_between_reads(device) == 0:
+            figures.tolist()
+    figures.tolist()
+    spent = time.perf_counter() - began
     model = learner.model
     parameters = sum(weight.numel() for weight in model.dense_parameters())
     table = sum(weight.numel() for weight in model.parameters()) - parameters
     return Speed(
-        characters_per_second=characters / (time.perf_counter() - began),
+        characters_per_second=characters / spent,
         parameters=parameters,
         memory=_memory(config, vocabulary_size, parameters, table),
     )

@@ -25,7 +25,7 @@ from torch import Tensor
 from modeling.batches import Batches, Cursor
 from modeling.checkpoint import Checkpoint
 from modeling.config import TrainConfig
-from modeling.learner import Learner, under
+from modeling.learner import Learner, under, updates_between_reads
 from modeling.models.lstm import CharLSTM
 from modeling.parallel import ALONE, Group
 from modeling.progress import Progress, Totals
@@ -109,7 +109,7 @@ class Trainer:
         if initial is not None:
             strange = take_over(self._learner.model, vocabulary, *initial)
             _log.info("begins with given weights; %d characters are new to them", strange)
-        self._updates_per_record = 16 if device.type == "cuda" else 1
+        self._updates_per_record = updates_between_reads(device)
         self._characters_per_epoch = len(stream)
         self._identity = _identity(config, vocabulary, stream)
         self._account = Totals()
@@ -191,7 +191,7 @@ class Trainer:
 
         Without validation documents it is the model as it is now.
         """
-        model = copy.deepcopy(self._learner.model)
+        model = self._learner.model.copied()
         if self._best:
             model.load_state_dict(self._best)
         return model.eval()
