@@ -84,27 +84,26 @@ class CudaGraph:
 
 
 class Captured:
-    """A body that is recorded and replayed, or launched plainly where it cannot be recorded."""
+    """Runs one body again and again: recorded and replayed, or plainly where that cannot be."""
 
-    def __init__(self, body: Body, graph: Graph) -> None:
-        self._body = body
+    def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._launched = 0
-        self._recorded = False
         self._refused = False
+        self.recorded = False
 
-    def __call__(self) -> Tensor:
-        """Do what the body does; its figures."""
-        if not self._recorded and not self._refused and self._launched == WARM_UP:
-            self._record()
-        if self._recorded:
+    def __call__(self, body: Body) -> Tensor:
+        """Do what the body does, which must be the same one every time; its figures."""
+        if not self.recorded and not self._refused and self._launched == WARM_UP:
+            self._record(body)
+        if self.recorded:
             return self._graph.replay().clone()
         self._launched += 1
-        return self._graph.launch(self._body)
+        return self._graph.launch(body)
 
-    def _record(self) -> None:
+    def _record(self, body: Body) -> None:
         try:
-            self._graph.record(self._body)
+            self._graph.record(body)
         except RuntimeError as error:
             # Of all that can go wrong, two things do not mean that an update is wrong: a library
             # that does what cannot be recorded, and too little memory for the graph's own.
@@ -113,7 +112,7 @@ class Captured:
             reason = str(error).strip().partition("\n")[0]
             _log.warning("updates are launched kernel by kernel, as no graph was made: %s", reason)
         else:
-            self._recorded = True
+            self.recorded = True
             return
         # Only here has what failed given its memory back.
         self._refused = True

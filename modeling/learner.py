@@ -30,6 +30,8 @@ from modeling.vocab import Ids
 Tensors = dict[str, Tensor]
 
 _STATE = ("hidden", "cell", "before")
+_NO_MEMORY = ("allocate", "ALLOC_FAILED")
+"""In what torch says of the CPU's memory, and cuDNN and cuBLAS of the GPU's."""
 
 
 class _Objective(nn.Module):
@@ -97,8 +99,8 @@ class Learner:
         self._adam = _adam(config, self._dense, device)
         self._table = RowwiseAdagrad(self.model.ngrams.table) if self.model.ngrams else None
         self._table_rate = torch.zeros((), device=device)
-        rows = group.rows(batch_size)
-        self._state = self.model.zero_state(rows.stop - rows.start)
+        streams = len(range(batch_size)[group.rows(batch_size)])
+        self._state = self.model.zero_state(streams)
         kernel = self.model.kernel()
         preferred = "bfloat16" if kernel and kernel.prefers_mixed() else "float32"
         self.precision = preferred if config.precision == "auto" else config.precision
@@ -106,9 +108,9 @@ class Learner:
         objective = _Objective(self.model, kernel, mixed=self.precision == "bfloat16")
         self._objective = group.joint(objective)
         kept = text if text is not None and keeps(text, vocabulary_size, device) else None
-        self._inputs = Inputs(rows.stop - rows.start, vocabulary_size, device, kept)
+        self._inputs = Inputs(streams, vocabulary_size, device, kept)
         captures = device.type == "cuda" and group.size == 1
-        self._run = Captured(self._body, CudaGraph(device)) if captures else self._body
+        self._captured = Captured(CudaGraph(device)) if captures else None
 
     def update(self, batch: Batch, learning_rate: float, dropout_seed: int) -> Tensor:
         """Train on one chunk.
@@ -129,9 +131,11 @@ class Learner:
             with _seeded(dropout_seed, self._device):
                 self._set_rates(learning_rate)
                 self._inputs.put(batch.part(self._group.rows(self._streams)))
-                return self._run()
+                return self._captured(self._body) if self._captured else self._body()
         except RuntimeError as error:
-            if "alloc" not in str(error).lower() and not isinstance(error, torch.OutOfMemoryError):
+            if not isinstance(error, torch.OutOfMemoryError) and not any(
+                words in str(error) for words in _NO_MEMORY
+            ):
                 raise
         # Only here has the failed update given its memory back.
         raise ValueError(self._too_large(batch))

@@ -48,7 +48,7 @@ def addresses_of(learner):
 
 def captured(learner, failure=None):
     graph = Repeat(lambda: addresses_of(learner), failure)
-    learner._run = Captured(learner._body, graph)
+    learner._captured = Captured(graph)
     return graph
 
 
@@ -108,7 +108,7 @@ def test_figures_of_an_update_outlive_the_next_ones(make, stream):
         def replay(self):
             return buffer.copy_(super().replay())
 
-    learner._run = Captured(learner._body, Overwriting(lambda: None))
+    learner._captured = Captured(Overwriting(lambda: None))
     first, *others = [learner.update(batch, 0.01, 0) for batch in chunks(stream)][WARM_UP:]
     assert not any(torch.equal(first, other) for other in others)
 

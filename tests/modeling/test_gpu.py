@@ -1,6 +1,7 @@
 """Training on a GPU: the same as on the CPU, without waiting for the host, and resumable."""
 
 import dataclasses
+import gc
 import itertools
 import warnings
 from contextlib import contextmanager
@@ -101,13 +102,13 @@ def test_a_recorded_update_is_one_of_plain_launches(make, stream, precision, kep
     """Dropout included: another mask would change a loss by per cents."""
     text = stream if kept else None
     recorded, plain = (make(text=text, precision=precision) for _ in range(2))
-    plain._run = plain._body
+    plain._captured = None
     batches = chunks(stream, 20)
     tolerance = 1e-3 if precision == "float32" else 2e-2
     torch.testing.assert_close(
         losses(recorded, batches), losses(plain, batches), rtol=tolerance, atol=0
     )
-    assert recorded._run._recorded, caplog.text
+    assert recorded._captured.recorded, caplog.text
     assert torch.equal(recorded.model.ngrams.table[-1].cpu(), torch.zeros(8))
 
 
@@ -142,7 +143,7 @@ def no_waiting():
 def test_an_update_never_waits_for_the_device(make, stream, recorded, kept, precision):
     learner = make(text=stream if kept else None, precision=precision)
     if not recorded:
-        learner._run = learner._body
+        learner._captured = None
     batches = chunks(stream, WARM_UP + 6)
     losses(learner, batches[: WARM_UP + 1])
     with no_waiting():
@@ -227,6 +228,8 @@ def test_a_batch_too_large_for_a_gpu_is_answered_with_one_that_fits(config, voca
     text = text.astype(np.uint16)
     text[::5000] = MARK_ID
     batch = Batches(text, batch_size=streams, chunk_length=length).next(0)
+    gc.collect()
+    torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(0.02)
     try:
         learner = Learner(large, vocabulary.size, streams, GPU, text=text)
