@@ -76,7 +76,7 @@ class CudaGraph:
         return self._figures
 
     def discard(self) -> None:
-        """Forget the graph, and take a generator that does not believe to be recorded still."""
+        """Forget the graph, and draw from a generator that is not part of a recording any more."""
         self._graph = None
         generator = torch.cuda.default_generators[torch.cuda.current_device()]
         seed = generator.initial_seed()
@@ -114,6 +114,6 @@ class Captured:
         else:
             self.recorded = True
             return
-        # Only here has what failed given its memory back.
+        # Outside of the handler, where what failed has released its memory.
         self._refused = True
         self._graph.discard()

@@ -137,7 +137,7 @@ class Learner:
                 words in str(error) for words in _NO_MEMORY
             ):
                 raise
-        # Only here has the failed update given its memory back.
+        # Outside of the handler, where the failed update has released its memory.
         raise ValueError(self._too_large(batch))
 
     def _set_rates(self, learning_rate: float) -> None:

@@ -52,7 +52,7 @@ def measure(
         config: its shape of model and batch count.
         vocabulary_size: V.
         device: to train on.
-        seconds: how long, after two updates to warm up.
+        seconds: how long, after some updates to warm up.
 
     Raises:
         ValueError: a batch does not fit in the memory of the device.

@@ -26,6 +26,8 @@ from tests.modeling.chunks import distances
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
+    # Torch 2.9 to 2.12 dislikes its older switches for TF32, which set the newer ones.
+    pytest.mark.filterwarnings("ignore:Please use the new API settings to control TF32"),
 ]
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 STREAMS = 4

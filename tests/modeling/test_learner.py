@@ -84,6 +84,7 @@ def test_one_state_can_be_gone_back_to_many_times(config, vocabulary, stream):
 NEEDS_GPU = (
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
+    pytest.mark.filterwarnings("ignore:Please use the new API settings to control TF32"),
 )
 
 
