@@ -15,7 +15,7 @@ All randomness is a function of (seed, epoch) or (seed, step): there is no gener
 Shapes: B streams, T characters a chunk, N characters in the corpus, P pieces.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,20 +32,48 @@ _ORDER, _JUMPS = 0, 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One chunk of every stream.
+    """One chunk of every stream: where it is, and, cut out when asked for, what it says.
 
     Attributes:
-        ids: inputs, (B, T) int64.
-        targets: the character after each input, (B, T) int64, or IGNORED.
+        text: the corpus, (N,).
+        length: T.
+        position: first input of every stream, (B,) int64.
+        end: where its piece ends, (B,) int64; what follows is not trained.
         carried: whether the stream goes on where its last chunk ended, (B,) bool; where not, its
             state is zero.
-        characters: number of targets that are not IGNORED.
+        characters: number of targets that are trained.
     """
 
-    ids: Tensor
-    targets: Tensor
+    text: Ids
+    length: int
+    position: NDArray[np.int64]
+    end: NDArray[np.int64]
     carried: Tensor
     characters: int
+
+    @property
+    def window(self) -> Ids:
+        """Every input and the character after the last one, (B, T + 1)."""
+        places = self.position[:, None] + np.arange(self.length + 1)
+        return self.text[places % len(self.text)]
+
+    @property
+    def ids(self) -> Tensor:
+        """Inputs, (B, T) int64."""
+        return torch.from_numpy(self.window[:, :-1].astype(np.int64))
+
+    @property
+    def targets(self) -> Tensor:
+        """The character after each input, (B, T) int64, or IGNORED."""
+        inside = self.position[:, None] + np.arange(self.length) < self.end[:, None]
+        after = self.window[:, 1:].astype(np.int64)
+        return torch.from_numpy(np.where(inside, after, IGNORED))
+
+    def part(self, rows: slice) -> "Batch":
+        """Some of the streams; `characters` stays that of all."""
+        return replace(
+            self, position=self.position[rows], end=self.end[rows], carried=self.carried[rows]
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +127,7 @@ class Batches:
         self._seed = seed
         self.batch_size = min(batch_size, len(stream) // chunk_length)
         self._bounds = np.append(np.flatnonzero(stream == MARK_ID), len(stream))
-        self._starts, self._ends = _pieces(self._bounds, -(-len(stream) // self.batch_size))
+        self._starts, self._ends = _pieces_of(self._bounds, -(-len(stream) // self.batch_size))
         nowhere = np.zeros(self.batch_size, np.int64)
         self.cursor = Cursor(position=nowhere, end=nowhere, taken=0)
         self._order = (-1, nowhere)
@@ -114,22 +142,18 @@ class Batches:
         position, end = self.cursor.position.copy(), self.cursor.end.copy()
         jumping = self._jump(step, position, end) if jump else np.zeros(len(end), bool)
         fresh = position >= end
-        taken = self.cursor.taken
-        for row in np.flatnonzero(fresh):
-            position[row], end[row] = self._piece(taken)
-            taken += 1
-        places = position[:, None] + np.arange(self._chunk_length)
-        inside = places < end[:, None]
-        ids = self._stream[places % len(self._stream)]
-        after = self._stream[(places + 1) % len(self._stream)]
+        count, taken = int(fresh.sum()), self.cursor.taken
+        position[fresh], end[fresh] = self._pieces(taken, count)
         self.cursor = Cursor(
-            position=np.minimum(position + self._chunk_length, end), end=end, taken=taken
+            position=np.minimum(position + self._chunk_length, end), end=end, taken=taken + count
         )
         return Batch(
-            ids=torch.from_numpy(ids.astype(np.int64)),
-            targets=torch.from_numpy(np.where(inside, after.astype(np.int64), IGNORED)),
+            text=self._stream,
+            length=self._chunk_length,
+            position=position,
+            end=end,
             carried=torch.from_numpy(~(fresh | jumping)),
-            characters=int(inside.sum()),
+            characters=int((self.cursor.position - position).sum()),
         )
 
     def _jump(
@@ -139,19 +163,29 @@ class Batches:
         jumping = generator.random(len(position)) < self._jump_probability
         places = generator.integers(len(self._stream), size=len(position))
         position[jumping] = places[jumping]
-        end[jumping] = self._bounds[np.searchsorted(self._bounds, places, side="right")][jumping]
+        following = np.searchsorted(self._bounds, places[jumping], side="right")
+        end[jumping] = self._bounds[following]
         return jumping
 
-    def _piece(self, taken: int) -> tuple[int, int]:
-        epoch, place = divmod(taken, len(self._starts))
+    def _pieces(self, taken: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Starts and ends of the next pieces, each (count,)."""
+        epochs, places = np.divmod(np.arange(taken, taken + count), len(self._starts))
+        pieces = np.zeros(count, np.int64)
+        for epoch in range(taken // len(self._starts), int(epochs.max(initial=-1)) + 1):
+            within = epochs == epoch
+            pieces[within] = self._order_of(epoch)[places[within]]
+        return self._starts[pieces], self._ends[pieces]
+
+    def _order_of(self, epoch: int) -> NDArray[np.int64]:
         if self._order[0] != epoch:
             generator = np.random.default_rng([self._seed, _ORDER, epoch])
             self._order = (epoch, generator.permutation(len(self._starts)))
-        piece = self._order[1][place]
-        return int(self._starts[piece]), int(self._ends[piece])
+        return self._order[1]
 
 
-def _pieces(bounds: NDArray[np.int64], longest: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _pieces_of(
+    bounds: NDArray[np.int64], longest: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Starts and ends of the pieces, each (P,): no piece is longer than `longest`."""
     lengths = np.diff(bounds)
     parts = -(-lengths // longest)

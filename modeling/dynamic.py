@@ -8,7 +8,6 @@ compressor does: its bits compare with a compressor's, never with those of a fix
 Shapes: T characters a segment, V ids.
 """
 
-import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,8 @@ from torch.nn.utils import clip_grad_norm_
 
 from modeling.likelihood import Bits
 from modeling.models.lstm import CharLSTM
-from modeling.rowwise import touched
+from modeling.models.ngrams import NgramEmbedding
+from modeling.rowwise import RowSums
 from modeling.vocab import UNKNOWN_ID, Ids, Vocabulary
 
 RATES = (0.1, 0.03, 0.3)
@@ -119,17 +119,17 @@ class _Adapting:
 
     def __init__(self, model: CharLSTM, how: Adaptation) -> None:
         self._how = how
-        self._model = copy.deepcopy(model).eval()
+        self._model = model.copied().eval()
         # cuDNN goes back through a layer in training mode only; none has dropout of its own.
         self._model.layers.train()
-        self._model.requires_grad_()
         self._dense = self._model.dense_parameters()
+        for weight in self._dense:
+            weight.requires_grad_()
         self._trained = [weight.detach().clone() for weight in self._dense]
-        self._tables = [
-            (ours.table, theirs.table)
-            for ours, theirs in [(self._model.ngrams, model.ngrams)]
-            if ours is not None and theirs is not None
-        ]
+        self._ngrams = self._model.ngrams
+        if self._ngrams is not None and model.ngrams is not None:
+            self._trained_table = model.ngrams.table
+            self._sums = RowSums(self._ngrams.table)
 
     def read(self, document: Ids) -> Bits:
         """Charge a document, segment by segment, and learn each."""
@@ -156,8 +156,10 @@ class _Adapting:
                 if weight.grad is not None:
                     weight.sub_(weight.grad, alpha=how.learning_rate)
                 weight.lerp_(trained, how.decay)
-            for table, trained in self._tables:
-                assert table.grad is not None
-                rows, values = touched(table.grad)
-                stepped = table[rows] - how.ngram_learning_rate * values
-                table[rows] = stepped.lerp(trained[rows], how.decay)
+            if self._ngrams is not None:
+                self._learn_ngrams(self._ngrams)
+
+    def _learn_ngrams(self, ngrams: NgramEmbedding) -> None:
+        rows, values = self._sums(*ngrams.gradient())
+        stepped = ngrams.table[rows] - self._how.ngram_learning_rate * values
+        ngrams.table[rows] = stepped.lerp(self._trained_table[rows], self._how.decay)

@@ -5,21 +5,20 @@ DistributedDataParallel while they are computed, so that all weights stay equal 
 that of one process with the whole batch, but for the order of the sums. What one process must
 decide for all (the clock, when to save) is the first one's to say.
 
-Shapes: B streams in all, b of this process, L layers, H hidden, R rows of a table, E embedding.
+Shapes: B streams in all, b of this process, L layers, H hidden, M sums of N rows of a table, E
+embedding.
 """
 
 import os
 import sys
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NoReturn
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
-
-from modeling.batches import Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +59,14 @@ class Group:
         share = -(-streams // self.size)
         return slice(min(self.rank * share, streams), min((self.rank + 1) * share, streams))
 
-    def part(self, batch: Batch) -> Batch:
-        """This process's streams of a batch; `characters` stays that of all."""
-        if self.size == 1:
-            return batch
-        rows = self.rows(len(batch.ids))
-        return replace(
-            batch, ids=batch.ids[rows], targets=batch.targets[rows], carried=batch.carried[rows]
-        )
-
-    def joint(self, objective: nn.Module, apart: Collection[nn.Parameter]) -> nn.Module:
+    def joint(self, objective: nn.Module) -> nn.Module:
         """The same function, whose gradients are the means over all processes.
 
         Args:
             objective: what every process calls on its streams and goes back through.
-            apart: parameters whose gradients are left as they are.
         """
         if self.size == 1:
             return objective
-        ignored = [
-            name
-            for name, weight in objective.named_parameters()
-            if any(weight is one for one in apart)
-        ]
-        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(objective, ignored)
         return DistributedDataParallel(objective, broadcast_buffers=False)
 
     def sum(self, tensor: Tensor) -> None:
@@ -91,21 +74,27 @@ class Group:
         if self.size > 1:
             distributed.all_reduce(tensor)
 
-    def mean_rows(self, gradient: Tensor) -> Tensor:
-        """The mean over all processes of a sparse tensor (R, E), which NCCL does not reduce."""
+    def all_places(self, places: Tensor, gradient: Tensor, streams: int) -> tuple[Tensor, Tensor]:
+        """What all processes have to teach a table.
+
+        Args:
+            places: as `NgramEmbedding.gradient` gives them for the chunk of this process, (M, N).
+            gradient: the same, (M, E).
+            streams: B.
+
+        Returns:
+            The same of all streams; the gradient is that of the mean over all processes.
+        """
         if self.size == 1:
-            return gradient
-        own = gradient.coalesce()
-        rows, values = own.indices()[0], own.values()
-        counts = torch.tensor([len(rows)], device=rows.device)
-        lengths = [int(count) for count in self._from_all(counts)]
-        more = max(lengths) - len(rows)
-        parts = [
-            [part[:length] for part, length in zip(self._from_all(padded), lengths, strict=True)]
-            for padded in (functional.pad(rows, (0, more)), functional.pad(values, (0, 0, 0, more)))
-        ]
-        found, summands = map(torch.cat, parts)
-        return torch.sparse_coo_tensor(found[None], summands / self.size, gradient.shape)
+            return places, gradient
+        own, whole = self.rows(streams), -(-streams // self.size)
+        # The last process may have fewer streams: row 0 without a gradient stands for the others.
+        more = len(places) // (own.stop - own.start) * whole - len(places)
+        places, gradient = (
+            torch.cat(self._from_all(functional.pad(part, (0, 0, 0, more))))
+            for part in (places, gradient)
+        )
+        return places, gradient / self.size
 
     def _from_all(self, tensor: Tensor) -> list[Tensor]:
         """Every process's tensor of this shape."""

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from modeling.batches import Batches
+from modeling.captured import WARM_UP
 from modeling.config import TrainConfig
-from modeling.learner import Learner
+from modeling.learner import Learner, updates_between_reads
 from modeling.race import engine_for
 from modeling.vocab import MARK_ID, SPECIALS
 
@@ -24,8 +25,8 @@ _DOCUMENT = 5_000
 _STREAM_CHUNKS = 50
 _COPIES_OF_WEIGHTS = 6
 """Weights, gradient, two moments, the best weights so far, and those of a checkpoint on its way."""
-_COPIES_OF_TABLE = 5
-"""The table, its best so far, those of the last validation, and those of a checkpoint."""
+_COPIES_OF_TABLE = 6
+"""The table, its gradients, its best so far, those of the last validation, of a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ def measure(
         config: its shape of model and batch count.
         vocabulary_size: V.
         device: to train on.
-        seconds: how long, after two updates to warm up.
+        seconds: how long, after some updates to warm up.
 
     Raises:
         ValueError: a batch does not fit in the memory of the device.
@@ -64,9 +65,10 @@ def measure(
     batches = Batches(stream, batch_size=config.batch_size, chunk_length=config.chunk_length)
     size = max(vocabulary_size, SPECIALS + 1)
     engine = engine_for(config, size, device)
-    learner = Learner(config, size, config.batch_size, device, engine=engine)
+    learner = Learner(config, size, config.batch_size, device, engine=engine, text=stream)
     with engine.in_use():
-        rate = _rate(learner, batches, config.learning_rate, seconds)
+        pause = updates_between_reads(device)
+        rate = _rate(learner, batches, config.learning_rate, pause, seconds)
     model = learner.model
     parameters = sum(weight.numel() for weight in model.dense_parameters())
     table = sum(weight.numel() for weight in model.parameters()) - parameters
@@ -77,16 +79,21 @@ def measure(
     )
 
 
-def _rate(learner: Learner, batches: Batches, learning_rate: float, seconds: float) -> float:
-    """Characters a second after two updates to warm up."""
-    began, step, characters = time.perf_counter(), 0, 0
-    while step < 3 or time.perf_counter() - began < seconds:
-        if step == 2:
+def _rate(
+    learner: Learner, batches: Batches, learning_rate: float, pause: int, seconds: float
+) -> float:
+    """Characters a second after the first updates, the figures read after every `pause` of them."""
+    began, step, characters, figures = time.perf_counter(), 0, 0, torch.zeros(2)
+    while step <= WARM_UP + 1 or time.perf_counter() - began < seconds:
+        if step == WARM_UP + 1:
             began, characters = time.perf_counter(), 0
         batch = batches.next(step)
-        # Reading the loss waits for the device, so the time is that of the whole update.
-        learner.update(batch, learning_rate, step).tolist()
+        figures = learner.update(batch, learning_rate, step)
         step, characters = step + 1, characters + batch.characters
+        # Reading them waits for the device, so the time is that of whole updates.
+        if step <= WARM_UP + 1 or step % pause == 0:
+            figures.tolist()
+    figures.tolist()
     return characters / (time.perf_counter() - began)
 
 

@@ -13,10 +13,10 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ _OPERATIONS = 6e8
 _STREAMS, _LAYERS, _ROWS, _STEPS = (16, 64), 2, 2**10, 4
 """Bounds of the piece that is trained (streams, layers, rows an order of n-grams, characters):
 more of them take longer without changing who wins."""
-_THREAD_ROUNDS = 3
+_THREAD_ROUNDS, _ROUNDS_ALONE = 3, 3
 _UPDATES_ON_GPU = 8
 _DAYS = 30
 _FORMAT = 1
@@ -63,6 +63,15 @@ def engine_for(
         place = int(group.agreed(places.index((chosen.native, chosen.precision))))
         return replace(candidates[place], reason=chosen.reason)
     return _chosen(config, vocabulary_size, device)
+
+
+def continued(values: Mapping[str, Any]) -> Engine:
+    """The engine that a checkpoint was trained by, or torch where its kernel is missing."""
+    engine = Engine(**values)
+    if engine.native and library() is None:
+        _log.warning("the kernel that began this training is not here: torch continues it")
+        return replace(engine, native=False, reason="the kernel that began it was not there")
+    return engine
 
 
 def _candidates(config: TrainConfig, device: torch.device) -> list[Engine]:
@@ -96,12 +105,10 @@ def _chosen(config: TrainConfig, vocabulary_size: int, device: torch.device) -> 
 
 def _raced(config: TrainConfig, vocabulary_size: int, device: torch.device) -> Engine:
     candidates = _candidates(config, device)
-    work = functools.cache(lambda engine: _work(config, vocabulary_size, device, engine))
     if device.type != "cpu":
-        times = measured(
-            candidates, lambda engine: _timed(work(engine), time.perf_counter), _BUDGET
-        )
+        times = {engine: _alone(config, vocabulary_size, device, engine) for engine in candidates}
         return replace(fastest(times), reason=reason_of(fastest(times), times))
+    work = functools.cache(lambda engine: _work(config, vocabulary_size, device, engine))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -110,6 +117,14 @@ def _raced(config: TrainConfig, vocabulary_size: int, device: torch.device) -> E
         return replace(first, reason=reason_of(first, times), wide_tiles=_wide(work, first))
     finally:
         torch.set_num_threads(threads)
+
+
+def _alone(
+    config: TrainConfig, vocabulary_size: int, device: torch.device, engine: Engine
+) -> float:
+    """Seconds on a GPU, which is quiet, and has no memory for two candidates at once."""
+    work = _work(config, vocabulary_size, device, engine)
+    return min(_timed(work, time.perf_counter) for _ in range(_ROUNDS_ALONE))
 
 
 def _wide(work: Callable[[Engine], Callable[[], object]], chosen: Engine) -> bool:
@@ -159,7 +174,8 @@ def _work(
     stream = np.random.default_rng(0).integers(SPECIALS, size, length, np.uint16)
     stream[0] = MARK_ID
     batches = Batches(stream, batch_size=piece.batch_size, chunk_length=piece.chunk_length)
-    learner = Learner(piece, size, batches.batch_size, device, engine=engine)
+    learner = Learner(piece, size, batches.batch_size, device, engine=engine, text=stream)
+    # The warm-up of a GPU covers the recording of its graph.
     updates = _UPDATES_ON_GPU if device.type == "cuda" else 1
 
     def work() -> None:

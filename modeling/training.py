@@ -16,7 +16,7 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,11 @@ from torch import Tensor
 from modeling.batches import Batches, Cursor
 from modeling.checkpoint import Checkpoint
 from modeling.config import TrainConfig
-from modeling.engine import Engine
-from modeling.learner import Learner, under
+from modeling.learner import Learner, under, updates_between_reads
 from modeling.models.lstm import CharLSTM
-from modeling.native.library import library
 from modeling.parallel import ALONE, Group
 from modeling.progress import Progress, Totals
-from modeling.race import engine_for
+from modeling.race import continued, engine_for
 from modeling.schedule import learning_rate_at
 from modeling.transfer import take_over
 from modeling.validation import Validation
@@ -67,23 +65,6 @@ def _identity(config: TrainConfig, vocabulary: Vocabulary, stream: Ids) -> dict[
         "vocabulary": zlib.crc32("".join(vocabulary.characters).encode("utf-32-le")),
         "stream": zlib.crc32(np.ascontiguousarray(stream).data),
     }
-
-
-def _engine(
-    config: TrainConfig,
-    vocabulary: Vocabulary,
-    device: torch.device,
-    group: Group,
-    checkpoint: Checkpoint | None,
-) -> Engine:
-    """The one that the checkpoint was trained by, or the fastest."""
-    if checkpoint is None:
-        return engine_for(config, vocabulary.size, device, group)
-    engine = Engine(**checkpoint.values["engine"])
-    if engine.native and library() is None:
-        _log.warning("the kernel that began this training is not here: torch continues it")
-        return replace(engine, native=False, reason="the kernel that began it was gone")
-    return engine
 
 
 class Trainer:
@@ -126,13 +107,19 @@ class Trainer:
         self._batches = _batches(config, stream)
         streams = self._batches.batch_size
         group.check(streams)
-        self.engine = _engine(config, vocabulary, device, group, checkpoint)
+        self.engine = (
+            continued(checkpoint.values["engine"])
+            if checkpoint
+            else engine_for(config, vocabulary.size, device, group)
+        )
         """What computes."""
-        self._learner = Learner(config, vocabulary.size, streams, device, group, self.engine)
+        self._learner = Learner(
+            config, vocabulary.size, streams, device, group, engine=self.engine, text=stream
+        )
         if initial is not None:
             strange = take_over(self._learner.model, vocabulary, *initial)
             _log.info("begins with given weights; %d characters are new to them", strange)
-        self._updates_per_record = 16 if device.type == "cuda" else 1
+        self._updates_per_record = updates_between_reads(device)
         self._characters_per_epoch = len(stream)
         self._identity = _identity(config, vocabulary, stream)
         self._account = Totals()
@@ -214,7 +201,7 @@ class Trainer:
 
         Without validation documents it is the model as it is now.
         """
-        model = copy.deepcopy(self._learner.model)
+        model = self._learner.model.copied()
         if self._best:
             model.load_state_dict(self._best)
         return model.eval()

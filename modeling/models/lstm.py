@@ -7,6 +7,7 @@ re-packs all weights at every call and is five times slower one character at a t
 Shapes: B streams, T characters, V ids, E embedding, H hidden, L layers, N order of the n-grams.
 """
 
+import copy
 from ctypes import CDLL
 
 import torch
@@ -46,7 +47,7 @@ class CharLSTM(nn.Module):
                 config.ngram_dropout,
                 vocabulary_size,
             )
-        self.layers = nn.ModuleList(nn.LSTM(width, hidden) for width in widths)
+        self.layers = nn.ModuleList(Layer(width, hidden) for width in widths)
         self.dropout = nn.Dropout(config.dropout)
         self.norm = nn.LayerNorm(hidden) if config.output_norm else nn.Identity()
         self.output = nn.Linear(hidden, vocabulary_size)
@@ -61,6 +62,14 @@ class CharLSTM(nn.Module):
         """All others."""
         tables = self.tables()
         return [weight for weight in self.parameters() if all(weight is not t for t in tables)]
+
+    def copied(self) -> "CharLSTM":
+        """Another model with these weights, each layer's in one piece, as cuDNN wants them."""
+        model = copy.deepcopy(self)
+        for layer in model.layers:
+            assert isinstance(layer, nn.LSTM)
+            layer.flatten_parameters()
+        return model
 
     def zero_state(self, batch_size: int) -> State:
         """The state before a document."""
@@ -152,6 +161,41 @@ class CharLSTM(nn.Module):
         """
         ngrams = None if self.ngrams is None else self.ngrams.for_kernel()
         return PackedWeights(kernel, self.weights(), halves=halves, ngrams=ngrams)
+
+
+class Layer(nn.LSTM):
+    """nn.LSTM that computes in bfloat16 where autocast says so, on a GPU too.
+
+    There autocast makes it float16, whatever was asked for, in which the gradients of a mean over
+    thousands of characters are nearly 0; and it has cuDNN's weights copied twice.
+    """
+
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, values: Tensor, state: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Read values (T, B, E) from a state of two (1, B, H); their hidden states, the state."""
+        if not values.is_cuda or not torch.is_autocast_enabled("cuda"):
+            return super().forward(values, state)
+        hidden, cell = state
+        with torch.autocast("cuda", enabled=False):
+            # cuDNN has it since 9.13; torch's own kernels for other types are many times slower.
+            if torch.cudnn_is_acceptable(values.new_empty(1, dtype=torch.bfloat16)):
+                return self.rounded(values, hidden, cell)
+            return super().forward(values.float(), (hidden, cell))
+
+    def rounded(
+        self, values: Tensor, hidden: Tensor, cell: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The same in bfloat16; gradients reach the weights in float32."""
+        weights = list(self.parameters())
+        # In this order one piece of memory is what cuDNN reads, which it then need not copy.
+        flat = torch.cat([weight.flatten() for weight in weights]).bfloat16()
+        parts = flat.split([weight.numel() for weight in weights])
+        views = [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
+        state = [part.bfloat16() for part in (hidden, cell)]
+        options = (True, 1, 0.0, self.training, False, False)
+        written, last, last_cell = torch.lstm(values.bfloat16(), state, views, *options)
+        return written, (last, last_cell)
 
 
 def following(before: Tensor, ids: Tensor) -> Tensor:

@@ -12,22 +12,19 @@ Shapes: B streams, T characters, E embedding, N the highest order, R rows an ord
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from modeling.native.weights import Ngrams
 
 PRIME = 2**31 - 1
 """Modulus of the hash, a polynomial whose bits are then mixed; all of it stays within int64."""
 BASE = 1_103_515_245
-WITHOUT_SPARSE = ("mps",)
-"""Devices for which torch has no sparse gradients."""
 
 
 class NgramEmbedding(nn.Module):
     """The sum of the vectors of the n-grams of orders 2 to N that end at a character.
 
     All rows are 0 at first, so an n-gram never seen says nothing unless it shares the row of one
-    that was. Gradients of the table are sparse where the device has such.
+    that was. torch differentiates as far as the sums: `gradient` has the table's, by place.
 
     Attributes:
         codes: the number that stands for each id in hashes, (V,) int64. Fine-tuning on other text
@@ -36,6 +33,7 @@ class NgramEmbedding(nn.Module):
 
     codes: Tensor
     powers: Tensor
+    _read: tuple[Tensor, Tensor] | None = None
 
     def __init__(
         self, order: int, rows: int, width: int, dropout: float, vocabulary_size: int
@@ -53,8 +51,8 @@ class NgramEmbedding(nn.Module):
         self.order, self.rows, self.dropout = order, rows, dropout
         self._nothing = (order - 1) * rows
         self.bag = nn.EmbeddingBag(
-            self._nothing + 1, width, mode="sum", sparse=True, padding_idx=self._nothing
-        )
+            self._nothing + 1, width, mode="sum", padding_idx=self._nothing
+        ).requires_grad_(False)
         nn.init.zeros_(self.table)
         self.register_buffer("codes", torch.arange(1, vocabulary_size + 1))
         powers = torch.tensor([pow(BASE, place, PRIME) for place in range(order)])
@@ -86,9 +84,23 @@ class NgramEmbedding(nn.Module):
             left_out = torch.rand(places.shape, device=places.device) < self.dropout
             places = places.masked_fill(left_out, self._nothing)
             scale = 1 / (1 - self.dropout)
-        if self.table.device.type in WITHOUT_SPARSE:
-            return scale * functional.embedding(places, self.table, self._nothing).sum(dim=2)
-        return scale * self.bag(places.flatten(0, 1)).view(*ids.shape, -1)
+        places = places.flatten(0, 1)
+        with torch.no_grad():
+            sums = self.bag(places)
+        if torch.is_grad_enabled():
+            self._read = (places, sums.requires_grad_())
+        return scale * sums.view(*ids.shape, -1)
+
+    def gradient(self) -> tuple[Tensor, Tensor]:
+        """What the table has to learn from the last call that could be differentiated.
+
+        Returns:
+            Rows (B T, N - 1), and the gradient of the sum of each of them, (B T, E).
+        """
+        assert self._read is not None
+        places, sums = self._read
+        assert sums.grad is not None
+        return places, sums.grad
 
     def for_kernel(self) -> Ngrams:
         """What the kernel reads."""

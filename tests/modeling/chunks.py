@@ -74,7 +74,8 @@ def outcome(price, shape, chunk):
     return [
         loss.detach(),
         *(part.detach() for part in state),
-        *(p.grad.to_dense() for p in model.parameters()),
+        *(weight.grad for weight in model.dense_parameters()),
+        *([] if model.ngrams is None else [model.ngrams.gradient()[1]]),
     ]
 
 

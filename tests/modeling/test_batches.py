@@ -2,7 +2,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modeling.batches import IGNORED, Batches
@@ -28,6 +28,7 @@ def pairs(batch):
     ]
 
 
+@settings(deadline=None)
 @given(corpora, st.integers(2, 20))
 def test_an_epoch_trains_every_character_exactly_once(lengths, chunk_length):
     stream = corpus([*lengths, chunk_length])
@@ -38,6 +39,7 @@ def test_an_epoch_trains_every_character_exactly_once(lengths, chunk_length):
     assert sorted(seen) == sorted(zip(stream.tolist(), [*stream[1:].tolist(), 0], strict=True))
 
 
+@settings(deadline=None)
 @given(corpora, st.integers(2, 8), st.integers(2, 20))
 def test_parallel_streams_begin_all_pieces_of_the_corpus_equally_often(
     lengths, batch_size, chunk_length
@@ -53,6 +55,7 @@ def test_parallel_streams_begin_all_pieces_of_the_corpus_equally_often(
     assert max(begun.values()) - min(begun.values()) <= 1
 
 
+@settings(deadline=None)
 @given(corpora, st.integers(1, 8), st.integers(2, 20), st.booleans())
 def test_a_mark_is_read_only_with_zero_state_at_the_start_of_a_chunk(
     lengths, batch_size, chunk_length, jump

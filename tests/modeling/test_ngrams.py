@@ -82,38 +82,83 @@ def test_an_order_of_one_is_refused():
 
 
 def test_rowwise_adagrad_divides_by_the_root_of_the_mean_squares_of_a_row():
-    table = torch.nn.Parameter(torch.zeros(4, 2))
-    optimizer = RowwiseAdagrad([table], learning_rate=0.5)
+    table = torch.zeros(5, 2)
+    optimizer = RowwiseAdagrad(table)
 
     def update(rows, values):
-        table.grad = torch.sparse_coo_tensor([rows], values, (4, 2), check_invariants=True)
-        optimizer.step()
+        optimizer.step(torch.tensor(rows)[:, None], torch.tensor(values), 0.5)
 
     update([1, 3, 1], [[1.0, 2.0], [-4.0, 0.0], [2.0, 2.0]])
     # Row 1 has the gradient (3, 4), whose mean square is 12.5; row 3 has 8.
-    first = torch.tensor([[0, 0], [3 / 12.5**0.5, 4 / 12.5**0.5], [0, 0], [-4 / 8**0.5, 0]]) * -0.5
-    torch.testing.assert_close(table.detach(), first)
+    first = torch.zeros(5, 2)
+    first[1], first[3] = -0.5 * torch.tensor([[3, 4], [-4, 0]]) / torch.tensor([[12.5], [8]]).sqrt()
+    torch.testing.assert_close(table, first)
     update([3], [[4.0, 0.0]])
     first[3, 0] -= 0.5 * 4 / 16**0.5
-    torch.testing.assert_close(table.detach(), first)
+    torch.testing.assert_close(table, first)
 
 
-def test_a_device_without_sparse_gradients_learns_the_same(monkeypatch):
-    def trained():
-        ngrams, ids, before = some_ngrams(), some_ids(3, 9), some_ids(3, 3)
-        optimizer = RowwiseAdagrad([ngrams.table], learning_rate=0.1)
-        for _ in range(3):
-            ngrams.zero_grad()
-            ngrams(ids, before).square().sum().backward()
-            optimizer.step()
-        return ngrams.table.grad.is_sparse, ngrams.table.detach()
+def updated_slowly(table, squares, places, gradient, learning_rate):
+    """One update in float64, row by row."""
+    whole = torch.zeros_like(table)
+    for rows, values in zip(places.tolist(), gradient.double(), strict=True):
+        for row in rows:
+            whole[row] += values
+    for row in set(places.flatten().tolist()) - {len(table) - 1}:
+        squares[row] += whole[row].square().mean()
+        table[row] -= learning_rate * whole[row] / (squares[row].sqrt() + 1e-8)
 
-    sparse, wanted = trained()
-    monkeypatch.setattr("modeling.models.ngrams.WITHOUT_SPARSE", ("cpu",))
-    still_sparse, table = trained()
-    assert sparse
-    assert not still_sparse
-    torch.testing.assert_close(table, wanted)
+
+@pytest.mark.parametrize("rate", [0.1, torch.tensor(0.1)], ids=["number", "tensor"])
+def test_rowwise_adagrad_is_its_slow_reference_and_leaves_the_last_row_alone(rate):
+    """Most rows are listed many times, the last one most often."""
+    generator = torch.Generator().manual_seed(2)
+    table = torch.randn(9, 6, generator=generator)
+    table[-1] = 0
+    slow, squares = table.double(), torch.zeros(9, dtype=torch.float64)
+    optimizer = RowwiseAdagrad(table)
+    for _ in range(20):
+        places = torch.randint(9, (31, 3), generator=generator)
+        places[torch.rand(31, 3, generator=generator) < 0.4] = 8
+        gradient = torch.randn(31, 6, generator=generator)
+        optimizer.step(places, gradient, rate)
+        updated_slowly(slow, squares, places, gradient, 0.1)
+    torch.testing.assert_close(table.double(), slow, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(optimizer.squares.double(), squares, atol=1e-5, rtol=1e-5)
+    assert torch.equal(table[-1], torch.zeros(6))
+
+
+def test_a_row_that_nothing_reads_keeps_its_bits():
+    table = torch.randn(6, 3)
+    before, optimizer = table.clone(), RowwiseAdagrad(table)
+    for places in ([[1, 2]], [[3, 5]]):
+        optimizer.step(torch.tensor(places), torch.ones(1, 3), 0.1)
+    assert torch.equal(table[[0, 4, 5]], before[[0, 4, 5]])
+    assert not (table[[1, 2, 3]] == before[[1, 2, 3]]).any()
+
+
+def test_the_gradient_of_the_sums_is_that_of_every_row_they_consist_of():
+    ngrams, ids, before = some_ngrams(), some_ids(3, 9), some_ids(3, 3)
+    weights = torch.randn(3, 9, WIDTH)
+    (ngrams(ids, before) * weights).sum().backward()
+    places, gradient = ngrams.gradient()
+    whole = torch.zeros_like(ngrams.table)
+    for column in places.unbind(1):
+        whole.index_add_(0, column, gradient)
+    table = ngrams.table.clone().requires_grad_()
+    rows = ngrams.places(ids, before)
+    (torch.nn.functional.embedding(rows, table).sum(dim=2) * weights).sum().backward()
+    torch.testing.assert_close(whole, table.grad)
+
+
+def test_what_is_left_out_has_no_part_in_the_gradient_and_the_rest_counts_more():
+    ngrams, ids, before = some_ngrams(dropout=0.5), some_ids(4, 50), some_ids(3, 4)
+    ngrams(ids, before).sum().backward()
+    places, gradient = ngrams.gradient()
+    left_out = places == len(ngrams.table) - 1
+    assert 0.4 < left_out.float().mean() < 0.6
+    assert torch.equal(places[~left_out], ngrams.places(ids, before).flatten(0, 1)[~left_out])
+    assert torch.equal(gradient, torch.full_like(gradient, 2))
 
 
 def test_rare_ngrams_are_learned_that_an_lstm_of_that_width_has_no_room_for():
@@ -130,7 +175,7 @@ def test_rare_ngrams_are_learned_that_an_lstm_of_that_width_has_no_room_for():
         torch.manual_seed(0)
         model = build_model(ModelConfig(hidden_size=8, ngram_order=order, ngram_rows=4000), 10)
         dense = torch.optim.AdamW(model.dense_parameters(), lr=0.02)
-        table = [] if model.ngrams is None else [RowwiseAdagrad([model.ngrams.table], 0.3)]
+        table = None if model.ngrams is None else RowwiseAdagrad(model.ngrams.table)
         for step in range(150):
             start = step % 14 * 200
             logits, _ = model(text[:, start : start + 200])
@@ -138,8 +183,9 @@ def test_rare_ngrams_are_learned_that_an_lstm_of_that_width_has_no_room_for():
             loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted.flatten())
             model.zero_grad()
             loss.backward()
-            for optimizer in (dense, *table):
-                optimizer.step()
+            dense.step()
+            if table is not None:
+                table.step(*model.ngrams.gradient(), 0.3)
         return loss.item()
 
     assert loss_after_training(3) < loss_after_training(0) - 0.3

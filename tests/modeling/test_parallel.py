@@ -53,9 +53,10 @@ def assert_close(first, second):
 
 
 @pytest.mark.slow
-def test_two_processes_end_with_the_weights_of_one(train):
-    one = train("one", 1, **NO_DROPOUT)
-    two = train("two", 2, **NO_DROPOUT)
+@pytest.mark.parametrize("streams", [4, 3])
+def test_two_processes_end_with_the_weights_of_one(train, streams):
+    one = train("one", 1, batch_size=streams, **NO_DROPOUT)
+    two = train("two", 2, batch_size=streams, **NO_DROPOUT)
     assert_close(one, two)
     assert (two / "steps-0").read_text() == (two / "steps-1").read_text()
     assert (two / "metrics.parquet").exists()

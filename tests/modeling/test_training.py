@@ -189,7 +189,7 @@ def test_a_run_that_diverges_twice_is_given_up(train, config, monkeypatch):
 
 
 def test_a_batch_too_large_is_answered_with_one_that_fits(train, config, monkeypatch):
-    def full(self, batch):
+    def full(self):
         raise torch.OutOfMemoryError("tried to allocate 9 GB")
 
     monkeypatch.setattr(Learner, "_loss", full)
