@@ -33,6 +33,9 @@ _MACROS = {"x86_64": "__x86_64__", "amd64": "__x86_64__"} | dict.fromkeys(_ARM, 
 _SECONDS = 120
 """For the compiler; a machine under load takes ten times as long as an idle one."""
 _LONGEST = 200
+_TELLING = ("no space left", "error", "")
+"""What the line that says most of a failure holds, the best first."""
+_ELSEWHERE = "XDG_CACHE_HOME may name another folder"
 _TRIAL = """
 import ctypes, sys
 row = ctypes.c_float * 40
@@ -62,9 +65,11 @@ def built(sources: Path) -> Path:
     try:
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_owner(cache)
+        if os.statvfs(cache).f_flag & getattr(os, "ST_NOEXEC", 0):
+            raise NoLibraryError(f"nothing in {cache} can be executed (noexec); {_ELSEWHERE}")
         return _best(_compiler(), sources, cache)
     except OSError as error:
-        raise NoLibraryError(f"{error}; {_elsewhere()}") from error
+        raise NoLibraryError(f"{error}; {_ELSEWHERE}") from error
 
 
 def _cache() -> Path:
@@ -74,17 +79,13 @@ def _cache() -> Path:
     try:
         return Path.home() / ".cache" / "charmill"
     except RuntimeError as error:
-        raise NoLibraryError(f"{error} {_elsewhere()}") from error
-
-
-def _elsewhere() -> str:
-    return "XDG_CACHE_HOME names another folder for it"
+        raise NoLibraryError(f"{str(error).rstrip('.')}; {_ELSEWHERE}") from error
 
 
 def _check_owner(path: Path) -> None:
     status = path.stat()
     if status.st_uid not in (0, os.geteuid()):
-        raise NoLibraryError(f"{path} belongs to another user; {_elsewhere()}")
+        raise NoLibraryError(f"{path} belongs to another user; {_ELSEWHERE}")
     if status.st_mode & 0o022:
         raise NoLibraryError(
             f"others may write to {path}, and loading runs what is there; remove it or take those "
@@ -99,7 +100,7 @@ def _compiler() -> list[str]:
         if given:
             return shlex.split(given)
     except ValueError as error:
-        raise NoLibraryError(f"CC={given} is no command: {error}") from error
+        raise NoLibraryError(f"CC={given!r} is no command: {error}") from error
     for name in _COMPILERS:
         if shutil.which(name):
             return [name]
@@ -125,7 +126,7 @@ def _best(compiler: list[str], sources: Path, cache: Path) -> Path:
             if problems:
                 _log.info("the native kernel is not the best for this processor: %s", problems[0])
             return path
-    raise problems[0]
+    raise NoLibraryError(f"{problems[0]}; CC may name another C compiler")
 
 
 def _library(command: list[str], sources: Path, cache: Path) -> Path:
@@ -197,7 +198,7 @@ def _made(command: list[str], sources: Path, cache: Path, key: str) -> Path:
         made = Path(folder) / "lstm.so"
         _run([*command, "-shared", str(sources / "lstm.c"), "-lm", "-o", str(made)])
         if not made.exists():
-            raise _RefusedError(f"{command[0]} made nothing; let CC name a C compiler")
+            raise _RefusedError(f"{command[0]} made nothing")
         # In a process of its own: the loader dies of a broken library.
         _run([sys.executable, "-I", "-S", "-c", _TRIAL, str(made)], name=f"what {command[0]} made")
         made.chmod(0o644)
@@ -240,6 +241,6 @@ def _reason(done: "subprocess.CompletedProcess[str]") -> str:
     if done.returncode < 0:
         return f"{signal.strsignal(-done.returncode)}"
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    telling = [line for line in lines if "error" in line.lower()] or lines[-1:]
-    line = telling[0] if telling else f"exit status {done.returncode}"
+    told = (line for word in _TELLING for line in lines if word in line.lower())
+    line = next(told, f"exit status {done.returncode}")
     return "".join(c if c.isprintable() else "?" for c in line)[:_LONGEST]

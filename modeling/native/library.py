@@ -83,8 +83,7 @@ def _loaded() -> CDLL | None:
         # Of processes that train together, the first one speaks.
         if os.environ.get("RANK", "0") == "0":
             _log.warning(
-                "without its native kernel, which is several times as fast, torch computes: %s; "
-                "%s=0 says that this is meant",
+                "no native kernel, so torch computes, slower: %s; %s=0 says that this is meant",
                 *(error, VARIABLE),
             )
         return None

@@ -16,7 +16,7 @@ from tests.modeling.compiler import assert_torch_computes, libraries, needs_comp
     ("given", "reason"),
     [
         ("no-such-compiler", "no-such-compiler: No such file or directory"),
-        ('"gcc', 'CC="gcc is no command: No closing quotation'),
+        ('"gcc', """CC='"gcc' is no command: No closing quotation"""),
         ("/", "/: Permission denied"),
         ("false", "false: exit status 1"),
         ("true", "does not compile for this processor"),

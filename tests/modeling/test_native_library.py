@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -83,6 +84,17 @@ def test_a_cache_that_cannot_be_written_leaves_the_work_to_torch(
 
     monkeypatch.setattr(compilation.tempfile, "TemporaryDirectory", refuse)
     assert_torch_computes(caplog, "Read-only file system", config, vocabulary)
+
+
+@needs_compiler
+def test_a_cache_from_which_nothing_may_be_executed_leaves_the_work_to_torch(
+    fresh, monkeypatch, caplog, config, vocabulary
+):
+    """As on a disk that is mounted with noexec; nothing is compiled first."""
+    flags = SimpleNamespace(f_flag=os.ST_NOEXEC)
+    monkeypatch.setattr(compilation.os, "statvfs", lambda _path: flags)
+    assert_torch_computes(caplog, f"nothing in {fresh} can be executed", config, vocabulary)
+    assert list(fresh.iterdir()) == []
 
 
 @needs_compiler
