@@ -61,7 +61,7 @@ def built(sources: Path) -> Path:
     Raises:
         NoLibraryError: none can be made, or none may be loaded.
     """
-    cache = _cache()
+    cache = cache_folder()
     try:
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_owner(cache)
@@ -72,7 +72,12 @@ def built(sources: Path) -> Path:
         raise NoLibraryError(f"{error}; {_ELSEWHERE}") from error
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """The user's folder for what was made or measured on this machine.
+
+    Raises:
+        NoLibraryError: the user has no home.
+    """
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if base.is_absolute():
         return base / "charmill"

@@ -125,7 +125,7 @@ def test_a_home_that_nobody_knows_leaves_the_work_to_torch(
 def test_a_relative_cache_is_no_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", "here")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert compilation._cache() == tmp_path / ".cache" / "charmill"
+    assert compilation.cache_folder() == tmp_path / ".cache" / "charmill"
 
 
 @needs_compiler
