@@ -13,7 +13,7 @@ from flows.run import Options, Run, prepare
 from flows.runners import RunnerName, check_runner
 from flows.settings import Settings
 from flows.stage import check_space
-from flows.terminal import TerminalReporter, err, show_plan, show_result
+from flows.terminal import TerminalReporter, err, show_plan, show_result, showing_warnings
 
 
 def run_what_is_not_current(dataset: str, options: Options, settings: Settings) -> None:
@@ -108,7 +108,7 @@ def build_many(
 @contextmanager
 def _prefect(settings: Settings) -> Iterator[None]:
     """Run the flows of the block in this process, and show on the terminal what they do."""
-    from flows.prefect_home import embed
+    from flows.prefect_home import LOGGERS, embed
     from flows.server import start_embedded_server
 
     err.print("[dim]starting Prefect ...[/]")
@@ -120,7 +120,7 @@ def _prefect(settings: Settings) -> Iterator[None]:
     wait()
     reporter = TerminalReporter()
     try:
-        with reporting(reporter), without_heartbeat():
+        with reporting(reporter), showing_warnings(reporter, LOGGERS), without_heartbeat():
             yield
     finally:
         reporter.close()

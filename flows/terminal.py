@@ -3,8 +3,10 @@
 Where stderr is no terminal, a bar would be noise in a log: a line every few seconds instead.
 """
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
@@ -88,6 +90,31 @@ class TerminalReporter:
     def _say(self, text: str) -> None:
         if not err.is_terminal:
             err.print(f"{self._stage:<8} {text}")
+
+
+class _Warnings(logging.Handler):
+    """Says what our packages warn of, above the bars."""
+
+    def __init__(self, reporter: TerminalReporter) -> None:
+        super().__init__(logging.WARNING)
+        self._reporter = reporter
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the message."""
+        self._reporter.say(record.getMessage())
+
+
+@contextmanager
+def showing_warnings(reporter: TerminalReporter, loggers: Iterable[str]) -> Iterator[None]:
+    """Print what these loggers warn of, which Prefect only sends to its server."""
+    handler = _Warnings(reporter)
+    for name in loggers:
+        logging.getLogger(name).addHandler(handler)
+    try:
+        yield
+    finally:
+        for name in loggers:
+            logging.getLogger(name).removeHandler(handler)
 
 
 def show_plan(plan: Plan) -> None:

@@ -26,7 +26,8 @@ from modeling.config import TrainConfig
 from modeling.device import processor_name
 from modeling.engine import Engine, enough_threads, fastest, measured, reason_of
 from modeling.learner import Learner
-from modeling.native.library import cache_folder, library, library_name
+from modeling.native.compilation import NoLibraryError, cache_folder
+from modeling.native.library import library, library_name
 from modeling.parallel import ALONE, Group
 from modeling.vocab import MARK_ID, SPECIALS
 
@@ -226,23 +227,23 @@ def _path(key: str) -> Path:
 
 def _recalled(key: str) -> Engine | None:
     """What an earlier race decided; None if nothing is known, or nothing that can be read."""
-    path = _path(key)
     try:
+        path = _path(key)
         if time.time() - path.stat().st_mtime > _DAYS * 86_400:
             return None
         engine = Engine(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (NoLibraryError, OSError, ValueError, TypeError):
         return None
     return engine
 
 
 def _remember(key: str, engine: Engine) -> None:
     """Keep the outcome, whole or not at all; a cache that cannot be written costs a race a run."""
-    path = _path(key)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
     try:
+        path = _path(key)
+        temporary = path.with_name(f"{path.name}.{os.getpid()}")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary.write_text(json.dumps(asdict(engine)), encoding="utf-8")
         temporary.replace(path)
-    except OSError as error:
+    except (NoLibraryError, OSError) as error:
         _log.debug("the choice of an engine was not kept: %s", error)

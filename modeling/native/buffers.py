@@ -48,10 +48,15 @@ class Buffers:
         Args:
             ids: rows of the table, (B, T) int64; T may be any without `keep` and targets.
             targets: (B, T) int64, negative where nothing is asked; None if nowhere.
+
+        Raises:
+            IndexError: an id is out of range; the kernel would read other memory than the model's.
         """
-        assert int(ids.min()) >= 0
-        assert int(ids.max()) < self._rows
-        assert targets is None or int(targets.max()) < self._vocabulary
+        low, high = ids.aminmax()
+        if int(low) < 0 or int(high) >= self._rows:
+            raise IndexError(f"ids from {int(low)} to {int(high)}, of {self._rows} rows")
+        if targets is not None and int(targets.max()) >= self._vocabulary:
+            raise IndexError(f"target {int(targets.max())}, of {self._vocabulary} ids")
         self._point("ids", ids.t().contiguous())
         self._point("targets", None if targets is None else targets.t().contiguous())
         self.chunk.length = ids.shape[1]

@@ -1,31 +1,22 @@
-"""The compiled kernel: built at first use, for this very machine, kept in the user's cache.
+"""The kernel, built at first use for this very machine, loaded and declared.
 
-The C sources travel with the package. The first process that needs them compiles them (two
-seconds) into `$XDG_CACHE_HOME/charmill` under a name that follows from the sources, the compiler
-and the processor, so an edited source, another compiler or another machine never meets a stale
-library. Without a compiler, or with CHARMILL_NATIVE=0, there is no library, and torch computes.
+The C sources travel with the package, and the first process that needs them compiles them
+(`compilation`). Without a compiler, or with CHARMILL_NATIVE=0, there is no library, and torch
+computes.
 """
 
 import ctypes
 import functools
-import hashlib
 import logging
 import os
-import platform
-import shlex
-import subprocess
-import tempfile
 from ctypes import CDLL, POINTER, c_float, c_int64, c_void_p
 from pathlib import Path
+
+from modeling.native.compilation import NoLibraryError, built, cache_folder
 
 VARIABLE = "CHARMILL_NATIVE"
 
 _FOLDER = Path(__file__).parent
-_SECONDS = 120
-_OPTIONS = (
-    *("-O3", "-std=gnu11", "-fopenmp-simd", "-fPIC", "-fno-semantic-interposition"),
-    *("-fno-math-errno", "-fno-trapping-math"),
-)
 
 _log = logging.getLogger(__name__)
 
@@ -88,10 +79,14 @@ def library() -> CDLL | None:
 @functools.cache
 def _loaded() -> CDLL | None:
     try:
-        return _declared(CDLL(str(_built())))
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-        reason = getattr(error, "stderr", None) or error
-        _log.debug("no native kernel, torch computes: %s", reason)
+        return _declared(CDLL(str(built(_FOLDER))))
+    except (NoLibraryError, OSError) as error:
+        # Of processes that train together, the first one speaks.
+        if os.environ.get("RANK", "0") == "0":
+            _log.warning(
+                "no native kernel, so torch computes, slower: %s; %s=0 says that this is meant",
+                *(error, VARIABLE),
+            )
         return None
 
 
@@ -107,57 +102,7 @@ def _declared(loaded: CDLL) -> CDLL:
     return loaded
 
 
-def _built() -> Path:
-    """The compiled library of these sources, this compiler and this processor."""
-    arm = platform.machine().lower() in ("arm64", "aarch64")
-    target = "-mcpu=native" if arm else "-march=native"
-    command = [*shlex.split(os.environ.get("CC", "cc")), *_OPTIONS, target]
-    path = cache_folder() / f"lstm-{_digest(command)}.so"
-    if not path.exists():
-        _compile([*command, "-shared", str(_FOLDER / "lstm.c"), "-lm"], path)
-    return path
-
-
 def library_name() -> str:
     """What names the sources, the compiler and the processor of the kernel; "" without one."""
     loaded = library()
     return Path(loaded._name).name if loaded else ""
-
-
-def cache_folder() -> Path:
-    """The user's folder for what was made or measured on this machine."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "charmill"
-
-
-def _digest(command: list[str]) -> str:
-    """Of the sources and of what the compiler says of itself and of the processor."""
-    macros = subprocess.run(
-        [*command, "-dM", "-E", "-x", "c", os.devnull],
-        capture_output=True,
-        check=True,
-        timeout=_SECONDS,
-    )
-    digest = hashlib.sha256(shlex.join(command).encode() + macros.stdout)
-    for source in sorted(_FOLDER.glob("*.[ch]")):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _compile(command: list[str], path: Path) -> None:
-    """Make `path`, whole or not at all, whoever else is making it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        made = Path(folder) / path.name
-        subprocess.run(
-            [*command, "-o", str(made)],
-            capture_output=True,
-            check=True,
-            text=True,
-            timeout=_SECONDS,
-        )
-        with made.open("rb+") as file:
-            # The loader dies of a library that a loss of power cut short.
-            os.fsync(file.fileno())
-        made.replace(path)
-    _log.debug("compiled %s", path)

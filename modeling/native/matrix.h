@@ -247,26 +247,45 @@ ALWAYS_INLINE void group(const int mixed, int64_t rows, int64_t panels, int add,
     }
 }
 
+/* Compiling tiles takes most of the compiler's time, so each kind of `group` is compiled once, out
+ * of line: with left matrices whose columns are 1 apart, or transposed, rows 1 and columns ROWS. */
+#define GROUP_OF(NAME, MIXED, ROW, COLUMN) \
+    __attribute__((noinline)) static void NAME(int64_t rows, int64_t panels, int add, \
+                                               int64_t depth, Matrix left, const float *packed, \
+                                               int64_t panel, float *product, int64_t row) { \
+        group(MIXED, rows, panels, add, depth, (Matrix){left.first, ROW, COLUMN}, packed, panel, \
+              product, row); \
+    }
+GROUP_OF(group_of_floats, 0, left.row, 1)
+GROUP_OF(group_of_pairs, 1, left.row, 1)
+GROUP_OF(transposed_group_of_floats, 0, 1, ROWS)
+GROUP_OF(transposed_group_of_pairs, 1, 1, ROWS)
+#undef GROUP_OF
+
 /* Put the product of two matrices, (rows, depth) by a packed (depth, columns), into a third, or
- * `add` it to that; the depth is counted in words. */
+ * `add` it to that; the depth is counted in words. Strides of the left one as above. */
 ALWAYS_INLINE void multiply(const int mixed, int64_t rows, int64_t columns, int add, int64_t depth,
                             Matrix left, const float *packed, float *product, int64_t row) {
     const int64_t whole = columns / WIDTH, edge = columns % WIDTH;
+    const int across = left.column != 1;
+    void (*const one)(int64_t, int64_t, int, int64_t, Matrix, const float *, int64_t, float *,
+                      int64_t) =
+        mixed ? (across ? transposed_group_of_pairs : group_of_pairs)
+              : (across ? transposed_group_of_floats : group_of_floats);
     const float *block = packed;
     for (int64_t k = 0; k < depth; k += DEPTH, add = 1) {
         const int64_t deep = least(depth - k, DEPTH), panel = deep * WIDTH;
         const Matrix part = {left.first + k * left.column, left.row, left.column};
         for (int64_t i = 0; i < whole; i += GROUP)
-            group(mixed, rows, least(whole - i, GROUP), add, deep, part, block + i * panel, panel,
-                  product + i * WIDTH, row);
+            one(rows, least(whole - i, GROUP), add, deep, part, block + i * panel, panel,
+                product + i * WIDTH, row);
         for (int64_t i = 0; edge && i < rows; i += ROWS) {
             const int64_t high = least(rows - i, ROWS);
             float *place = product + i * row + whole * WIDTH, lines[ROWS * WIDTH] = {0};
             for (int64_t j = 0; j < high; j++)
                 __builtin_memcpy(lines + j * WIDTH, place + j * row, edge * sizeof(float));
-            group(mixed, high, 1, add, deep,
-                  (Matrix){part.first + i * part.row, part.row, part.column},
-                  block + whole * panel, panel, lines, WIDTH);
+            one(high, 1, add, deep, (Matrix){part.first + i * part.row, part.row, part.column},
+                block + whole * panel, panel, lines, WIDTH);
             for (int64_t j = 0; j < high; j++)
                 __builtin_memcpy(place + j * row, lines + j * WIDTH, edge * sizeof(float));
         }

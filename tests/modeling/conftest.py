@@ -1,9 +1,15 @@
+import os
+import shlex
+import shutil
+
 import numpy as np
 import pytest
 import torch
 
 from modeling.config import Budget, ModelConfig, TrainConfig
 from modeling.models import build_model
+from modeling.native import compilation
+from modeling.native import library as module
 from tests.modeling import texts
 
 
@@ -53,3 +59,37 @@ def model(config, vocabulary):
             parameter.mul_(2)
         model.ngrams.table.normal_()
     return model.eval()
+
+
+@pytest.fixture
+def fresh(tmp_path, monkeypatch):
+    """As in a process that has not loaded the kernel, of a user with an empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    # What is tested here does not depend on how fast the library is.
+    monkeypatch.setattr(compilation, "_OPTIONS", ("-O0", *compilation._OPTIONS[1:]))
+    module._loaded.cache_clear()
+    yield tmp_path / "cache" / "charmill"
+    module._loaded.cache_clear()
+
+
+@pytest.fixture
+def compiler(tmp_path, monkeypatch):
+    """Writes the shell script that is to be the compiler; `$REAL` is the real one."""
+
+    def write(script):
+        path = tmp_path / "a compiler"
+        real = os.environ.get("CC", "cc")
+        path.write_text(f"#!/bin/sh\nREAL={shlex.quote(real)}\n{script}\n")
+        path.chmod(0o700)
+        monkeypatch.setenv("CC", shlex.quote(str(path)))
+
+    return write
+
+
+@pytest.fixture
+def sources(tmp_path, monkeypatch):
+    """A copy of the sources, to be edited."""
+    copy = tmp_path / "sources"
+    shutil.copytree(module._FOLDER, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(module, "_FOLDER", copy)
+    return copy

@@ -1,56 +1,29 @@
+"""The kernel's library: made once, kept, and loaded from the user's own cache only."""
+
 import ctypes
-import logging
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from modeling.models import build_model
-from modeling.models.lstm import LSTMStepper
+from modeling.native import compilation
 from modeling.native import library as module
 from modeling.native.library import library
-from tests.modeling.compiler import needs_compiler
-
-
-@pytest.fixture
-def fresh(tmp_path, monkeypatch):
-    """As in a process that has not loaded the kernel, of a user with an empty cache."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    module._loaded.cache_clear()
-    yield tmp_path / "cache" / "charmill"
-    module._loaded.cache_clear()
-
-
-@pytest.fixture
-def sources(tmp_path, monkeypatch):
-    """A copy of the sources, to be edited."""
-    copy = tmp_path / "sources"
-    shutil.copytree(module._FOLDER, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(module, "_FOLDER", copy)
-    return copy
-
-
-def assert_torch_computes(caplog, reason, config, vocabulary):
-    with caplog.at_level(logging.DEBUG, logger="modeling.native.library"):
-        assert library() is None
-        assert library() is None
-    assert len(caplog.records) == 1
-    assert caplog.records[0].levelno == logging.DEBUG
-    assert reason in caplog.text
-    assert isinstance(build_model(config.model, vocabulary.size).stepper(1), LSTMStepper)
+from tests.modeling.compiler import assert_torch_computes, libraries, needs_compiler, warnings
 
 
 @needs_compiler
 def test_the_kernel_is_compiled_once_and_nothing_else_is_left(fresh):
     assert library() is not None
-    (path,) = fresh.iterdir()
+    (path,) = libraries(fresh)
+    assert {entry.name for entry in fresh.iterdir()} == {path.name, "lock"}
     written = path.stat().st_mtime_ns
     module._loaded.cache_clear()
     assert library() is not None
-    assert [p.stat().st_mtime_ns for p in fresh.iterdir()] == [written]
+    assert [p.stat().st_mtime_ns for p in libraries(fresh)] == [written]
 
 
 @needs_compiler
@@ -61,7 +34,7 @@ def test_an_edited_source_is_compiled_anew(fresh, sources):
     assert not hasattr(library(), "answer")
     module._loaded.cache_clear()
     assert library()["answer"]() == 42
-    assert len(list(fresh.iterdir())) == 2
+    assert len(libraries(fresh)) == 2
 
 
 @needs_compiler
@@ -70,43 +43,152 @@ def test_other_options_of_the_compiler_make_another_library(fresh, monkeypatch):
     monkeypatch.setenv("CC", f"{os.environ.get('CC', 'cc')} -fno-unroll-loops")
     module._loaded.cache_clear()
     assert library() is not None
-    assert len(list(fresh.iterdir())) == 2
+    assert len(libraries(fresh)) == 2
 
 
 @needs_compiler
-def test_processes_that_begin_together_share_one_library(fresh):
+def test_processes_that_begin_together_compile_once(fresh, compiler, tmp_path):
+    compiler(f'case "$*" in *-shared*) echo >> {tmp_path}/compiled; esac; exec $REAL "$@"')
     code = "from modeling.native.library import library; raise SystemExit(library() is None)"
     root = Path(__file__).parents[2]
-    ends = [subprocess.Popen([sys.executable, "-c", code], cwd=root) for _ in range(2)]
-    assert [end.wait() for end in ends] == [0, 0]
-    assert len(list(fresh.iterdir())) == 1
-
-
-def test_without_a_compiler_torch_computes(fresh, monkeypatch, caplog, config, vocabulary):
-    monkeypatch.setenv("CC", "no-such-compiler")
-    assert_torch_computes(caplog, "no-such-compiler", config, vocabulary)
+    ends = [subprocess.Popen([sys.executable, "-c", code], cwd=root) for _ in range(3)]
+    assert [end.wait() for end in ends] == [0, 0, 0]
+    assert len(libraries(fresh)) == 1
+    assert (tmp_path / "compiled").read_text() == "\n"
 
 
 @needs_compiler
-def test_a_source_that_does_not_compile_leaves_the_work_to_torch(
-    fresh, sources, caplog, config, vocabulary
+@pytest.mark.parametrize("error", [OSError(38, "no flock"), NotImplementedError()], ids=repr)
+def test_where_files_cannot_be_locked_the_kernel_is_compiled_all_the_same(
+    fresh, monkeypatch, error
 ):
-    (sources / "pointwise.h").write_text("#error not today\n")
-    assert_torch_computes(caplog, "not today", config, vocabulary)
-    assert list(fresh.iterdir()) == []
+    def refuse(self, timeout):
+        raise error
+
+    monkeypatch.setattr(compilation.FileLock, "acquire", refuse)
+    assert library() is not None
 
 
 @needs_compiler
-def test_a_cache_that_cannot_be_written_leaves_the_work_to_torch(fresh, caplog, config, vocabulary):
+def test_a_cache_that_is_a_file_leaves_the_work_to_torch(fresh, caplog, config, vocabulary):
     fresh.parent.write_text("a file where the folder should be")
     assert_torch_computes(caplog, str(fresh.parent), config, vocabulary)
 
 
 @needs_compiler
-def test_a_damaged_library_leaves_the_work_to_torch(fresh, caplog, config, vocabulary):
-    path = module._built()
-    path.write_bytes(b"torn")
-    assert_torch_computes(caplog, path.name, config, vocabulary)
+def test_a_cache_that_cannot_be_written_leaves_the_work_to_torch(
+    fresh, monkeypatch, caplog, config, vocabulary
+):
+    def refuse(*_args, **_kwargs):
+        raise OSError(30, "Read-only file system", str(fresh))
+
+    monkeypatch.setattr(compilation.tempfile, "TemporaryDirectory", refuse)
+    assert_torch_computes(caplog, "Read-only file system", config, vocabulary)
+
+
+@needs_compiler
+def test_a_cache_from_which_nothing_may_be_executed_leaves_the_work_to_torch(
+    fresh, monkeypatch, caplog, config, vocabulary
+):
+    """As on a disk that is mounted with noexec; nothing is compiled first."""
+    flags = SimpleNamespace(f_flag=os.ST_NOEXEC)
+    monkeypatch.setattr(compilation.os, "statvfs", lambda _path: flags)
+    assert_torch_computes(caplog, f"nothing in {fresh} can be executed", config, vocabulary)
+    assert list(fresh.iterdir()) == []
+
+
+@needs_compiler
+def test_a_library_that_is_there_already_is_taken_from_a_cache_that_cannot_be_written(
+    fresh, monkeypatch
+):
+    assert library() is not None
+    (fresh / "lock").unlink()
+    fresh.chmod(0o500)
+    module._loaded.cache_clear()
+    assert library() is not None
+    assert not (fresh / "lock").exists()
+    fresh.chmod(0o700)
+
+
+@needs_compiler
+def test_a_home_that_nobody_knows_leaves_the_work_to_torch(
+    fresh, monkeypatch, caplog, config, vocabulary
+):
+    def unknown():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(compilation.Path, "home", unknown)
+    assert_torch_computes(caplog, "Could not determine home directory", config, vocabulary)
+
+
+def test_a_relative_cache_is_no_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert compilation.cache_folder() == tmp_path / ".cache" / "charmill"
+
+
+@needs_compiler
+@pytest.mark.parametrize("mode", [0o777, 0o720, 0o1777])
+def test_nothing_is_loaded_from_a_folder_to_which_others_may_write(
+    fresh, caplog, config, vocabulary, mode
+):
+    assert library() is not None
+    module._loaded.cache_clear()
+    fresh.chmod(mode)
+    assert_torch_computes(caplog, f"others may write to {fresh}", config, vocabulary)
+
+
+@needs_compiler
+def test_a_library_to_which_others_may_write_is_not_loaded(fresh, caplog, config, vocabulary):
+    assert library() is not None
+    module._loaded.cache_clear()
+    (path,) = libraries(fresh)
+    path.chmod(0o666)
+    assert_torch_computes(caplog, f"others may write to {path}", config, vocabulary)
+
+
+@needs_compiler
+def test_nothing_is_loaded_from_another_users_folder(
+    fresh, monkeypatch, caplog, config, vocabulary
+):
+    assert library() is not None
+    module._loaded.cache_clear()
+    monkeypatch.setattr(compilation.os, "geteuid", lambda: fresh.stat().st_uid + 1)
+    if fresh.stat().st_uid:
+        assert_torch_computes(caplog, f"{fresh} belongs to another user", config, vocabulary)
+    else:
+        assert library() is not None, "what root made may be taken by all"
+
+
+@needs_compiler
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
+def test_root_loads_nothing_from_a_users_folder(fresh, caplog, config, vocabulary):
+    assert library() is not None
+    module._loaded.cache_clear()
+    os.chown(fresh, 12345, 12345)
+    assert_torch_computes(caplog, f"{fresh} belongs to another user", config, vocabulary)
+
+
+@needs_compiler
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "emptied"])
+def test_a_damaged_library_is_named_and_compiled_again(fresh, caplog, damage):
+    assert library() is not None
+    (path,) = libraries(fresh)
+    content = path.read_bytes()
+    middle = len(content) // 2
+    damaged = {
+        "truncated": content[:middle],
+        "flipped": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+        "emptied": b"",
+    }[damage]
+    replaced = path.with_suffix(".new")
+    replaced.write_bytes(damaged)
+    replaced.replace(path)
+    module._loaded.cache_clear()
+    assert warnings(caplog) == [f"{path} is damaged; it is compiled again"]
+    assert library() is not None
+    assert [made.read_bytes() == damaged for made in libraries(fresh)] == [False]
 
 
 @needs_compiler

@@ -1,0 +1,251 @@
+"""Makes the kernel's library with the machine's C compiler, and keeps it in the user's cache.
+
+A library's name holds two digests: of all that it follows from (the sources, the compiler, its
+options, what it says of the processor), so that an edited source, another compiler or another
+machine with the same home directory never meets a stale one, and of its own bytes, so that a
+damaged one is made again instead of being loaded. Code is only taken from a folder to which nobody
+else may write.
+"""
+
+import hashlib
+import logging
+import os
+import platform
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+_COMPILERS = ("cc", "gcc", "clang")
+_OPTIONS = (
+    *("-O3", "-std=gnu11", "-fopenmp-simd", "-fPIC", "-fno-semantic-interposition"),
+    *("-fno-math-errno", "-fno-trapping-math"),
+)
+_ARM = ("arm64", "aarch64")
+_MACROS = {"x86_64": "__x86_64__", "amd64": "__x86_64__"} | dict.fromkeys(_ARM, "__aarch64__")
+_SECONDS = 120
+"""For the compiler; a machine under load takes ten times as long as an idle one."""
+_LONGEST = 200
+_TELLING = ("no space left", "error", "")
+"""What the line that says most of a failure holds, the best first."""
+_ELSEWHERE = "XDG_CACHE_HOME may name another folder"
+_TRIAL = """
+import ctypes, sys
+row = ctypes.c_float * 40
+ones, *results = row(*[1.0] * 40), row(), row(), row()
+ctypes.CDLL(sys.argv[1]).evaluate(ctypes.c_int64(40), ones, *results)
+sys.exit(not all(abs(result - 2.7182818) < 1e-6 for result in results[0]))
+"""
+
+_log = logging.getLogger(__name__)
+
+
+class NoLibraryError(Exception):
+    """Says in one line why there is none, and what to do."""
+
+
+class _RefusedError(NoLibraryError):
+    """The compiler ended with an error, or what it made does not work."""
+
+
+def built(sources: Path) -> Path:
+    """The library of the sources in this folder, compiled if need be.
+
+    Raises:
+        NoLibraryError: none can be made, or none may be loaded.
+    """
+    cache = cache_folder()
+    try:
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_owner(cache)
+        if os.statvfs(cache).f_flag & getattr(os, "ST_NOEXEC", 0):
+            raise NoLibraryError(f"nothing in {cache} can be executed (noexec); {_ELSEWHERE}")
+        return _best(_compiler(), sources, cache)
+    except OSError as error:
+        raise NoLibraryError(f"{error}; {_ELSEWHERE}") from error
+
+
+def cache_folder() -> Path:
+    """The user's folder for what was made or measured on this machine.
+
+    Raises:
+        NoLibraryError: the user has no home.
+    """
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if base.is_absolute():
+        return base / "charmill"
+    try:
+        return Path.home() / ".cache" / "charmill"
+    except RuntimeError as error:
+        raise NoLibraryError(f"{str(error).rstrip('.')}; {_ELSEWHERE}") from error
+
+
+def _check_owner(path: Path) -> None:
+    status = path.stat()
+    if status.st_uid not in (0, os.geteuid()):
+        raise NoLibraryError(f"{path} belongs to another user; {_ELSEWHERE}")
+    if status.st_mode & 0o022:
+        raise NoLibraryError(
+            f"others may write to {path}, and loading runs what is there; remove it or take those "
+            "rights away, and try again"
+        )
+
+
+def _compiler() -> list[str]:
+    """The command that `CC` gives, or the first compiler there is."""
+    given = os.environ.get("CC", "").strip()
+    try:
+        if given:
+            return shlex.split(given)
+    except ValueError as error:
+        raise NoLibraryError(f"CC={given!r} is no command: {error}") from error
+    for name in _COMPILERS:
+        if shutil.which(name):
+            return [name]
+    known = ", ".join(_COMPILERS)
+    raise NoLibraryError(f"no C compiler ({known}); install one, or let CC name it")
+
+
+def _best(compiler: list[str], sources: Path, cache: Path) -> Path:
+    """The library for this very processor, or if the compiler cannot, for one with AVX2.
+
+    Without AVX2 the kernel would train at a third of the speed of torch, which finds out by itself
+    what a processor can do.
+    """
+    arm = platform.machine().lower() in _ARM
+    targets = [["-mcpu=native"], []] if arm else [["-march=native"], ["-mavx2", "-mfma"]]
+    problems = []
+    for target in targets:
+        try:
+            path = _library([*compiler, *_OPTIONS, *target], sources, cache)
+        except _RefusedError as error:
+            problems.append(error)
+        else:
+            if problems:
+                _log.info("the native kernel is not the best for this processor: %s", problems[0])
+            return path
+    raise NoLibraryError(f"{problems[0]}; CC may name another C compiler")
+
+
+def _library(command: list[str], sources: Path, cache: Path) -> Path:
+    key = _key(command, sources)
+    kept = _kept(cache, key)
+    if kept:
+        return kept
+    with _alone(cache):
+        return _kept(cache, key) or _made(command, sources, cache, key)
+
+
+def _key(command: list[str], sources: Path) -> str:
+    """Of the sources and of what the compiler says of itself and of the processor."""
+    macros = _run([*command, "-dM", "-E", "-x", "c", os.devnull])
+    wanted = _MACROS.get(platform.machine().lower(), "")
+    if f"#define {wanted}" not in macros:
+        raise NoLibraryError(
+            f"{shlex.join(command[:1])} does not compile for this processor, "
+            f"{platform.machine()}; let CC name a C compiler that does"
+        )
+    digest = hashlib.sha256(shlex.join(command).encode(errors="surrogateescape"))
+    digest.update(macros.encode())
+    digest.update(_processor())
+    for source in sorted(sources.glob("*.[ch]")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _processor() -> bytes:
+    """What the processor can do, where Linux says so: `flags` of x86-64, `Features` of ARM."""
+    names = Path("/proc/cpuinfo")
+    lines = names.read_bytes().splitlines() if names.exists() else []
+    found = (line for line in lines if line.startswith((b"flags", b"Features")))
+    return next(found, b"")
+
+
+def _kept(cache: Path, key: str) -> Path | None:
+    for path in sorted(cache.glob(f"lstm-{key}-*.so")):
+        _check_owner(path)
+        if path.stem.endswith(f"-{_digest(path)}"):
+            return path
+        _log.warning("%s is damaged; it is compiled again", path)
+        path.unlink()
+    return None
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """Let one process compile and the others wait for it, where the file system has locks."""
+    lock = FileLock(cache / "lock")
+    try:
+        lock.acquire(timeout=_SECONDS)
+    except (Timeout, OSError, NotImplementedError) as error:
+        # It only saves work: whoever compiles publishes a whole library or none.
+        _log.debug("compiling without a lock: %s", error)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _made(command: list[str], sources: Path, cache: Path, key: str) -> Path:
+    """Compile and try the library; it appears under its name whole or not at all."""
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        made = Path(folder) / "lstm.so"
+        _run([*command, "-shared", str(sources / "lstm.c"), "-lm", "-o", str(made)])
+        if not made.exists():
+            raise _RefusedError(f"{command[0]} made nothing")
+        # In a process of its own: the loader dies of a broken library.
+        _run([sys.executable, "-I", "-S", "-c", _TRIAL, str(made)], name=f"what {command[0]} made")
+        made.chmod(0o644)
+        with made.open("rb+") as file:
+            # Of a library that a loss of power cut short, too.
+            os.fsync(file.fileno())
+        path = cache / f"lstm-{key}-{_digest(made)}.so"
+        made.replace(path)
+    _log.debug("compiled %s", path)
+    return path
+
+
+def _run(command: list[str], name: str = "") -> str:
+    """What a program prints."""
+    name = name or command[0]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except subprocess.TimeoutExpired as error:
+        raise NoLibraryError(f"{name} did not end within {_SECONDS} s") from error
+    except OSError as error:
+        raise NoLibraryError(
+            f"{name}: {error.strerror or error}; install a C compiler, or let CC name it"
+        ) from error
+    if done.returncode:
+        raise _RefusedError(f"{name}: {_reason(done)}")
+    return done.stdout
+
+
+def _reason(done: "subprocess.CompletedProcess[str]") -> str:
+    """The line that tells most of why a program failed."""
+    if done.returncode < 0:
+        return f"{signal.strsignal(-done.returncode)}"
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    told = (line for word in _TELLING for line in lines if word in line.lower())
+    line = next(told, f"exit status {done.returncode}")
+    return "".join(c if c.isprintable() else "?" for c in line)[:_LONGEST]
