@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from modeling import sampling
 from modeling.config import ModelConfig
 from modeling.models import build_model
 from modeling.models.lstm import LSTMStepper
 from modeling.sampling import sample
 from modeling.vocab import FILE_MARK, MARK_ID, UNKNOWN_ID
+from tests.modeling.compiler import needs_compiler
+from tests.modeling.gpu import DEVICES
 
 
 @pytest.fixture(autouse=True, params=["kernel", "torch"])
@@ -20,7 +23,11 @@ def texts(model, vocabulary, **settings):
     return np.concatenate(list(sample(model, vocabulary, **settings)), axis=1)
 
 
-def test_a_seed_gives_the_same_text_whatever_streams_stand_beside_it(vocabulary, config):
+@needs_compiler
+def test_by_the_kernel_a_seed_gives_the_same_text_whatever_streams_are_in_its_batch(
+    vocabulary, config, monkeypatch
+):
+    monkeypatch.setenv("CHARMILL_NATIVE", "1")
     torch.manual_seed(0)
     model = build_model(config.model, vocabulary.size).eval()
     together = texts(model, vocabulary, seeds=range(40), length=300)
@@ -30,16 +37,38 @@ def test_a_seed_gives_the_same_text_whatever_streams_stand_beside_it(vocabulary,
     assert len(np.unique(together, axis=0)) == 40
 
 
-def test_streams_stepped_by_hand_have_the_same_logits_bit_for_bit_beside_any_others(vocabulary):
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("order", [0, 5])
+def test_by_torch_logits_agree_within_rounding_whatever_streams_are_in_the_batch(
+    vocabulary, device, order
+):
     torch.manual_seed(0)
-    model = build_model(ModelConfig(hidden_size=256, num_layers=2), vocabulary.size).eval()
-    ids = torch.randint(vocabulary.size, (6, 64))
+    shape = ModelConfig(hidden_size=256, num_layers=2, ngram_order=order, ngram_rows=500)
+    model = build_model(shape, vocabulary.size).eval().to(device)
+    ids = torch.randint(vocabulary.size, (50, 64), device=device)
     many = LSTMStepper(model, 64)
     fewer = {streams: LSTMStepper(model, streams) for streams in (1, 3, 4, 6, 12)}
     for column in ids:
         logits = many.step(column)
+        near = (1e-3 if device == "cuda" else 1e-5) * logits.abs().max().item()
         for streams, stepper in fewer.items():
-            assert stepper.step(column[:streams]).equal(logits[:streams])
+            alone = stepper.step(column[:streams])
+            torch.testing.assert_close(alone, logits[:streams], rtol=0, atol=near)
+
+
+def test_the_same_seed_gives_the_same_text_again(model, vocabulary):
+    one, two = (texts(model, vocabulary, seeds=[3, 2**63 - 1], length=100) for _ in range(2))
+    assert np.array_equal(one, two)
+    assert not np.array_equal(one[0], one[1])
+
+
+def test_very_many_ids_and_streams_are_written_in_shorter_blocks(model, vocabulary, monkeypatch):
+    options = {"seeds": [1, 2, 3], "length": 20}
+    whole = texts(model, vocabulary, **options)
+    monkeypatch.setattr(sampling, "_ROOM", 3 * vocabulary.size * 7)
+    blocks = list(sample(model, vocabulary, **options))
+    assert [block.shape[1] for block in blocks] == [7, 7, 6]
+    assert np.array_equal(np.concatenate(blocks, axis=1), whole)
 
 
 def test_blocks_have_the_length_asked_for_and_do_not_change_the_text(model, vocabulary):
@@ -118,6 +147,7 @@ def test_top_k_and_top_p_leave_the_likeliest_characters_only(model, vocabulary):
     [
         {"seeds": []},
         {"seeds": [-1]},
+        {"seeds": [2**63]},
         {"length": 0},
         {"temperature": -1},
         {"temperature": float("nan")},
