@@ -47,7 +47,9 @@ def captured(turn: Turn, device: torch.device) -> Turn:
                 turn()
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=stream):
+        # The first recording in a process makes tensors for the state of torch's generator. Made in
+        # inference mode they would make every later recording outside of it fail.
+        with torch.inference_mode(mode=False), torch.cuda.graph(graph, stream=stream):
             turn()
     return graph.replay
 

@@ -5,55 +5,30 @@ import pytest
 import torch
 
 from modeling import sampling
-from modeling.config import ModelConfig
-from modeling.models import build_model
-from modeling.models.lstm import LSTMStepper
 from modeling.sampling import sample
 from modeling.vocab import FILE_MARK, MARK_ID, UNKNOWN_ID
-from tests.modeling.compiler import needs_compiler
 from tests.modeling.gpu import DEVICES
 
 
-@pytest.fixture(autouse=True, params=["kernel", "torch"])
+@pytest.fixture(autouse=True, params=["kernel", "torch", *DEVICES[1:]])
 def engine(request, monkeypatch):
     monkeypatch.setenv("CHARMILL_NATIVE", str(int(request.param == "kernel")))
+    return request.param
+
+
+@pytest.fixture
+def model(model, engine):
+    return model.to("cuda") if engine == "cuda" else model
+
+
+def following(model, ids):
+    """Logits of what follows ids, from the model's forward pass."""
+    ids = torch.from_numpy(np.array([ids], np.int64)).to(model.output.weight.device)
+    return model(ids)[0][0, -1].detach().cpu()
 
 
 def texts(model, vocabulary, **settings):
     return np.concatenate(list(sample(model, vocabulary, **settings)), axis=1)
-
-
-@needs_compiler
-def test_by_the_kernel_a_seed_gives_the_same_text_whatever_streams_are_in_its_batch(
-    vocabulary, config, monkeypatch
-):
-    monkeypatch.setenv("CHARMILL_NATIVE", "1")
-    torch.manual_seed(0)
-    model = build_model(config.model, vocabulary.size).eval()
-    together = texts(model, vocabulary, seeds=range(40), length=300)
-    for seeds in ([0], [39], [5, 3], range(7, 20), [1, 1, 2, 30, 4]):
-        alone = texts(model, vocabulary, seeds=seeds, length=300)
-        assert np.array_equal(alone, together[list(seeds)])
-    assert len(np.unique(together, axis=0)) == 40
-
-
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("order", [0, 5])
-def test_by_torch_logits_agree_within_rounding_whatever_streams_are_in_the_batch(
-    vocabulary, device, order
-):
-    torch.manual_seed(0)
-    shape = ModelConfig(hidden_size=256, num_layers=2, ngram_order=order, ngram_rows=500)
-    model = build_model(shape, vocabulary.size).eval().to(device)
-    ids = torch.randint(vocabulary.size, (50, 64), device=device)
-    many = LSTMStepper(model, 64)
-    fewer = {streams: LSTMStepper(model, streams) for streams in (1, 3, 4, 6, 12)}
-    for column in ids:
-        logits = many.step(column)
-        near = (1e-3 if device == "cuda" else 1e-5) * logits.abs().max().item()
-        for streams, stepper in fewer.items():
-            alone = stepper.step(column[:streams])
-            torch.testing.assert_close(alone, logits[:streams], rtol=0, atol=near)
 
 
 def test_the_same_seed_gives_the_same_text_again(model, vocabulary):
@@ -80,7 +55,7 @@ def test_blocks_have_the_length_asked_for_and_do_not_change_the_text(model, voca
 
 
 def test_first_characters_are_drawn_from_the_distribution_of_the_model(model, vocabulary):
-    logits = model(torch.tensor([[MARK_ID]]))[0][0, 0].detach()
+    logits = following(model, [MARK_ID])
     for temperature in (0.5, 1.0, 2.0):
         scaled = logits / temperature
         scaled[UNKNOWN_ID] = -np.inf
@@ -99,7 +74,7 @@ def test_a_sample_is_greedy_at_temperature_0(model, vocabulary):
     )
 
 
-def test_the_text_follows_from_the_state_that_training_and_scoring_use(model, vocabulary):
+def test_the_text_follows_from_the_state_that_training_and_scoring_use(model, vocabulary, engine):
     """A greedy text is the likeliest one to the model's own forward, marks included."""
     with torch.no_grad():
         model.output.bias[MARK_ID] += 3
@@ -107,10 +82,10 @@ def test_the_text_follows_from_the_state_that_training_and_scoring_use(model, vo
     prompt = "def f"
     drawn = texts(model, vocabulary, seeds=[1], length=60, temperature=0, prompt=prompt)[0]
     ids = np.concatenate([vocabulary.encode(FILE_MARK + prompt), drawn]).astype(np.int64)
-    start = 0
+    start, near = 0, 1e-2 if engine == "cuda" else 1e-5
     for place in range(len(prompt) + 1, len(ids)):
-        logits = model(torch.from_numpy(ids[None, start:place]))[0][0, -1]
-        assert int(logits.argmax()) == ids[place]
+        logits = following(model, ids[start:place])
+        assert logits[ids[place]] >= logits.max() - near
         start = place if ids[place] == MARK_ID else start
     assert start > 0
 
@@ -131,7 +106,7 @@ def test_characters_the_model_does_not_know_are_named(model, vocabulary):
 
 
 def test_top_k_and_top_p_leave_the_likeliest_characters_only(model, vocabulary):
-    logits = model(torch.tensor([[MARK_ID]]))[0][0, 0].detach()
+    logits = following(model, [MARK_ID])
     logits[UNKNOWN_ID] = -np.inf
     ordered = logits.argsort(descending=True).tolist()
     seen = texts(model, vocabulary, seeds=range(500), length=1, top_k=3)
