@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
-from benchmarks.gpu_setting import Report
+from benchmarks import gpu
+from benchmarks.gpu_setting import TINY, Report, Setting, read_texts
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,3 +69,25 @@ def test_a_device_that_is_not_there_is_said_in_one_line(tmp_path):
     done = dry_run(tmp_path, "--device", "cuda:99")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith("is not there; this machine has: cpu")
+
+
+def test_a_step_that_breaks_is_a_failed_check_and_the_others_still_run(tmp_path, monkeypatch):
+    def broken(setting, report):
+        raise RuntimeError("no kernel image")
+
+    done = []
+    setting = Setting(
+        device=torch.device("cpu"),
+        tiny=True,
+        sizes=TINY,
+        texts=read_texts(tmp_path / "none", TINY),
+        corpus=tmp_path / "none",
+    )
+    monkeypatch.setattr(gpu, "parity", broken)
+    for name in ("tests", "kill_and_resume", "training", "sampling", "likelihood"):
+        monkeypatch.setattr(gpu, name, lambda *_args, of=name, **_options: done.append(of))
+    report = Report(tmp_path / "rows.json", time.monotonic() + 100)
+    gpu.measure(setting, report)
+    assert report.failed == ["parity: all"]
+    assert done == ["tests", "kill_and_resume", "training", "sampling", "likelihood"]
+    assert "no kernel image" in report.path.read_text()
