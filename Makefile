@@ -44,6 +44,10 @@ check: $(READY) ## Format, lint, types and the directions of imports
 bench: $(READY) ## Measure: nothing to do, lexers, training, sampling
 	$(BIN)/python -m benchmarks
 
+.PHONY: gpu
+gpu: $(READY) ## Check and measure a GPU, in four minutes
+	$(BIN)/python -m benchmarks.gpu
+
 # torch is held at a version whose wheel for the CPU is small; another would bring CUDA along.
 .PHONY: lock
 lock: $(READY) ## Renew requirements.lock from pyproject.toml

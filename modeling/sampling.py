@@ -1,33 +1,32 @@
 """Text from a model: many independent streams, a block of characters at a time.
 
-A stream is decided by its seed. Its noise comes from a generator of its own (Gumbel-argmax:
-argmax(logits + temperature * Gumbel noise) is a draw from softmax(logits / temperature)), and the
-logits of a stream have the same bits whatever streams stand beside it. The noise is the same on
-every machine; the logits, and with them rarely a character, can differ between CPU types, devices,
-and with and without the native kernel.
+A stream's noise is decided by its seed (`modeling.noise`), and its logits by its characters. By the
+native kernel they have the same bits whatever streams are written in the same batch, so a seed
+gives the same text there. torch's matrix products, on a GPU or on a CPU without the kernel, may sum
+in another order for another number of rows: logits then agree within 1e-5 of the largest (1e-3 with
+TF32 on a GPU), and a text can, rarely, differ with the number of streams. It can also differ
+between CPU types and between the kernel and torch; between CPU and GPU it does, for the noise does.
 
 Shapes: B streams, K characters a block, V ids.
 """
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from modeling.models.lstm import CharLSTM, LSTMStepper
+from modeling.device import use_tensor_cores
+from modeling.models.lstm import CharLSTM
 from modeling.native.stepper import NativeStepper
-from modeling.native.threads import share
+from modeling.noise import MAX_SEED, Noise, noise_for
 from modeling.vocab import FILE_MARK, UNKNOWN_ID, Ids, Vocabulary
+from modeling.writing import Narrow, Writer
 
-Narrow = Callable[[Tensor, Tensor], Tensor]
-"""From logits (B, V) and the last characters (B,) to logits with what may not come at -inf."""
-
-_COST = 100
-"""Of a random number, in multiplications."""
+_ROOM = 2**24
+"""Numbers of noise for a block; drawing them takes some thirty bytes each on a GPU."""
 
 
 def sample(
@@ -51,7 +50,7 @@ def sample(
     Args:
         model: on any device.
         vocabulary: the model's.
-        seeds: one stream each, not negative.
+        seeds: one stream each, 0 to 2^63 - 1.
         length: characters a stream.
         temperature: divides the logits; 0 takes the likeliest character.
         top_k: choose among so many likeliest characters only.
@@ -61,7 +60,8 @@ def sample(
             that falls into endless blanks or dashes.
         prompt: what the streams begin with; it stands at the start of a document, whether it
             begins with the file mark or not.
-        block_length: characters between two blocks; does not change them.
+        block_length: characters between two blocks, fewer where streams or ids are very many;
+            does not change the text.
 
     Returns:
         Blocks (B, K) uint16, K at most `block_length`; the prompt is not among them.
@@ -74,14 +74,14 @@ def sample(
     if UNKNOWN_ID in ids:
         strange = "".join(sorted({c for c in prompt if UNKNOWN_ID in vocabulary.encode(c)}))
         raise ValueError(f"prompt: characters the model does not know: {strange!r}")
-    noise = _Noise(seeds, vocabulary.size, temperature)
-    narrow: list[Narrow] = []
-    if max_run:
-        narrow.append(_RunGuard(max_run, len(seeds)))
+    device = model.output.weight.device
+    if device.type == "cuda":
+        use_tensor_cores()
+    noise = noise_for(device, seeds, vocabulary.size, temperature)
+    narrow: Narrow | None = None
     if temperature and (top_k or top_p):
-        likeliest = functools.partial(_filtered, temperature=temperature, top_k=top_k, top_p=top_p)
-        narrow.append(lambda logits, _last: likeliest(logits))
-    return _blocks(model, noise, ids, length, block_length, narrow)
+        narrow = functools.partial(_filtered, temperature=temperature, top_k=top_k, top_p=top_p)
+    return _blocks(model, noise, ids, len(seeds), length, block_length, narrow, max_run)
 
 
 def _check(
@@ -92,8 +92,8 @@ def _check(
     top_p: float | None,
     max_run: int | None,
 ) -> None:
-    if not seeds or min(seeds) < 0:
-        raise ValueError(f"seeds must be given and not negative, got {list(seeds)}")
+    if not seeds or min(seeds) < 0 or max(seeds) > MAX_SEED:
+        raise ValueError(f"seeds must be given and lie in [0, {MAX_SEED}], got {list(seeds)}")
     if length < 1:
         raise ValueError(f"length must be at least 1, got {length}")
     if not 0 <= temperature <= 100:
@@ -106,92 +106,30 @@ def _check(
         raise ValueError(f"max_run must be at least 1, got {max_run}")
 
 
-class _Noise:
-    """Gumbel noise times temperature, from one generator a stream."""
-
-    def __init__(self, seeds: Sequence[int], vocabulary_size: int, temperature: float) -> None:
-        self._generators = [np.random.default_rng(seed) for seed in seeds]
-        self._vocabulary_size = vocabulary_size
-        self._temperature = temperature
-        self.streams = len(seeds)
-
-    def draw(self, steps: int) -> Tensor:
-        """Noise for the next `steps` characters, (B, steps, V) float32; UNKNOWN_ID has -inf."""
-        noise = np.empty((self.streams, steps, self._vocabulary_size), np.float32)
-        share(self.streams, functools.partial(self._fill, noise), _COST * noise.size)
-        return torch.from_numpy(noise)
-
-    def _fill(self, noise: NDArray[np.float32], first: int, last: int) -> None:
-        part = noise[first:last]
-        for generator, stream in zip(self._generators[first:last], part, strict=True):
-            generator.standard_exponential(out=stream, dtype=np.float32)
-        # -log of an exponential variable is a Gumbel variable; 0 is drawn once in 2^32.
-        np.log(np.maximum(part, np.finfo(np.float32).tiny, out=part), out=part)
-        part *= -self._temperature
-        part[:, :, UNKNOWN_ID] = -math.inf
-
-
 @torch.inference_mode()
 def _blocks(
     model: CharLSTM,
-    noise: _Noise,
+    noise: Noise,
     prompt: Ids,
+    streams: int,
     length: int,
     block_length: int,
-    narrow: Sequence[Narrow],
+    narrow: Narrow | None,
+    max_run: int | None,
 ) -> Iterator[Ids]:
-    device = model.output.weight.device
-    stepper = model.stepper(noise.streams)
-    logits = last = torch.empty(0)
-    for character in prompt:
-        last = torch.full((noise.streams,), int(character), device=device)
-        logits = stepper.step(last)
+    device, size = model.output.weight.device, model.output.out_features
+    stepper = model.stepper(streams)
+    block_length = min(block_length, length, max(1, _ROOM // (streams * size)))
+    if isinstance(stepper, NativeStepper) and not narrow and not max_run:
+        for character in prompt:
+            stepper.step(torch.full((streams,), int(character)))
+        write = stepper.draw
+    else:
+        room = torch.empty(block_length, streams, size, device=device)
+        write = Writer(stepper, prompt, room, narrow=narrow, max_run=max_run).write
     for start in range(0, length, block_length):
-        gumbel = noise.draw(min(block_length, length - start)).to(device)
-        if not narrow and isinstance(stepper, NativeStepper):
-            ids = stepper.draw(gumbel)
-        else:
-            ids, logits = _draw(stepper, logits, last, gumbel, narrow)
-            last = ids[:, -1]
+        ids = write(noise.draw(min(block_length, length - start)))
         yield ids.cpu().numpy().astype(np.uint16)
-
-
-def _draw(
-    stepper: NativeStepper | LSTMStepper,
-    logits: Tensor,
-    last: Tensor,
-    gumbel: Tensor,
-    narrow: Sequence[Narrow],
-) -> tuple[Tensor, Tensor]:
-    """Characters (B, K) and the logits after them (B, V), given those before and the last ids."""
-    block = []
-    for noise in gumbel.unbind(dim=1):
-        scores = logits
-        for narrowed in narrow:
-            scores = narrowed(scores, last)
-        last = (scores + noise).argmax(dim=1)
-        block.append(last)
-        logits = stepper.step(last)
-    return torch.stack(block, dim=1), logits
-
-
-class _RunGuard:
-    """Puts the logits of characters that have stood often enough in a row to -inf."""
-
-    def __init__(self, max_run: int, streams: int) -> None:
-        self._max_run = max_run
-        self._before = torch.full((streams,), -1)
-        self._runs = torch.zeros(streams, dtype=torch.int64)
-
-    def __call__(self, logits: Tensor, last: Tensor) -> Tensor:
-        """Logits (B, V) given the characters just written, (B,)."""
-        here = last.cpu()
-        self._runs = torch.where(here == self._before, self._runs + 1, 1)
-        self._before = here
-        full = torch.zeros_like(logits, dtype=torch.bool)
-        rows = torch.arange(len(here), device=logits.device)
-        full[rows, last] = (self._runs >= self._max_run).to(logits.device)
-        return logits.masked_fill(full, -math.inf)
 
 
 def _filtered(logits: Tensor, temperature: float, top_k: int | None, top_p: float | None) -> Tensor:

@@ -25,9 +25,6 @@ State = tuple[Tensor, Tensor, Tensor]
 """(hidden, cell, before): the first two (L, B, H) float32; the last characters read, oldest first,
 (N - 1, B, 1) int64, (0, B, 1) without n-grams. All zeros before a document: the mark has id 0."""
 
-_LANES = 4
-"""`LSTMStepper` computes a multiple of so many streams."""
-
 
 class CharLSTM(nn.Module):
     """Predicts the next character from all before it."""
@@ -206,29 +203,29 @@ def following(before: Tensor, ids: Tensor) -> Tensor:
 class LSTMStepper:
     """Reads B streams one character at a time, without dropout and without gradients.
 
-    The streams are filled up to a multiple of 4: with that, the matrix products of torch's CPU
-    libraries were measured to give each row the same bits whatever rows stand beside it.
+    A stream's logits depend on its characters alone up to rounding: libraries sum the products of a
+    row in an order that may depend on the number of rows, and on the processor.
 
     The first layer's input is a row of a table formed once; the other layers multiply their input
     and their state in one product. Gates stand in the order input, forget, output, candidate, so
     that one call squashes the first three. Buffers and their views are made once, since at this
-    size a call of torch costs as much as its arithmetic.
+    size a call of torch costs as much as its arithmetic; and all state is changed in place, so that
+    a step can be recorded as a CUDA graph.
     """
 
     @torch.inference_mode()
     def __init__(self, model: CharLSTM, batch_size: int) -> None:
         self._model = model
         hidden = model.config.hidden_size
-        lanes = -(-batch_size // _LANES) * _LANES
         self._weights, self._biases = zip(*map(_gates_of, model.layers), strict=True)
         self._inputs, self._recurrent = self._weights[0].split(
             (model.config.embedding_size, hidden)
         )
         self._table = torch.addmm(self._biases[0], model.embedding.weight, self._inputs)
-        *state, self._before = model.zero_state(lanes)
+        *state, self._before = model.zero_state(batch_size)
         self._state = torch.stack(state)
         self._layers = list(zip(*self._state, strict=True))
-        self._gates = self._state.new_empty(lanes, 4 * hidden)
+        self._gates = self._state.new_empty(batch_size, 4 * hidden)
         self._sigmoids, self._candidate = self._gates.split((3 * hidden, hidden), dim=1)
         self._input, self._forget, self._output = self._sigmoids.split(hidden, dim=1)
 
@@ -242,16 +239,16 @@ class LSTMStepper:
         Returns:
             Logits of the next character, (B, V) float32.
         """
-        model, batch_size = self._model, len(ids)
-        ids = functional.pad(ids, (0, len(self._gates) - batch_size))
+        model = self._model
         goes_on = ids.ne(MARK_ID).unsqueeze(1)
         self._state *= goes_on
         self._before *= goes_on
         torch.index_select(self._table, 0, ids, out=self._gates)
         if model.ngrams is not None:
-            vectors = model.ngrams(ids.unsqueeze(1), self._before.squeeze(2)).squeeze(1)
+            places = model.ngrams.places(ids.unsqueeze(1), self._before.squeeze(2)).squeeze(1)
+            vectors = functional.embedding(places, model.ngrams.table).sum(dim=1)
             self._gates.addmm_(vectors, self._inputs)
-            self._before = following(self._before, ids.unsqueeze(1))
+            self._before.copy_(following(self._before, ids.unsqueeze(1)))
         self._gates.addmm_(self._layers[0][0], self._recurrent)
         values = self._update(*self._layers[0])
         for index in range(1, len(self._layers)):
@@ -259,7 +256,7 @@ class LSTMStepper:
             torch.addmm(self._biases[index], read, self._weights[index], out=self._gates)
             written = self._update(*self._layers[index])
             values = values + written if model.config.skip else written
-        return model.output(model.norm(values))[:batch_size]
+        return model.output(model.norm(values))
 
     def _update(self, hidden: Tensor, cell: Tensor) -> Tensor:
         """Apply the gates to the state of one layer, (B, H) each; return its hidden state."""

@@ -1,14 +1,18 @@
+import copy
 import itertools
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from modeling import likelihood
 from modeling.likelihood import bits_of_documents, sample_surprisals, surprisals
 from modeling.models.lstm import LSTMStepper
 from modeling.validation import Validation
 from modeling.vocab import FILE_MARK, MARK_ID, UNKNOWN_ID
+from tests.modeling.gpu import DEVICES
 
 
 @pytest.fixture(autouse=True, params=["kernel", "torch"])
@@ -112,3 +116,35 @@ def test_validation_takes_about_as_many_characters_as_asked(vocabulary, stream):
 def test_without_validation_documents_there_are_no_validation_bits(model, vocabulary):
     for nothing in ([], vocabulary.encode_documents([""])):
         assert Validation(nothing, 100).bits_per_character(model, vocabulary) is None
+
+
+@pytest.mark.parametrize("device", DEVICES[1:])
+def test_a_gpu_charges_the_bits_that_a_processor_charges(model, vocabulary, documents, device):
+    wanted = bits_of_documents(model, vocabulary, documents)
+    moved = copy.deepcopy(model).to(device)
+    characters = sum(map(len, documents))
+    for batch_size in (None, 5):
+        bits = bits_of_documents(moved, vocabulary, documents, batch_size=batch_size)
+        assert abs(bits.sum() - wanted.sum()) < 1e-3 * characters
+
+
+class Card:
+    """A weight on a GPU, as far as the choice of a batch looks at it."""
+
+    def __init__(self, model):
+        self.config = model.config
+        self.output = SimpleNamespace(
+            weight=SimpleNamespace(device=torch.device("cuda:0")),
+            out_features=model.output.out_features,
+        )
+
+
+@pytest.mark.parametrize(
+    ("free", "fewest", "most"), [(0, 64, 64), (10**8, 65, 1023), (10**12, 1024, 1024)]
+)
+def test_a_gpu_scores_as_many_documents_side_by_side_as_its_memory_suggests(
+    model, monkeypatch, free, fewest, most
+):
+    monkeypatch.setattr(likelihood, "free_bytes", lambda device: free)
+    assert fewest <= likelihood._batch_size(Card(model), 128) <= most
+    assert likelihood._batch_size(model, 128) == 64
