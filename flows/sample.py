@@ -156,7 +156,7 @@ def printable(text: str) -> str:
 
 SAMPLE = Stage(
     name="sample",
-    version=2,
+    version=3,
     inputs=("train",),
     parameters=_parameters,
     work=_work,

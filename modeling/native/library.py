@@ -12,7 +12,7 @@ import os
 from ctypes import CDLL, POINTER, c_float, c_int64, c_void_p
 from pathlib import Path
 
-from modeling.native.compilation import NoLibraryError, built, cache_folder
+from modeling.native.compilation import NoLibraryError, built
 
 VARIABLE = "CHARMILL_NATIVE"
 
