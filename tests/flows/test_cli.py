@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tests.flows.conftest import Tiny
+from tests.processes import DEADLINE_SECONDS
 
 
 def charmill(tiny: Tiny, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
@@ -15,7 +16,7 @@ def charmill(tiny: Tiny, *arguments: str, **environment: str) -> subprocess.Comp
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=DEADLINE_SECONDS,
     )
 
 
