@@ -1,6 +1,7 @@
 import ctypes
 import logging
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,11 +15,15 @@ from modeling.native import library as module
 from modeling.native.library import library
 from tests.modeling.compiler import needs_compiler
 
+HASTE = ("-O0",)
+"""Without optimisation a compiler takes one second in place of seven."""
+
 
 @pytest.fixture
 def fresh(tmp_path, monkeypatch):
     """As in a process that has not loaded the kernel, of a user with an empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(module, "_OPTIONS", module._OPTIONS + HASTE)
     module._loaded.cache_clear()
     yield tmp_path / "cache" / "charmill"
     module._loaded.cache_clear()
@@ -75,7 +80,10 @@ def test_other_options_of_the_compiler_make_another_library(fresh, monkeypatch):
 
 @needs_compiler
 def test_processes_that_begin_together_share_one_library(fresh):
-    code = "from modeling.native.library import library; raise SystemExit(library() is None)"
+    code = (
+        "from modeling.native import library as module; module._OPTIONS += ('-O0',);"
+        "raise SystemExit(module.library() is None)"
+    )
     root = Path(__file__).parents[2]
     ends = [subprocess.Popen([sys.executable, "-c", code], cwd=root) for _ in range(2)]
     assert [end.wait() for end in ends] == [0, 0]
@@ -124,6 +132,7 @@ def test_the_declarations_in_python_are_those_in_c(tmp_path):
         "int64_t sizes(int i) { return i ? sizeof(Chunk) : sizeof(Network); }\n"
     )
     made = tmp_path / "sizes.so"
-    subprocess.run(["cc", "-shared", "-fPIC", program, "-o", made, "-lm"], check=True)
+    command = [*shlex.split(os.environ.get("CC", "cc")), "-shared", "-fPIC", program, "-o", made]
+    subprocess.run([*command, "-lm"], check=True)
     sizes = ctypes.CDLL(str(made)).sizes
     assert [sizes(0), sizes(1)] == [ctypes.sizeof(module.Network), ctypes.sizeof(module.Chunk)]
