@@ -1,6 +1,6 @@
 """The compiled kernel: built at first use, for this very machine, kept in the user's cache.
 
-The C sources travel with the package. The first process that needs them compiles them (two
+The C sources travel with the package. The first process that needs them compiles them (some
 seconds) into `$XDG_CACHE_HOME/charmill` under a name that follows from the sources, the compiler
 and the processor, so an edited source, another compiler or another machine never meets a stale
 library. Without a compiler, or with CHARMILL_NATIVE=0, there is no library, and torch computes.
@@ -21,7 +21,7 @@ from pathlib import Path
 VARIABLE = "CHARMILL_NATIVE"
 
 _FOLDER = Path(__file__).parent
-_SECONDS = 120
+_SECONDS = 600
 _OPTIONS = (
     *("-O3", "-std=gnu11", "-fopenmp-simd", "-fPIC", "-fno-semantic-interposition"),
     *("-fno-math-errno", "-fno-trapping-math"),

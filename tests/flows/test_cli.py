@@ -54,6 +54,13 @@ def test_a_users_mistake_is_one_line_and_exit_status_2(tiny, arguments, message)
     assert message in refused(charmill(tiny, *arguments))
 
 
+def test_windows_is_refused_in_one_line_before_anything_else_is_imported():
+    script = "import sys; sys.platform = 'win32'; import flows.cli"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "use it in WSL" in refused(done)
+
+
 def test_a_broken_toml_is_one_line_that_names_the_file(tiny):
     tiny.toml.write_text("title = ")
     assert f"{tiny.toml}: not valid TOML" in refused(charmill(tiny, "run", "tiny"))
