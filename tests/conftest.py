@@ -12,8 +12,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Hypothesis takes a busy machine for a slow test.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 OF_THE_USER = re.compile(
     r"CHARMILL_(?!NATIVE$)|GIT_|GITHUB_|PREFECT_|XDG_(CONFIG|STATE)_HOME$"
