@@ -4,6 +4,7 @@ Models of tests are so small that a second thread only waits for the first; seve
 once instead. torch reads the number when it is imported, so it is set before.
 """
 
+import atexit
 import os
 import re
 import subprocess
@@ -27,6 +28,7 @@ OF_THE_USER = re.compile(
 """Variables that lead a test astray, to a remote store at worst. CHARMILL_NATIVE is a way to run
 all of them; the compiled kernel stays in the user's cache, where that can be written."""
 _HOME = tempfile.TemporaryDirectory(prefix="charmill-home-")
+atexit.register(_HOME.cleanup)
 
 
 def _leave_the_user_out() -> None:
