@@ -6,13 +6,22 @@ READY := $(VENV)/.ready
 DATASET ?= python-stdlib
 .DEFAULT_GOAL := help
 
+# A Python that is named is the environment's too: one of another version is made again.
+version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+ifneq ($(origin PYTHON),file)
+ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
+.PHONY: $(READY)
+CLEAR := --clear
+endif
+endif
+
 .PHONY: help
 help: ## Say what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "charmill needs Python 3.11 or newer; name it with make PYTHON=...")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -z '$(CLEAR)' -a -x $(BIN)/python || $(PYTHON) -m venv $(CLEAR) $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
@@ -32,6 +41,10 @@ test: $(READY) ## Run the tests that take minutes at most
 .PHONY: test-slow
 test-slow: $(READY) ## Run the long tests: fault injection over many rounds, whole pipelines
 	$(BIN)/python -m pytest -m slow
+
+.PHONY: test-processors
+test-processors: $(READY) ## Run the tests of modeling as on other processors
+	$(BIN)/python -m tests.processors
 
 .PHONY: check
 check: $(READY) ## Format, lint, types and the directions of imports

@@ -139,8 +139,11 @@ def _loss_and_gradients(model: CharLSTM, setting: Setting) -> dict[str, Tensor]:
     loss.backward()
     found = {"loss": loss}
     for name, weight in model.named_parameters():
-        assert weight.grad is not None
-        found[f"gradient of {name}"] = weight.grad
+        if weight.requires_grad:
+            assert weight.grad is not None
+            found[f"gradient of {name}"] = weight.grad
+    if model.ngrams is not None:
+        found["gradient of the n-grams"] = model.ngrams.gradient()[1]
     return {name: value.detach().to_dense().cpu().double() for name, value in found.items()}
 
 

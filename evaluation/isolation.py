@@ -2,15 +2,16 @@
 
 Samples and corpora can exhaust time, memory or the C stack of a parser. Each text is scored in a
 worker with limits; a text that kills it gets an outcome of its own, and the next one a new worker.
-The kernel keeps the clock: the worker sets an alarm before each text, so it also ends by itself
-when its parent is gone. Costs 0.1 ms a text, and 0.2 s for each worker that starts.
+The kernel keeps the clock: the worker sets two timers before each text, so it also ends by itself
+when its parent is gone. The limit is one of CPU time, so that a busy machine scores what an idle
+one does; the wall clock only ends what waits. Costs 0.1 ms a text, and 0.2 s for each worker that
+starts.
 
 Texts are handed to the workers in turn, and their scores are read in the same order. A worker is
 given a text only after its last score was read, so neither side waits on a full pipe for ever.
 """
 
 import json
-import math
 import os
 import resource
 import signal
@@ -29,6 +30,8 @@ from evaluation.scorers import SCORERS, Scorer
 
 MAX_BYTES = 2**30
 """Address space of a worker."""
+PATIENCE = 60
+"""Wall time that a text may take, in multiples of its CPU time."""
 _LENGTH = struct.Struct(">Q")
 """Stands before every message on the pipes."""
 
@@ -66,7 +69,7 @@ def score_each(
         language: a key of SCORERS.
         texts: the shape and the text of each, read as they are needed.
         workers: processes that share the work.
-        seconds: wall time that one text may take.
+        seconds: CPU time that one text may take.
         command: starts a worker that calls `serve`.
 
     Yields:
@@ -145,24 +148,29 @@ def _outcome(worker: subprocess.Popen[bytes]) -> Literal["timeout", "crash"]:
     """Why a worker closed its pipe; what it died of stands even if it is killed again."""
     worker.kill()
     worker.communicate()
-    return "timeout" if -worker.returncode in (signal.SIGALRM, signal.SIGXCPU) else "crash"
+    return "timeout" if -worker.returncode in (signal.SIGALRM, signal.SIGPROF) else "crash"
 
 
 def serve() -> None:
     """Be a worker: answer texts from standard input until it closes."""
-    language, seconds = sys.argv[-2:]
+    language, seconds = sys.argv[-2], float(sys.argv[-1])
     scorer = SCORERS[language]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     _limit(resource.RLIMIT_AS, MAX_BYTES)
     _limit(resource.RLIMIT_CORE, 0)
     while (message := _read(sys.stdin.buffer)) is not None:
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        _limit(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime + float(seconds)) + 1)
-        signal.setitimer(signal.ITIMER_REAL, float(seconds))
+        _set_clocks(seconds)
         score = _judge(scorer, SHAPES[message[0]], message[1:].decode("utf-8", "surrogatepass"))
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _set_clocks(0)
         _write(sys.stdout.buffer, _encode(score))
+
+
+def _set_clocks(seconds: float) -> None:
+    """Let the kernel end this process after so much CPU time, or much more wall time; 0: never."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
 
 
 def _judge(scorer: Scorer, shape: Shape, text: str) -> TextScore:

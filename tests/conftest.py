@@ -1,17 +1,49 @@
-"""What every test finds: one thread, and a git that knows nothing of the machine's own settings.
+"""What every test finds: one thread, and nothing of what the user of the machine has set up.
 
 Models of tests are so small that a second thread only waits for the first; several tests run at
 once instead. torch reads the number when it is imported, so it is set before.
 """
 
+import atexit
 import os
+import re
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Hypothesis takes a busy machine for a slow test.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
+OF_THE_USER = re.compile(
+    r"CHARMILL_(?!NATIVE$)|GIT_|GITHUB_|PREFECT_|XDG_(CONFIG|STATE)_HOME$"
+    r"|(ALL|HTTPS?|NO)_PROXY$|(FORCE|NO)_COLOR$|COLUMNS$",
+    re.IGNORECASE,
+)
+"""Variables that lead a test astray, to a remote store at worst. CHARMILL_NATIVE is a way to run
+all of them; the compiled kernel stays in the user's cache, where that can be written."""
+_HOME = tempfile.TemporaryDirectory(prefix="charmill-home-")
+atexit.register(_HOME.cleanup)
+
+
+def _leave_the_user_out() -> None:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        cache = Path(_HOME.name)
+    writable = os.access(cache, os.W_OK)
+    for name in filter(OF_THE_USER.match, list(os.environ)):
+        del os.environ[name]
+    os.environ |= {"HOME": _HOME.name, "XDG_CACHE_HOME": str(cache) if writable else _HOME.name}
+
+
+_leave_the_user_out()
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from tests.browser.user import (
     open_run,
     run_with,
 )
-from tests.flows.serving import alive, descendants, until
+from tests.processes import alive, descendants, until
 
 pytestmark = pytest.mark.slow
 

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from corpora.sources.git import GitSource
@@ -55,17 +54,3 @@ def wrap_git(folder: Path, before: str) -> Path:
 def start(script: str) -> subprocess.Popen[str]:
     """Run Python code in a process of its own."""
     return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-
-
-def ends(pid: int) -> bool:
-    """Whether a process is gone, or dead and not yet asked for, within five seconds."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        except FileNotFoundError:
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.02)
-    return False

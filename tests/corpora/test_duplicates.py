@@ -109,7 +109,7 @@ def test_shingles_are_distinct_and_ascending(text):
     assert (hashes[1:] > hashes[:-1]).all()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(corpora_with_near_copies(), st.sampled_from([0.3, 0.5, 0.8, 0.95, 1.0]))
 def test_clusters_and_pairs_are_those_of_brute_force(texts, threshold):
     truth = slow_pairs(texts, threshold)

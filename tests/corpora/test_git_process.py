@@ -1,7 +1,6 @@
 import os
 import signal
-import subprocess
-import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,7 +8,8 @@ from corpora.errors import SourceError
 from corpora.sources import git_process
 from corpora.sources.git_process import git, git_environment, git_output, last_words, listen
 from tests.conftest import run_git
-from tests.corpora.git_trials import ends, fetched, source_of, start, wrap_git
+from tests.corpora.git_trials import fetched, source_of, start, wrap_git
+from tests.processes import alive, is_running, members, until
 
 OWN = {
     "GIT_CONFIG_GLOBAL": "/home/me/.gitconfig",
@@ -96,32 +96,28 @@ def test_git_dies_with_the_process_that_started_it():
     )
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
-    run = subprocess.run(["pgrep", "-g", str(child)], capture_output=True, text=True, check=True)
+    until(lambda: len(members(child)) > 1)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
-    assert ends(child)
-    for pid in set(run.stdout.split()) - {str(child)}:
-        subprocess.run(["kill", pid], check=False)
+    until(lambda: not is_running(child))
+    os.killpg(child, signal.SIGKILL)
 
 
 def test_nothing_of_git_is_left_when_its_user_fails_in_between():
     with pytest.raises(ZeroDivisionError), git(["-c", "alias.x=!sleep 987", "x"]) as process:
-        children = subprocess.run(
-            ["pgrep", "-g", str(process.pid)], capture_output=True, text=True, check=True
-        )
+        group = process.pid
+        until(lambda: len(members(group)) > 1)
         _ = 1 // 0
-    pids = [int(pid) for pid in children.stdout.split()]
-    assert pids
-    assert all(ends(pid) for pid in pids)
+    until(lambda: not members(group))
 
 
 def test_a_child_that_outlives_git_and_holds_its_pipes_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(git_process, "POLL_SECONDS", 0.05)
-    began = time.monotonic()
-    command = "alias.x=!setsid sleep 3 & echo done"
-    assert git_output(["-c", command, "x"], about="x") == b"done\n"
-    assert time.monotonic() - began < 2
+    command = "alias.x=!setsid sleep 987 & echo $!"
+    left = int(git_output(["-c", command, "x"], about="x"))
+    assert alive({left})
+    os.kill(left, signal.SIGKILL)
 
 
 def test_git_that_closes_its_pipes_and_stays_is_given_up(monkeypatch, tmp_path):
@@ -133,13 +129,14 @@ def test_git_that_closes_its_pipes_and_stays_is_given_up(monkeypatch, tmp_path):
 
 
 def test_time_in_which_nobody_listens_is_not_silence(monkeypatch):
-    monkeypatch.setattr(git_process, "STALL_SECONDS", 1.0)
+    now = 0.0
+    monkeypatch.setattr(git_process, "time", SimpleNamespace(monotonic=lambda: now))
     monkeypatch.setattr(git_process, "POLL_SECONDS", 0.05)
     heard = []
-    with git(["-c", "alias.x=!echo a; sleep 1.5; echo b", "x"]) as process:
+    with git(["-c", "alias.x=!echo a; sleep 0.5; echo b", "x"]) as process:
         for _, piece in listen(process, "x"):
             heard.append(piece)
-            time.sleep(1.3 if piece == b"a\n" else 0)
+            now += 2 * git_process.STALL_SECONDS
     assert heard == [b"a\n", b"b\n"]
 
 

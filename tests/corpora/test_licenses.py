@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -32,7 +32,6 @@ def test_what_spdx_does_not_know_has_no_normal_form(text: str):
     assert normal_license(text) is None
 
 
-@settings(deadline=None)  # the first call reads all of SPDX
 @given(
     st.lists(
         st.sampled_from(

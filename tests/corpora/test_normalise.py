@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -14,7 +14,6 @@ def test_nothing_changes_by_default():
     assert Normalisation().describe() == ()
 
 
-@settings(deadline=None)  # the first call reads all of Unicode
 @given(st.text(st.characters(exclude_categories=["Cs"])), MARKS)
 def test_marked_upper_case_comes_back(text: str, mark: str):
     assert unmark_uppercase(mark_uppercase(text, mark), mark) == text
@@ -32,7 +31,6 @@ def test_a_mark_in_the_text_is_doubled():
     assert unmark_uppercase("a^^^b", "^") == "a^B"
 
 
-@settings(deadline=None)
 @given(st.text("aB^1\u00df\n"))
 def test_any_text_of_a_model_can_be_unmarked(text: str):
     assert unmark_uppercase(text, "^").count("\n") == text.count("\n")
@@ -42,7 +40,6 @@ def test_a_mark_before_no_letter_is_left():
     assert unmark_uppercase("^1 ^\u00df x^", "^") == "^1 ^\u00df x^"
 
 
-@settings(deadline=None)  # the first call reads a library's table
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_transliterated_text_is_ascii_and_ascii_is_untouched(text: str):
     assert transliterate(text).isascii()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from corpora.pool import in_order
+from tests.processes import alive, until
 
 
 def square(number):
@@ -64,24 +65,13 @@ def test_workers_die_with_their_parent(tmp_path):
     parent = subprocess.Popen(
         [sys.executable, str(program), str(folder)], env=os.environ | {"PYTHONPATH": root}
     )
-    while len(list(folder.iterdir())) < 2:
-        time.sleep(0.05)
+    until(lambda: len(list(folder.iterdir())) == 2)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    pids = [int(path.name) for path in folder.iterdir()]
-    deadline = time.monotonic() + 5
-    while any(map(alive, pids)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(map(alive, pids))
+    pids = {int(path.name) for path in folder.iterdir()}
+    until(lambda: not alive(pids))
 
 
 def note_and_sleep(folder):
     (Path(folder) / str(os.getpid())).touch()
-    time.sleep(60)
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    time.sleep(10_000)

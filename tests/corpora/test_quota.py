@@ -13,6 +13,7 @@ from corpora.sources.quota import Bucket, Quota, QuotaError, state_folder
 from corpora.sources.youtube_answers import Fault
 from corpora.sources.youtube_api import TransientError
 from tests.corpora.youtube_server import KEY
+from tests.processes import DEADLINE_SECONDS
 
 REFUSED = Fault(text="HTTP 503", reasons=frozenset({"backendError"}), is_transient=True)
 LIMITS: dict[Bucket, int] = {"search": 3, "other": 5}
@@ -142,7 +143,7 @@ def test_processes_that_share_a_key_never_spend_more_than_there_is(tmp_path):
     )
     command = [sys.executable, "-c", code, str(tmp_path / "state")]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    sent = [int(process.communicate(timeout=60)[0]) for process in both]
+    sent = [int(process.communicate(timeout=DEADLINE_SECONDS)[0]) for process in both]
     assert sum(sent) == 250
     assert len(ledgers(tmp_path / "state")) == 1
 

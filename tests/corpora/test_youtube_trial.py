@@ -13,6 +13,7 @@ from corpora.sources.quota import QuotaError
 from corpora.sources.youtube_store import Listing
 from tests.corpora.youtube_run import Collection, threads
 from tests.corpora.youtube_server import KEY, RESET, error, video_ids
+from tests.processes import DEADLINE_SECONDS
 
 NAMES = video_ids(500)
 DISABLED, MISSING = NAMES[40], NAMES[41]
@@ -42,7 +43,7 @@ def start(collection: Collection, key_file: Path, pages: int) -> subprocess.Pope
 def kill_after(collection: Collection, key_file: Path, pages: int) -> bytes:
     """Let a process die after so many pages; give what it said."""
     process = start(collection, key_file, pages)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=DEADLINE_SECONDS)
     assert process.returncode == -signal.SIGKILL, said
     return said
 
@@ -59,7 +60,7 @@ def kill_within_a_request(collection: Collection, key_file: Path, number: int) -
         process.wait()
 
     collection.server.meanwhile = {number: look_and_kill}
-    seen["output"], _ = process.communicate(timeout=60)
+    seen["output"], _ = process.communicate(timeout=DEADLINE_SECONDS)
     assert process.returncode == -signal.SIGKILL, seen["output"]
     return seen
 

@@ -230,14 +230,14 @@ def balanced(language: str) -> st.SearchStrategy[str]:
 
 
 @pytest.mark.parametrize("language", ATOMS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_any_nest_of_brackets_and_literals_is_balanced(language, data):
     assert faults_of(language, data.draw(balanced(language))) == []
 
 
 @pytest.mark.parametrize("language", ATOMS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_one_more_closer_is_found_anywhere(language, data):
     before, after = data.draw(balanced(language)), data.draw(balanced(language))
@@ -250,7 +250,7 @@ HOSTILE = st.text(st.sampled_from("()[]{}\"'`/*#\\\n$=-zsaendif ué\ud800\uffff"
 
 
 @pytest.mark.parametrize("language", ATOMS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(text=HOSTILE, cut_start=st.booleans(), cut_end=st.booleans())
 def test_any_text_is_read_and_its_faults_lie_within(language, text, cut_start, cut_end):
     reading = read(SYNTAXES[language], text, cut_start=cut_start, cut_end=cut_end)

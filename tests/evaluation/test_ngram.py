@@ -83,7 +83,7 @@ def woodchuck_vocabulary():
 
 
 @pytest.mark.parametrize("order", range(1, MAX_ORDER + 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(train=corpora, held_out=corpora)
 def test_every_character_costs_what_the_dictionary_reference_says(order, train, held_out):
     documents = VOCABULARY.encode_documents(train)

@@ -66,7 +66,7 @@ texts_of_pieces = st.lists(pieces, max_size=4).map("".join)
 cuts = st.tuples(st.integers(0, 600), st.integers(0, 300))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data(), texts=st.lists(texts_of_pieces, min_size=1, max_size=4))
 def test_spans_are_those_of_the_slow_reference(data, texts):
     parts = []
@@ -86,7 +86,7 @@ runs = st.lists(periods, max_size=3).map(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @example(texts=["-" * 60 + "!" + "ab" * 30 + "?"], sample="-" * 200 + "!" + "ab" * 100 + "#")
 @example(texts=["." * 47 + "-" * 50 + "!"], sample="-" * 200)
 @given(texts=st.lists(runs, min_size=1, max_size=4), sample=runs)

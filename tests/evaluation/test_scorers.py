@@ -157,7 +157,7 @@ ANY = st.text(
 
 
 @pytest.mark.parametrize("language", SCORERS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(text=ANY)
 def test_any_text_has_a_score(language, text):
     for score in (SCORERS[language].score(text), SCORERS[language].score_file(text)):

@@ -73,7 +73,12 @@ class Tiny:
 @pytest.fixture
 def tiny(tmp_path: Path) -> Tiny:
     """Make the dataset `tiny` and settings that know it."""
-    folder, datasets = tmp_path / "code", tmp_path / "datasets"
+    return make_tiny(tmp_path)
+
+
+def make_tiny(home: Path) -> Tiny:
+    """Make the dataset `tiny` in a folder."""
+    folder, datasets = home / "code", home / "datasets"
     folder.mkdir()
     datasets.mkdir()
     random_source = random.Random(7)
@@ -81,7 +86,7 @@ def tiny(tmp_path: Path) -> Tiny:
         (folder / f"part{number}.py").write_text(_function(number, random_source))
     toml = datasets / "tiny.toml"
     toml.write_text(TOML.format(folder=folder))
-    settings = Settings(artifacts=tmp_path / "artifacts", datasets=datasets, device="cpu")
+    settings = Settings(artifacts=home / "artifacts", datasets=datasets, device="cpu")
     return Tiny(folder=folder, toml=toml, settings=settings)
 
 

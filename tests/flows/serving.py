@@ -7,63 +7,24 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
 from tests.flows.conftest import TOML, _function
+from tests.processes import DEADLINE_SECONDS, descendants, until
 
-Found = TypeVar("Found")
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 SERVE = "from flows.serve import serve_all; from flows.settings import Settings; "
-
-
-def until(find: Callable[[], Found | None], seconds: float) -> Found:
-    """Wait until `find` finds something; fail when it takes too long."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with suppress(httpx.TransportError):
-            if found := find():
-                return found
-        time.sleep(0.2)
-    raise AssertionError(f"still waiting after {seconds} s")
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def descendants(pid: int) -> set[int]:
-    """Every process below `pid`, alive now."""
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                if fields[0] != "Z":
-                    parents[int(entry.name)] = int(fields[1])
-    found, border = set(), {pid}
-    while border:
-        border = {child for child, parent in parents.items() if parent in border} - found
-        found |= border
-    return found
-
-
-def alive(pids: set[int]) -> set[int]:
-    """Those of the processes that still run."""
-    return {
-        pid
-        for pid in pids
-        if Path(f"/proc/{pid}/stat").exists()
-        and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    }
 
 
 @dataclass
@@ -103,7 +64,7 @@ class Serving:
     def ui(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, arguments: str = "", seconds: float = 120) -> None:
+    def start(self, arguments: str = "", seconds: float = DEADLINE_SECONDS) -> None:
         """Serve, and wait until every deployment is registered by this very start."""
         call = f"serve_all(Settings(), {self.port}{arguments})"
         began = time.time()
@@ -134,12 +95,12 @@ class Serving:
         assert self.process
         below = descendants(self.process.pid)
         self.process.send_signal(number)
-        self.process.wait(30)
+        self.process.wait(DEADLINE_SECONDS)
         self.process = None
         return below
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
-        answer = httpx.request(method, f"{self.ui}/api/{path}", json=body, timeout=30)
+        answer = httpx.request(method, f"{self.ui}/api/{path}", json=body, timeout=DEADLINE_SECONDS)
         return answer.json() if answer.content else None
 
     def deployment(self, name: str) -> dict[str, Any]:
@@ -155,7 +116,7 @@ class Serving:
     def state(self, run: str) -> dict[str, Any]:
         return self.api("GET", f"flow_runs/{run}")["state"]
 
-    def ended(self, run: str, seconds: float = 120) -> dict[str, Any]:
+    def ended(self, run: str, seconds: float = DEADLINE_SECONDS) -> dict[str, Any]:
         """The final state of a run."""
 
         def final() -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tests.flows.conftest import Tiny
+from tests.processes import DEADLINE_SECONDS
 
 
 def charmill(tiny: Tiny, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
@@ -15,7 +16,7 @@ def charmill(tiny: Tiny, *arguments: str, **environment: str) -> subprocess.Comp
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=DEADLINE_SECONDS,
     )
 
 
@@ -51,6 +52,13 @@ def refused(done: subprocess.CompletedProcess) -> str:
 )
 def test_a_users_mistake_is_one_line_and_exit_status_2(tiny, arguments, message):
     assert message in refused(charmill(tiny, *arguments))
+
+
+def test_windows_is_refused_in_one_line_before_anything_else_is_imported():
+    script = "import sys; sys.platform = 'win32'; import flows.cli"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "use it in WSL" in refused(done)
 
 
 def test_a_broken_toml_is_one_line_that_names_the_file(tiny):

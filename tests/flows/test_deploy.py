@@ -14,7 +14,8 @@ import yaml
 
 from flows.prefect_home import HEARTBEAT_SECONDS, LOGGERS
 from flows.settings import CHECKOUT
-from tests.flows.serving import Serving, until
+from tests.flows.serving import Serving
+from tests.processes import DEADLINE_SECONDS, until
 
 DEPLOY = CHECKOUT / "deploy"
 KUBERNETES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
@@ -131,7 +132,7 @@ def worker(log: Path, environment: dict[str, str]) -> Iterator[None]:
             yield
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(DEADLINE_SECONDS)
 
 
 @pytest.mark.slow
@@ -150,9 +151,9 @@ def test_a_worker_of_a_process_pool_runs_what_prefect_yaml_deploys(tmp_path):
         prefect("deploy", "--name", "on-a-process-worker", environment=environment)
         with worker(tmp_path / "worker.log", environment):
             run = serving.run("pipeline/on-a-process-worker", dataset="tiny")
-            state = serving.ended(run, 240)
+            state = serving.ended(run)
         assert state["type"] == "COMPLETED", state["message"]
-        assert until(lambda: any("train of tiny: begins" in x for x in serving.logs(run)), 10)
+        assert until(lambda: any("train of tiny: begins" in x for x in serving.logs(run)))
         assert (tmp_path / "worker-artifacts" / "evaluate" / "tiny" / "latest").exists()
         assert not (serving.artifacts / "evaluate").exists()
     finally:

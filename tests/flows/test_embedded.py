@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.serving import alive, descendants, until
+from tests.processes import DEADLINE_SECONDS, alive, descendants, until
 
 
 @pytest.mark.slow
@@ -27,6 +27,6 @@ def test_a_run_that_is_ended_leaves_no_server_behind(tiny, ending):
         servers = [pid for pid in below if "uvicorn" in Path(f"/proc/{pid}/cmdline").read_text()]
         assert len(servers) == 1
         process.send_signal(ending)
-        process.wait(60)
-    until(lambda: not alive(below), 5)
+        process.wait(DEADLINE_SECONDS)
+    until(lambda: not alive(below), 120)  # the training takes longer
     assert process.returncode != 0

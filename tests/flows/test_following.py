@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from tests.flows.serving import Serving, alive, descendants, until
+from tests.flows.serving import Serving
+from tests.processes import alive, descendants, until
 
 CANARIES = {
     "CHARMILL_YOUTUBE_KEY": "canary-youtube-0b5f",
@@ -20,6 +21,8 @@ CANARIES = {
 }
 LONG = {"budget": "10m", "overrides": ["train.checkpoint_seconds=600"]}
 """A training that ends long after its test, and writes no checkpoint unless it is told to stop."""
+AT_ONCE = 60
+"""Seconds: far less than the training, and than the heartbeats by which a server misses a run."""
 pytestmark = pytest.mark.slow
 
 
@@ -44,7 +47,7 @@ def training(serving, **parameters) -> tuple[str, set[int]]:
         bars = serving.api("POST", "artifacts/filter", body)
         return [bar for bar in bars if bar["description"].startswith("train: ")]
 
-    until(trains, 120)
+    until(trains)
     return run, descendants(serving.process.pid) - before
 
 
@@ -56,7 +59,7 @@ def test_a_cancelled_training_leaves_a_checkpoint_and_no_process(serving):
     run, processes = training(serving)
     assert processes
     serving.set_state(run, "CANCELLING")
-    until(lambda: not alive(processes), 10)
+    until(lambda: not alive(processes), AT_ONCE)
     assert serving.ended(run)["type"] == "CANCELLED"
     (left,) = work_folders(serving)
     assert list((left / "checkpoints").iterdir())
@@ -67,7 +70,7 @@ def test_retry_of_a_cancelled_run_goes_on_at_the_checkpoint(serving):
     serving.set_state(run, "CANCELLING")
     assert serving.ended(run)["type"] == "CANCELLED"
     serving.set_state(run, "SCHEDULED")
-    until(lambda: serving.state(run)["type"] not in ("CANCELLED", "CANCELLING"), 30)
+    until(lambda: serving.state(run)["type"] not in ("CANCELLED", "CANCELLING"))
     assert serving.ended(run)["type"] == "COMPLETED"
     manifest = json.loads((serving.artifacts / "train/tiny/latest/manifest.json").read_text())
     assert manifest["attempts"] == 2
@@ -81,7 +84,7 @@ def test_retry_of_a_forced_run_does_not_force_what_it_made_already(serving):
     serving.set_state(run, "CANCELLING")
     serving.ended(run)
     serving.set_state(run, "SCHEDULED")
-    until(lambda: serving.state(run)["type"] not in ("CANCELLED", "CANCELLING"), 30)
+    until(lambda: serving.state(run)["type"] not in ("CANCELLED", "CANCELLING"))
     assert serving.ended(run)["type"] == "COMPLETED"
     assert len(list((serving.artifacts / "fetch" / "tiny").glob("[!.l]*"))) == made
     manifest = json.loads((serving.artifacts / "train/tiny/latest/manifest.json").read_text())
@@ -91,7 +94,7 @@ def test_retry_of_a_forced_run_does_not_force_what_it_made_already(serving):
 def test_two_trainings_never_share_a_device(serving):
     first, _ = training(serving, overrides=["train.seed=5", *LONG["overrides"]])
     second = serving.run("train/any-dataset", dataset="tiny", overrides=["train.seed=6"])
-    until(lambda: any("waiting for a slot" in line for line in serving.logs(second)), 60)
+    until(lambda: any("waiting for a slot" in line for line in serving.logs(second)))
     time.sleep(5)
     assert serving.state(second)["type"] == "RUNNING"
     assert not any("begins" in line for line in serving.logs(second))
@@ -103,9 +106,9 @@ def test_two_trainings_never_share_a_device(serving):
 def test_a_run_that_waits_for_the_device_can_be_cancelled(serving):
     first, _ = training(serving, overrides=["train.seed=7", *LONG["overrides"]])
     second = serving.run("train/any-dataset", dataset="tiny", overrides=["train.seed=8"])
-    until(lambda: any("waiting for a slot" in line for line in serving.logs(second)), 60)
+    until(lambda: any("waiting for a slot" in line for line in serving.logs(second)))
     serving.set_state(second, "CANCELLING")
-    assert serving.ended(second, 12)["type"] == "CANCELLED"
+    assert serving.ended(second, AT_ONCE)["type"] == "CANCELLED"
     serving.set_state(first, "CANCELLING")
     serving.ended(first)
 
@@ -131,10 +134,10 @@ def test_a_training_of_the_command_line_waits_for_one_that_is_served(serving):
 def test_a_user_mistake_fails_at_once_and_blocks_no_other_run(serving):
     wrong = serving.run("pipeline/tiny", budget="soon")
     right = serving.run("corpus/any-dataset", dataset="tiny", plan_only=True)
-    state = serving.ended(wrong, 60)
+    state = serving.ended(wrong)
     assert state["type"] == "FAILED"
     assert "budget" in state["message"]
-    assert serving.ended(right, 60)["type"] == "COMPLETED"
+    assert serving.ended(right)["type"] == "COMPLETED"
     assert not any("Retries" in line or "retry" in line for line in serving.logs(wrong))
 
 
@@ -159,7 +162,7 @@ def test_a_run_that_is_killed_crashes_at_once(serving):
     run, processes = training(serving, overrides=["train.seed=10"])
     for process in processes:
         os.kill(process, signal.SIGKILL)
-    assert serving.ended(run, 20)["type"] == "CRASHED"
+    assert serving.ended(run, AT_ONCE)["type"] == "CRASHED"
 
 
 def test_serving_that_is_killed_takes_its_runs_with_it_and_retry_goes_on(serving):
@@ -168,8 +171,8 @@ def test_serving_that_is_killed_takes_its_runs_with_it_and_retry_goes_on(serving
     assert processes <= below
     until(lambda: not alive(below), 12)
     serving.start()
-    state = serving.ended(run, 150)
+    state = serving.ended(run)
     assert state["type"] == "CRASHED"
     serving.set_state(run, "SCHEDULED")
-    until(lambda: serving.state(run)["type"] != "CRASHED", 30)
+    until(lambda: serving.state(run)["type"] != "CRASHED")
     assert serving.ended(run)["type"] == "COMPLETED"

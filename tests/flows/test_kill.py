@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.flows.conftest import Tiny
+from tests.processes import DEADLINE_SECONDS
 
 SAME_BYTES = {
     "corpus": ("documents-00000.parquet", "ledger.parquet", "vocabulary.json", "summary.json"),
@@ -32,7 +33,7 @@ def drive(tiny: Tiny, *arguments: str, artifacts: Path) -> subprocess.Popen:
 
 
 def finish(process: subprocess.Popen) -> int:
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=DEADLINE_SECONDS)
     assert process.returncode in (0, -signal.SIGKILL), errors
     return process.returncode
 

@@ -16,6 +16,7 @@ from flows.run import OptionError
 from flows.runners import PACKAGES, check_runner
 from flows.settings import CHECKOUT
 from tests.flows.test_cli import refused
+from tests.processes import DEADLINE_SECONDS
 
 TOML = """
 title = "Functions of {name}"
@@ -67,7 +68,7 @@ class Repositories:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=DEADLINE_SECONDS,
         )
 
     def corpora(self, artifacts: str) -> dict[str, bytes]:

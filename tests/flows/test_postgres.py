@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.flows.serving import Serving, free_port, until
+from tests.flows.serving import Serving, free_port
+from tests.processes import until
 
 
 def programs() -> Path | None:
@@ -60,11 +61,11 @@ def database() -> Iterator[str]:
 def test_a_pipeline_runs_on_postgresql_from_the_form_to_the_report(database, tmp_path):
     address = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database}
     serving = Serving(tmp_path / "served", environment=address)
-    serving.start(seconds=240)
+    serving.start()
     try:
-        state = serving.ended(serving.run("pipeline/tiny"), 300)
+        state = serving.ended(serving.run("pipeline/tiny"))
         assert state["type"] == "COMPLETED", state["message"]
-        (report,) = until(lambda: serving.artifacts_of("report-tiny"), 10)
+        (report,) = until(lambda: serving.artifacts_of("report-tiny"))
         assert "the LSTM needs" in report["description"]
         assert (serving.artifacts / "index.html").is_file()
     finally:

@@ -8,6 +8,7 @@ from flows.run import OptionError
 from flows.sample import write_until
 from flows.stage import StageError, execute
 from flows.stages import STAGES
+from tests.flows.conftest import make_tiny
 
 
 def test_units_are_printed_until_enough_are_valid_and_the_share_is_said(capsys):
@@ -24,8 +25,9 @@ def test_a_model_that_never_writes_a_valid_unit_is_given_up(capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.fixture
-def model(tiny):
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    tiny = make_tiny(tmp_path_factory.mktemp("trained"))
     run, keys = tiny.run(overrides=("train.budget=150kchars", "train.model.hidden_size=48")), {}
     for stage in STAGES[:3]:
         inputs = stage.choose(keys)

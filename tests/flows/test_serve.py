@@ -11,7 +11,8 @@ import pytest
 
 from flows.server import PASSWORD, api_of, check_address, check_server, own_api
 from flows.stage import StageError
-from tests.flows.serving import Serving, alive, free_port, until
+from tests.flows.serving import Serving, free_port
+from tests.processes import alive, until
 
 
 def test_a_taken_port_is_said_in_one_line(tmp_path):
@@ -117,7 +118,7 @@ def test_what_users_set_in_the_ui_survives_a_restart(serving, ending):
     before = [serving.deployment(n) for n in (name, "pipeline/torch", "train/any-dataset")]
 
     below = serving.stop(ending)
-    until(lambda: not alive(below), 5)
+    until(lambda: not alive(below))
     serving.start()
     after = [serving.deployment(n) for n in (name, "pipeline/torch", "train/any-dataset")]
     for old, new in zip(before, after, strict=True):
@@ -151,7 +152,7 @@ def test_a_server_that_runs_already_is_used_instead_of_our_own(serving, tmp_path
     below = other.stop()
     assert serving.process
     assert serving.process.poll() is None
-    until(lambda: not alive(below), 5)
+    until(lambda: not alive(below))
     assert serving.deployment("pipeline/elsewhere")["name"] == "elsewhere"
 
 
@@ -163,7 +164,7 @@ def test_a_dataset_that_is_added_while_serving_shows_up(serving):
         form = serving.deployment("corpus/any-dataset")["parameter_openapi_schema"]
         return "late" in form["properties"]["dataset"]["enum"]
 
-    until(choices, 30)
+    until(choices)
     assert serving.deployment("pipeline/late")["parameters"] == {"dataset": "late"}
 
 
@@ -175,10 +176,10 @@ def test_the_corpora_of_many_datasets_are_built_from_one_form(serving):
         form = serving.deployment("corpora/many-datasets")["parameter_openapi_schema"]
         return {"tiny", "second"} <= set(form["properties"]["datasets"]["items"]["enum"])
 
-    until(offered, 60)
+    until(offered)
     run = serving.run("corpora/many-datasets", datasets=["tiny", "second"], workers=2)
     assert serving.ended(run)["type"] == "COMPLETED"
-    until(lambda: [x for x in serving.logs(run) if x.startswith("corpus of second: 60 doc")], 20)
+    until(lambda: [x for x in serving.logs(run) if x.startswith("corpus of second: 60 doc")])
     for dataset in ("tiny", "second"):
         assert (serving.artifacts / "corpus" / dataset / "latest").exists()
         assert serving.artifacts_of(f"corpus-{dataset}")
@@ -218,7 +219,7 @@ def test_a_schedule_that_was_made_before_a_restart_fires_after_it(serving):
             if run["state"]["type"] == "COMPLETED"
         ]
 
-    until(fired, 60)
+    until(fired)
     assert time.time() - restarted < 60
     for schedule in serving.deployment("fetch/any-dataset")["schedules"]:
         serving.api("DELETE", f"{path}/schedules/{schedule['id']}")

@@ -12,6 +12,7 @@ from flows.manifest import Manifest
 from flows.progress import LogReporter, Update
 from flows.stage import Stage, StageError, execute, newest_key
 from tests.flows.conftest import Tiny
+from tests.processes import DEADLINE_SECONDS
 
 
 def write_result(place):
@@ -199,7 +200,7 @@ class Holding(LogReporter):
 
     def update(self, update):
         self.begun.set()
-        assert self.waiting_seen.wait(30)
+        assert self.waiting_seen.wait(DEADLINE_SECONDS)
 
     def say(self, line):
         assert line.endswith("waits for another run that makes the same")
@@ -216,10 +217,10 @@ def test_two_processes_never_make_the_same_key_twice(tiny):
     arguments = (tiny, begun, waiting_seen)
     first = context.Process(target=make_in_process, args=arguments)
     first.start()
-    assert begun.wait(60)
+    assert begun.wait(DEADLINE_SECONDS)
     second = context.Process(target=make_in_process, args=arguments)
     second.start()
     for process in (first, second):
-        process.join(60)
+        process.join(DEADLINE_SECONDS)
         assert process.exitcode == 0
     assert (Layout(tiny.settings.artifacts_root).root / "calls").read_text() == "x"

@@ -10,6 +10,7 @@ import pytest
 from flows.progress import LogReporter
 from flows.stage import StageError, execute
 from flows.stages import STAGES
+from tests.processes import until
 
 
 def train(tiny, processes, **options):
@@ -64,10 +65,7 @@ def test_a_wish_to_stop_leaves_a_checkpoint_and_no_process(tiny):
         train(tiny, 2, overrides=("train.budget=50Mchars",))
     (work,) = tiny.layout.shelf("train", "tiny").glob(".work-*")
     assert list((work / "checkpoints").iterdir())
-    deadline = time.monotonic() + 20
-    while _at_work(work) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert not _at_work(work)
+    until(lambda: not _at_work(work))
 
 
 def _at_work(folder):

@@ -202,6 +202,7 @@ def evaluated(x):
 def test_exp_sigmoid_and_tanh_err_by_the_documented_figures_at_most():
     x = torch.cat([torch.linspace(-87, 87, 400_001), torch.logspace(-30, 1.9, 100_000)])
     x = torch.cat((x, -x[400_001:]))
+    x = x[x != 0]  # in the middle of linspace, on some processors
     exact = x.double()
     wanted = torch.stack((exact.exp(), exact.sigmoid(), exact.tanh()))
     differences = (evaluated(x) - wanted).abs()

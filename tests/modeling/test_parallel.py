@@ -14,6 +14,7 @@ from modeling.checkpoint import load_checkpoint
 from modeling.config import train_config_with
 from modeling.parallel import Group
 from modeling.session import CHECKPOINTS
+from tests.processes import DEADLINE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 PROCESS = ("-m", "tests.modeling.parallel_process")
@@ -37,7 +38,7 @@ def train(tmp_path, config):
             env=os.environ | {"CHARMILL_NATIVE": "0"},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=DEADLINE_SECONDS,
         )
         assert done.returncode == 0, done.stderr
         return directory
