@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import nn
 
 from modeling.batches import Batches
 from modeling.config import TrainConfig
@@ -56,6 +57,9 @@ def engine_for(
         vocabulary_size: V.
         device: to train on.
         group: the processes that train together; the first one's choice is everybody's.
+
+    Raises:
+        ValueError: nothing here computes in the precision that `config` asks for.
     """
     candidates = _candidates(config, device)
     if group.size > 1:
@@ -77,19 +81,36 @@ def continued(values: Mapping[str, Any]) -> Engine:
 
 def _candidates(config: TrainConfig, device: torch.device) -> list[Engine]:
     """All that could compute this training, the preferred first."""
-    on_cpu = device.type == "cpu"
-    rounding = on_cpu or (device.type == "cuda" and torch.cuda.is_bf16_supported())
-    precisions: dict[str, list[Literal["float32", "bfloat16"]]] = {
-        "auto": ["float32", "bfloat16"] if rounding else ["float32"],
-        "float32": ["float32"],
-        "bfloat16": ["bfloat16"],
-    }
-    natives = [True, False] if on_cpu and library() else [False]
-    return [
+    natives = [True, False] if device.type == "cpu" and library() else [False]
+    precisions: list[Literal["float32", "bfloat16"]] = ["float32", "bfloat16"]
+    candidates = [
         Engine(native=native, precision=precision)
-        for precision in precisions[config.precision]
+        for precision in precisions
         for native in natives
+        if config.precision in ("auto", precision)
+        and (native or precision == "float32" or torch_computes_bfloat16(device))
     ]
+    if not candidates:
+        raise ValueError(
+            f"precision bfloat16: torch does not compute it on {device} of this machine; "
+            "allowed: auto, float32"
+        )
+    return candidates
+
+
+@functools.cache
+def torch_computes_bfloat16(device: torch.device) -> bool:
+    """Whether torch trains an LSTM in bfloat16: oneDNN refuses to on CPUs without AVX-512."""
+    if device.type != "cpu":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    with torch.random.fork_rng(devices=[]):
+        layer = nn.LSTM(8, 8)
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            layer(torch.zeros(2, 2, 8))[0].sum().backward()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _chosen(config: TrainConfig, vocabulary_size: int, device: torch.device) -> Engine:

@@ -6,11 +6,13 @@ import shlex
 import shutil
 
 import pytest
+import torch
 
 from modeling.models import build_model
 from modeling.models.lstm import LSTMStepper
 from modeling.native import library as module
 from modeling.native.library import library
+from modeling.race import torch_computes_bfloat16
 
 _NAME = shlex.split(os.environ.get("CC", "cc"))[0]
 
@@ -36,3 +38,9 @@ def assert_torch_computes(caplog, reason, config, vocabulary):
 
 def libraries(folder):
     return sorted(folder.glob("*.so"))
+
+
+def skip_without_bfloat16() -> None:
+    """Leave a test out where nothing trains in bfloat16 on the CPU."""
+    if library() is None and not torch_computes_bfloat16(torch.device("cpu")):
+        pytest.skip("neither the kernel nor torch computes in bfloat16 here")

@@ -12,9 +12,10 @@ from modeling import race
 from modeling.checkpoint import load_checkpoint, save_checkpoint
 from modeling.config import Budget, ModelConfig, TrainConfig
 from modeling.engine import Engine, enough_threads, fastest, measured, reason_of
+from modeling.native.library import library
 from modeling.race import engine_for
 from modeling.training import Trainer
-from tests.modeling.compiler import needs_compiler
+from tests.modeling.compiler import needs_compiler, skip_without_bfloat16
 
 CPU = torch.device("cpu")
 FLOAT32 = Engine(native=True, precision="float32")
@@ -133,9 +134,22 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_the_race(cache, config
 @pytest.mark.parametrize("native", ["0", "1"])
 def test_what_the_user_asks_for_is_what_runs(cache, config, precision, native, monkeypatch):
     monkeypatch.setenv("CHARMILL_NATIVE", native)
+    if precision == "bfloat16":
+        skip_without_bfloat16()
     engine = engine_for(dataclasses.replace(config, precision=precision), 50, CPU)
     assert engine.precision == precision
     assert native == "1" or not engine.native
+
+
+def test_a_precision_that_nothing_computes_is_refused_and_auto_does_without(
+    cache, config, monkeypatch
+):
+    """As oneDNN refuses bfloat16 on CPUs without AVX-512, and there is no compiler."""
+    monkeypatch.setenv("CHARMILL_NATIVE", "0")
+    monkeypatch.setattr(race, "torch_computes_bfloat16", lambda _: False)
+    assert str(engine_for(config, 50, CPU)) == "torch, float32"
+    with pytest.raises(ValueError, match=r"bfloat16: torch does not compute it.*: auto, float32"):
+        engine_for(dataclasses.replace(config, precision="bfloat16"), 50, CPU)
 
 
 @pytest.mark.parametrize("setting", [None, "1"])
@@ -182,6 +196,8 @@ def test_a_resumed_training_is_computed_as_it_began(
     cache, tmp_path, config, vocabulary, stream, documents, engine, monkeypatch
 ):
     """Whatever a race would say now: the weights are those of a training never stopped."""
+    if engine.native and library() is None:
+        pytest.skip("the kernel is switched off")
     outcomes = itertools.chain([engine, engine], itertools.repeat(TORCH))
     monkeypatch.setattr("modeling.training.engine_for", lambda *_: next(outcomes))
     config = dataclasses.replace(config, budget=Budget(epochs=1))

@@ -11,6 +11,7 @@ from modeling.config import ModelConfig
 from modeling.learner import Learner
 from modeling.likelihood import bits_of_documents
 from modeling.vocab import MARK_ID
+from tests.modeling.compiler import skip_without_bfloat16
 
 CPU = torch.device("cpu")
 
@@ -89,6 +90,9 @@ NEEDS_GPU = (
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NEEDS_GPU)])
 def test_bfloat16_learns_nearly_what_float32_learns(device, config, vocabulary, stream):
+    if device == "cpu":
+        skip_without_bfloat16()
+
     def losses(precision):
         changed = dataclasses.replace(config, precision=precision)
         learner = Learner(changed, vocabulary.size, 4, torch.device(device))
