@@ -36,6 +36,8 @@ _BUDGET = 0.3
 """Seconds of the whole race, about; each candidate is warmed up and runs once even so."""
 _OPERATIONS = 6e8
 """Floating-point operations of one turn: a hundredth of a second."""
+_OPERATIONS_OF_THREADS = 10 * _OPERATIONS
+"""Of one turn on several threads: what they cost one another weighs too much in a shorter one."""
 _STREAMS, _LAYERS, _ROWS, _STEPS = (16, 64), 2, 2**10, 4
 """Bounds of the piece that is trained (streams, layers, rows an order of n-grams, characters):
 more of them take longer without changing who wins."""
@@ -170,7 +172,7 @@ def _threads(
     most = torch.get_num_threads()
     if device.type != "cpu" or most == 1 or "OMP_NUM_THREADS" in os.environ:
         return most
-    work = _work(config, vocabulary_size, device, engine)
+    work = _work(config, vocabulary_size, device, engine, _OPERATIONS_OF_THREADS)
     numbers = sorted({most, max(1, most // 2), max(1, most // 4)}, reverse=True)
     times = dict.fromkeys(numbers, float("inf"))
     for _ in range(_THREAD_ROUNDS):
@@ -187,10 +189,14 @@ def _timed(work: Callable[[], object], clock: Callable[[], float]) -> float:
 
 
 def _work(
-    config: TrainConfig, vocabulary_size: int, device: torch.device, engine: Engine
+    config: TrainConfig,
+    vocabulary_size: int,
+    device: torch.device,
+    engine: Engine,
+    operations: float = _OPERATIONS,
 ) -> Callable[[], object]:
     """Updates of a small piece of this training, warmed up."""
-    piece = _piece(config, vocabulary_size, device)
+    piece = _piece(config, vocabulary_size, device, operations)
     size = max(vocabulary_size, SPECIALS + 1)
     length = piece.batch_size * (piece.chunk_length + 1) * 4
     stream = np.random.default_rng(0).integers(SPECIALS, size, length, np.uint16)
@@ -210,14 +216,16 @@ def _work(
     return work
 
 
-def _piece(config: TrainConfig, vocabulary_size: int, device: torch.device) -> TrainConfig:
+def _piece(
+    config: TrainConfig, vocabulary_size: int, device: torch.device, operations: float
+) -> TrainConfig:
     """This training made small on a CPU; on a GPU it is fast enough whole."""
     shape = replace(config.model, ngram_rows=min(config.model.ngram_rows, _ROWS))
     if device.type != "cpu":
         return replace(config, model=shape)
     layers, hidden = min(shape.num_layers, _LAYERS), shape.hidden_size
     weights = (8 * layers - 4) * hidden**2 + hidden * (vocabulary_size + 4 * shape.embedding_size)
-    characters = int(_OPERATIONS / (6 * weights))
+    characters = int(operations / (6 * weights))
     fewest, most = _STREAMS
     streams = min(config.batch_size, most, max(fewest, characters // _STEPS))
     return replace(
