@@ -44,7 +44,8 @@ def describe_device(device: torch.device) -> str:
         return f"{properties.name}, {properties.total_memory / 1e9:.0f} GB"
     if device.type == "mps":
         return f"{processor_name()} GPU"
-    return f"{processor_name()}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{processor_name()}, {threads} thread{'s' * (threads != 1)}"
 
 
 def processor_name() -> str:

@@ -26,7 +26,8 @@ def test_a_device_that_is_not_there_is_answered_with_those_that_are():
 
 def test_the_processor_is_described_with_its_threads():
     description = describe_device(torch.device("cpu"))
-    assert description.endswith(f", {torch.get_num_threads()} threads")
+    number = torch.get_num_threads()
+    assert description.endswith(", 1 thread" if number == 1 else f", {number} threads")
     assert not description.startswith(",")
 
 
