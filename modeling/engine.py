@@ -7,6 +7,7 @@ first (`modeling.race`); this module holds its outcome, and the rules by which a
 A choice decides the bits of a training's weights, so checkpoints remember it.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Literal
 
 import torch
 
+from modeling.models.lstm import Layer
 from modeling.native.library import library
 
 _ROUNDS = 4
@@ -107,3 +109,25 @@ def reason_of(chosen: Engine, seconds: Mapping[Engine, float]) -> str:
         if other != chosen
     ]
     return "measured: " + "; ".join(others) if others else "the only one here"
+
+
+@functools.cache
+def torch_computes_bfloat16(device: torch.device) -> bool:
+    """Whether torch trains a layer in bfloat16.
+
+    oneDNN refuses to on CPUs without AVX-512, and cuDNN before 9.13.
+    """
+    if device.type not in ("cpu", "cuda"):
+        return False
+    if device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        return False
+    with torch.random.fork_rng(devices=[]):
+        layer = Layer(8, 8)
+    try:
+        layer = layer.to(device)
+        values, state = (torch.zeros(size, 2, 8, device=device) for size in (2, 1))
+        with torch.autocast(device.type, torch.bfloat16):
+            layer(values, (state, state))[0].sum().backward()
+    except RuntimeError:
+        return False
+    return True

@@ -20,12 +20,18 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import nn
 
 from modeling.batches import Batches
 from modeling.config import TrainConfig
 from modeling.device import processor_name
-from modeling.engine import Engine, enough_threads, fastest, measured, reason_of
+from modeling.engine import (
+    Engine,
+    enough_threads,
+    fastest,
+    measured,
+    reason_of,
+    torch_computes_bfloat16,
+)
 from modeling.learner import Learner
 from modeling.native.compilation import NoLibraryError, cache_folder
 from modeling.native.library import library, library_name
@@ -41,6 +47,8 @@ _OPERATIONS_OF_THREADS = 10 * _OPERATIONS
 _STREAMS, _LAYERS, _ROWS, _STEPS = (16, 64), 2, 2**10, 4
 """Bounds of the piece that is trained (streams, layers, rows an order of n-grams, characters):
 more of them take longer without changing who wins."""
+_LEAST = 1e-4
+"""Seconds: nothing shorter can be told apart."""
 _THREAD_ROUNDS, _ROUNDS_ALONE = 3, 3
 _UPDATES_ON_GPU = 8
 _DAYS = 30
@@ -72,13 +80,31 @@ def engine_for(
     return _chosen(config, vocabulary_size, device)
 
 
-def continued(values: Mapping[str, Any]) -> Engine:
-    """The engine that a checkpoint was trained by, or torch where its kernel is missing."""
-    engine = Engine(**values)
-    if engine.native and library() is None:
-        _log.warning("the kernel that began this training is not here: torch continues it")
-        return replace(engine, native=False, reason="the kernel that began it was not there")
-    return engine
+def continued(values: Mapping[str, Any], config: TrainConfig, device: torch.device) -> Engine:
+    """The engine that a checkpoint was trained by, or what comes closest to it here.
+
+    Args:
+        values: of that engine.
+        config: of the training.
+        device: to continue on, perhaps another one or on another machine.
+
+    Raises:
+        ValueError: nothing here computes in the precision that `config` asks for.
+    """
+    begun = Engine(**values)
+    # Fewer where this machine has fewer, or other processes take part now; 0 stays 0.
+    threads = min(begun.threads, torch.get_num_threads())
+    candidates = _candidates(config, device)
+    if any(_is_like(begun, candidate) for candidate in candidates):
+        return replace(begun, threads=threads)
+    nearest = min(candidates, key=lambda candidate: candidate.precision != begun.precision)
+    _log.warning("%s began this training and is not here: %s continues it", begun, nearest)
+    return replace(nearest, threads=threads, reason=f"{begun}, which began it, was not there")
+
+
+def _is_like(one: Engine, other: Engine) -> bool:
+    """Whether they are the same but for what candidates do not decide."""
+    return (one.native, one.precision) == (other.native, other.precision)
 
 
 def _candidates(config: TrainConfig, device: torch.device) -> list[Engine]:
@@ -100,26 +126,11 @@ def _candidates(config: TrainConfig, device: torch.device) -> list[Engine]:
     return candidates
 
 
-@functools.cache
-def torch_computes_bfloat16(device: torch.device) -> bool:
-    """Whether torch trains an LSTM in bfloat16: oneDNN refuses to on CPUs without AVX-512."""
-    if device.type != "cpu":
-        return device.type == "cuda" and torch.cuda.is_bf16_supported()
-    with torch.random.fork_rng(devices=[]):
-        layer = nn.LSTM(8, 8)
-    try:
-        with torch.autocast("cpu", torch.bfloat16):
-            layer(torch.zeros(2, 2, 8))[0].sum().backward()
-    except RuntimeError:
-        return False
-    return True
-
-
 def _chosen(config: TrainConfig, vocabulary_size: int, device: torch.device) -> Engine:
     """The choice for one process; all but its number of threads is remembered if possible."""
     key = _key(config, vocabulary_size, device)
     engine = _recalled(key)
-    if engine is None:
+    if engine is None or not any(_is_like(engine, c) for c in _candidates(config, device)):
         began = time.perf_counter()
         engine = _raced(config, vocabulary_size, device)
         _log.info("%s; %s (%.1f s)", engine, engine.reason, time.perf_counter() - began)
@@ -185,7 +196,8 @@ def _threads(
 def _timed(work: Callable[[], object], clock: Callable[[], float]) -> float:
     began = clock()
     work()
-    return clock() - began
+    # Where CPU time is counted in ticks of 10 ms, a short turn takes none.
+    return max(clock() - began, _LEAST)
 
 
 def _work(

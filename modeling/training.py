@@ -108,7 +108,7 @@ class Trainer:
         streams = self._batches.batch_size
         group.check(streams)
         self.engine = (
-            continued(checkpoint.values["engine"])
+            continued(checkpoint.values["engine"], config, device)
             if checkpoint
             else engine_for(config, vocabulary.size, device, group)
         )

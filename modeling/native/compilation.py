@@ -174,7 +174,8 @@ def _kept(cache: Path, key: str) -> Path | None:
         if path.stem.endswith(f"-{_digest(path)}"):
             return path
         _log.warning("%s is damaged; it is compiled again", path)
-        path.unlink()
+        # Another process may have been faster.
+        path.unlink(missing_ok=True)
     return None
 
 

@@ -8,11 +8,11 @@ import shutil
 import pytest
 import torch
 
+from modeling.engine import torch_computes_bfloat16
 from modeling.models import build_model
 from modeling.models.lstm import LSTMStepper
 from modeling.native import library as module
 from modeling.native.library import library
-from modeling.race import torch_computes_bfloat16
 
 _NAME = shlex.split(os.environ.get("CC", "cc"))[0]
 

@@ -13,7 +13,7 @@ from modeling.checkpoint import load_checkpoint, save_checkpoint
 from modeling.config import Budget, ModelConfig, TrainConfig
 from modeling.engine import Engine, enough_threads, fastest, measured, reason_of
 from modeling.native.library import library
-from modeling.race import engine_for
+from modeling.race import continued, engine_for
 from modeling.training import Trainer
 from tests.modeling.compiler import needs_compiler, skip_without_bfloat16
 
@@ -228,4 +228,40 @@ def test_without_the_kernel_torch_continues_and_says_so(
     monkeypatch.setenv("CHARMILL_NATIVE", "0")
     resumed = Trainer(config, vocabulary, stream, documents, device=CPU, checkpoint=checkpoint)
     assert not resumed.engine.native
-    assert "torch continues it" in caplog.text
+    assert "is not here: torch, " in caplog.text
+
+
+def without_bfloat16(monkeypatch):
+    """As on a CPU without AVX-512 and without a compiler."""
+    monkeypatch.setenv("CHARMILL_NATIVE", "0")
+    monkeypatch.setattr(race, "torch_computes_bfloat16", lambda _: False)
+
+
+def test_what_continues_a_training_is_something_that_computes_here(config, monkeypatch):
+    begun = dataclasses.asdict(BFLOAT16)
+    without_bfloat16(monkeypatch)
+    assert str(continued(begun, config, CPU)) == "torch, float32"
+    with pytest.raises(ValueError, match="allowed: auto, float32"):
+        continued(begun, dataclasses.replace(config, precision="bfloat16"), CPU)
+
+
+def test_a_training_continued_elsewhere_takes_no_more_threads_than_there_are(config):
+    most = torch.get_num_threads()
+    begun = dataclasses.asdict(TORCH)
+    threads = [continued(begun | {"threads": n}, config, CPU).threads for n in (0, 1, most + 60)]
+    assert threads == [0, 1, most]
+
+
+def test_a_kept_outcome_that_nothing_here_computes_is_not_taken(cache, config, monkeypatch):
+    """As where machines share a home, and name and torch of their processors are the same."""
+    without_bfloat16(monkeypatch)
+    engine_for(config, 50, CPU)
+    (kept,) = cache.glob("engine-*.json")
+    kept.write_text(json.dumps(dataclasses.asdict(Engine(native=False, precision="bfloat16"))))
+    assert str(engine_for(config, 50, CPU)) == "torch, float32"
+
+
+def test_a_clock_that_counts_in_long_ticks_breaks_no_race(cache, config, monkeypatch):
+    monkeypatch.setattr("time.thread_time", lambda: 0.0)
+    first, *_ = race._candidates(config, CPU)
+    assert str(engine_for(config, 50, CPU)) == str(first)
