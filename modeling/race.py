@@ -74,9 +74,10 @@ def engine_for(
     candidates = _candidates(config, device)
     if group.size > 1:
         chosen = _chosen(config, vocabulary_size, device) if group.is_first else candidates[0]
-        places = [(c.native, c.precision) for c in candidates]
-        place = int(group.agreed(places.index((chosen.native, chosen.precision))))
-        return replace(candidates[place], reason=chosen.reason)
+        # By a number that means the same to all: the kernel may be missing in one process.
+        said = int(group.agreed(2 * chosen.native + (chosen.precision == "bfloat16")))
+        precision = "bfloat16" if said % 2 else "float32"
+        return Engine(native=said >= 2, precision=precision, reason=chosen.reason)
     return _chosen(config, vocabulary_size, device)
 
 

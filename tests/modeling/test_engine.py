@@ -13,6 +13,7 @@ from modeling.checkpoint import load_checkpoint, save_checkpoint
 from modeling.config import Budget, ModelConfig, TrainConfig
 from modeling.engine import Engine, enough_threads, fastest, measured, reason_of
 from modeling.native.library import library
+from modeling.parallel import Group
 from modeling.race import continued, engine_for
 from modeling.training import Trainer
 from tests.modeling.compiler import needs_compiler, skip_without_bfloat16
@@ -250,6 +251,31 @@ def test_a_training_continued_elsewhere_takes_no_more_threads_than_there_are(con
     begun = dataclasses.asdict(TORCH)
     threads = [continued(begun | {"threads": n}, config, CPU).threads for n in (0, 1, most + 60)]
     assert threads == [0, 1, most]
+
+
+class Second(Group):
+    """The second of two processes, whose first one says a number."""
+
+    said = 0.0
+
+    def agreed(self, value):
+        return self.said
+
+
+@pytest.mark.parametrize("engine", [*ALL, Engine(native=False, precision="bfloat16")], ids=str)
+@pytest.mark.parametrize("native", ["0", "1"])
+def test_the_choice_of_the_first_process_is_that_of_one_without_a_kernel(
+    config, monkeypatch, engine, native
+):
+    class First(Group):
+        def agreed(self, value):
+            Second.said = value
+            return value
+
+    monkeypatch.setattr(race, "_chosen", lambda *_: engine)
+    assert engine_for(config, 50, CPU, First(rank=0, size=2)) == engine
+    monkeypatch.setenv("CHARMILL_NATIVE", native)
+    assert engine_for(config, 50, CPU, Second(rank=1, size=2)) == engine
 
 
 def test_a_kept_outcome_that_nothing_here_computes_is_not_taken(cache, config, monkeypatch):
