@@ -46,7 +46,8 @@ _OPERATIONS_OF_THREADS = 10 * _OPERATIONS
 """Of one turn on several threads: what they cost one another weighs too much in a shorter one."""
 _STREAMS, _LAYERS, _ROWS, _STEPS = (16, 64), 2, 2**10, 4
 """Bounds of the piece that is trained (streams, layers, rows an order of n-grams, characters):
-more of them take longer without changing who wins."""
+more of them take longer. On wide models or large vocabularies so few characters overstate what an
+update costs once, which favours torch a little."""
 _LEAST = 1e-4
 """Seconds: nothing shorter can be told apart."""
 _THREAD_ROUNDS, _ROUNDS_ALONE = 3, 3
