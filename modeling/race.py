@@ -44,7 +44,7 @@ _OPERATIONS = 6e8
 """Floating-point operations of one turn: a hundredth of a second."""
 _OPERATIONS_OF_THREADS = 10 * _OPERATIONS
 """Of one turn on several threads: what they cost one another weighs too much in a shorter one."""
-_STREAMS, _LAYERS, _ROWS, _STEPS = (16, 64), 2, 2**10, 4
+_STREAMS, _LAYERS, _ROWS, _STEPS = (16, 64), 2, 2**10, 16
 """Bounds of the piece that is trained (streams, layers, rows an order of n-grams, characters):
 more of them take longer. On wide models or large vocabularies so few characters overstate what an
 update costs once, which favours torch a little."""

@@ -186,7 +186,7 @@ def test_the_piece_that_is_raced_is_small_and_of_the_same_width(shape):
     config = TrainConfig(model=shape, batch_size=256, chunk_length=128)
     piece = race._piece(config, 100, CPU, race._OPERATIONS)
     assert piece.model.hidden_size == shape.hidden_size
-    assert piece.batch_size * piece.chunk_length * shape.hidden_size**2 <= 2e8
+    assert piece.batch_size * piece.chunk_length * shape.hidden_size**2 <= 3e8
     assert piece.batch_size <= 256
     assert piece.chunk_length <= 128
 
