@@ -59,7 +59,7 @@ def corpus_digests(folder: Path) -> Digests:
 
 
 def computed_digests(made: Mapping[str, Path]) -> Digests:
-    """Of what a processor computed: weights, learning curve, samples, metrics and their evidence."""
+    """Of what a processor computed: weights, learning curve, samples, metrics and evidence."""
     curve = pq.read_table(made["train"] / "metrics.parquet")
     report = _report(made)
     evidence = ("documents.parquet", "texts.parquet")
