@@ -17,11 +17,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from evaluation.scorers import SCORERS
+from evaluation.languages import SCORERS
 from modeling.config import ModelConfig
+from modeling.inference.sampling import sample
 from modeling.models.lstm import CharLSTM
 from modeling.presets import PRESETS
-from modeling.sampling import sample
 from modeling.vocab import Vocabulary
 
 ROUNDS = 5
@@ -79,9 +79,9 @@ def nothing_to_do() -> dict[str, list[float]]:
 
 def training(layers: int, hidden: int) -> dict[str, list[float]]:
     """Characters/s of our update, beside the recipe of one prediction per window of 80."""
-    from modeling.batches import Batches
-    from modeling.learner import Learner
-    from modeling.race import engine_for
+    from modeling.engines.batches import Batches
+    from modeling.engines.learner import Learner
+    from modeling.engines.race import engine_for
 
     config = PRESETS["smoke"]
     shape = ModelConfig(embedding_size=64, hidden_size=hidden, num_layers=layers)

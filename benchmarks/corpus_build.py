@@ -23,10 +23,10 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from corpora.build import build_corpus
+from corpora.build.corpus import build_corpus
+from corpora.corpus.summary import CorpusSummary
 from corpora.sources import GitSource
 from corpora.spec import CorpusSpec
-from corpora.summary import CorpusSummary
 
 SAMPLES = (10_000_000, 100_000_000, 1_000_000_000)
 """Bytes of text."""

@@ -33,13 +33,13 @@ from torch.nn import functional
 from torch.utils import mkldnn
 
 from benchmarks.keras_rivals import KERAS, Work, keras_predictions, keras_recipe
-from modeling.batches import Batches
 from modeling.config import ModelConfig, Precision, TrainConfig
-from modeling.learner import Learner
-from modeling.likelihood import surprisals
+from modeling.engines.batches import Batches
+from modeling.engines.learner import Learner
+from modeling.engines.race import engine_for
+from modeling.inference.likelihood import surprisals
+from modeling.inference.sampling import sample
 from modeling.models.lstm import CharLSTM
-from modeling.race import engine_for
-from modeling.sampling import sample
 from modeling.vocab import Vocabulary
 
 ROUNDS = 5

@@ -13,9 +13,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from evaluation.languages import SCORERS
 from evaluation.results import Tally
-from evaluation.scorers import SCORERS
-from evaluation.scorers.bracketed import BracketScorer
+from evaluation.syntax.bracketed import BracketScorer
 
 
 def read(path: Path) -> str:

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 from modeling.config import ModelConfig, TrainConfig
-from modeling.likelihood import surprisals
+from modeling.inference.likelihood import surprisals
+from modeling.inference.sampling import sample
 from modeling.models import build_model
 from modeling.models.lstm import CharLSTM
-from modeling.planning import measure
-from modeling.sampling import sample
+from modeling.training.throughput import measure
 from modeling.vocab import MARK_ID, SPECIALS, Vocabulary
 
 CHARACTERS = [chr(33 + place) for place in range(98)]

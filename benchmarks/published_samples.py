@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.catalogue import value_text
-from evaluation.diversity import diversity
-from evaluation.groups import metric_of
-from evaluation.isolation import score_all
+from evaluation.metrics.catalogue import value_text
+from evaluation.metrics.diversity import diversity
+from evaluation.metrics.groups import metric_of
 from evaluation.results import Metric
+from evaluation.scoring.sandbox import score_all
 
 RULE = "=" * 33
 """Stands between the log with the seed, and the seed once more with what was written after it."""

@@ -21,16 +21,20 @@ import numpy as np
 import torch
 
 from benchmarks.peers import PEERS
-from corpora.store import read_documents
-from evaluation.compressors import ppmd_bytes
-from evaluation.ngram import NgramCounts
+from corpora.corpus.parquet import read_documents
+from evaluation.baselines.compressors import ppmd_bytes
+from evaluation.baselines.ngram import NgramCounts
 from modeling.config import Budget, TrainConfig, train_config_with
-from modeling.dynamic import chosen_adaptation, dynamic_surprisals, first_characters
-from modeling.likelihood import surprisals
+from modeling.inference.dynamic_evaluation import (
+    chosen_adaptation,
+    dynamic_surprisals,
+    first_characters,
+)
+from modeling.inference.likelihood import surprisals
 from modeling.models.lstm import CharLSTM
 from modeling.presets import PRESETS
-from modeling.progress import Totals
-from modeling.training import Trainer
+from modeling.training.progress import Totals
+from modeling.training.trainer import Trainer
 from modeling.vocab import UNKNOWN_ID, Ids, Vocabulary
 
 CPU = torch.device("cpu")

@@ -24,13 +24,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from corpora.corpus.parquet import LEDGER
+from corpora.corpus.summary import CorpusSummary
 from corpora.sources import FolderSource, GitSource
 from corpora.spec import dataset_files, load_dataset
-from corpora.store import LEDGER
-from corpora.summary import CorpusSummary
-from flows.layout import MANIFEST, Layout
-from flows.manifest import Manifest
-from flows.run import StageName
+from flows.options import StageName
+from flows.store.manifest import Manifest
+from flows.store.paths import MANIFEST, Layout
 
 FORGE = "https://github.com/"
 STAGES: tuple[StageName, ...] = ("fetch", "corpus")

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from corpora.errors import SpecError
-from corpora.normalise import Normalisation
+from corpora.filters.content import TextRules
 from corpora.sources import Source
-from corpora.text_rules import TextRules
+from corpora.text.normalise import Normalisation
 
 SHIPPED = Path(__file__).parent / "datasets"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

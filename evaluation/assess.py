@@ -10,22 +10,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from corpora.document import Document
-from evaluation.compilers import missing
-from evaluation.compressors import compressor_rows
+from evaluation.baselines.compressors import compressor_rows
+from evaluation.baselines.ladder import Bits, HeldOut, baseline_rows
+from evaluation.baselines.ngram import NgramCounts
 from evaluation.evidence import DocumentBits, Evidence
-from evaluation.groups import Judged, judge, windows
-from evaluation.ladder import Bits, HeldOut, baseline_rows
-from evaluation.ngram import NgramCounts
-from evaluation.originality import CopyIndex, fewest
+from evaluation.languages import SCORERS
+from evaluation.metrics.groups import Judged, judge, windows
+from evaluation.metrics.originality import CopyIndex, fewest
+from evaluation.metrics.temperature import recommended
+from evaluation.report.verdict import threats, verdict, warnings
 from evaluation.results import LadderRow, Recommendation, Role, SampleGroup, ShownSample
-from evaluation.scorers import SCORERS
+from evaluation.scoring.compilers import missing
 from evaluation.spec import EvaluateSpec
-from evaluation.temperature import recommended
-from evaluation.verdict import threats, verdict, warnings
-from modeling.dynamic import chosen_adaptation, dynamic_surprisals
-from modeling.likelihood import bits_of_documents
+from modeling.inference.dynamic_evaluation import chosen_adaptation, dynamic_surprisals
+from modeling.inference.likelihood import bits_of_documents
+from modeling.inference.samples import Sample
 from modeling.models.lstm import CharLSTM
-from modeling.samples import Sample
 from modeling.vocab import Ids, Vocabulary
 
 TRAIN_CHARACTERS = 200_000

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from corpora.funnel import FunnelStep
+from corpora.corpus.summary import FunnelStep
 
 Role = Literal["model", "floor", "control"]
 

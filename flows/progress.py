@@ -11,8 +11,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
-from flows.manifest import Manifest
-
 logger = logging.getLogger(__name__)
 LOG_SECONDS = 15.0
 
@@ -40,8 +38,8 @@ class Reporter(Protocol):
         """The stage at work is so far."""
         ...
 
-    def finished(self, manifest: Manifest, *, reused: bool) -> None:
-        """A stage is done, or was found done."""
+    def finished(self, stage: str, dataset: str, *, key: str, seconds: float | None) -> None:
+        """A stage is done; `seconds` is None if it was found done."""
         ...
 
 
@@ -68,10 +66,10 @@ class LogReporter:
             percent = "" if update.fraction is None else f"{update.fraction:.0%} "
             logger.info("%s%s", percent, update.text)
 
-    def finished(self, manifest: Manifest, *, reused: bool) -> None:
+    def finished(self, stage: str, dataset: str, *, key: str, seconds: float | None) -> None:
         """Log the end."""
-        verb = "reused" if reused else f"made in {manifest.seconds:.1f} s"
-        logger.info("%s of %s: %s %s", manifest.stage, manifest.dataset, manifest.key, verb)
+        verb = "reused" if seconds is None else f"made in {seconds:.1f} s"
+        logger.info("%s of %s: %s %s", stage, dataset, key, verb)
 
 
 _current: ContextVar[Reporter | None] = ContextVar("reporter", default=None)

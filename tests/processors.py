@@ -41,10 +41,15 @@ SETTINGS: dict[str, dict[str, str]] = {
     },
 }
 SHORT = ("MKL of Intel", "kernel with AVX2", "oldest of all")
-SHORT_TESTS = ("sampling", "likelihood", "lstm", "training")
+SHORT_TESTS = (
+    *("inference/test_sampling", "inference/test_likelihood"),
+    *("models/test_lstm", "training/test_trainer"),
+)
 ALL_TESTS = (
-    *(*SHORT_TESTS, "arithmetic_coder", "dynamic", "kill", "learner", "mixed_products", "native"),
-    *("ngrams", "transfer"),
+    *SHORT_TESTS,
+    *("engines/test_learner", "inference/test_arithmetic_coder"),
+    *("inference/test_dynamic_evaluation", "models/test_ngrams", "native/test_mixed_products"),
+    *("native/test_native", "training/test_fine_tune", "training/test_kill"),
 )
 """Of tests/modeling, those whose results a processor can change."""
 INTEL = "int mkl_serv_intel_cpu(void) { return 1; } int mkl_serv_intel_cpu_true(void) { return 1; }"
@@ -68,7 +73,7 @@ for name, result in results.items():
 
 def main(short: bool) -> int:
     """Run the tests under every setting, say how each went, and give the exit status."""
-    tests = [f"tests/modeling/test_{name}.py" for name in (SHORT_TESTS if short else ALL_TESTS)]
+    tests = [f"tests/modeling/{name}.py" for name in (SHORT_TESTS if short else ALL_TESTS)]
     with tempfile.TemporaryDirectory() as folder:
         intel = _intel_library(Path(folder))
         usual, rows = _bits(SETTINGS[AS_IT_IS]), []

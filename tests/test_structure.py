@@ -4,12 +4,14 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("flows", "corpora", "modeling", "evaluation")
+PACKAGES = ("flows", "corpora", "modeling", "evaluation", "system")
+MOST_ROOMS = 12
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess:
@@ -37,12 +39,19 @@ def test_the_directions_of_imports_are_kept(house):
 @pytest.mark.parametrize(
     ("module", "line", "contract"),
     [
-        ("corpora/split.py", "import modeling.vocab", "flows -> evaluation"),
+        ("corpora/dedup/split.py", "import modeling.vocab", "flows -> evaluation"),
         ("modeling/vocab.py", "import evaluation.results", "flows -> evaluation"),
-        ("evaluation/groups.py", "import flows.run", "flows -> evaluation"),
+        ("evaluation/metrics/groups.py", "import flows.options", "flows -> evaluation"),
         ("modeling/checkpoint.py", "import prefect", "Only flows knows Prefect"),
-        ("evaluation/report.py", "import torch", "Corpora, scorers and report"),
+        ("evaluation/report/render.py", "import torch", "Corpora, scorers and report"),
         ("modeling/presets.py", "import torch", "Configurations and vocabulary"),
+        ("system/files.py", "import corpora.spec", "flows -> evaluation"),
+        ("flows/store/paths.py", "import flows.planning.plan", "Layers of flows"),
+        ("flows/progress.py", "import flows.options", "Layers of flows"),
+        ("corpora/text/decoding.py", "import corpora.spec", "Layers of corpora"),
+        ("modeling/engines/learner.py", "import modeling.training.trainer", "Layers of modeling"),
+        ("evaluation/languages/c.py", "import evaluation.report.view", "Layers of evaluation"),
+        ("corpora/sources/git/fetch.py", "import corpora.sources.github.api", "No import circles"),
     ],
 )
 def test_every_contract_breaks_when_it_is_violated(house, module, line, contract):
@@ -51,6 +60,11 @@ def test_every_contract_breaks_when_it_is_violated(house, module, line, contract
     done = lint_imports(house)
     assert done.returncode != 0
     assert re.search(rf"{re.escape(contract)}.* BROKEN", done.stdout), done.stdout
+
+
+def test_no_folder_is_a_corridor():
+    rooms = Counter(path.parent for name in PACKAGES for path in (ROOT / name).rglob("[!_]*.py"))
+    assert max(rooms.values()) <= MOST_ROOMS, rooms.most_common(3)
 
 
 def test_the_tree_in_the_readme_is_the_tree_on_disk():

@@ -10,10 +10,10 @@ from typing import Annotated
 from pydantic import Field
 
 from corpora.sources.folder import FolderSource
-from corpora.sources.git import GitSource
-from corpora.sources.github_account import GithubAccountSource
-from corpora.sources.url import UrlSource
-from corpora.sources.youtube import YoutubeSource
+from corpora.sources.git.source import GitSource
+from corpora.sources.github.source import GithubAccountSource
+from corpora.sources.url.source import UrlSource
+from corpora.sources.youtube.source import YoutubeSource
 
 Source = Annotated[
     FolderSource | GitSource | GithubAccountSource | UrlSource | YoutubeSource,

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import gpu
-from benchmarks.gpu_setting import TINY, Report, Setting, read_texts
+from benchmarks.gpu import __main__ as gpu
+from benchmarks.gpu.setting import TINY, Report, Setting, read_texts
 
 ROOT = Path(__file__).parents[2]
 

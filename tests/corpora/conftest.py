@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpora.youtube_run import Collection
-from tests.corpora.youtube_server import YoutubeServer, running
+from tests.corpora.sources.youtube.run import Collection
+from tests.corpora.sources.youtube.server import YoutubeServer, running
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import dataclasses
 import random
 
-from corpora.funnel import FunnelStep
+from corpora.corpus.summary import FunnelStep
 from evaluation.results import (
     CopiedSpan,
     CurvePoint,

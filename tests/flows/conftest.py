@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.layout import Layout
-from flows.run import Options, Run, prepare
+from flows.options import Options, Run, prepare
 from flows.settings import Settings
+from flows.store.paths import Layout
 
 TOML = """
 title = "Tiny functions"

@@ -9,13 +9,13 @@ import os
 import signal
 import sys
 
-from flows.layout import Layout
-from flows.plan import make_plan
+from flows.options import Options, prepare
+from flows.planning.plan import make_plan
 from flows.progress import LogReporter, Update
-from flows.run import Options, prepare
 from flows.settings import Settings
-from flows.stage import execute
-from flows.stages import STAGES
+from flows.stages.table import STAGES
+from flows.store.paths import Layout
+from flows.store.stage import execute
 
 
 class Suicidal(LogReporter):

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from flows.runners import PACKAGES
+from flows.orchestration.task_runners import PACKAGES
 from tests.flows.serving import Serving
 
 DATASETS = ("tiny", "small", "little")

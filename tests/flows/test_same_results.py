@@ -20,13 +20,13 @@ import pytest
 import torch
 
 from corpora.spec import dataset_files
-from flows.layout import Layout
+from flows.options import Options, prepare
 from flows.progress import LogReporter
-from flows.run import Options, prepare
-from flows.stage import execute
-from flows.stages import STAGES
-from modeling import race
+from flows.stages.table import STAGES
+from flows.store.paths import Layout
+from flows.store.stage import execute
 from modeling.device import processor_name
+from modeling.engines import race
 from modeling.native import compilation
 from tests.flows.conftest import Tiny, make_tiny
 

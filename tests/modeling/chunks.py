@@ -6,8 +6,8 @@ import torch
 from torch.autograd import Function
 from torch.nn import functional
 
-from modeling.batches import IGNORED
 from modeling.config import ModelConfig
+from modeling.engines.batches import IGNORED
 from modeling.models import build_model
 from modeling.models.lstm import following
 from modeling.native.library import library

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from modeling.batches import Batches
-from modeling.captured import WARM_UP
 from modeling.config import train_config_with
-from modeling.dynamic import dynamic_surprisals
-from modeling.inputs import Inputs
-from modeling.learner import Learner
-from modeling.likelihood import bits_of_documents
+from modeling.engines.batches import Batches
+from modeling.engines.cuda_graphs import WARM_UP
+from modeling.engines.inputs import Inputs
+from modeling.engines.learner import Learner
+from modeling.inference.dynamic_evaluation import dynamic_surprisals
+from modeling.inference.likelihood import bits_of_documents
 from modeling.models.lstm import Layer
-from modeling.planning import measure
-from modeling.training import Trainer
+from modeling.training.throughput import measure
+from modeling.training.trainer import Trainer
 from modeling.vocab import MARK_ID
 from tests.modeling.chunks import distances
 

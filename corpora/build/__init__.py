@@ -1,0 +1,1 @@
+"""Turn a fetched snapshot into a corpus: examine every file, deduplicate, split, write."""

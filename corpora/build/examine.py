@@ -1,0 +1,136 @@
+"""Look at files one by one: read, decode, judge by content. The first pass of a build.
+
+What leaves this pass is small (an outcome and a signature a file), so it may come from another
+process; texts stay behind, and are read again when they are compared or written.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from corpora.build.metadata_filters import EMPTY, LFS_POINTER, UNREADABLE
+from corpora.dedup.minhash import Signatures, shingles, sketch
+from corpora.document import Entry, Outcome, Snapshot
+from corpora.licenses.spdx import stated_license
+from corpora.spec import CorpusSpec
+from corpora.text.decoding import Decoded, UndecodableError, decode
+from corpora.text.gutenberg import cut_license
+
+LFS_HEAD = b"version https://git-lfs.github.com/spec/"
+"""Stands where git has a pointer and not the file: Git LFS keeps that elsewhere."""
+FORBIDDEN = "\uffff"
+"""The one character no document may hold: models use it for the border between files."""
+REPLACEMENT = "\ufffd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """A file that was read.
+
+    Attributes:
+        outcome: dropped with a reason, or kept as far as its own content goes.
+        text: "" if it was dropped.
+    """
+
+    outcome: Outcome
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Neighbouring files, as much as one task of the first pass takes."""
+
+    snapshot: Snapshot
+    entries: Sequence[Entry]
+    spec: CorpusSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What the first pass found out about one file; no signature, (P,), if it was dropped."""
+
+    outcome: Outcome
+    signature: Signatures | None
+
+
+def examine(chunk: Chunk) -> list[Finding]:
+    """Judge the files of a chunk, and sketch the texts of those that pass."""
+    outcomes, sets = [], []
+    for one in read_texts(chunk.snapshot, chunk.entries, chunk.spec):
+        outcomes.append(one.outcome)
+        if one.outcome.reason is None:
+            sets.append(shingles(one.text))
+    rows = iter(sketch(sets))
+    return [
+        Finding(outcome=outcome, signature=None if outcome.reason else next(rows))
+        for outcome in outcomes
+    ]
+
+
+def read_texts(
+    snapshot: Snapshot, entries: Sequence[Entry], spec: CorpusSpec
+) -> Iterator[Examined]:
+    """Read files in their order, each with its text or the reason that drops it."""
+    for entry, content in snapshot.read(entries):
+        yield _judge(entry, content, spec)
+
+
+def read_again(snapshot: Snapshot, outcomes: Sequence[Outcome], spec: CorpusSpec) -> Iterator[str]:
+    """Read the texts of files that passed every rule, without asking the rules again."""
+    entries = [outcome.entry for outcome in outcomes]
+    for outcome, (_, content) in zip(outcomes, snapshot.read(entries), strict=True):
+        assert content is not None
+        text = spec.normalise.apply(_decoded(content, spec)[0].text)
+        assert _digest(text) == outcome.sha256, "the snapshot changed between two passes"
+        yield text
+
+
+def _judge(entry: Entry, content: bytes | None, spec: CorpusSpec) -> Examined:
+    if content is None:
+        return _dropped(entry, UNREADABLE)
+    if content.startswith(LFS_HEAD):
+        return _dropped(entry, LFS_POINTER)
+    try:
+        decoded, note = _decoded(content, spec)
+    except UndecodableError as error:
+        return _dropped(entry, error.reason, error.detail)
+    if not decoded.text.strip():
+        return _dropped(entry, EMPTY)
+    license_ = stated_license(decoded.text) or entry.license
+    dropped = spec.text.first_drop(entry.path, decoded.text, license_)
+    if dropped is not None:
+        return _dropped(entry, *dropped)
+    text = spec.normalise.apply(decoded.text)
+    outcome = Outcome(
+        entry=entry,
+        detail=note,
+        vendored=spec.text.is_vendored(entry.path),
+        sha256=_digest(text),
+        license=license_,
+        encoding=decoded.encoding,
+        characters=len(text),
+    )
+    return Examined(outcome=outcome, text=text)
+
+
+def _decoded(content: bytes, spec: CorpusSpec) -> tuple[Decoded, str]:
+    """The text before any normalisation, and what is another than in the file, in words."""
+    notes = []
+    if spec.gutenberg:
+        cut = cut_license(content)
+        content = cut.text
+        notes.append(f"licence cut off: {cut.head_bytes} + {cut.tail_bytes} bytes")
+    decoded = decode(content)
+    count = decoded.text.count(FORBIDDEN)
+    if count:
+        decoded = replace(decoded, text=decoded.text.replace(FORBIDDEN, REPLACEMENT))
+        notes.append(f"U+FFFF written as U+FFFD: {count}")
+    return decoded, "; ".join(notes)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _dropped(entry: Entry, reason: str, detail: str = "") -> Examined:
+    return Examined(outcome=Outcome(entry=entry, reason=reason, detail=detail), text="")

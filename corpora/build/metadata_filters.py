@@ -1,0 +1,84 @@
+"""Rules that drop an entry, each with the reason that the ledger and the funnel will name.
+
+Rules on metadata run first, so that the content of a dropped file is never read.
+"""
+
+from collections.abc import Callable
+from pathlib import PurePosixPath
+
+from pathspec import GitIgnoreSpec
+
+from corpora.build.subsample import NOT_SAMPLED
+from corpora.document import Entry
+from corpora.filters.content import REASONS, VENDORED, TextRules
+from corpora.spec import CorpusSpec
+
+Rule = Callable[[Entry], str | None]
+"""Gives the detail for the ledger ("" for none) if it drops the entry, None if it passes."""
+
+EMPTY = "empty"
+UNREADABLE = "missing in the source"
+LFS_POINTER = "LFS pointer"
+TEXT_REASONS = (
+    UNREADABLE,
+    LFS_POINTER,
+    "binary",
+    "encoding",
+    EMPTY,
+    *(reason for reason in REASONS if reason != VENDORED),
+    "duplicate",
+    "near-duplicate",
+)
+
+
+def metadata_rules(spec: CorpusSpec) -> dict[str, Rule]:
+    """The rules on metadata by reason, in the order in which they are asked."""
+    return {
+        "not a regular file": lambda entry: entry.problem,
+        "extension": _extension_rule(spec.extensions),
+        "outside include": _include_rule(spec.include),
+        **{rule.reason: _path_rule(rule.paths) for rule in spec.exclude},
+        VENDORED: _vendored_rule(spec.text),
+        "too large": _size_rule(spec.max_bytes),
+    }
+
+
+def reasons(spec: CorpusSpec) -> tuple[str, ...]:
+    """Every reason a corpus of this spec can name, in the order of the funnel."""
+    return (*metadata_rules(spec), NOT_SAMPLED, *TEXT_REASONS)
+
+
+def first_drop(rules: dict[str, Rule], entry: Entry) -> tuple[str, str] | None:
+    """The first rule that drops `entry`, as (reason, detail)."""
+    for reason, rule in rules.items():
+        detail = rule(entry)
+        if detail is not None:
+            return reason, detail
+    return None
+
+
+def _extension_rule(extensions: tuple[str, ...]) -> Rule:
+    def rule(entry: Entry) -> str | None:
+        if entry.path.endswith(extensions):
+            return None
+        return PurePosixPath(entry.path).suffix or "none"
+
+    return rule
+
+
+def _path_rule(patterns: tuple[str, ...]) -> Rule:
+    spec = GitIgnoreSpec.from_lines(patterns)
+    return lambda entry: "" if spec.match_file(entry.path) else None
+
+
+def _include_rule(patterns: tuple[str, ...]) -> Rule:
+    spec = GitIgnoreSpec.from_lines(patterns or ("*",))
+    return lambda entry: None if spec.match_file(entry.path) else ""
+
+
+def _vendored_rule(rules: TextRules) -> Rule:
+    return lambda entry: "" if rules.path_drop(entry.path) else None
+
+
+def _size_rule(max_bytes: int) -> Rule:
+    return lambda entry: f"{entry.size} bytes" if entry.size > max_bytes else None

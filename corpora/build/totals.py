@@ -1,0 +1,110 @@
+"""Counts kept while a corpus is built, out of which come its summary and its vocabulary."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpora.build.metadata_filters import reasons
+from corpora.corpus.summary import CorpusSummary, FunnelStep, Leak, SplitSize
+from corpora.document import SPLITS, Outcome, Split
+from corpora.errors import CorpusError
+from corpora.spec import CorpusSpec
+
+UNICODE = 0x110000
+NO_LEAK = Leak(files=0, characters=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What went into a shard.
+
+    Attributes:
+        files: how many files the documents came from.
+        documents: digest, split, characters and licence of each, in order.
+        points, counts: code points of the training split, and how often each stands there.
+    """
+
+    files: int
+    documents: Sequence[tuple[str, Split, int, str | None]]
+    points: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counts what the summary and the vocabulary need, while a corpus is built."""
+
+    files: Counter[str] = field(default_factory=Counter)
+    bytes: Counter[str] = field(default_factory=Counter)
+    licenses: Counter[str] = field(default_factory=Counter)
+    sizes: dict[Split, list[int]] = field(default_factory=lambda: defaultdict(list))
+    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    characters: NDArray[np.int64] = field(default_factory=lambda: np.zeros(UNICODE, np.int64))
+    leak_before: Leak = NO_LEAK
+    leak_after: Leak = NO_LEAK
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one file with its final outcome."""
+        reason = outcome.reason or ""
+        self.files[reason] += 1
+        self.bytes[reason] += outcome.entry.size
+
+    def add_documents(self, written: Written) -> None:
+        """Count the documents of one shard."""
+        for sha256, split, characters, license_ in written.documents:
+            self.digest.update(f"{sha256} {split}\n".encode())
+            self.sizes[split].append(characters)
+            self.licenses[license_ or "unknown"] += 1
+        self.characters[written.points] += written.counts
+
+    def check(self) -> None:
+        """Refuse a corpus that cannot be trained on and judged.
+
+        Raises:
+            CorpusError: if some split is empty.
+        """
+        empty = [split for split in SPLITS if not self.sizes[split]]
+        if empty:
+            kept, seen = self.files[""], self.files.total()
+            raise CorpusError(
+                f"kept {kept} of {seen} files, no document in {' and '.join(empty)}: loosen the "
+                "filters, add sources, set larger corpus.split shares or corpus.part_characters"
+            )
+
+    def character_counts(self) -> dict[str, int]:
+        """Characters of the training split and how often each stands there."""
+        return {chr(i): int(self.characters[i]) for i in np.flatnonzero(self.characters)}
+
+    def summary(self, spec: CorpusSpec) -> CorpusSummary:
+        """The numbers of the finished corpus."""
+        return CorpusSummary(
+            digest=self.digest.hexdigest(),
+            seen=(self.files.total(), self.bytes.total()),
+            funnel=tuple(self._funnel(spec)),
+            splits={
+                split: SplitSize(documents=len(sizes), characters=sum(sizes))
+                for split in SPLITS
+                for sizes in [self.sizes[split]]
+            },
+            licenses=dict(self.licenses.most_common()),
+            leak_before=self.leak_before,
+            leak_after=self.leak_after,
+        )
+
+    def _funnel(self, spec: CorpusSpec) -> Iterator[FunnelStep]:
+        files, size = self.files.total(), self.bytes.total()
+        for reason in reasons(spec):
+            if self.files[reason]:
+                files -= self.files[reason]
+                size -= self.bytes[reason]
+                yield FunnelStep(
+                    reason=reason,
+                    files_dropped=self.files[reason],
+                    bytes_dropped=self.bytes[reason],
+                    files_left=files,
+                    bytes_left=size,
+                )

@@ -1,0 +1,1 @@
+"""A corpus on disk: Parquet shards, ledger, summary and dataset card."""

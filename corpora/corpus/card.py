@@ -1,0 +1,65 @@
+"""A dataset card beside the Parquet, as Hugging Face reads it: load_dataset(FOLDER) works."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from corpora.corpus.parquet import DOCUMENTS
+from corpora.corpus.summary import CorpusSummary
+from corpora.spec import DatasetSpec
+
+CARD = "README.md"
+
+
+def write_card(directory: Path, name: str, spec: DatasetSpec, summary: CorpusSummary) -> None:
+    """Write the card of a finished corpus."""
+    contents = (
+        f"Dataset `{name}`, digest `{summary.digest}`. One row a document: source, path, license, "
+        "sha256, split, text. `ledger.parquet` has a row for every file that was seen, kept or "
+        "not, with the reason."
+    )
+    parts = (
+        _front_matter(spec.title),
+        (f"# {spec.title}", "", spec.description, "", contents),
+        _splits(summary),
+        _rules(summary),
+        ("Documents by licence, as their files or sources state it:",),
+        (f"- {license_}: {files:,}" for license_, files in summary.licenses.items()),
+    )
+    text = "\n\n".join("\n".join(lines) for lines in parts)
+    (directory / CARD).write_text(text + "\n", encoding="utf-8")
+
+
+def _front_matter(title: str) -> Iterator[str]:
+    """What the hub reads: a title, and which files are the data."""
+    yield "---"
+    yield f"pretty_name: {_quoted(title)}"
+    yield "task_categories: [text-generation]"
+    yield "configs:"
+    yield "- config_name: default"
+    yield f"  data_files: {_quoted(DOCUMENTS)}"
+    yield "---"
+
+
+def _splits(summary: CorpusSummary) -> Iterator[str]:
+    yield "| split | documents | characters |"
+    yield "|---|---|---|"
+    for split, size in summary.splits.items():
+        yield f"| {split} | {size.documents:,} | {size.characters:,} |"
+
+
+def _rules(summary: CorpusSummary) -> Iterator[str]:
+    files, size = summary.seen
+    yield "| rule | files dropped | files left | bytes left |"
+    yield "|---|---|---|---|"
+    yield f"| (in the source) | | {files:,} | {size:,} |"
+    for step in summary.funnel:
+        yield (
+            f"| {step.reason} | {step.files_dropped:,} | {step.files_left:,} "
+            f"| {step.bytes_left:,} |"
+        )
+
+
+def _quoted(text: str) -> str:
+    """A YAML string in double quotes; JSON strings are YAML."""
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,83 @@
+"""A corpus in numbers: what was seen, what each rule took, what is left, what leaks."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from corpora.document import Split
+
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunnelStep:
+    """What one rule took away, and what is left after it.
+
+    Attributes:
+        reason: the name of the rule, as it stands in the ledger.
+    """
+
+    reason: str
+    files_dropped: int
+    bytes_dropped: int
+    files_left: int
+    bytes_left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leak:
+    """Held-out files that have a copy or near-copy in the training text."""
+
+    files: int
+    characters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitSize:
+    """How much text stands in a split."""
+
+    documents: int
+    characters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusSummary:
+    """A corpus in numbers.
+
+    Attributes:
+        digest: sha256 over every document's digest and split: the identity of the corpus.
+        seen: files and bytes before any rule.
+        funnel: the rules in order, those that dropped nothing left out.
+        licenses: kept documents by licence, "unknown" where none is stated.
+        leak_before: held-out files with a near-copy in training, had files been split by path.
+        leak_after: the same for the split as it is.
+    """
+
+    digest: str
+    seen: tuple[int, int]
+    funnel: tuple[FunnelStep, ...]
+    splits: Mapping[Split, SplitSize]
+    licenses: Mapping[str, int]
+    leak_before: Leak
+    leak_after: Leak
+
+    def save(self, directory: Path) -> None:
+        """Write as JSON."""
+        text = json.dumps(asdict(self), indent=1)
+        (directory / SUMMARY).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what `save` wrote."""
+        data = json.loads((directory / SUMMARY).read_text(encoding="utf-8"))
+        return cls(
+            digest=data["digest"],
+            seen=tuple(data["seen"]),
+            funnel=tuple(FunnelStep(**row) for row in data["funnel"]),
+            splits={name: SplitSize(**size) for name, size in data["splits"].items()},
+            licenses=data["licenses"],
+            leak_before=Leak(**data["leak_before"]),
+            leak_after=Leak(**data["leak_after"]),
+        )

@@ -1,0 +1,1 @@
+"""Near-duplicates: MinHash signatures, clusters, and a split that keeps copies together."""

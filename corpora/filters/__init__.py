@@ -1,0 +1,1 @@
+"""Rules on a file's content: long lines, tables, generated code, secrets."""

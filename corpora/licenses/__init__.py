@@ -1,0 +1,1 @@
+"""Licences: SPDX expressions, licence texts, and the licence files of repositories."""

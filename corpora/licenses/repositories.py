@@ -1,0 +1,41 @@
+"""Give the files of a source the licence that its LICENSE files state, where nobody else does."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from corpora.document import Entry, Snapshot
+from corpora.licenses.recognise import is_license_file, repository_license
+from corpora.text.decoding import UndecodableError, decode
+
+MAX_BYTES = 200_000
+
+
+def with_licenses(snapshot: Snapshot, wanted: Sequence[Entry]) -> list[Entry]:
+    """The entries, those without a licence with that of their source's own files, if it has any.
+
+    Reads only licence files in the root of sources that state no licence.
+    """
+    silent = {entry.source for entry in wanted if entry.license is None}
+    if not silent:
+        return list(wanted)
+    files = [
+        entry
+        for entry in snapshot.entries()
+        if entry.source in silent
+        and entry.problem is None
+        and "/" not in entry.path
+        and entry.size <= MAX_BYTES
+        and is_license_file(entry.path)
+    ]
+    texts: dict[str, dict[str, str]] = defaultdict(dict)
+    for entry, content in snapshot.read(files):
+        try:
+            texts[entry.source][entry.path] = decode(content or b"").text
+        except UndecodableError:
+            continue
+    found = {source: repository_license(named).expression for source, named in texts.items()}
+    return [
+        replace(entry, license=found.get(entry.source)) if entry.license is None else entry
+        for entry in wanted
+    ]

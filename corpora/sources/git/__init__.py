@@ -1,0 +1,1 @@
+"""Git repositories, fetched bare at a resolved commit."""

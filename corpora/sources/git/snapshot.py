@@ -1,0 +1,177 @@
+"""Read bare repositories that were fetched: files by `ls-tree`, contents by `cat-file --batch`.
+
+Nothing is checked out, so no symbolic link, hook, filter or attribute of a stranger's repository
+does anything here. Nothing is fetched either. Every content is held against its hash, and what
+`fetch` brought and is gone or damaged now is an error, so a corpus is never short for that.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import IO
+
+from corpora.document import Entry
+from corpora.errors import SourceError
+from corpora.sources.folder import printable_path
+from corpora.sources.git.process import GitError, git, git_output, last_words
+from corpora.sources.git.repository import Repository
+
+REGULAR_MODES = {b"100644", b"100755"}
+PROBLEMS = {b"120000": "symbolic link", b"160000": "submodule"}
+LEFT_OUT = "left-out"
+"""File in a bare repository: the blobs that the server left out, one a line."""
+MAX_BLOB_BYTES = 16 * 2**20
+"""Sixteen times what a dataset keeps unless it says otherwise; text files rarely reach it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeFile:
+    """One line of `ls-tree -l`.
+
+    Attributes:
+        size: bytes; 0 of a submodule, None if the blob is not there.
+    """
+
+    mode: bytes
+    blob: str
+    size: int | None
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GitSnapshot:
+    """Reads the bare repositories that `fetch_repository` left; the commit stands in HEAD.
+
+    A blob of more than `max_blob_bytes` (0 for no limit) counts as left out even if its server
+    sent it: which server was asked makes no difference.
+    """
+
+    directory: Path
+    repositories: tuple[Repository, ...]
+    max_blob_bytes: int = MAX_BLOB_BYTES
+
+    def entries(self) -> Iterator[Entry]:
+        """List every path of every commit: repositories as given, paths in git's order.
+
+        Raises:
+            SourceError: if a repository is damaged.
+        """
+        for repository in self.repositories:
+            yield from self._entries(repository)
+
+    def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
+        """Read blobs, through one `cat-file --batch` as long as the repository stays the same.
+
+        Raises:
+            SourceError: if one is damaged, or gone.
+        """
+        stores = {one.label: one.bare(self.directory) for one in self.repositories}
+        for label, group in groupby(entries, lambda entry: entry.source):
+            yield from _read_blobs(stores[label], list(group))
+
+    def _entries(self, repository: Repository) -> Iterator[Entry]:
+        bare = repository.bare(self.directory)
+        left_out = _left_out(bare)
+        names: set[str] = set()
+        for file in list_tree(bare):
+            path = printable_path(file.path)
+            if file.size is None and file.blob not in left_out:
+                raise _damaged(bare, f"{path} is gone")
+            problem = self._problem(file) or ("two files of this name" if path in names else None)
+            names.add(path)
+            yield Entry(
+                source=repository.label,
+                path=path,
+                size=0 if self._is_left_out(file) else file.size or 0,
+                handle=file.blob,
+                problem=problem,
+                license=repository.license,
+            )
+
+    def _is_left_out(self, file: TreeFile) -> bool:
+        return file.size is None or 0 < self.max_blob_bytes < file.size
+
+    def _problem(self, file: TreeFile) -> str | None:
+        if file.mode not in REGULAR_MODES:
+            return PROBLEMS.get(file.mode, f"mode {file.mode.decode()}")
+        if self._is_left_out(file):
+            return f"larger than max_blob_bytes, {self.max_blob_bytes:,}: not fetched"
+        return None
+
+
+def list_tree(bare: Path) -> Iterator[TreeFile]:
+    """List the files of the commit in HEAD, in git's order: by the bytes of their paths.
+
+    Raises:
+        SourceError: if the repository is damaged, or lists as too many files.
+    """
+    arguments = ["ls-tree", "-r", "-z", "-l", "--full-tree", "HEAD"]
+    try:
+        listing = git_output(arguments, bare=bare, about=str(bare))
+    except GitError as error:
+        raise _damaged(bare, str(error).removeprefix(f"{bare}: ")) from error
+    for line in listing.split(b"\0")[:-1]:
+        metadata, path = line.split(b"\t", 1)
+        mode, _, blob, size = metadata.split()
+        known = {b"-": 0, b"BAD": None}
+        yield TreeFile(
+            mode=mode,
+            blob=blob.decode(),
+            size=known[size] if size in known else int(size),
+            path=path,
+        )
+
+
+def _left_out(bare: Path) -> set[str]:
+    path = bare / LEFT_OUT
+    return set(path.read_text(encoding="ascii").split()) if path.exists() else set()
+
+
+def _read_blobs(bare: Path, entries: list[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
+    """Read blobs; None where a tree calls something a file that is none."""
+    # Files take the questions and the complaints: with pipes, git could wait for us and we for it.
+    with tempfile.TemporaryFile() as questions, tempfile.TemporaryFile() as complaints:
+        questions.writelines(entry.handle.encode() + b"\n" for entry in entries)
+        questions.seek(0)
+        arguments = ["cat-file", "--batch", "--buffer"]
+        with git(arguments, bare=bare, stdin=questions, stderr=complaints) as process:
+            assert process.stdout is not None
+            for entry in entries:
+                found = _next_object(process.stdout)
+                if found is None or found.id(len(entry.handle)) != entry.handle:
+                    complaints.seek(0)
+                    words = last_words(complaints.read().decode("utf-8", "replace"))
+                    raise _damaged(bare, f"{entry.path} cannot be read: {words or 'is gone'}")
+                yield entry, found.content if found.kind == b"blob" else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitObject:
+    """An object of git: its kind (b"blob", b"tree", ...) and its content."""
+
+    kind: bytes
+    content: bytes
+
+    def id(self, digits: int) -> str:
+        """The name git gives it: SHA-1 (40 digits) or SHA-256 (64) of a header and the content."""
+        algorithm = hashlib.sha1 if digits == 40 else hashlib.sha256
+        header = b"%s %d\0" % (self.kind, len(self.content))
+        digest = algorithm(header, usedforsecurity=False)
+        digest.update(self.content)
+        return digest.hexdigest()
+
+
+def _next_object(stream: IO[bytes]) -> GitObject | None:
+    header = stream.readline().split()
+    if len(header) != 3:
+        return None
+    content = stream.read(int(header[2]))
+    stream.read(1)
+    return GitObject(kind=header[1], content=content)
+
+
+def _damaged(bare: Path, what: str) -> SourceError:
+    return SourceError(f"{bare}: is damaged ({what}); fetch it anew: --from fetch --force")

@@ -1,0 +1,1 @@
+"""All repositories of a GitHub account."""

@@ -1,0 +1,254 @@
+"""Every repository of one GitHub account that passes the gates, each bare and shallow.
+
+The gates: names, private, forks, archived, opt-out, licence, size. What became of every
+repository of the account, and why, stands in `repositories.json` beside the clones.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from corpora.document import Snapshot, Step
+from corpora.errors import SourceError
+from corpora.sources.git.fetch import fetch_repository, find_commit, remove_repository
+from corpora.sources.git.repository import Repository
+from corpora.sources.git.snapshot import GitSnapshot
+from corpora.sources.github.api import UNKNOWN, Listed, clone_variables, list_repositories
+from system.files import write_whole
+
+REPOSITORIES = "repositories.json"
+PERMISSIVE = (
+    "0BSD",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    "ISC",
+    "MIT",
+    "MIT-0",
+    "Unlicense",
+    "Zlib",
+)
+DISALLOW = re.compile(rb"^[ \t]*Disallow:[ \t]*[^\s#]", re.IGNORECASE | re.MULTILINE)
+ASKED_AT_ONCE = 8
+Fate = Literal[
+    "kept",
+    "excluded",
+    "private",
+    "disabled",
+    "fork",
+    "archived",
+    "opted out",
+    "licence",
+    "too large",
+    "empty",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryOutcome:
+    """What became of a repository of the account.
+
+    Attributes:
+        detail: what the gate saw; "" where there is nothing to add.
+        license: SPDX id, "unknown" if GitHub recognised none.
+        commit: where its default branch stood, None if nobody asked or there is none.
+    """
+
+    full_name: str
+    fate: Fate
+    detail: str
+    clone_url: str
+    license: str
+    private: bool
+    commit: str | None = None
+
+    @property
+    def repository(self) -> Repository:
+        """What git is to fetch."""
+        name = self.full_name.rsplit("/", 1)[-1]
+        return Repository(
+            url=self.clone_url,
+            name=re.sub(r"^[.-]", r"_\g<0>", name),
+            license=None if self.license == UNKNOWN else self.license,
+        )
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment that git needs for it."""
+        return clone_variables(self.private, self.clone_url)
+
+
+class GithubAccountSource(BaseModel):
+    """The repositories that a user or an organisation on GitHub owns.
+
+    Attributes:
+        account: its name; a dataset may leave it to whoever runs it.
+        private: take private ones too; needs a token that sees them.
+        licenses: SPDX ids, with "*" as in file names; "unknown" is a repository without a licence
+            that GitHub recognises, "*" lets all pass.
+        opt_out_topics: topics by which an owner says no to machine learning.
+        opt_out_files: files at the root that say no: by a "Disallow:" line if their name ends in
+            ".txt", by being there if not.
+        max_bytes: of one repository with its whole history.
+        include, exclude: names of repositories, "*" as in file names, upper case or lower.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["github_account"]
+    account: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,99})?$")
+    include: tuple[str, ...] = Field(default=("*",), min_length=1)
+    exclude: tuple[str, ...] = ()
+    private: bool = False
+    forks: bool = False
+    archived: bool = False
+    licenses: tuple[str, ...] = Field(default=PERMISSIVE, min_length=1)
+    opt_out_topics: tuple[str, ...] = ("no-ml", "no-ai", "noml", "noai")
+    opt_out_files: tuple[str, ...] = (".noai", "ai.txt")
+    max_bytes: int = Field(default=1_000_000_000, gt=0)
+
+    def resolve(self) -> dict[str, str]:
+        """Look up the commit of the default branch of every repository that is kept.
+
+        Raises:
+            SourceError: if there is no such account, or nothing of it is kept.
+        """
+        outcomes = self._judged()
+        passing = [one for one in outcomes if one.fate == "kept"]
+        with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+            commits = list(pool.map(_find, passing))
+        found = {
+            one.full_name: commit for one, commit in zip(passing, commits, strict=True) if commit
+        }
+        if not found:
+            raise _nothing_kept(self.account, [_at(one, None) for one in outcomes])
+        return found
+
+    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Step]:
+        """Fetch every kept repository; those already there are kept, those that opt out removed.
+
+        Raises:
+            SourceError: if the account changed since `resolution`, or nothing of it is kept.
+        """
+        outcomes = _load(directory) or self._matched(resolution)
+        _save(directory, outcomes)
+        for index, one in enumerate(outcomes):
+            if one.fate == "kept":
+                assert one.commit
+                yield from fetch_repository(one.repository, one.commit, directory, one.variables)
+                refusal = self._refusal(one, directory)
+                if refusal:
+                    # In this order, a kill in between leads to fetching it again.
+                    remove_repository(one.repository, directory)
+                    outcomes[index] = replace(one, fate="opted out", detail=f"file {refusal}")
+                    _save(directory, outcomes)
+            yield Step(done=index + 1, total=len(outcomes), unit="repositories", note=self.account)
+        if not any(one.fate == "kept" for one in outcomes):
+            raise _nothing_kept(self.account, outcomes)
+
+    def open(self, directory: Path) -> Snapshot:
+        """Open what `fetch` left in `directory`."""
+        kept = [one.repository for one in _load(directory) if one.fate == "kept"]
+        return GitSnapshot(directory, tuple(kept))
+
+    def _judged(self) -> list[RepositoryOutcome]:
+        """Ask GitHub, and put every repository through the gates that need no clone."""
+        if not self.account:
+            raise SourceError("source.account is not set: name it, --set source.account=NAME")
+        outcomes = []
+        for listed in list_repositories(self.account, private=self.private):
+            fate, detail = self._gate(listed)
+            outcomes.append(
+                RepositoryOutcome(
+                    full_name=listed.full_name,
+                    fate=fate,
+                    detail=detail,
+                    clone_url=listed.clone_url,
+                    license=listed.license,
+                    private=listed.private,
+                )
+            )
+        return outcomes
+
+    def _matched(self, resolution: dict[str, str]) -> list[RepositoryOutcome]:
+        """Judge anew, and hold what is kept against what was resolved."""
+        outcomes = [_at(one, resolution.get(one.full_name)) for one in self._judged()]
+        kept = {one.full_name for one in outcomes if one.fate == "kept"}
+        gone = sorted(resolution.keys() - kept)
+        if gone:
+            raise SourceError(f"{gone[0]}: was renamed, removed or closed just now; run again")
+        return outcomes
+
+    def _gate(self, one: Listed) -> tuple[Fate, str]:
+        refused = sorted(set(one.topics) & set(self.opt_out_topics))
+        licensed = any(fnmatchcase(one.license, pattern) for pattern in self.licenses)
+        size = one.kilobytes * 1024
+        gates: tuple[tuple[Fate, bool, str], ...] = (
+            ("excluded", not self._is_named(one.name.lower()), ""),
+            ("private", one.private and not self.private, ""),
+            ("disabled", one.disabled, "by GitHub"),
+            ("fork", one.fork and not self.forks, ""),
+            ("archived", one.archived and not self.archived, ""),
+            ("opted out", bool(refused), f"topic {', '.join(refused)}"),
+            ("licence", not licensed, one.license),
+            ("too large", size > self.max_bytes, f"{size:,} bytes"),
+        )
+        for fate, applies, detail in gates:
+            if applies:
+                return fate, detail
+        return "kept", ""
+
+    def _is_named(self, name: str) -> bool:
+        wanted, unwanted = (
+            any(fnmatchcase(name, pattern.lower()) for pattern in patterns)
+            for patterns in (self.include, self.exclude)
+        )
+        return wanted and not unwanted
+
+    def _refusal(self, one: RepositoryOutcome, directory: Path) -> str | None:
+        """The file by which a fetched repository opts out, None if it does not."""
+        snapshot = GitSnapshot(directory, (one.repository,))
+        files = [entry for entry in snapshot.entries() if entry.path in self.opt_out_files]
+        for entry, content in snapshot.read(files):
+            if not entry.path.endswith(".txt") or DISALLOW.search(content or b""):
+                return entry.path
+        return None
+
+
+def _find(one: RepositoryOutcome) -> str | None:
+    return find_commit(one.repository, one.variables)
+
+
+def _at(one: RepositoryOutcome, commit: str | None) -> RepositoryOutcome:
+    """Say where its default branch stood; one that was to be kept but had no commit is empty."""
+    fate = "empty" if one.fate == "kept" and commit is None else one.fate
+    return replace(one, fate=fate, commit=commit)
+
+
+def _nothing_kept(account: str, outcomes: Sequence[RepositoryOutcome]) -> SourceError:
+    if not outcomes:
+        return SourceError(f"{account}: has no repository that can be seen")
+    fates = Counter(one.fate for one in outcomes)
+    counts = ", ".join(f"{number} {fate}" for fate, number in fates.most_common())
+    return SourceError(f"{account}: none of its {len(outcomes)} repositories is kept: {counts}")
+
+
+def _save(directory: Path, outcomes: Sequence[RepositoryOutcome]) -> None:
+    text = json.dumps([asdict(one) for one in outcomes], indent=1) + "\n"
+    write_whole(directory / REPOSITORIES, text.encode())
+
+
+def _load(directory: Path) -> list[RepositoryOutcome]:
+    path = directory / REPOSITORIES
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return [RepositoryOutcome(**row) for row in rows]

@@ -1,0 +1,252 @@
+"""Files on the web or on this machine, named by their URLs: texts, and archives of texts.
+
+Every download is kept with its sha256; one that is pinned must have the digest it is pinned to,
+and is not asked about before it is fetched. What archives may unpack to is capped.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+from corpora.document import Entry, Snapshot, Step
+from corpora.errors import SourceError
+from corpora.sources.url.archive import (
+    Limits,
+    check_claim,
+    list_members,
+    plain_name,
+    read_members,
+    unpack,
+)
+from corpora.sources.url.download import SHA256, download, http_client, identify, sha256_of
+from system.files import write_whole
+
+if TYPE_CHECKING:
+    import httpx
+
+FILES, PARTIAL = "files", "partial"
+DOWNLOADS = "downloads.json"
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.username or parts.password:
+        raise ValueError("a URL with a user name or a password would be stored and shown")
+    if parts.scheme in ("http", "https") and parts.hostname:
+        return text
+    if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
+        return text
+    raise ValueError(f"{text!r} is not http://host/..., https://host/... or file:///...")
+
+
+class Download(BaseModel):
+    """One file: where, and, if wanted, its sha256, a name for it, and its licence (SPDX)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: Annotated[str, AfterValidator(_url)]
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    name: str = Field(default="", pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]*)?$")
+    license: str | None = None
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the URL's path."""
+        last = unquote(urlsplit(self.url).path).rstrip("/").rsplit("/", 1)[-1]
+        return re.sub(r"[^\w.-]", "_", last, flags=re.ASCII).lstrip(".-") or "download"
+
+    @property
+    def label(self) -> str:
+        """The name it is known by: given, or the last part of its URL."""
+        return self.name or self.file_name
+
+    @property
+    def text_path(self) -> str:
+        """The path of its text, if it is no archive: with the extension that the URL has."""
+        return plain_name(self.file_name if "." in self.file_name else self.label)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What a download was.
+
+    Attributes:
+        identity: its version, as the resolution named it.
+        sha256, bytes: of the file as it was downloaded.
+        kept_bytes: of the file as it is kept, decompressed.
+    """
+
+    url: str
+    identity: str
+    sha256: str
+    bytes: int
+    kept_bytes: int
+
+
+def _with_url(value: Any) -> Any:
+    return {"url": value} if isinstance(value, str) else value
+
+
+class UrlSource(BaseModel):
+    """One or more files; a plain URL stands for `{url = "..."}`.
+
+    `max_bytes` is for one download; it may unpack to `max_unpacked_bytes`, and to `max_ratio`
+    times what it was.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["url"]
+    urls: tuple[Annotated[Download, BeforeValidator(_with_url)], ...] = Field(min_length=1)
+    license: str | None = None
+    max_bytes: int = Field(default=1_000_000_000, gt=0)
+    max_unpacked_bytes: int = Field(default=10_000_000_000, gt=0)
+    max_ratio: int = Field(default=100, gt=0)
+
+    @model_validator(mode="after")
+    def _labels_are_distinct(self) -> "UrlSource":
+        labels = [one.label for one in self.urls]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"two downloads are called {twice[0]!r}: give one a `name`")
+        return self
+
+    def resolve(self) -> dict[str, str]:
+        """Ask which version of every file is there now; pinned ones are not asked about.
+
+        Raises:
+            SourceError: if one is not there.
+        """
+        with http_client() as client:
+            return {
+                one.label: SHA256 + one.sha256 if one.sha256 else identify(client, one.url)
+                for one in self.urls
+            }
+
+    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Step]:
+        """Download every file; those already there in that version are kept.
+
+        Raises:
+            SourceError: if one is not there, another than it should be, or too large.
+        """
+        (directory / FILES).mkdir(exist_ok=True)
+        (directory / PARTIAL).mkdir(exist_ok=True)
+        records = _load_records(directory)
+        with http_client() as client:
+            for one in self.urls:
+                identity = resolution[one.label]
+                if not _is_here(records.get(one.label), identity, directory / FILES / one.label):
+                    yield from self._bring(client, one, identity, directory, records)
+        shutil.rmtree(directory / PARTIAL)
+
+    def open(self, directory: Path) -> Snapshot:
+        """Open what `fetch` left in `directory`."""
+        return UrlSnapshot(directory / FILES, self)
+
+    def _bring(
+        self,
+        client: "httpx.Client",
+        one: Download,
+        identity: str,
+        directory: Path,
+        records: dict[str, Record],
+    ) -> Iterator[Step]:
+        """Download one file, check it, unpack it, record it."""
+        tag = hashlib.sha256(identity.encode()).hexdigest()[:16]
+        partial = directory / PARTIAL / tag / one.label
+        partial.parent.mkdir(exist_ok=True)
+        yield from download(client, one.url, identity, partial, max_bytes=self.max_bytes)
+        try:
+            record, ready = self._accept(one, identity, partial)
+        except SourceError:
+            # Else the next run would take up what is wrong.
+            partial.unlink(missing_ok=True)
+            raise
+        # In this order, a kill at any point costs no second download.
+        kept = directory / FILES / one.label
+        kept.unlink(missing_ok=True)
+        records[one.label] = record
+        _write_json(directory / DOWNLOADS, {name: asdict(r) for name, r in records.items()})
+        ready.replace(kept)
+        partial.unlink(missing_ok=True)
+
+    def _accept(self, one: Download, identity: str, partial: Path) -> tuple[Record, Path]:
+        """Check a whole download; give its record and the file that is to be kept."""
+        digest, size = sha256_of(partial), partial.stat().st_size
+        if identity.startswith(SHA256) and identity != SHA256 + digest:
+            wanted = identity.removeprefix(SHA256)
+            raise SourceError(f"{one.url}: has sha256 {digest}, not {wanted} as expected")
+        check_claim(partial, one.file_name, one.url)
+        limits = Limits(max_bytes=self.max_unpacked_bytes, max_ratio=self.max_ratio)
+        ready = unpack(partial, limits, one.url)
+        record = Record(
+            url=one.url,
+            identity=identity,
+            sha256=digest,
+            bytes=size,
+            kept_bytes=ready.stat().st_size,
+        )
+        return record, ready
+
+
+@dataclass(frozen=True, slots=True)
+class UrlSnapshot:
+    """Reads the files that `UrlSource.fetch` kept."""
+
+    files: Path
+    source: UrlSource
+
+    def entries(self) -> Iterator[Entry]:
+        """List the downloads as given, the members of each in the order of its archive."""
+        for one in self.source.urls:
+            for member in list_members(self.files / one.label, one.text_path):
+                yield Entry(
+                    source=one.label,
+                    path=member.path,
+                    size=member.size,
+                    handle=member.handle,
+                    problem=member.problem,
+                    license=one.license or self.source.license,
+                )
+
+    def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
+        """Read texts as they were downloaded."""
+        for label, group in groupby(entries, key=lambda entry: entry.source):
+            yield from read_members(self.files / label, group)
+
+
+def _is_here(record: Record | None, identity: str, kept: Path) -> bool:
+    return (
+        record is not None
+        and record.identity == identity
+        and kept.is_file()
+        and kept.stat().st_size == record.kept_bytes
+    )
+
+
+def _load_records(directory: Path) -> dict[str, Record]:
+    path = directory / DOWNLOADS
+    if not path.exists():
+        return {}
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    return {name: Record(**row) for name, row in rows.items()}
+
+
+def _write_json(path: Path, data: Any) -> None:
+    write_whole(path, (json.dumps(data, indent=1) + "\n").encode())

@@ -1,0 +1,1 @@
+"""Comments on YouTube videos, within the API's quota and retention rules."""

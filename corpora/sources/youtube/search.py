@@ -1,0 +1,52 @@
+"""What is asked of YouTube: a search, and how much of its comments to read."""
+
+from datetime import date
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from corpora.sources.youtube.quota import GRANTED, Bucket
+
+
+class YoutubeSearch(BaseModel):
+    """A search for videos, and limits on what is read of them.
+
+    `region` is the country from which is searched, and in which telephone numbers are masked.
+    The quota is the key's, whatever dataset spends it: this one stops when the key has spent
+    `search_calls_per_day` or `units_per_day` today. YouTube's terms leave stored data 30 days.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    query: str = Field(min_length=1, max_length=150)
+    max_videos: int = Field(default=500, ge=1, le=5_000)
+    comments_per_video: int = Field(default=1_000, ge=1, le=10_000)
+    order: Literal["relevance", "date", "rating", "title", "viewCount"] = "relevance"
+    comment_order: Literal["relevance", "time"] = "relevance"
+    relevance_language: str | None = Field(default=None, pattern=r"^[a-z]{2}(-[A-Za-z]{2,4})?$")
+    region: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
+    published_after: date | None = None
+    published_before: date | None = None
+    safe_search: Literal["none", "moderate", "strict"] = "moderate"
+    search_calls_per_day: int = Field(default=GRANTED["search"], ge=1)
+    units_per_day: int = Field(default=GRANTED["other"], ge=1)
+    retention_days: int = Field(default=30, ge=1, le=30)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The search as `search.list` is asked it."""
+        asked = {
+            "q": self.query,
+            "order": self.order,
+            "safeSearch": self.safe_search,
+            "relevanceLanguage": self.relevance_language,
+            "regionCode": self.region,
+            "publishedAfter": self.published_after and f"{self.published_after}T00:00:00Z",
+            "publishedBefore": self.published_before and f"{self.published_before}T00:00:00Z",
+        }
+        return {name: value for name, value in asked.items() if value is not None}
+
+    @property
+    def limits(self) -> dict[Bucket, int]:
+        """What may be spent in a day."""
+        return {"search": self.search_calls_per_day, "other": self.units_per_day}

@@ -1,0 +1,86 @@
+"""A YouTube search: the top-level comments of the videos it gives, one document per video.
+
+Nothing here asks YouTube what the search would give now: that costs quota, and the answer is
+never the same twice. The search itself is the identity, so a collection that takes several days of
+quota goes on in one folder. A fetch is made anew when it is forced, or when its first page is older
+than `retention_days`: that is counted from the collection's own beginning, since periods of a
+calendar would throw away, at every turn, what was collected or trained on the day before.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from corpora.document import Entry, Snapshot, Step
+from corpora.sources.youtube.credentials import read_endpoint, read_key
+from corpora.sources.youtube.quota import state_folder
+from corpora.sources.youtube.search import YoutubeSearch
+from corpora.sources.youtube.store import Video, outcomes
+
+
+class YoutubeSource(YoutubeSearch):
+    """The comments on the videos that a search gives."""
+
+    kind: Literal["youtube"]
+
+    def resolve(self) -> dict[str, str]:
+        """Say what is asked for, without asking it."""
+        return {"search": self.query}
+
+    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Step]:
+        """Collect the comments into `directory`, going on with what stands there.
+
+        Raises:
+            QuotaError: when the day's quota is spent; the next run goes on.
+            SourceError: without a usable key, or if the server keeps failing.
+        """
+        from corpora.sources.youtube.api import SYSTEM_CLOCK
+        from corpora.sources.youtube.collect import collect
+
+        return collect(
+            self,
+            directory,
+            key=read_key(os.environ),
+            endpoint=read_endpoint(os.environ),
+            state=state_folder(os.environ),
+            clock=SYSTEM_CLOCK,
+        )
+
+    def open(self, directory: Path) -> Snapshot:
+        """Open what `fetch` left in `directory`."""
+        return YoutubeSnapshot(directory)
+
+
+@dataclass(frozen=True, slots=True)
+class YoutubeSnapshot:
+    """Reads the comments that `YoutubeSource.fetch` left."""
+
+    directory: Path
+
+    def entries(self) -> Iterator[Entry]:
+        """List every video in the order of the search; those without comments say why."""
+        for video in outcomes(self.directory).values():
+            yield Entry(
+                source="youtube",
+                path=f"{video.video_id}.txt",
+                size=len(video.text.encode()),
+                handle=video.video_id,
+                problem=_problem(video),
+            )
+
+    def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
+        """Read the comments of videos, a blank line between two."""
+        for entry in entries:
+            video = Video.load(self.directory, entry.handle)
+            yield entry, None if _problem(video) else video.text.encode()
+
+
+def _problem(video: Video) -> str | None:
+    """Why a video has no text, None if it has, or could have had."""
+    if video.comments or video.outcome == "ok":
+        return None
+    return {"disabled": "comments disabled", "not found": "video not found"}.get(
+        video.outcome, f"comments {video.outcome}"
+    )

@@ -1,0 +1,202 @@
+"""Comments on disk: one JSON file per video, and one for the list that the search gave.
+
+Each file is replaced whole and holds its own place in the paging beside its content, so a kill
+between two pages neither loses a page nor asks for it twice.
+"""
+
+import json
+import logging
+import re
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from corpora.errors import SourceError
+from system.files import write_whole
+
+VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}")
+LISTING = "search.json"
+VIDEOS = "videos"
+FORGOTTEN = "forgotten.json"
+BARREN_PAGES = 3
+
+VideoOutcome = Literal[
+    "ok", "truncated", "disabled", "not found", "forgotten", "quota", "error", "pending"
+]
+UNFINISHED: set[VideoOutcome] = {"quota", "error", "pending"}
+"""Outcomes that the next run tries to better."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """Where a paged listing stands.
+
+    Attributes:
+        asked: tokens of the pages that were had; "" stands for the first page.
+        token: of the page to ask for next, None if there is none.
+        barren: pages in a row that brought nothing new.
+        note: why the listing was left before its end, "" if it was not.
+    """
+
+    asked: tuple[str, ...] = ()
+    token: str | None = ""
+    barren: int = 0
+    note: str = ""
+
+    def after(self, token: str | None, *, new: int) -> "Cursor":
+        """The next place, after a page that brought `new` items and named the page `token`."""
+        asked = (*self.asked, self.token or "")
+        barren = 0 if new else self.barren + 1
+        here = Cursor(asked=asked, token=token, barren=barren)
+        if token in asked:
+            return here.left(f"page {len(asked)} repeated an earlier page token")
+        if token is not None and barren == BARREN_PAGES:
+            return here.left(f"{barren} pages in a row brought nothing new")
+        return here
+
+    def left(self, note: str) -> "Cursor":
+        """The end of a listing that goes no further."""
+        return replace(self, token=None, note=note)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """A top-level comment; `id` and `author` are pseudonyms, addresses in `text` are masked."""
+
+    id: str
+    author: str
+    published: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Video:
+    """The comments of one video, in the server's order, and what became of asking for them."""
+
+    video_id: str
+    outcome: VideoOutcome = "pending"
+    detail: str = ""
+    cursor: Cursor = field(default_factory=Cursor)
+    comments: tuple[Comment, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All comments, a blank line between two."""
+        return "\n\n".join(comment.text for comment in self.comments if comment.text)
+
+    def save(self, directory: Path) -> None:
+        """Write into the dataset's folder."""
+        (directory / VIDEOS).mkdir(exist_ok=True)
+        write_whole(_video_path(directory, self.video_id), _adapter(Video).dump_json(self))
+
+    @classmethod
+    def load(cls, directory: Path, video_id: str) -> Self:
+        """Read what `save` wrote; a video that was never asked about is pending."""
+        path = _video_path(directory, video_id)
+        if not path.exists():
+            return cls(video_id=video_id)
+        return _adapter(Video).validate_json(path.read_bytes())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The distinct videos of a search, best first.
+
+    Attributes:
+        delete_after: when the data must be gone; YouTube's terms leave it 30 days.
+    """
+
+    began: datetime
+    delete_after: datetime
+    cursor: Cursor = field(default_factory=Cursor)
+    videos: tuple[str, ...] = ()
+
+    def save(self, directory: Path) -> None:
+        """Write into the dataset's folder."""
+        write_whole(directory / LISTING, _adapter(Listing).dump_json(self, indent=1))
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what `save` wrote."""
+        return _adapter(Listing).validate_json((directory / LISTING).read_bytes())
+
+    @classmethod
+    def load_or_begin(cls, directory: Path, now: datetime, retention: timedelta) -> Self:
+        """The listing to go on with; what was kept for longer than `retention` is deleted first."""
+        end = expiry(directory)
+        if end is not None and now >= end:
+            logger.warning("%s: not finished by %s, begins anew", directory, end.date())
+            _discard(directory)
+        if (directory / LISTING).exists():
+            return cls.load(directory)
+        return cls(began=now, delete_after=now + retention)
+
+
+def outcomes(directory: Path) -> dict[str, Video]:
+    """Every video of the search with its outcome, in the order of the search."""
+    return {name: Video.load(directory, name) for name in Listing.load(directory).videos}
+
+
+def expiry(directory: Path) -> datetime | None:
+    """When the data in `directory` must be fetched anew or deleted; None if it is no collection."""
+    return Listing.load(directory).delete_after if (directory / LISTING).exists() else None
+
+
+def forget(directory: Path, video_id: str) -> None:
+    """Remove a video's comments from a collection, and remember that they were removed.
+
+    Raises:
+        SourceError: for what is not a video's id.
+    """
+    check_id(video_id)
+    Video(video_id=video_id, outcome="forgotten", cursor=Cursor(token=None)).save(directory)
+
+
+def check_id(video_id: str) -> None:
+    """Refuse what is not a video's id.
+
+    Raises:
+        SourceError: says what one looks like.
+    """
+    if not VIDEO_ID.fullmatch(video_id):
+        raise SourceError(f"{video_id!r} is no id of a video: 11 of A-Z, a-z, 0-9, _ and -")
+
+
+def forgotten_ids(shelf: Path) -> list[str]:
+    """The videos that no fetch of a dataset may bring back; the record outlives the fetches.
+
+    Args:
+        shelf: folder of all fetches of the dataset.
+    """
+    path = shelf / FORGOTTEN
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+
+
+def remember_forgotten(shelf: Path, video_id: str) -> None:
+    """Write down that no fetch of a dataset may bring a video's comments back."""
+    ids = sorted({*forgotten_ids(shelf), video_id})
+    write_whole(shelf / FORGOTTEN, json.dumps(ids, indent=1).encode())
+
+
+def _discard(directory: Path) -> None:
+    """Delete everything but the record of what was forgotten; the listing last."""
+    for video in outcomes(directory).values():
+        if video.outcome != "forgotten":
+            _video_path(directory, video.video_id).unlink(missing_ok=True)
+    (directory / LISTING).unlink()
+
+
+def _video_path(directory: Path, video_id: str) -> Path:
+    assert VIDEO_ID.fullmatch(video_id)
+    return directory / VIDEOS / f"{video_id}.json"
+
+
+@cache
+def _adapter(kind: type) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)

@@ -1,0 +1,1 @@
+"""What a model is compared with: n-grams, Kneser-Ney, compressors, and their ladder."""

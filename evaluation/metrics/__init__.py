@@ -1,0 +1,1 @@
+"""Numbers about groups of texts, and their intervals."""

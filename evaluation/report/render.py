@@ -1,0 +1,201 @@
+"""One evaluation as report.html, report.md and report.json.
+
+The HTML is one file without scripts, links to elsewhere or anything to load. Every string is
+escaped on its way into a page, and a content security policy forbids scripts even if it were not.
+Same evaluation, same bytes.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+from pydantic import TypeAdapter, ValidationError
+
+from evaluation.metrics import catalogue
+from evaluation.report import compare, marking, plots, view
+from evaluation.results import Evaluation, ShownSample
+
+SCHEMA = "charmill-report/2"
+MAX_HTML_BYTES = 3_000_000
+MAX_MARKDOWN_BYTES = 500_000
+_HTML_CHARACTERS = (20_000, 10_000, 5_000, 2_000, 500, 0)
+_MARKDOWN_CHARACTERS = (2_000, 1_000, 500, 0)
+_MARKDOWN_MEANING = re.compile(r"([\\`*_\[\]|~#])")
+_EVALUATION = TypeAdapter(Evaluation)
+
+
+def write_report(evaluation: Evaluation, directory: Path) -> None:
+    """Write report.html, report.md and report.json into `directory`.
+
+    Raises:
+        ValueError: a figure is not finite.
+    """
+    pages = {
+        "report.json": _json(evaluation),
+        "report.html": html(evaluation),
+        "report.md": markdown(evaluation),
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in pages.items():
+        (directory / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def load_report(path: Path) -> Evaluation:
+    """Read report.json back; surprisal has lost what is beyond 0.001 bits.
+
+    Raises:
+        ValueError: the file is not a report of this schema.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: not JSON: {error}") from error
+    schema = record.pop("schema", None) if isinstance(record, dict) else None
+    if schema != SCHEMA:
+        raise ValueError(f"{path}: unknown report schema {schema!r}; known: {SCHEMA}")
+    try:
+        return _EVALUATION.validate_python(record)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{path}: {place}: {first['msg']}") from error
+
+
+def html(evaluation: Evaluation) -> str:
+    """Render the page; long samples are shortened until it has less than 3 MB."""
+    shown = view.View(evaluation)
+    pictures = {name: _svg(name, draw) for name, draw in _charts(shown).items()}
+    for key in filter(shown.is_counted, shown.validity_keys):
+        figure = plots.strip_chart(key, shown.groups)
+        pictures[key] = _trusted(plots.to_svg(figure, key, f"{key} chart"))
+    return _rendered("report.html.j2", shown, pictures, _HTML_CHARACTERS, MAX_HTML_BYTES)
+
+
+def markdown(evaluation: Evaluation) -> str:
+    """Render as Markdown with embedded pictures, in less than 500 kB."""
+    shown = view.View(evaluation)
+    charts = _charts(shown)
+    key = evaluation.headline
+    if key in shown.validity_keys and shown.is_counted(key):
+        charts[key] = lambda width: plots.strip_chart(key, shown.groups, width)
+    pictures = {
+        name: _trusted(plots.to_data_uri(draw(plots.WIDE))) for name, draw in charts.items()
+    }
+    return _rendered("report.md.j2", shown, pictures, _MARKDOWN_CHARACTERS, MAX_MARKDOWN_BYTES)
+
+
+def _json(evaluation: Evaluation) -> str:
+    """One record a line, so that two reports can be compared line by line."""
+    samples = [_rounded(sample) for sample in evaluation.samples]
+    record = _EVALUATION.dump_python(replace(evaluation, samples=samples))
+    fields = {"schema": SCHEMA, **record}
+    lines = [f"{json.dumps(key)}: {_value_lines(key, value)}" for key, value in fields.items()]
+    # "</" would end the script element of a page that embeds the record.
+    return ("{\n" + ",\n".join(lines) + "\n}\n").replace("</", "<\\/")
+
+
+def _rounded(sample: ShownSample) -> ShownSample:
+    return replace(sample, surprisal=[round(bits, 3) for bits in sample.surprisal])
+
+
+def _value_lines(key: str, value: Any) -> str:
+    try:
+        if not isinstance(value, list | tuple):
+            return json.dumps(value, allow_nan=False)
+        return "[\n" + ",\n".join(json.dumps(item, allow_nan=False) for item in value) + "\n]"
+    except ValueError as error:
+        raise ValueError(f"report: {key}: a figure is not finite") from error
+
+
+def _charts(shown: view.View) -> dict[str, Callable[[float], Figure]]:
+    """The charts of this evaluation by name; those without data are left out."""
+    report = shown.report
+    charts: dict[str, Callable[[float], Figure]] = {
+        "ladder": lambda width: plots.ladder_chart(shown.static_rows, width)
+    }
+    if shown.sweep_keys:
+        charts["sweep"] = lambda width: plots.sweep_chart(shown.sweep_keys, shown.groups, width)
+    if report.curve:
+        charts["curve"] = lambda width: plots.curve_chart(report.curve, width)
+    if report.funnel:
+        charts["funnel"] = lambda width: plots.funnel_chart(report.funnel, width)
+    return charts
+
+
+def _svg(name: str, draw: Callable[[float], Figure]) -> Markup:
+    """A chart in two widths, of which the page shows the one that fits."""
+    wide = plots.to_svg(draw(plots.WIDE), f"{name} wide", f"{name} chart")
+    narrow = plots.to_svg(draw(plots.NARROW), f"{name} narrow", f"{name} chart")
+    return _trusted(f"<div class=wide>{wide}</div><div class=narrow>{narrow}</div>")
+
+
+def _rendered(
+    template: str, shown: view.View, pictures: dict, sizes: Sequence[int], max_bytes: int
+) -> str:
+    """Render with as many characters of each sample as fit into `max_bytes`."""
+    page = ""
+    for characters in sizes:
+        page = (
+            environment(template)
+            .get_template(template)
+            .render(report=shown.report, view=shown, pictures=pictures, characters=characters)
+        )
+        if len(page.encode()) < max_bytes:
+            break
+    return page
+
+
+def environment(template: str) -> Environment:
+    """An environment that escapes every value for the language of `template`."""
+    environment = Environment(
+        loader=PackageLoader("evaluation.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_for_html if template.endswith(".html.j2") else _for_markdown,
+    )
+    figures = (view.bits, view.share, view.count, view.amount)
+    worded = (*figures, view.megabytes, view.duration, view.moment, view.outcomes)
+    environment.filters.update({function.__name__: function for function in worded})
+    environment.filters["fenced"] = _fenced
+    asked = (catalogue.meaning_of, catalogue.value_text, catalogue.interval_text)
+    marks = (marking.shown_part, marking.line_of, marking.copies_of)
+    rendered = (marking.marked_html, marking.marked_plain)
+    for function in (*asked, *marks, *rendered):
+        environment.globals[function.__name__] = function
+    environment.globals["change_summary"] = compare.summary
+    environment.globals["surprisal_steps"] = marking.SURPRISAL_STEPS
+    return environment
+
+
+def _for_html(value: Any) -> Any:
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return escape(marking.visible(value))
+
+
+def _for_markdown(value: Any) -> Any:
+    """Escape Markdown and HTML; a line end would end the table row."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    line = marking.visible(" ".join(value.split()))
+    return escape(_MARKDOWN_MEANING.sub(r"\\\1", line))
+
+
+def _fenced(text: str) -> Markup:
+    """A code block whose fence is longer than any fence inside."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return _trusted(f"{fence}\n{text}\n{fence}")
+
+
+def _trusted(text: str) -> Markup:
+    """Mark text that was made here, or that the fence around it disarms, as fit for the page."""
+    return Markup(text)  # noqa: S704

@@ -1,0 +1,179 @@
+"""What the templates of a report ask of an evaluation, and how figures are worded there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from evaluation.metrics.bootstrap import position
+from evaluation.metrics.catalogue import MEANINGS, meaning_of, value_text
+from evaluation.report.verdict import best_temperature
+from evaluation.results import Evaluation, LadderRow, PreviousRun, Role, SampleGroup
+
+MAX_HISTORY = 20
+"""Rows of the history table; older runs have reports of their own."""
+_SWEPT = ("copied_fraction_50", "distinct_ngrams", "repetition")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An evaluation in the order in which a reader wants it."""
+
+    report: Evaluation
+
+    @property
+    def groups(self) -> list[SampleGroup]:
+        """Floor, the model by temperature, control."""
+        order = {"floor": 0, "model": 1, "control": 2}
+        return sorted(self.report.groups, key=lambda g: (order[g.role], g.temperature or 0.0))
+
+    @property
+    def validity_keys(self) -> list[str]:
+        """Keys of the validity metrics, the headline first."""
+        keys = [key for key in self._keys() if meaning_of(key).validity]
+        return sorted(keys, key=lambda key: key != self.report.headline)
+
+    @property
+    def company_keys(self) -> list[str]:
+        """Keys of what must stand beside validity: originality, diversity, degeneration."""
+        return [key for key in self._keys() if not meaning_of(key).validity]
+
+    @property
+    def sweep_keys(self) -> list[str]:
+        """Keys to draw against temperature, none unless there are two temperatures."""
+        temperatures = {group.temperature for group in self.groups if group.role == "model"}
+        wanted = [self.report.headline, *_SWEPT]
+        keys = [key for key in wanted if key in self._keys()]
+        return [key for key in keys if key][:3] if len(temperatures) > 1 else []
+
+    @property
+    def model(self) -> LadderRow:
+        """The model's row of the ladder."""
+        return next(row for row in self.report.ladder if row.kind == "model")
+
+    @property
+    def train_note(self) -> str:
+        """What the model needs for text that it was trained on, empty if that was not scored."""
+        train = self.model.train_bits_per_char
+        if train is None:
+            return ""
+        return (
+            f"On text that it was trained on, the LSTM needs {bits(train)} bits per character; far "
+            "fewer there than on held-out files would mean that it has learned the text by heart."
+        )
+
+    @property
+    def static_rows(self) -> list[LadderRow]:
+        """The rows of the ladder that compare with the model, the model among them."""
+        return [row for row in self.report.ladder if row.kind != "adaptive"]
+
+    @property
+    def adaptive_rows(self) -> list[LadderRow]:
+        """The rows that learn from the held-out text."""
+        return [row for row in self.report.ladder if row.kind == "adaptive"]
+
+    @property
+    def recommendation(self) -> str:
+        """The recommended temperature in words, empty if there is none."""
+        found = self.report.recommended
+        if found is None:
+            return ""
+        *others, last = (meaning_of(key).label.lower() for key in found.metrics)
+        names = f"{', '.join(others)} and {last}" if others else last
+        certainty = (
+            f"the choice is the same in {share(found.share)} of the resamples of the texts"
+            if found.low == found.high
+            else f"95 % of the resamples of the texts choose {found.low:g} to {found.high:g}"
+        )
+        return (
+            f"Sample at temperature {found.temperature:g}: of those tried, it gives the samples "
+            f"most like real text in {names}; {certainty}.{self._best_elsewhere()}"
+        )
+
+    def _best_elsewhere(self) -> str:
+        """Say where the headline metric is higher than at the recommended temperature."""
+        key, found = self.report.headline, self.report.recommended
+        best = best_temperature(self.report.groups, key)
+        if key is None or found is None or best is None or best[0].temperature == found.temperature:
+            return ""
+        return (
+            f" {meaning_of(key).label} taken alone would be highest at {best[0].temperature:g} "
+            f"({value_text(key, best[1])})."
+        )
+
+    @property
+    def history(self) -> Sequence[PreviousRun]:
+        """The first rows of the history, as many as a page bears."""
+        return self.report.history[:MAX_HISTORY]
+
+    @property
+    def curve_caption(self) -> str:
+        """How long training took and where it ended."""
+        last = self.report.curve[-1]
+        return f"{last.characters:,} characters in {duration(last.seconds)}."
+
+    def is_counted(self, key: str) -> bool:
+        """Whether any group has a value of this metric, so that there is something to draw."""
+        metrics = (group.metrics.get(key) for group in self.groups)
+        return any(metric is not None and metric.value is not None for metric in metrics)
+
+    def position_text(self, key: str, group: SampleGroup) -> str:
+        """Word where a group's value stands between floor (0) and control (1)."""
+        metric = group.metrics.get(key)
+        place = position(
+            metric.value if metric else None, self._value("floor", key), self._value("control", key)
+        )
+        return "n/a" if place is None else f"{place + 0.0:.2f}"
+
+    def _keys(self) -> list[str]:
+        """Every metric some group has, in the order of the catalogue, unknown ones last."""
+        seen = dict.fromkeys(key for group in self.report.groups for key in group.metrics)
+        order = list(MEANINGS)
+        return sorted(seen, key=lambda key: order.index(key) if key in order else len(order))
+
+    def _value(self, role: Role, key: str) -> float | None:
+        found = (group.metrics.get(key) for group in self.groups if group.role == role)
+        return next((metric.value for metric in found if metric), None)
+
+
+def bits(value: float | None) -> str:
+    """Word bits per character or byte: "1.648"."""
+    return "n/a" if value is None else f"{value:.3f}"
+
+
+def share(value: float | None) -> str:
+    """Word a share of one: "71.4 %"."""
+    return "n/a" if value is None else f"{100 * value:.1f} %"
+
+
+def amount(value: float, unit: str) -> str:
+    """Word a compared figure in its unit."""
+    words = {"bits": bits, "share": share}
+    return words[unit](value) if unit in words else f"{value:.3g}"
+
+
+def count(value: int) -> str:
+    """Word a count: "10,000"."""
+    return f"{value:,}"
+
+
+def megabytes(size: int) -> str:
+    """Word bytes as MB of 1,000,000: "10.31"."""
+    return f"{size / 1e6:,.2f}"
+
+
+def duration(seconds: float) -> str:
+    """Word seconds: "48 s", "3 min 1 s", "2 h 5 min"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def moment(stamp: str) -> str:
+    """Word an ISO 8601 time to the minute, with its zone: "2026-11-22 17:01 +00:00"."""
+    return f"{stamp[:10]} {stamp[11:16]} {stamp[19:]}".strip()
+
+
+def outcomes(found: Mapping[str, int]) -> str:
+    """Word outcomes: "19 ok, 1 timeout"."""
+    return ", ".join(f"{number:,} {name}" for name, number in found.items() if number)

@@ -1,0 +1,1 @@
+"""Score texts and files, in worker processes with limits on time and memory."""

@@ -1,0 +1,45 @@
+"""Rejection sampling: of what a model writes, keep the units that are valid.
+
+A unit is what the validity metrics judge: a top-level function or class of Python, a block of C,
+Java, Lua or Scala. The share that is accepted says more about the model than those that were.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from evaluation.errors import ScoreError
+from evaluation.languages import SCORERS
+from evaluation.languages.python import PythonScorer
+from evaluation.scoring.sandbox import score_all
+from evaluation.syntax.bracketed import BracketScorer
+from evaluation.syntax.units import files, top_level_blocks
+
+VALIDITY = ("file_parse_rate", "file_balance_rate")
+"""A unit read as a file of its own is valid if this is 1, whichever its language has."""
+
+
+def units_of(language: str, text: str) -> list[str]:
+    """The whole units of a sample, in order.
+
+    Raises:
+        ScoreError: the language has no units.
+    """
+    scorer = SCORERS[language]
+    if isinstance(scorer, BracketScorer):
+        blocks = scorer.blocks
+    elif isinstance(scorer, PythonScorer):
+        blocks = top_level_blocks
+    else:
+        raise ScoreError(f"{language} has no units that are valid or not")
+    return [unit.text for piece in files(text) for unit in blocks(piece)]
+
+
+def judged_units(language: str, texts: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Every unit of samples, and whether it is valid; what harms its judge is not.
+
+    Raises:
+        ScoreError: the language has no units.
+    """
+    units = [unit for text in texts for unit in units_of(language, text)]
+    for unit, score in zip(units, score_all(language, units, shape="file"), strict=True):
+        tallies = [score.tallies[key] for key in VALIDITY if key in score.tallies]
+        yield unit, any(tally.of and tally.amount == tally.of for tally in tallies)

@@ -1,0 +1,218 @@
+"""Score hostile text in a worker process that may die without harm.
+
+Samples and corpora can exhaust time, memory or the C stack of a parser. Each text is scored in a
+worker with limits; a text that kills it gets an outcome of its own, and the next one a new worker.
+The kernel keeps the clock: the worker sets two timers before each text, so it also ends by itself
+when its parent is gone. The limit is one of CPU time, so that a busy machine scores what an idle
+one does; the wall clock only ends what waits. Costs 0.1 ms a text, and 0.2 s for each worker that
+starts.
+
+Texts are handed to the workers in turn, and their scores are read in the same order. A worker is
+given a text only after its last score was read, so neither side waits on a full pipe for ever.
+"""
+
+import json
+import os
+import resource
+import signal
+import struct
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Literal, get_args
+
+from evaluation.errors import ScoreError
+from evaluation.languages import SCORERS, Scorer
+from evaluation.results import Mark, Tally, TextScore
+
+MAX_BYTES = 2**30
+"""Address space of a worker."""
+PATIENCE = 60
+"""Wall time that a text may take, in multiples of its CPU time."""
+_LENGTH = struct.Struct(">Q")
+"""Stands before every message on the pipes."""
+
+Shape = Literal["sample", "file", "file unparsed"]
+"""What a text is, and how it is judged: a sample or window (files joined by file marks, the first
+and the last one cut), a whole file, or a whole file without a grammar's opinion of its units."""
+SHAPES: tuple[Shape, ...] = get_args(Shape)
+COMMAND = (sys.executable, "-m", "evaluation.scoring.sandbox")
+
+
+def score_all(
+    language: str,
+    texts: Iterable[str],
+    *,
+    shape: Shape = "sample",
+    seconds: float = 5.0,
+    command: Sequence[str] = COMMAND,
+) -> Iterator[TextScore]:
+    """Score texts of one shape in order, by one worker; see `score_each`."""
+    shaped: Iterable[tuple[Shape, str]] = ((shape, text) for text in texts)
+    return score_each(language, shaped, seconds=seconds, command=command)
+
+
+def score_each(
+    language: str,
+    texts: Iterable[tuple[Shape, str]],
+    *,
+    workers: int = 1,
+    seconds: float = 5.0,
+    command: Sequence[str] = COMMAND,
+) -> Iterator[TextScore]:
+    """Score texts in order; none of them can harm this process.
+
+    Args:
+        language: a key of SCORERS.
+        texts: the shape and the text of each, read as they are needed.
+        workers: processes that share the work.
+        seconds: CPU time that one text may take.
+        command: starts a worker that calls `serve`.
+
+    Yields:
+        One score a text; outcome "timeout" or "crash", without tallies, where it killed the worker.
+
+    Raises:
+        ScoreError: if no scorer has that language.
+    """
+    if language not in SCORERS:
+        raise ScoreError(f"no scorer for language {language!r}; known: {', '.join(SCORERS)}")
+    idle = deque(_Worker((*command, language, str(seconds))) for _ in range(workers))
+    busy: deque[_Worker] = deque()
+    try:
+        for shape, text in texts:
+            if not idle:
+                idle.append(busy.popleft())
+                yield idle[0].score()
+            idle[0].give(shape, text)
+            busy.append(idle.popleft())
+        while busy:
+            idle.append(busy.popleft())
+            yield idle[-1].score()
+    finally:
+        for worker in (*idle, *busy):
+            worker.stop()
+
+
+class _Worker:
+    """A process that scores one text at a time; it is started, and after a death again, on demand.
+
+    Args:
+        command: that starts it.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def give(self, shape: Shape, text: str) -> None:
+        """Hand it a text; if it is dead by then, `score` will tell."""
+        self._process = self._process or _start(self._command)
+        assert self._process.stdin
+        message = bytes([SHAPES.index(shape)]) + text.encode("utf-8", "surrogatepass")
+        with suppress(BrokenPipeError):
+            _write(self._process.stdin, message)
+
+    def score(self) -> TextScore:
+        """Wait for the score of that text."""
+        assert self._process
+        assert self._process.stdout
+        reply = _read(self._process.stdout)
+        if reply is not None:
+            return _decode(reply)
+        dead, self._process = self._process, None
+        return TextScore(tallies={}, outcome=_outcome(dead))
+
+    def stop(self) -> None:
+        """End it, whatever it does."""
+        if self._process:
+            self._process.kill()
+            self._process.communicate()
+
+
+def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a worker where this package can be imported, with one thread for the BLAS library."""
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+    )
+
+
+def _outcome(worker: subprocess.Popen[bytes]) -> Literal["timeout", "crash"]:
+    """Why a worker closed its pipe; what it died of stands even if it is killed again."""
+    worker.kill()
+    worker.communicate()
+    return "timeout" if -worker.returncode in (signal.SIGALRM, signal.SIGPROF) else "crash"
+
+
+def serve() -> None:
+    """Be a worker: answer texts from standard input until it closes."""
+    language, seconds = sys.argv[-2], float(sys.argv[-1])
+    scorer = SCORERS[language]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    _limit(resource.RLIMIT_AS, MAX_BYTES)
+    _limit(resource.RLIMIT_CORE, 0)
+    while (message := _read(sys.stdin.buffer)) is not None:
+        _set_clocks(seconds)
+        score = _judge(scorer, SHAPES[message[0]], message[1:].decode("utf-8", "surrogatepass"))
+        _set_clocks(0)
+        _write(sys.stdout.buffer, _encode(score))
+
+
+def _set_clocks(seconds: float) -> None:
+    """Let the kernel end this process after so much CPU time, or much more wall time; 0: never."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
+
+
+def _judge(scorer: Scorer, shape: Shape, text: str) -> TextScore:
+    if shape == "sample":
+        return scorer.score(text)
+    return scorer.score_file(text, parse_units=shape == "file")
+
+
+def _limit(kind: int, value: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (allowed, hard))
+
+
+def _write(stream: IO[bytes], message: bytes) -> None:
+    stream.write(_LENGTH.pack(len(message)) + message)
+    stream.flush()
+
+
+def _read(stream: IO[bytes]) -> bytes | None:
+    """The next message, None if the other side is gone."""
+    header = stream.read(_LENGTH.size)
+    if len(header) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack(header)
+    message = stream.read(length)
+    return message if len(message) == length else None
+
+
+def _encode(score: TextScore) -> bytes:
+    error = score.first_error
+    tallies = {key: (tally.amount, tally.of) for key, tally in score.tallies.items()}
+    return json.dumps((tallies, error and (error.offset, error.message))).encode()
+
+
+def _decode(reply: bytes) -> TextScore:
+    tallies, error = json.loads(reply)
+    return TextScore(
+        tallies={key: Tally(amount, of) for key, (amount, of) in tallies.items()},
+        first_error=error and Mark(offset=error[0], message=error[1]),
+    )
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,1 @@
+"""Planted corpora with known answers, which the metrics must recover."""

@@ -1,0 +1,1 @@
+"""Language-independent syntax: bracket lexer, units, tree-sitter grammars."""

@@ -1,0 +1,66 @@
+"""A second opinion on units of code: whether a tree-sitter grammar reads them without an error.
+
+A grammar is stricter than brackets and laxer than a compiler. Error nodes are never counted: one
+giant node swallows the worst text. What a grammar says of real code differs by language (C has
+macros that no grammar knows), so the figure means something only beside its control.
+"""
+
+import time
+from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from evaluation.results import Tally
+from evaluation.syntax.units import Piece
+
+if TYPE_CHECKING:
+    from tree_sitter import Parser, Point
+
+MAX_UNIT = 20_000
+"""Longest unit that is parsed, in characters; longer ones are not judged. In Java and Lua the time
+for some texts grows with the square of their length."""
+PATIENCE = 0.25
+"""Seconds of CPU time for one unit; one that takes longer counts as not parsed. Real units take
+milliseconds."""
+CHUNK = 4_096
+"""Bytes the parser is handed at once; it asks whether to go on only when it reads by chunks."""
+
+
+def parse_tally(language: str, units: Iterable[Piece], frame: tuple[str, str]) -> Tally:
+    """Units that parse, out of those that are not too long to be judged.
+
+    Args:
+        language: a grammar is installed for it as `tree_sitter_<language>`.
+        frame: what makes a file of a unit, before and behind it.
+    """
+    before, behind = frame
+    judged = [unit.text for unit in units if len(unit.text) <= MAX_UNIT]
+    return Tally(sum(parses(language, before + text + behind) for text in judged), len(judged))
+
+
+def parses(language: str, text: str) -> bool:
+    """Whether the syntax tree of `text` has neither an error nor a missing node."""
+    source = text.encode("utf-8", "surrogatepass")
+    parser, deadline = _parser(language), time.process_time() + PATIENCE
+
+    def read(offset: int, _point: "Point") -> bytes:
+        return source[offset : offset + CHUNK]
+
+    def is_late(_offset: int, _has_error: bool) -> bool:
+        return time.process_time() > deadline
+
+    try:
+        tree = parser.parse(read, progress_callback=is_late)
+    except ValueError:  # the binding's word for a parse that was called off
+        parser.reset()
+        return False
+    return not tree.root_node.has_error
+
+
+@cache
+def _parser(language: str) -> "Parser":
+    """One parser a language and process; loaded at first use, which spares a start its time."""
+    from tree_sitter import Language, Parser
+
+    return Parser(Language(import_module(f"tree_sitter_{language}").language()))

@@ -1,0 +1,214 @@
+"""What the command line shows: a bar per stage, the plan, the tables. Progress goes to stderr.
+
+Where stderr is no terminal, a bar would be noise in a log: a line every few seconds instead.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from evaluation.metrics.catalogue import interval_text, value_text
+from evaluation.results import Metric
+from flows.console import err, out
+from flows.options import STAGE_NAMES, StageName
+from flows.planning.plan import Plan
+from flows.progress import Update
+from flows.store.paths import Layout
+from flows.store.status import StageState, latest_folder, verdict
+from flows.words import duration
+
+if TYPE_CHECKING:
+    from corpora.corpus.ledger import Difference
+    from flows.store.forget import Doomed
+
+LINE_SECONDS = 10.0
+Item = TypeVar("Item")
+
+
+class TerminalReporter:
+    """Shows the stages of one run as bars."""
+
+    def __init__(self) -> None:
+        self._bars = Progress(
+            TextColumn("{task.fields[stage]:<8}", style="bold"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=err,
+            disable=not err.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._stage = ""
+        self._line_due = 0.0
+
+    def started(self, stage: str, dataset: str) -> None:
+        """Begin a bar."""
+        self._stage = stage
+        self._line_due = time.monotonic() + LINE_SECONDS
+        self._bars.start()
+        self._task = self._bars.add_task(f"of {dataset}", total=1.0, stage=stage)
+        self._say(f"begins, of {dataset}")
+
+    def say(self, line: str) -> None:
+        """Print the line, above the bars."""
+        err.print(line, markup=False)
+
+    def update(self, update: Update) -> None:
+        """Move the bar."""
+        text = escape(update.text)
+        if self._task is not None:
+            self._bars.update(self._task, completed=update.fraction or 0.0, description=text)
+        if time.monotonic() >= self._line_due:
+            self._line_due = time.monotonic() + LINE_SECONDS
+            percent = "" if update.fraction is None else f"{update.fraction:>4.0%}  "
+            self._say(f"{percent}{text}")
+
+    def finished(self, stage: str, dataset: str, *, key: str, seconds: float | None) -> None:
+        """End the bar."""
+        verb = "was made by another run" if seconds is None else f"done in {duration(seconds)}"
+        if self._task is not None:
+            self._bars.update(self._task, completed=1.0, description=verb)
+            self._bars.stop_task(self._task)
+        self._task = None
+        self._bars.stop()
+        self._say(verb)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self._bars.stop()
+
+    def _say(self, text: str) -> None:
+        if not err.is_terminal:
+            err.print(f"{self._stage:<8} {text}")
+
+
+class _Warnings(logging.Handler):
+    """Says what our packages warn of, above the bars."""
+
+    def __init__(self, reporter: TerminalReporter) -> None:
+        super().__init__(logging.WARNING)
+        self._reporter = reporter
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the message."""
+        self._reporter.say(record.getMessage())
+
+
+@contextmanager
+def showing_warnings(reporter: TerminalReporter, loggers: Iterable[str]) -> Iterator[None]:
+    """Print what these loggers warn of, which Prefect only sends to its server."""
+    handler = _Warnings(reporter)
+    for name in loggers:
+        logging.getLogger(name).addHandler(handler)
+    try:
+        yield
+    finally:
+        for name in loggers:
+            logging.getLogger(name).removeHandler(handler)
+
+
+def show_plan(plan: Plan) -> None:
+    """Print what will be done about every stage, and why."""
+    for decision in plan.decisions:
+        style = "dim" if decision.action == "reuse" else "bold"
+        head = f"{decision.action:<5} {decision.stage:<8}"
+        why = escape(decision.reason) + _about(decision.seconds)
+        err.print(f"[{style}]{head}[/] [dim]{decision.key[:8]}[/]  {why}")
+    if not plan.is_current and plan.seconds is not None:
+        err.print(f"[dim]about {duration(plan.seconds)} in all[/]")
+
+
+def _about(seconds: float | None) -> str:
+    return "" if seconds is None else f", about {duration(seconds)}"
+
+
+def show_result(layout: Layout, dataset: str, last: StageName) -> None:
+    """End a run with the verdict, where the report stands, and what to do next."""
+    folder = latest_folder(layout, last, dataset)
+    if last != "evaluate":
+        out.print(f"{last} of {dataset}: {folder}", markup=False)
+        return
+    out.print(f"\n{verdict(folder)}", markup=False)
+    out.print(f"Report: {folder / 'report.html'}", markup=False)
+    out.print(
+        f"Next: `charmill report {dataset} --open` to read it, "
+        f"`charmill sample {dataset} --stream` to watch it write, "
+        f"`charmill run {dataset} --preset base` to train longer.",
+        markup=False,
+    )
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """A plain table."""
+    result = Table(*headers, box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for row in rows:
+        result.add_row(*map(escape, row))
+    return result
+
+
+def status_table(states: Mapping[str, Sequence[StageState]]) -> Table:
+    """A row per dataset, a column per stage: when it was made, and whether something is left."""
+    rows = ((name, *map(_cell, row)) for name, row in states.items())
+    return table(("dataset", *STAGE_NAMES), rows)
+
+
+def score_table(metrics: Mapping[str, Metric]) -> Table:
+    """A row per metric."""
+    rows = (
+        (key, value_text(key, metric), interval_text(key, metric), f"{metric.n:,}")
+        for key, metric in metrics.items()
+    )
+    return table(("metric", "value", "95 % interval", "n"), rows)
+
+
+def _cell(state: StageState) -> str:
+    made = state.manifest.created[:16].replace("T", " ") if state.manifest else "-"
+    if state.failure:
+        return f"{made} (FAILED: {state.failure.reason})"
+    return f"{made} (unfinished: {len(state.unfinished)})" if state.unfinished else made
+
+
+def tracked(items: Iterable[Item], total: int) -> Iterator[Item]:
+    """Pass items through and show how many there were; silent if it takes no time."""
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as bars:
+        yield from bars.track(items, total=total, description="scoring")
+
+
+def explanation(row: Mapping[str, Any]) -> str:
+    """What a ledger knows about one file, a line each; what it does not know is left out."""
+    known = {key: value for key, value in row.items() if value not in (None, "")}
+    return "\n".join(f"{key.replace('_', ' '):<13} {value}" for key, value in known.items())
+
+
+def doomed_lines(found: "Sequence[Doomed]") -> Iterator[str]:
+    """What will be removed, a line each."""
+    for one in found:
+        what = "all of it" if one.comments is None else f"{one.comments:,} comments"
+        yield f"{one.stage:<8} {one.key:<24} {what}"
+
+
+def difference(found: "Difference", shown: int) -> Iterator[str]:
+    """What is another between two corpora, a few names of each sort."""
+    kept, kept_bytes = found.kept, found.kept_bytes
+    yield f"kept: {kept[0]:,} -> {kept[1]:,} files, {kept_bytes[0]:,} -> {kept_bytes[1]:,} bytes"
+    for reason, (old, new) in found.reasons.items():
+        if old != new:
+            yield f"dropped, {reason}: {old:,} -> {new:,} files"
+    for label, names in (
+        ("added", found.added),
+        ("removed", found.removed),
+        ("changed", found.changed),
+        ("decided otherwise", [f"{n}: {old} -> {new}" for n, old, new in found.decisions]),
+        ("moved to another split", [f"{n}: {old} -> {new}" for n, old, new in found.moved]),
+    ):
+        yield f"{label}: {len(names):,} files"
+        yield from (f"  {name}" for name in names[:shown])
+        if len(names) > shown:
+            yield f"  ... and {len(names) - shown:,} more"

@@ -1,0 +1,172 @@
+"""The commands about reports: the newest of a dataset, all of them, two beside each other."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.options import AsJson, Dataset
+from flows.errors import OptionError, StageError
+from flows.options import Options, prepare
+from flows.settings import Settings
+from flows.store.paths import Layout
+
+
+def report(
+    dataset: Annotated[
+        str | None, typer.Argument(help="Name of a dataset; see `charmill datasets`.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="The index of all datasets.")] = False,
+    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Say the verdict of the newest report, and where it stands; --all: write the index of all.
+
+    Example: charmill report --all --open
+    """
+    from flows.console import out
+
+    if (dataset is None) != every:
+        raise OptionError("report: name one dataset, or ask for --all")
+    settings = Settings()
+    layout = Layout(settings.artifacts_root)
+    page = _index(layout) if dataset is None else _newest(layout, dataset, settings)
+    out.print(str(page), markup=False)
+    if open_it:
+        typer.launch(page.as_uri())
+
+
+def _newest(layout: Layout, dataset: str, settings: Settings) -> Path:
+    """Say the verdict on a dataset; give its report."""
+    from flows.console import out
+    from flows.store.status import latest_folder, verdict
+
+    prepare(dataset, Options(), settings.dataset_folders)
+    folder = latest_folder(layout, "evaluate", dataset)
+    out.print(verdict(folder), markup=False)
+    return folder / "report.html"
+
+
+def _index(layout: Layout) -> Path:
+    """Write the index and say how the datasets stand."""
+    from evaluation.report.view import bits
+    from flows.cli.render import table
+    from flows.console import out
+    from flows.reporting.index import datasets, index_row, write_index
+
+    rows = [index_row(layout, dataset) for dataset in datasets(layout)]
+    cells = ((r.dataset, r.state, bits(r.bits), bits(r.gain), "; ".join(r.notes)) for r in rows)
+    out.print(table(("dataset", "state", "bits/character", "gain over n-gram", "notes"), cells))
+    return write_index(layout)
+
+
+def compare(
+    dataset: Dataset,
+    old: Annotated[
+        str | None, typer.Argument(help="Key of an evaluate run; left out: the last but one.")
+    ] = None,
+    new: Annotated[
+        str | None, typer.Argument(help="Key of an evaluate run; left out: the last.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what changed between two reports of a dataset, and whether it is more than chance.
+
+    Bits are paired over the held-out files that both runs scored. The beginning of a key will do.
+    Example: charmill compare torch
+    """
+    from dataclasses import asdict
+
+    from evaluation.evidence import load_evidence
+    from evaluation.report.compare import compare as compared
+    from evaluation.report.compare import summary
+    from evaluation.report.render import load_report
+    from evaluation.report.view import amount
+    from flows.cli.render import table
+    from flows.console import out
+
+    settings = Settings()
+    layout = Layout(settings.artifacts_root)
+    if not layout.keys("evaluate", dataset):  # a mistyped name, most likely
+        prepare(dataset, Options(), settings.dataset_folders)
+    before, after = two_reports(layout, dataset, old, new)
+    found = compared(
+        load_evidence(before),
+        load_evidence(after),
+        old_key=before.name,
+        new_key=after.name,
+        headline=load_report(after / "report.json").headline,
+    )
+    if as_json:
+        out.print_json(json.dumps(asdict(found)))
+        return
+    out.print(f"{dataset}: {before.name} -> {after.name}", markup=False)
+    out.print(summary(found), markup=False)
+    rows = ((c.label, amount(c.old, c.unit), amount(c.new, c.unit), c.words) for c in found.changes)
+    out.print(table(("figure", "before", "now", "change"), rows))
+
+
+def two_reports(
+    layout: Layout, dataset: str, old: str | None, new: str | None
+) -> tuple[Path, Path]:
+    """Folders of two evaluate runs: those named, or the last one and the one before it.
+
+    Raises:
+        StageError: if there is no such run, or only one.
+    """
+    keys = layout.keys("evaluate", dataset)
+    if new is None and len(keys) < 2:
+        raise StageError(
+            f"{dataset}: needs two reports to compare; there are: {', '.join(keys) or 'none'}"
+        )
+    last = _known(keys, new, dataset) if new else keys[-1]
+    before = keys[: keys.index(last)] if old is None else [_known(keys, old, dataset)]
+    if not before:
+        raise StageError(f"{dataset}: {last} is the first report; name the one to compare it with")
+    return (
+        layout.published("evaluate", dataset, before[-1]),
+        layout.published("evaluate", dataset, last),
+    )
+
+
+def _known(keys: list[str], wanted: str, dataset: str) -> str:
+    """The one key that is `wanted` or begins so."""
+    found = [wanted] if wanted in keys else [key for key in keys if key.startswith(wanted)]
+    if len(found) != 1:
+        reason = "no report" if not found else f"{len(found)} reports begin with"
+        raise StageError(f"{dataset}: {reason} {wanted!r}; there are: {', '.join(keys) or 'none'}")
+    return found[0]
+
+
+def selftest(
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Only what needs no training: seconds.")
+    ] = False,
+) -> None:
+    """Measure texts whose right answers are known, and say whether they were found.
+
+    Exit status 1 if any is out of its tolerance. Takes about a minute and touches no dataset.
+    """
+    import tempfile
+
+    from evaluation.selftest.checks import checks
+    from flows.cli.render import table
+    from flows.console import out
+
+    found = list(checks())
+    if not fast:
+        from flows.cli.selftest import pipeline_checks
+
+        with tempfile.TemporaryDirectory() as folder:
+            found += pipeline_checks(Path(folder))
+    rows = (
+        (c.name, f"{c.planted:.4g}", f"{c.found:.4g}", f"{c.tolerance:.2g}", _word(c.holds))
+        for c in found
+    )
+    out.print(table(("what", "planted", "found", "tolerance", ""), rows))
+    if not all(check.holds for check in found):
+        raise typer.Exit(1)
+
+
+def _word(holds: bool) -> str:
+    return "within tolerance" if holds else "OUT"

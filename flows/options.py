@@ -1,0 +1,155 @@
+"""What is asked for: a dataset, options, and the settings of every stage that follow from them.
+
+Settings are layered: the preset, the dataset's TOML, then `--set stage.key=value`. Nothing here
+imports Prefect or torch, so that planning costs no more than reading a few files.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from corpora.spec import DatasetSpec, first_fault, load_dataset, merged
+from evaluation.spec import EvaluateSpec
+from flows.errors import OptionError
+from modeling.config import TrainConfig, train_config_with
+from modeling.presets import PRESETS
+
+StageName = Literal["fetch", "corpus", "train", "sample", "evaluate"]
+STAGE_NAMES: tuple[StageName, ...] = ("fetch", "corpus", "train", "sample", "evaluate")
+DATASET_SECTIONS = ("source", "corpus")
+SECTIONS = (*DATASET_SECTIONS, "train", "sample", "evaluate")
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class SampleSpec(BaseModel):
+    """How many samples of which temperature; seeds are `seed`, `seed` + 1, ..."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    temperatures: tuple[Annotated[float, Field(gt=0, le=5)], ...] = Field(
+        default=(0.5, 0.8, 1.0), min_length=1
+    )
+    samples: int = Field(default=20, ge=2, le=10_000)
+    length: int = Field(default=10_000, ge=100, le=1_000_000)
+    seed: int = Field(default=0, ge=0)
+
+
+class Options(BaseModel):
+    """How to run a dataset, as the command line and Prefect's form say it.
+
+    Attributes:
+        preset: size and recipe of the training; None takes the dataset's own.
+        budget: how long to train: "90s", "3m", "2h", "2Mchars", "3epochs"; None takes the preset's.
+        overrides: "stage.key=value", for example "train.learning_rate=0.004".
+        start: reuse what is before this stage as it stands, without looking at it.
+        only: as `start`, and stop after this stage.
+        force: run again even what is current.
+        allow_stale: where the source cannot be reached, take what was fetched last.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    preset: str | None = None
+    budget: str | None = None
+    overrides: tuple[str, ...] = ()
+    start: StageName | None = None
+    only: StageName | None = None
+    force: bool = False
+    allow_stale: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """A dataset with every stage's settings worked out and checked.
+
+    Attributes:
+        init_from: DATASET@KEY of the model that the training begins with, None for fresh weights.
+    """
+
+    dataset: str
+    spec: DatasetSpec
+    preset: str
+    train: TrainConfig
+    sample: SampleSpec
+    evaluate: EvaluateSpec
+    init_from: str | None = None
+
+    @cached_property
+    def resolution(self) -> dict[str, str]:
+        """What the source holds now (asks it, once)."""
+        return self.spec.source.resolve()
+
+
+def prepare(dataset: str, options: Options, folders: Sequence[Path] = ()) -> Run:
+    """Work out the settings of a run.
+
+    Raises:
+        SpecError: no such dataset, or a wrong TOML.
+        OptionError: an option or override with a wrong name or value.
+    """
+    if options.start and options.only:
+        raise OptionError("--from and --only exclude each other: name one stage")
+    overrides = parse_overrides(options.overrides)
+    laid_over = {name: overrides[name] for name in DATASET_SECTIONS if name in overrides}
+    spec = load_dataset(dataset, folders, laid_over)
+    preset = options.preset or spec.preset
+    if preset not in PRESETS:
+        raise OptionError(f"no preset {preset!r}; known: {', '.join(PRESETS)}")
+    own = {name: merged(getattr(spec, name), overrides.get(name, {})) for name in SECTIONS[2:]}
+    budget = {"budget": options.budget} if options.budget else {}
+    init_from = own["train"].pop("init_from", None)
+    return Run(
+        dataset=dataset,
+        spec=spec,
+        preset=preset,
+        train=_train_config(preset, own["train"] | budget),
+        sample=_checked(SampleSpec, "sample", own["sample"]),
+        evaluate=_checked(EvaluateSpec, "evaluate", own["evaluate"]),
+        init_from=init_from,
+    )
+
+
+def parse_overrides(overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Turn "train.learning_rate=0.004" into {"train": {"learning_rate": 0.004}}."""
+    result: dict[str, dict[str, Any]] = {}
+    for text in overrides:
+        name, equals, value = text.partition("=")
+        section, dot, key = name.strip().partition(".")
+        if not (equals and dot and key) or section not in SECTIONS:
+            raise OptionError(
+                f"--set {text}: expected SECTION.KEY=VALUE with SECTION one of "
+                f"{', '.join(SECTIONS)}"
+            )
+        path = [key] if section == "train" else key.split(".")
+        nested: Any = _value(value.strip())
+        for part in reversed(path):
+            nested = {part: nested}
+        result[section] = merged(result.get(section, {}), nested)
+    return result
+
+
+def _value(text: str) -> Any:
+    """Read a value as TOML does; what is not TOML is a string."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _train_config(preset: str, changes: Mapping[str, Any]) -> TrainConfig:
+    try:
+        return train_config_with(PRESETS[preset], changes)
+    except ValueError as error:
+        raise OptionError(f"train: {error}") from None
+
+
+def _checked(model: type[Model], section: str, values: Mapping[str, Any]) -> Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise OptionError(f"{section}.{first_fault(error)}") from None

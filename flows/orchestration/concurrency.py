@@ -1,0 +1,117 @@
+"""What may happen at once, and what is worth another try.
+
+One training at a time on a device is a global concurrency limit of Prefect: it is seen and can be
+raised in the UI, and holds for all machines that share a server and name a device alike. Where no
+server is asked, on the command line, a lock of the machine takes its place.
+"""
+
+import fcntl
+import platform
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from corpora.errors import SourceError
+from flows.progress import Reporter
+from flows.store.paths import Layout
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State, TaskRun
+    from prefect.tasks import Task
+
+LEASE_SECONDS = 60
+"""So long a slot stays taken after its holder was killed."""
+RETRIES = 4
+FIRST_PAUSE_SECONDS = 10
+JITTER = 0.5
+TRANSIENT_WORDS = re.compile(
+    r"could not resolve host|connection (timed out|refused|reset)|timed? ?out|early eof"
+    r"|remote end hung up|unexpected disconnect|temporary failure|network is unreachable"
+    r"|failed to connect|returned error: (429|5\d\d)|rpc failed",
+    re.IGNORECASE,
+)
+"""What git says of a network that failed; it has no exit status for that."""
+
+
+@contextmanager
+def training_slot(device: str, layout: Layout, reporter: Reporter) -> Iterator[None]:
+    """Wait for the device, and hold it while the block runs.
+
+    Runs of deployments share a device as Prefect's limit says. A training from the command line
+    asks no server: it has the device for itself, among all that use the same artifacts root.
+
+    Args:
+        device: as `torch.device` says it: "cpu", "cuda:0".
+        reporter: is told what the training waits for.
+    """
+    from prefect.runtime import deployment
+
+    if deployment.get_id() is None:
+        with _locked(device, layout, fcntl.LOCK_EX, reporter):
+            yield
+        return
+    with _slot(device, reporter), _locked(device, layout, fcntl.LOCK_SH, reporter):
+        yield
+
+
+@contextmanager
+def _slot(device: str, reporter: Reporter) -> Iterator[None]:
+    """Hold one of the slots that Prefect's limit gives."""
+    from prefect.concurrency.sync import concurrency
+
+    name = ensure_limit(device)
+    reporter.say(f"waiting for a slot of {name}")
+    with concurrency(
+        name, lease_duration=LEASE_SECONDS, strict=True, raise_on_lease_renewal_failure=False
+    ):
+        yield
+
+
+@contextmanager
+def _locked(device: str, layout: Layout, kind: int, reporter: Reporter) -> Iterator[None]:
+    """Hold the lock of a device of this machine; it ends with its process, however that ends."""
+    path = layout.device_lock(f"{platform.node()}-{device.replace(':', '-')}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            reporter.say(f"waiting for {device}: another training is at work on it")
+            fcntl.flock(lock, kind)
+        yield
+
+
+def ensure_limit(device: str) -> str:
+    """Make the limit of a device, with one slot, unless it is there: then its size is the user's.
+
+    Returns:
+        The name of the limit.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+    from prefect.exceptions import ObjectAlreadyExists
+
+    name = f"training-on-{device.replace(':', '-')}"
+    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
+        client.create_global_concurrency_limit(
+            GlobalConcurrencyLimitCreate(name=name, limit=1, active=True)
+        )
+    return name
+
+
+def worth_a_retry(_task: "Task", _run: "TaskRun", state: "State") -> bool:
+    """Whether a failed task may succeed when tried again: for Prefect's `retry_condition_fn`."""
+    failure = state.result(raise_on_failure=False)
+    return isinstance(failure, BaseException) and is_transient(failure)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether an error comes from a network that may be back in a minute.
+
+    A spent quota, a wrong setting and a missing repository are not: another try costs time, and
+    with a quota more than that.
+    """
+    if isinstance(error, ConnectionError | TimeoutError):
+        return True
+    return isinstance(error, SourceError) and bool(TRANSIENT_WORDS.search(str(error)))

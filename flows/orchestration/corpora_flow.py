@@ -1,0 +1,124 @@
+"""The corpora of many datasets at once: one task for each, wherever the tasks run.
+
+A dataset that fails blocks no other. What came of each is read from the artifacts root, where the
+worker left it: nothing but names and options goes to a worker, and nothing is expected back.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from prefect import flow, task
+from prefect.runtime import flow_run
+from pydantic import Field
+
+from flows.errors import StageError
+from flows.options import Options, StageName
+from flows.orchestration.reporter import RunReporter
+from flows.orchestration.task_runners import RunnerName, running
+from flows.orchestration.tasks import (
+    PERSISTENT,
+    carry_out,
+    entered,
+    make_stage,
+    plan_stages,
+    share,
+    show_our_logs,
+)
+from flows.progress import LogReporter, current_reporter, reporting
+from flows.settings import Settings
+from flows.store.failures import failures
+from flows.store.manifest import Manifest
+from flows.store.paths import Layout
+from flows.store.status import latest_folder
+from system.pool import processors
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+    from prefect.task_runners import TaskRunner
+
+STAGES_TO_CORPUS: tuple[StageName, ...] = ("fetch", "corpus")
+MOST_NAMED = 3
+
+
+def run_name() -> str:
+    """Name a flow run after its first datasets."""
+    names = flow_run.get_parameters()["datasets"]
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"corpora of {', '.join(names[:MOST_NAMED])}{more}"
+
+
+@flow(name="corpora", flow_run_name=run_name)
+def corpora(
+    datasets: Annotated[list[str], Field(min_length=1)],
+    runner: RunnerName = "threads",
+    workers: Annotated[int, Field(ge=0)] = 0,
+    cluster: str = "",
+    overrides: tuple[str, ...] = (),
+    force: bool = False,
+    allow_stale: bool = False,
+) -> None:
+    """Fetch many datasets and build their corpora, several at once; one that fails blocks no other.
+
+    Args:
+        datasets: what to work on.
+        runner: threads on this machine; dask or ray for a cluster, or for processes here.
+        workers: so many datasets at once; 0, one for each processor. A cluster has its own number.
+        cluster: address of a Dask scheduler or a Ray cluster that runs already; empty, none.
+        overrides: settings to change in all of them, each as corpus.max_bytes=50000.
+        force: fetch and build again even what is current; what was made before is kept.
+        allow_stale: where a source cannot be reached, take what was fetched last.
+
+    Raises:
+        StageError: if some could not be built; says which. The others are.
+    """
+    layout = Layout(Settings().artifacts_root)
+    options = Options(overrides=overrides, force=force, allow_stale=allow_stale)
+    names = list(dict.fromkeys(datasets))
+    at_once = min(workers or processors(), len(names))
+    with entered(layout):
+        with running(runner, workers=at_once, cluster=cluster) as started:
+            failed = _build_all(names, options, layout, started)
+        if failed:
+            raise StageError(f"{len(failed)} of {len(names)} not built: {', '.join(failed)}")
+
+
+def _build_all(
+    names: Sequence[str], options: Options, layout: Layout, runner: "TaskRunner[Any]"
+) -> list[str]:
+    """Build the corpora, tell what came of each, and give the names of those that failed."""
+    reporter = current_reporter() or LogReporter()
+    failed = []
+    asked = [{"dataset": name, "options": options} for name in names]
+    futures = [runner.submit(build_task, parameters) for parameters in asked]
+    for name, future in zip(names, futures, strict=True):
+        future.wait()
+        state = future.state
+        reporter.say(_outcome(name, state, layout))
+        if not state.is_completed():
+            failed.append(name)
+    return failed
+
+
+def build(dataset: str, options: Options) -> None:
+    """Bring the source of a dataset and its corpus up to date; runs where the runner lets it."""
+    show_our_logs()
+    layout = Layout(Settings().artifacts_root)
+    with reporting(RunReporter(dataset)):
+        for stage in STAGES_TO_CORPUS:
+            asked = options.model_copy(update={"only": stage})
+            share(dataset, asked)
+            carry_out(plan_stages(dataset, asked), asked, layout, make_stage)
+
+
+build_task = task(name="build", task_run_name="build {dataset}", **PERSISTENT)(build)
+
+
+def _outcome(dataset: str, state: "State", layout: Layout) -> str:
+    """What came of a dataset, in one line."""
+    if not state.is_completed():
+        told = failures(layout, dataset)
+        reason = told[-1].reason if told else f"{state.name}: {state.message}"
+        return f"corpus of {dataset}: FAILED: {reason}"
+    made = Manifest.load(latest_folder(layout, "corpus", dataset))
+    documents = sum(split["documents"] for split in made.summary["splits"].values())
+    return f"corpus of {dataset}: {documents:,} documents"

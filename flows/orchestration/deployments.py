@@ -1,0 +1,126 @@
+"""The deployments: a pipeline for every dataset, every stage for any dataset, corpora for many.
+
+What a user can change in Prefect's UI belongs to the user: of a deployment that exists already,
+schedules (with their parameters), the switch, default parameters, tags and limits stay as they
+are, and only what follows from our code and from the datasets is renewed.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectNotFound
+from prefect.types.entrypoint import EntrypointType
+from prefect.utilities.annotations import freeze
+
+from corpora.errors import SpecError
+from corpora.spec import DatasetSpec, dataset_files, load_dataset
+from flows.orchestration.corpora_flow import corpora
+from flows.orchestration.descriptions import (
+    OWN_PRESET,
+    SUMMARIES,
+    links,
+    pipeline_description,
+)
+from flows.orchestration.flows import STAGE_FLOWS, pipeline
+from flows.settings import Settings
+from flows.store.paths import Layout
+from modeling.presets import PRESETS
+
+logger = logging.getLogger(__name__)
+STAGE_NAME, MANY_NAME = "any-dataset", "many-datasets"
+MANY_SUMMARY = "Fetch many datasets and build their corpora; one that fails blocks no other."
+USERS_FIELDS = ("schedules", "paused", "parameters", "tags", "concurrency_limit")
+
+
+def readable_datasets(settings: Settings) -> dict[str, DatasetSpec]:
+    """Every dataset whose TOML is right; a wrong one is logged and hides no other."""
+    try:
+        names = list(dataset_files(settings.dataset_folders))
+    except SpecError as error:
+        logger.warning("your own datasets are left out: %s", error)
+        names = list(dataset_files(()))
+    found = {}
+    for name in names:
+        try:
+            found[name] = load_dataset(name, settings.dataset_folders)
+        except SpecError as error:
+            logger.warning("left out: %s", error)
+    return found
+
+
+def deployments(settings: Settings) -> Iterator[RunnerDeployment]:
+    """All deployments, as they are for a server that knows none of them."""
+    specs = readable_datasets(settings)
+    layout = Layout(settings.artifacts_root)
+    for name, spec in specs.items():
+        yield _deployment(
+            pipeline,
+            name,
+            {"dataset": freeze(name)},
+            pipeline_description(layout, name, spec),
+            ["pipeline", name, spec.language],
+            {},
+        )
+    first = next(iter(specs))
+    yield _deployment(
+        corpora,
+        MANY_NAME,
+        {"datasets": [first]},
+        f"{MANY_SUMMARY}\n\n{links()}",
+        ["corpora"],
+        {"datasets": list(specs)},
+    )
+    for stage, flow in STAGE_FLOWS.items():
+        words = f"{SUMMARIES[stage]}\n\n{links()}"
+        choices = {"dataset": list(specs)}
+        yield _deployment(flow, STAGE_NAME, {"dataset": first}, words, ["stage", stage], choices)
+
+
+async def register(deployment: RunnerDeployment) -> None:
+    """Make the deployment ready to be applied without touching what users changed."""
+    async with get_client() as client:
+        try:
+            existing = await client.read_deployment_by_name(deployment.full_name)
+        except ObjectNotFound:
+            return
+    kept = {k: v for k, v in existing.parameters.items() if k in _properties(deployment)}
+    if set(kept) == set(existing.parameters):
+        deployment.model_fields_set.difference_update(USERS_FIELDS)
+    else:  # a parameter is gone from the form: what is left of the user's defaults
+        deployment.model_fields_set.difference_update(set(USERS_FIELDS) - {"parameters"})
+        deployment.parameters = deployment.parameters | kept
+
+
+def _deployment(
+    flow: Flow,
+    name: str,
+    parameters: Mapping[str, Any],
+    description: str,
+    tags: list[str],
+    choices: dict[str, list[str]],
+) -> RunnerDeployment:
+    """A deployment whose form offers `choices`, parameter to values, beside the presets.
+
+    A list is offered the values for each of its items.
+    """
+    made = RunnerDeployment.from_flow(
+        flow,
+        name=name,
+        parameters=dict(parameters),
+        description=description,
+        tags=tags,
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    for parameter, values in (choices | {"preset": [OWN_PRESET, *PRESETS]}).items():
+        if form := _properties(made).get(parameter):
+            form.get("items", form)["enum"] = values
+    return made
+
+
+def _properties(deployment: RunnerDeployment) -> dict[str, Any]:
+    """The form of a deployment, parameter to JSON schema; there is no public way to it."""
+    return deployment._parameter_openapi_schema.properties

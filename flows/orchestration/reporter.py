@@ -1,0 +1,58 @@
+"""Shows a run that Prefect started: lines in its log, and a bar in the UI."""
+
+import logging
+import time
+from uuid import UUID
+
+import httpx
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+from flows.progress import LogReporter, Update
+from flows.words import duration
+
+logger = logging.getLogger(__name__)
+UPDATE_SECONDS = 5.0
+"""A stage that takes less has no bar; one that takes more moves it as often."""
+
+
+class RunReporter(LogReporter):
+    """As the log, and a bar in the UI for a stage that takes long."""
+
+    def __init__(self, dataset: str) -> None:
+        super().__init__()
+        self._key = f"progress-{dataset}"
+        self._stage = ""
+        self._bar: UUID | None = None
+        self._due = 0.0
+
+    def started(self, stage: str, dataset: str) -> None:
+        """Log the beginning; the bar comes with the first progress that is due."""
+        super().started(stage, dataset)
+        self._stage, self._bar = stage, None
+        self._due = time.monotonic() + UPDATE_SECONDS
+
+    def update(self, update: Update) -> None:
+        """Log progress, and move the bar."""
+        super().update(update)
+        if update.fraction is not None and time.monotonic() >= self._due:
+            self._show(100 * update.fraction, update.text)
+            self._due = time.monotonic() + UPDATE_SECONDS
+
+    def finished(self, stage: str, dataset: str, *, key: str, seconds: float | None) -> None:
+        """Log the end, and fill the bar."""
+        super().finished(stage, dataset, key=key, seconds=seconds)
+        if self._bar is not None:
+            self._show(100.0, f"done in {duration(seconds or 0)}")
+
+    def _show(self, percent: float, text: str) -> None:
+        """Make or move the bar. A server that is away for a moment must not end a training."""
+        words = f"{self._stage}: {text}"
+        try:
+            if self._bar is None:
+                made = create_progress_artifact(percent, key=self._key, description=words)
+                assert not hasattr(made, "__await__")
+                self._bar = made  # pyright: ignore[reportAttributeAccessIssue]
+            else:
+                update_progress_artifact(self._bar, progress=percent, description=words)
+        except httpx.HTTPError as error:
+            logger.warning("progress is not shown: %s", error)

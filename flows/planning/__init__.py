@@ -1,0 +1,1 @@
+"""Before anything runs: the plan and its reasons, the forecast, models to start from."""

@@ -1,0 +1,1 @@
+"""What readers see of finished runs: Prefect artifacts and the index of reports."""

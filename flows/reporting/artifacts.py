@@ -1,0 +1,168 @@
+"""What the flows show in Prefect: the plan, the corpus funnel, reports, and their index.
+
+Every artifact has a key of its own and keeps its history under it. Prefect's sidebar has no entry
+for artifacts, so deployments link to them (`address`).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prefect.artifacts import create_markdown_artifact
+
+from evaluation.report.index import IndexRow
+from flows.planning.plan import Decision, Plan
+from flows.store.manifest import Manifest
+from flows.store.paths import Layout
+from flows.store.status import verdict
+from flows.words import duration
+
+if TYPE_CHECKING:
+    from corpora.corpus.summary import CorpusSummary
+
+INDEX = "reports"
+MAX_BYTES = 500_000
+"""Prefect's database keeps every artifact twice; more than that makes the UI slow."""
+ESCAPED: Mapping[int, str] = {ord("|"): r"\|", ord("<"): "&lt;", ord(">"): "&gt;"}
+
+
+def address(key: str) -> str:
+    """Where the UI shows an artifact and its history, on whatever host it runs."""
+    return f"/v2/artifacts/key/{key}"
+
+
+def publish_plan(plan: Plan) -> None:
+    """Show what will be done about every stage, and why."""
+    create_markdown_artifact(
+        key=f"plan-{plan.dataset}", markdown=plan_markdown(plan), description=plan_words(plan)
+    )
+
+
+def plan_words(plan: Plan) -> str:
+    """The plan in one line."""
+    if plan.is_current:
+        return "Everything is current: nothing to run."
+    names = ", ".join(d.stage for d in plan.decisions if d.action == "run")
+    return f"To run: {names}{_about(plan.seconds)}."
+
+
+def plan_markdown(plan: Plan) -> str:
+    """The plan as a table."""
+    rows = ((d.action, d.stage, _because(d), f"`{d.key}`") for d in plan.decisions)
+    head = f"# {plan.dataset}: the plan\n\n{plan_words(plan)}\n\n"
+    return head + _table(("do", "stage", "because", "key"), rows)
+
+
+def publish_corpus(dataset: str, folder: Path) -> None:
+    """Show what every rule took away, and what is left."""
+    from corpora.corpus.summary import CorpusSummary
+
+    summary = CorpusSummary.load(folder)
+    create_markdown_artifact(
+        key=f"corpus-{dataset}",
+        markdown=corpus_markdown(dataset, summary),
+        description=str(folder),
+    )
+
+
+def corpus_markdown(dataset: str, summary: "CorpusSummary") -> str:
+    """The funnel of a corpus, its splits and its licences."""
+    funnel = [("in the source", "", f"{summary.seen[0]:,}", _mb(summary.seen[1]))]
+    funnel += [
+        (row.reason, f"{row.files_dropped:,}", f"{row.files_left:,}", _mb(row.bytes_left))
+        for row in summary.funnel
+    ]
+    splits = [
+        (name, f"{size.documents:,}", f"{size.characters:,}")
+        for name, size in summary.splits.items()
+    ]
+    licenses = [(name, f"{count:,}") for name, count in summary.licenses.items()]
+    return "\n\n".join(
+        (
+            f"# {dataset}: the corpus",
+            _table(("rule", "files dropped", "files left", "MB left"), funnel),
+            _table(("split", "documents", "characters"), splits),
+            _table(("licence", "documents"), licenses),
+        )
+    )
+
+
+def publish_report(dataset: str, folder: Path) -> None:
+    """Show a report with its pictures; a long one without its last part, and says so."""
+    text, page = (folder / "report.md").read_text(encoding="utf-8"), folder / "report.html"
+    create_markdown_artifact(
+        key=f"report-{dataset}",
+        markdown=shortened(text, page),
+        description=f"{verdict(folder)} The whole report: {page}",
+    )
+
+
+def shortened(text: str, whole: Path) -> str:
+    """The text, cut at a line where it would be too much for Prefect's database."""
+    data = text.encode()
+    if len(data) <= MAX_BYTES:
+        return text
+    kept = data[:MAX_BYTES].decode(errors="ignore").rpartition("\n")[0]
+    return f"{kept}\n\n*Cut here: the whole report is {whole}*\n"
+
+
+def publish_index(rows: Iterable[IndexRow]) -> None:
+    """Show the newest report of every dataset."""
+    create_markdown_artifact(
+        key=INDEX,
+        markdown=index_markdown(rows),
+        description="the newest report of every dataset",
+    )
+
+
+def index_markdown(rows: Iterable[IndexRow]) -> str:
+    """The rows of the index as a table."""
+    headers = ("dataset", "state", "made", "bits/character", "gain over n-gram", "verdict")
+    return "# Reports\n\n" + _table(headers, map(_index_cells, rows))
+
+
+def _index_cells(row: IndexRow) -> tuple[str, ...]:
+    name = f"[{row.dataset}]({address(f'report-{row.dataset}')})" if row.link else row.dataset
+    words = "; ".join((row.verdict or "no report yet", *row.notes))
+    gain = "" if row.gain is None else f"{row.gain:+.3f}"
+    bits = "" if row.bits is None else f"{row.bits:.3f}"
+    return name, row.state, row.created or "", bits, gain, words
+
+
+def newest_report(layout: Layout, dataset: str) -> Manifest | None:
+    """The manifest of the newest report of a dataset, None if there is none.
+
+    Raises:
+        ValueError: if it is damaged; names the file.
+    """
+    key = layout.latest_key("evaluate", dataset)
+    return Manifest.load(layout.published("evaluate", dataset, key)) if key else None
+
+
+def _because(decision: Decision) -> str:
+    return f"{decision.reason}{_about(decision.seconds)}"
+
+
+def _about(seconds: float | None) -> str:
+    return "" if seconds is None else f", about {duration(seconds)}"
+
+
+def _table(headers: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A Markdown table; nothing in a cell can leave it or become markup."""
+    return "\n".join(_table_lines(headers, rows))
+
+
+def _table_lines(headers: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield f"| {' | '.join(headers)} |"
+    yield f"|{' --- |' * len(headers)}"
+    for row in rows:
+        yield f"| {' | '.join(map(_cell, row))} |"
+
+
+def _cell(text: str) -> str:
+    plain = " ".join(text.split())
+    return plain.translate(ESCAPED)
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.2f}"

@@ -1,0 +1,1 @@
+"""Prefect's server as charmill starts it: its process, settings, and request checks."""

@@ -1,0 +1,1 @@
+"""The five stages, and the devices and processes they run on."""

@@ -1,0 +1,167 @@
+"""Train in several processes on this machine: one for each GPU, or for each share of the cores.
+
+`torchrun` starts them on the work folder, in which everything they need stands; the first one
+prints its progress, and the summary at the end, as JSON lines. This module is what they run.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import distributed
+
+from flows.progress import Update
+from flows.stages.signals import stop_requests
+from flows.words import training_line
+from modeling.checkpoint import load_model
+from modeling.config import train_config_from
+from modeling.engines.distributed import Group, leave
+from modeling.training.progress import Progress
+from modeling.training.session import Material, Session
+from modeling.vocab import MARK_ID, Vocabulary
+from system.processes import dying_with_parent
+
+TASK = "together.json"
+VOCABULARY = "together-vocabulary.json"
+VALIDATION = "together-validation.npy"
+LOG = "together.log"
+SAY_SECONDS = 0.2
+
+
+def train_together(
+    directory: Path, material: Material, processes: int, **task: Any
+) -> Generator[Update, None, dict[str, Any]]:
+    """Train in so many processes, in a folder that holds the stream; the summary at the end.
+
+    Args:
+        directory: of the training.
+        material: what to train on; its stream and its initial model are read from their files.
+        processes: on CUDA one for each GPU.
+        task: `device` ("cpu" or "cuda"), `stream`, `initial`, `events` (paths or None).
+
+    Raises:
+        ValueError: what the training refuses, or that the processes broke; says where their log is.
+    """
+    material.vocabulary.save(directory / VOCABULARY)
+    none = np.zeros(0, np.uint16)
+    np.save(directory / VALIDATION, np.concatenate([none, *material.validation]))
+    described = {"config": material.config.to_dict(), **task}
+    (directory / TASK).write_text(json.dumps(described, default=str), encoding="utf-8")
+    summary = yield from _watch(_start(directory, processes), directory)
+    for name in (TASK, VOCABULARY, VALIDATION, LOG):
+        (directory / name).unlink()
+    return summary
+
+
+def _start(directory: Path, processes: int) -> "subprocess.Popen[str]":
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    with (directory / LOG).open("w", encoding="utf-8") as log:
+        return subprocess.Popen(
+            [sys.executable, *launcher, "-m", "flows.stages.distributed", str(directory)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            cwd=Path(__file__).parents[2],
+            start_new_session=True,
+            preexec_fn=dying_with_parent(signal.SIGTERM),  # noqa: PLW1509 (touches no lock)
+        )
+
+
+def _watch(
+    process: "subprocess.Popen[str]", directory: Path
+) -> Generator[Update, None, dict[str, Any]]:
+    """Pass the processes' progress on, and a wish to stop to them."""
+    said: dict[str, Any] = {}
+    told = False
+    with stop_requests() as stop, process:
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                said = json.loads(line)
+                if stop and not told:
+                    process.send_signal(signal.SIGTERM)
+                    told = True
+                if "progress" in said:
+                    progress = Progress(**said["progress"])
+                    yield Update(progress.fraction, training_line(progress, said["best"]))
+        finally:
+            if process.poll() is None and not told:
+                # Its workers die with it.
+                process.kill()
+    if "error" in said:
+        raise ValueError(said["error"])
+    if "summary" not in said and not stop:
+        raise ValueError(f"the training processes broke; their log: {directory / LOG}")
+    return said.get("summary", {})
+
+
+def main() -> None:
+    """Be one of the processes: train in the folder that the command line names."""
+    die = dying_with_parent(signal.SIGKILL)
+    if die:
+        die()
+    directory = Path(sys.argv[1])
+    task = json.loads((directory / TASK).read_text(encoding="utf-8"))
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: asked.append(number))
+    on_gpu = task["device"] == "cuda"
+    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    device = torch.device(f"cuda:{os.environ['LOCAL_RANK']}" if on_gpu else "cpu")
+    if on_gpu:
+        torch.cuda.set_device(device)
+    group = Group.joined()
+    try:
+        _train(directory, task, device, group, asked)
+    except ValueError as error:
+        if group.is_first:
+            _say({"error": str(error)})
+        leave(1)
+    leave(0)
+
+
+def _train(
+    directory: Path, task: dict[str, Any], device: torch.device, group: Group, asked: list[int]
+) -> None:
+    events = task["events"] and Path(task["events"])
+    session = Session(directory, _material(directory, task), device, group=group, events=events)
+    due = 0.0
+    for progress in session.run(lambda: bool(asked)):
+        if group.is_first and time.monotonic() >= due:
+            _say({"progress": asdict(progress), "best": session.trainer.totals.best_bits})
+            due = time.monotonic() + SAY_SECONDS
+    if group.is_first and not asked:
+        _say({"summary": session.summary()})
+
+
+def _say(line: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+def _material(directory: Path, task: dict[str, Any]) -> Material:
+    ids = np.load(directory / VALIDATION)
+    initial = None
+    if task["initial"]:
+        model, vocabulary, _ = load_model(Path(task["initial"]))
+        initial = (model, vocabulary)
+    return Material(
+        config=train_config_from(task["config"]),
+        vocabulary=Vocabulary.load(directory / VOCABULARY),
+        stream=np.load(task["stream"], mmap_mode="r"),
+        validation=np.split(ids, np.flatnonzero(ids == MARK_ID))[1:],
+        initial=initial,
+    )
+
+
+if __name__ == "__main__":
+    main()

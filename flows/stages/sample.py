@@ -1,0 +1,165 @@
+"""Sample: let the model write from the file mark on, with fixed seeds, at several temperatures."""
+
+import itertools
+import shutil
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.errors import OptionError
+from flows.options import Run, SampleSpec
+from flows.progress import Update
+from flows.stages.devices import device_of
+from flows.store.stage import Stage, Workplace
+from modeling.vocab import FILE_MARK
+
+if TYPE_CHECKING:
+    from modeling.inference.samples import Sample
+    from modeling.models.lstm import CharLSTM
+    from modeling.vocab import Ids, Vocabulary
+
+STREAMS = 16
+"""So many are written at once by `write_until`."""
+
+
+def _parameters(run: Run) -> dict[str, Any]:
+    return run.sample.model_dump(mode="json")
+
+
+def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
+    """Every temperature that is done has a folder; a run that was stopped goes on behind them."""
+    from modeling.checkpoint import load_model
+    from modeling.inference.samples import read_samples, write_samples
+
+    spec = place.run.sample
+    model, vocabulary, _ = load_model(place.inputs["train"], device_of(place.settings.device))
+    parts = [place.directory / f"part-{turn}" for turn in range(len(spec.temperatures))]
+    for turn, part in enumerate(parts):
+        if not part.exists():
+            samples = yield from _written(spec, turn, model, vocabulary)
+            begun = part.with_suffix(".begun")
+            begun.mkdir(exist_ok=True)
+            write_samples(begun, samples)
+            begun.replace(part)
+    written = [sample for part in parts for sample in read_samples(part)]
+    write_samples(place.directory, written)
+    for part in parts:
+        shutil.rmtree(part)
+    return {"samples": len(written), "characters": len(written) * spec.length}
+
+
+def _written(
+    spec: SampleSpec, turn: int, model: "CharLSTM", vocabulary: "Vocabulary"
+) -> "Generator[Update, None, list[Sample]]":
+    """The samples of one temperature."""
+    import numpy as np
+
+    from modeling.inference.likelihood import sample_surprisals
+    from modeling.inference.samples import Sample
+    from modeling.inference.sampling import sample
+
+    temperature = spec.temperatures[turn]
+    seeds = [spec.seed + number for number in range(spec.samples)]
+    blocks: list[Ids] = []
+    for block in sample(
+        model, vocabulary, seeds=seeds, length=spec.length, temperature=temperature
+    ):
+        blocks.append(block)
+        done = sum(block.shape[1] for block in blocks) / spec.length
+        fraction = (turn + done) / len(spec.temperatures)
+        yield Update(fraction, f"temperature {temperature:g}, {len(seeds)} at once")
+    streams = list(np.concatenate(blocks, axis=1))
+    bits = sample_surprisals(model, vocabulary, streams)
+    return [
+        Sample(
+            seed=seed,
+            temperature=temperature,
+            prompt=FILE_MARK,
+            continuation=vocabulary.decode(ids),
+            surprisal=surprisal.tolist(),
+        )
+        for seed, ids, surprisal in zip(seeds, streams, bits, strict=True)
+    ]
+
+
+def write_one(model_folder: Path, *, device: str, seed: int, **settings: Any) -> Iterator[str]:
+    """Write one text, piece by piece; file marks come out as blank lines around a rule.
+
+    Args:
+        model_folder: of a finished training.
+        device: name of a device.
+        seed: the same seed gives the same text.
+        settings: of `modeling.inference.sampling.sample`.
+
+    Raises:
+        OptionError: a prompt that the model cannot read, or a number out of range.
+    """
+    from modeling.checkpoint import load_model
+    from modeling.inference.sampling import sample
+
+    model, vocabulary, _ = load_model(model_folder, device_of(device))
+    with _as_option_error():
+        blocks = sample(model, vocabulary, seeds=[seed], block_length=16, **settings)
+    return (printable(vocabulary.decode(block[0])) for block in blocks)
+
+
+def write_until(
+    model_folder: Path, *, language: str, device: str, seed: int, **settings: Any
+) -> Iterator[tuple[str, bool]]:
+    """Write stream after stream; every unit in them and whether it is valid, without end.
+
+    Args:
+        model_folder: of a finished training.
+        language: decides what a unit is.
+        device: name of a device.
+        seed: of the first stream.
+        settings: of `modeling.inference.sampling.sample`.
+
+    Raises:
+        OptionError: a prompt that the model cannot read, or a number out of range.
+        ScoreError: the language has no units.
+    """
+    import numpy as np
+
+    from evaluation.scoring.rejection import judged_units
+    from modeling.checkpoint import load_model
+    from modeling.inference.sampling import sample
+
+    model, vocabulary, _ = load_model(model_folder, device_of(device))
+    for first in itertools.count(seed, STREAMS):
+        seeds = range(first, first + STREAMS)
+        with _as_option_error():
+            blocks = sample(model, vocabulary, seeds=seeds, **settings)
+        streams = np.concatenate(list(blocks), axis=1)
+        # A prompt stands at the start of a file, so that what it begins can be a whole unit.
+        prompt = settings.get("prompt") or ""
+        texts = [FILE_MARK + prompt + vocabulary.decode(ids) for ids in streams]
+        yield from judged_units(language, texts)
+
+
+@contextmanager
+def _as_option_error() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise OptionError(str(error)) from None
+
+
+def printable(text: str) -> str:
+    """Text for a terminal: file marks as a rule, escapes made visible."""
+    rule = "\n" + "-" * 20 + " end of file " + "-" * 20 + "\n"
+    return "".join(
+        rule if c == FILE_MARK else c if c in "\n\t" or c.isprintable() else repr(c)[1:-1]
+        for c in text
+    )
+
+
+SAMPLE = Stage(
+    name="sample",
+    version=3,
+    inputs=("train",),
+    parameters=_parameters,
+    work=_work,
+    resumable=True,
+)

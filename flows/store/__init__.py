@@ -1,0 +1,1 @@
+"""The stage store: paths, manifests, publishing, failures, removal, remote copies."""

@@ -1,0 +1,59 @@
+"""The record of a finished stage, written last: where it stands, the stage is complete."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from flows.store.paths import MANIFEST
+from system.files import write_whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a stage was made from and what came out.
+
+    Attributes:
+        key: digest of `inputs`, `parameters` and `version`, with "-N" for the N-th forced run.
+        inputs: stage name to key of what it was made from.
+        parameters: those that matter to the stage, JSON-plain.
+        version: of the stage's code.
+        summary: the stage's own figures (files, characters, losses), JSON-plain.
+        seconds: working time, over all attempts.
+        attempts: 1, or more if it was interrupted and went on.
+        created: when it was finished, ISO 8601 with offset.
+        software: package versions.
+    """
+
+    stage: str
+    dataset: str
+    key: str
+    inputs: Mapping[str, str]
+    parameters: Mapping[str, Any]
+    version: int
+    summary: Mapping[str, Any]
+    seconds: float
+    attempts: int
+    created: str
+    software: Mapping[str, str]
+
+    def save(self, directory: Path) -> None:
+        """Write into `directory`."""
+        text = json.dumps(asdict(self), indent=1, sort_keys=True, allow_nan=False)
+        write_whole(directory / MANIFEST, f"{text}\n".encode())
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: if the file is not a manifest; says which file.
+        """
+        path = directory / MANIFEST
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{path}: not a manifest ({error}); remove its folder to make it anew"
+            ) from None

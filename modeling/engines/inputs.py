@@ -1,0 +1,103 @@
+"""The chunk that an update reads, always in the same memory of the device.
+
+Where the whole text is kept on the device, the host sends three numbers a stream and the device
+cuts the chunk out; where it is too large for that, the host sends the text of every chunk. Nothing
+here waits for the device.
+
+Shapes: B streams, T characters a chunk, N characters of the text.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modeling.device import free_bytes
+from modeling.engines.batches import IGNORED, Batch
+from modeling.vocab import Ids
+
+_SHARE = 4
+"""A text may take one such part of the memory that is free."""
+
+
+class Inputs:
+    """Brings chunk after chunk to the device.
+
+    Attributes:
+        characters: of the chunk that are trained, by all processes, () float32.
+    """
+
+    def __init__(
+        self, streams: int, vocabulary_size: int, device: torch.device, text: Ids | None = None
+    ) -> None:
+        """Prepare.
+
+        Args:
+            streams: B.
+            vocabulary_size: above every id.
+            device: where the chunks are read.
+            text: kept on the device; all chunks must be cut from it. None to send each one's own.
+        """
+        self._device = device
+        self._type = _narrowest(vocabulary_size)
+        self._resident = text
+        self._text = None if text is None else self._narrow(text).to(device)
+        self._places = torch.zeros(3, streams, dtype=torch.int64, device=device)
+        self._offsets: Tensor | None = None
+        self.characters = torch.ones((), device=device)
+
+    def put(self, batch: Batch) -> None:
+        """Send a chunk; those sent before must have been cut by work already given to the device.
+
+        Args:
+            batch: of B streams, as long as all others.
+        """
+        position, end = batch.position, batch.end
+        if self._resident is None:
+            window = self._narrow(batch.window)
+            starts = np.arange(len(window)) * window.shape[1]
+            position, end = starts, starts + (end - position)
+            self._text = self._sent(window.flatten(), self._text)
+        else:
+            assert batch.text is self._resident, "another text is on the device"
+        if self._offsets is None:
+            self._offsets = torch.arange(batch.length, device=self._device)
+        assert len(self._offsets) == batch.length, "chunks must be of one length"
+        places = np.stack((position, end, batch.carried.numpy()))
+        self._sent(torch.from_numpy(places), self._places)
+        self.characters.fill_(batch.characters)
+
+    def cut(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The chunk: ids and targets, (B, T) int64, and `carried`, (B,) bool, as `Batch` has them.
+
+        No call here needs the host, so that all of them can be recorded as part of one graph.
+        """
+        assert self._text is not None
+        assert self._offsets is not None
+        position, end, carried = self._places.unbind()
+        places = position.unsqueeze(1) + self._offsets
+        ids, after = (self._text[(places + shift) % len(self._text)].long() for shift in (0, 1))
+        return ids, torch.where(places < end.unsqueeze(1), after, IGNORED), carried.bool()
+
+    def _narrow(self, ids: Ids) -> Tensor:
+        return torch.from_numpy(ids.astype(self._type))
+
+    def _sent(self, values: Tensor, to: Tensor | None) -> Tensor:
+        """Copy values from the host to the device, into `to` if it is there, without waiting."""
+        if to is None:
+            to = torch.empty_like(values, device=self._device)
+        if self._device.type == "cuda":
+            values = values.pin_memory()
+        return to.copy_(values, non_blocking=True)
+
+
+def keeps(text: Ids, vocabulary_size: int, device: torch.device) -> bool:
+    """Whether a device should keep a whole text: a GPU that has the room for it."""
+    size = len(text) * np.dtype(_narrowest(vocabulary_size)).itemsize
+    return device.type == "cuda" and size <= free_bytes(device) // _SHARE
+
+
+def _narrowest(vocabulary_size: int) -> type[np.integer]:
+    """The smallest type for ids that torch can index with and copy."""
+    if vocabulary_size <= 2**8:
+        return np.uint8
+    return np.int16 if vocabulary_size <= 2**15 else np.int32

@@ -1,0 +1,1 @@
+"""A training from its first batch to its last checkpoint."""

@@ -1,0 +1,72 @@
+"""The learning curve on disk: one line per point while training, a Parquet file at the end.
+
+Lines are appended and flushed, so a killed training loses at most the points after its last
+checkpoint, and `rewind` forgets those on resume: no point stands twice.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from modeling.training.progress import Progress
+
+METRICS = "metrics.parquet"
+LINES = "metrics.jsonl"
+SCHEMA = pa.schema(
+    [
+        pa.field("step", pa.int64()),
+        pa.field("characters", pa.int64()),
+        pa.field("seconds", pa.float64()),
+        pa.field("fraction", pa.float64()),
+        pa.field("train_bits", pa.float64()),
+        pa.field("validation_bits", pa.float64()),
+        pa.field("learning_rate", pa.float64()),
+        pa.field("gradient_norm", pa.float64()),
+        pa.field("characters_per_second", pa.float64()),
+    ]
+)
+
+
+class MetricsLog:
+    """The learning curve of one training."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lines = directory / LINES
+
+    def append(self, progress: Progress) -> None:
+        """Add a point."""
+        with self._lines.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(progress)) + "\n")
+
+    def rewind(self, step: int) -> None:
+        """Forget all points after `step`, and a line that was not written whole."""
+        kept = [line for line, point_step in self._read() if point_step <= step]
+        self._lines.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+    def finish(self) -> None:
+        """Write `metrics.parquet`; the lines stay until `discard`."""
+        rows = [json.loads(line) for line, _ in self._read()]
+        pq.write_table(pa.Table.from_pylist(rows, SCHEMA), self._directory / METRICS)
+
+    def discard(self) -> None:
+        """Remove the lines: nothing will go on with them."""
+        self._lines.unlink(missing_ok=True)
+
+    def _read(self) -> Iterator[tuple[str, int]]:
+        if not self._lines.exists():
+            return
+        for line in self._lines.read_text(encoding="utf-8").splitlines():
+            try:
+                yield line, json.loads(line)["step"]
+            except json.JSONDecodeError:
+                return
+
+
+def read_metrics(directory: Path) -> list[Progress]:
+    """Read the learning curve of a finished training."""
+    return [Progress(**row) for row in pq.read_table(directory / METRICS).to_pylist()]

@@ -1,0 +1,1 @@
+"""Files and processes of the operating system: atomic writes, worker pools."""

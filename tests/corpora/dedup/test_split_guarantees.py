@@ -1,0 +1,208 @@
+"""What the split promises, over generated corpora, against similarities computed by brute force.
+
+1. No copy and no near-copy of a training text is held out.
+2. No file that is added moves another one to another side.
+3. It drops none unless it is a near-copy, and then none but its near-copies less held out than it.
+4. Where documents are frozen, none of them is dropped either, and 1 holds still.
+"""
+
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from corpora.build.corpus import build_corpus
+from corpora.corpus.parquet import read_documents, read_split
+from corpora.dedup.decontaminate import SIDES, decide
+from corpora.dedup.minhash import shingles as hashed_shingles
+from corpora.dedup.minhash import sketch
+from corpora.document import Entry, Outcome, Split
+from corpora.spec import CorpusSpec
+from tests.corpora.build.test_corpus import SPEC, FakeSnapshot, built, ledger
+
+THRESHOLD = 0.8
+TRIALS = [20, pytest.param(400, marks=pytest.mark.slow)]
+WORDS = [f"word{number}" for number in range(400)]
+
+
+def text_of(words: list[str]) -> bytes:
+    """The words, five a line."""
+    lines = (" ".join(words[i : i + 5]) for i in range(0, len(words), 5))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def changed(words: list[str], places: int, chance: random.Random) -> list[str]:
+    """The words with so many of them replaced, far apart: at most 5 shingles each."""
+    result = list(words)
+    for place in chance.sample(range(2, len(words) - 2, 7), places):
+        result[place] = f"new{chance.random()}"
+    return result
+
+
+def generated(seed: int) -> dict[str, bytes]:
+    """200 texts of 150 words; a third have copies, near-copies or both, some copies of copies."""
+    chance = random.Random(seed)
+    files = {}
+    for number in range(200):
+        words = chance.choices(WORDS, k=150)
+        files[f"t{number}.py"] = text_of(words)
+        if number % 3 == 0:
+            for copy in range(chance.randint(1, 4)):
+                words = changed(words, chance.randint(0, 5), chance)
+                files[f"t{number}-{copy}.py"] = text_of(words)
+    names = chance.sample(sorted(files), len(files))
+    return {name: files[name] for name in names}
+
+
+def shingles(text: str) -> set[tuple[str, ...]]:
+    """Every run of five words, by the definition."""
+    words = text.split()
+    return {tuple(words[i : i + 5]) for i in range(len(words) - 4)}
+
+
+def digest_of(text: str) -> str:
+    """By which a text is known."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def near(first: set[tuple[str, ...]], second: set[tuple[str, ...]]) -> bool:
+    """Whether the Jaccard similarity reaches the threshold."""
+    return len(first & second) >= THRESHOLD * len(first | second)
+
+
+def crossing(directory: Path) -> list[tuple[str, str]]:
+    """Pairs of near-copies, or copies, on two sides of the split."""
+    found = [(d.path, s, shingles(d.text)) for s in SIDES for d in read_documents(directory, s)]
+    return [(a[0], b[0]) for a, b in combinations(found, 2) if a[1] != b[1] and near(a[2], b[2])]
+
+
+class Trials:
+    """Decides about some texts, and about the same texts and one more, without any file."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = list(texts)
+        self.hashes = list(map(hashed_shingles, texts))
+        self.rows = list(sketch(self.hashes))
+        self.splits = self.decided(self.texts, self.hashes, self.rows, {})
+
+    def decided(
+        self, texts: Sequence[str], hashes: list, rows: list, frozen: Mapping[str, Split]
+    ) -> dict[str, Split | None]:
+        """Split of every text that is kept."""
+        outcomes = [
+            Outcome(
+                entry=Entry(source="s", path=str(number), size=len(text), handle=""),
+                sha256=digest_of(text),
+                characters=len(text),
+            )
+            for number, text in enumerate(texts)
+        ]
+        spec = CorpusSpec.model_validate(SPEC)
+        found = decide(outcomes, rows, lambda all_: {n: hashes[n] for n in all_}, spec, frozen)
+        return {texts[int(o.entry.path)]: o.split for o in found.outcomes if o.reason is None}
+
+    def with_one_more(
+        self, text: str, place: int, frozen: Mapping[str, Split]
+    ) -> dict[str, Split | None]:
+        """The same with one more text among them."""
+        hashes = hashed_shingles(text)
+        [row] = sketch([hashes])
+        lists = [self.texts, self.hashes, self.rows]
+        more = [
+            [*items[:place], item, *items[place:]]
+            for items, item in zip(lists, (text, hashes, row), strict=True)
+        ]
+        return self.decided(more[0], more[1], more[2], frozen)
+
+    def frozen(self) -> dict[str, Split]:
+        """What a frozen corpus says: digest to split."""
+        return {digest_of(text): split for text, split in self.splits.items() if split}
+
+    def moved(self, after: Mapping[str, Split | None]) -> set[str]:
+        """The texts that stand on another side than before."""
+        return {t for t, split in after.items() if t in self.splits and self.splits[t] != split}
+
+    def dropped(self, after: Mapping[str, Split | None]) -> set[str]:
+        """The texts that stand nowhere any more."""
+        return self.splits.keys() - after.keys()
+
+
+def cluster_around(text: str, others: Sequence[str]) -> set[str]:
+    """All texts that a chain of near-copies leads to, by brute force."""
+    known = {other: shingles(other) for other in others}
+    found, edge = set(), [shingles(text)]
+    while edge:
+        here = edge.pop()
+        joined = {other for other, there in known.items() if near(here, there)}
+        edge += [known.pop(other) for other in joined]
+        found |= joined
+    return found
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
+def test_no_copy_and_no_near_copy_stands_on_two_sides(tmp_path: Path, seed: int):
+    files = generated(seed)
+    directory = built(tmp_path, files)
+    assert crossing(directory) == []
+    apart = built(tmp_path, files, "apart", near_duplicates="ignore")
+    assert len(crossing(apart)) > 20
+
+
+@pytest.mark.parametrize("number", TRIALS)
+def test_a_file_that_is_nobodys_near_copy_changes_nothing(number: int):
+    chance = random.Random(11)
+    trials = Trials([content.decode() for content in generated(1).values()])
+    for _ in range(number):
+        text = text_of(chance.choices(WORDS, k=chance.randint(5, 300))).decode()
+        after = trials.with_one_more(text, chance.randrange(len(trials.texts)), {})
+        assert after.pop(text) in SIDES
+        assert after == trials.splits
+
+
+@pytest.mark.parametrize("number", TRIALS)
+def test_a_near_copy_moves_nothing_and_drops_only_what_is_less_held_out(number: int):
+    chance = random.Random(12)
+    trials = Trials([content.decode() for content in generated(2).values()])
+    dropping = refused = 0
+    for _ in range(number):
+        words = changed(chance.choice(trials.texts).split(), chance.randint(1, 3), chance)
+        text = text_of(words).decode()
+        place = chance.randrange(len(trials.texts))
+        after = trials.with_one_more(text, place, {})
+        dropped = trials.dropped(after)
+        assert trials.moved(after) == set()
+        assert dropped <= cluster_around(text, trials.texts)
+        sides = {trials.splits[other] for other in dropped}
+        cluster = {trials.splits.get(other) for other in cluster_around(text, trials.texts)}
+        assert (
+            not sides
+            or min([*cluster - {None}, after.get(text, "train")], key=SIDES.index) not in sides
+        )
+        dropping += bool(dropped)
+        refused += text not in after
+        held = trials.with_one_more(text, place, trials.frozen())
+        assert (trials.moved(held), trials.dropped(held)) == (set(), set())
+    assert dropping  # or this test has seen nothing
+    assert refused
+
+
+def test_a_near_copy_of_frozen_texts_on_two_sides_is_dropped_and_moves_neither(tmp_path: Path):
+    chance = random.Random(13)
+    middle = chance.choices(WORDS, k=150)
+    ends = [changed(middle, 3, chance) for _ in range(12)]
+    files = generated(3) | {f"end{i}.py": text_of(words) for i, words in enumerate(ends)}
+    first = built(tmp_path, files)
+    rows = ledger(first)
+    assert {rows[f"end{i}.py"]["split"] for i in range(12)} == set(SIDES)
+    held = tmp_path / "held"
+    held.mkdir()
+    more = {"added.py": text_of(middle)} | files
+    spec = CorpusSpec.model_validate(SPEC)
+    list(build_corpus(FakeSnapshot(more), spec, held, frozen=read_split(first)))
+    after = ledger(held)
+    assert {path: after[path]["split"] for path in rows} == {p: r["split"] for p, r in rows.items()}
+    assert after["added.py"]["reason"] == "near-duplicate"
+    assert crossing(held) == []

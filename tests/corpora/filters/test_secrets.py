@@ -1,0 +1,108 @@
+"""Tokens here are put together from pieces, so that no file of the project looks like one."""
+
+import random
+import string
+import time
+
+import pytest
+
+from corpora.filters.secrets import KINDS, secret_kind
+
+WORD = string.ascii_letters + string.digits
+
+
+def some(length: int, alphabet: str = WORD) -> str:
+    return "".join(random.Random(length).choices(alphabet, k=length))
+
+
+KEY = "-----BEGIN " + "{}PRIVATE KEY-----"
+SECRETS = [
+    ("private key", KEY.format("RSA ") + "\n" + some(64) + "\n" + some(64)),
+    ("private key", f'key = "{KEY.format("")}\\n"\n      "{some(64)}\\n"'),
+    ("private key", KEY.format("EC ") + "\nProc-Type: 4,ENCRYPTED\n\n" + some(64)),
+    ("AWS access key", "AKIA" + some(16, string.ascii_uppercase + "234567")),
+    ("AWS access key", "ASIA" + some(16, string.ascii_uppercase + "234567")),
+    ("GitHub token", "ghp_" + some(36)),
+    ("GitHub token", "github_pat_" + some(22) + "_" + some(59)),
+    ("GitLab token", "glpat-" + some(20)),
+    ("Slack token", "xoxb-" + some(12, "12345678") + "-" + some(24)),
+    (
+        "Slack webhook",
+        "https://hooks.slack.com/services/T"
+        + some(9, "ABCDEF")
+        + "/B"
+        + some(10, "ABCDEF")
+        + "/"
+        + some(24),
+    ),
+    ("Google API key", "AIza" + some(35)),
+    ("Google client secret", "GOCSPX-" + some(28)),
+    ("Stripe key", "sk_live_" + some(24)),
+    ("Stripe key", "rk_live_" + some(99)),
+    ("npm token", "npm_" + some(36)),
+    ("PyPI token", "pypi-AgEIcHlwaS5vcmc" + some(120)),
+    ("OpenAI key", "sk-proj-" + some(120)),
+    ("Anthropic key", "sk-ant-" + "api03-" + some(95)),
+    ("Hugging Face token", "hf_" + some(34, string.ascii_letters)),
+    ("SendGrid key", "SG." + some(22) + "." + some(43)),
+    ("DigitalOcean token", "dop_v1_" + some(64, "123456789abcdef")),
+    ("JSON web token", "eyJ" + some(30) + ".eyJ" + some(60) + "." + some(43)),
+]
+
+
+@pytest.mark.parametrize(("kind", "secret"), SECRETS)
+@pytest.mark.parametrize("around", ["{}", 'token = "{}"\n', "https://x.org/?k={}&b=1"])
+def test_a_secret_is_found_wherever_it_stands(kind: str, secret: str, around: str):
+    assert secret_kind("import os\n" + around.format(secret)) == kind
+
+
+def test_every_kind_has_an_example():
+    assert {kind for kind, _ in SECRETS} == {kind for kind, _ in KINDS}
+
+
+def test_the_answer_never_holds_the_secret():
+    assert all(secret not in kind for kind, secret in SECRETS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "key = 'AKIAIOSFODNN7EXAMPLE'",
+        "token = 'ghp_" + "x" * 36 + "'",
+        "hf_" + "token" * 3,
+        f'if line.startswith("{KEY.format("RSA ")}"): return parse_private_key(line, password)',
+        "static int hf_" + "abcdefghij" * 4 + "_count;",
+        "MYAKIA" + some(16, string.ascii_uppercase),
+        "a_sk_live_" + some(30),
+        "eyJhbGciOiJIUzI1NiJ9 is the header of a token",
+    ],
+)
+def test_what_only_looks_like_a_secret_is_none(text: str):
+    assert secret_kind(text) is None
+
+
+def test_a_placeholder_does_not_hide_the_secret_after_it():
+    assert secret_kind("ghp_" + "x" * 36 + "\nghp_" + some(36)) == "GitHub token"
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "eyJ",
+        "eyJ.",
+        "eyJ" + "a" * 900 + ".",
+        " eyJaaaaaaaaaa.eyJaaaaaaaaaa",
+        "ghp_",
+        "SG.",
+        "sk-proj-",
+        "AKIA",
+        KEY.format(""),
+        KEY.format("") + " a" * 200,
+        "-----BEGIN A A A ",
+    ],
+)
+def test_no_megabyte_makes_the_search_slow(unit: str):
+    text = unit * (1_000_000 // len(unit))
+    begin = time.process_time()
+    secret_kind(text)
+    assert time.process_time() - begin < 1

@@ -1,0 +1,218 @@
+"""What compilers say of code, and that nothing harms who asks them.
+
+Programs written in shell stand for compilers that are missing, broken or killed; tests of real ones
+are skipped where these are not installed.
+"""
+
+import logging
+import os
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from evaluation.results import Tally
+from evaluation.score_files import score_files, sum_up
+from evaluation.scoring import compilers
+from evaluation.scoring.compilers import COMPILERS, Source, accepted, installed, missing, opinions
+from modeling.vocab import FILE_MARK
+from tests.processes import is_running, until
+
+UNIT = {
+    "lua": "local function f(a)\n  return a.b\nend\n",
+    "java": "  public Missing f(int a) throws Other {\n    return a.b();\n  }\n",
+}
+BROKEN = {
+    "lua": UNIT["lua"].replace("a.b", "a = = b"),
+    "java": UNIT["java"].replace("a.b()", "int int"),
+}
+FILE = {"lua": UNIT["lua"] * 3, "java": f"class B extends C {{\n{UNIT['java'] * 3}}}\n"}
+SPOILT = {
+    "lua": UNIT["lua"] * 2 + BROKEN["lua"],
+    "java": FILE["java"].replace(UNIT["java"] * 2, UNIT["java"] + BROKEN["java"]),
+}
+UNITS = {"lua": 3, "java": 2}
+"""Of a file; the first span of Java has the header of the class, so it is no unit."""
+
+
+def needs(language):
+    if not any(map(shutil.which, COMPILERS[language].programs)):
+        pytest.skip(f"none of {', '.join(COMPILERS[language].programs)} is installed")
+
+
+@pytest.fixture(autouse=True)
+def unknown():
+    """What is installed is found out anew before and after each test."""
+    installed.cache_clear()
+    yield
+    installed.cache_clear()
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Writes a shell script, lua-fake, that is the only compiler of Lua; gives its folder."""
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setitem(COMPILERS, "lua", replace(COMPILERS["lua"], programs=("lua-fake",)))
+
+    def write(script):
+        (tmp_path / "lua-fake").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "lua-fake").chmod(0o755)
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize("language", COMPILERS)
+def test_a_compiler_takes_code_with_unknown_names_and_refuses_wrong_syntax(language):
+    needs(language)
+    texts = [FILE[language], SPOILT[language]]
+    n = UNITS[language]
+    assert list(opinions(language, texts, whole=True)) == [
+        {"compiler_parse_rate": Tally(n, n), "file_parse_rate": Tally(1, 1)},
+        {"compiler_parse_rate": Tally(n - 1, n), "file_parse_rate": Tally(0, 1)},
+    ]
+
+
+@pytest.mark.parametrize("language", COMPILERS)
+def test_of_a_sample_only_files_between_marks_are_whole(language):
+    needs(language)
+    sample = FILE_MARK.join((FILE[language], FILE[language], SPOILT[language], FILE[language]))
+    (found,) = opinions(language, [sample])
+    assert found["file_parse_rate"] == Tally(1, 2)
+    assert found["compiler_parse_rate"].of - found["compiler_parse_rate"].amount == 1
+
+
+@pytest.mark.parametrize("language", COMPILERS)
+def test_odd_texts_are_refused_and_those_beside_them_are_not(language):
+    needs(language)
+    odd = [
+        "'\ud800'",
+        "\x00",
+        "(" * 20_000,
+        "{" * 20_000,
+        "a(" * 9_000,
+        "-" * 20_000,
+        "[[",
+        '"""\n',
+    ]
+    good, bad = FILE[language], SPOILT[language]
+    texts = [part for text in odd for part in (f"class A {{ int a = {text}", good, bad)]
+    sources = [Source(kind="file", text=text) for text in texts]
+    assert list(accepted(language, sources)) == [False, True, False] * len(odd)
+
+
+@pytest.mark.parametrize("language", COMPILERS)
+def test_unknown_names_are_no_error_where_nothing_else_is_wrong(language):
+    needs(language)
+    assert list(accepted(language, [Source(kind="file", text=FILE[language])] * 3)) == [True] * 3
+
+
+def test_a_constructor_of_an_unknown_class_is_a_member_but_no_part_of_a_whole_file():
+    needs("java")
+    text = "class A { B() { } }"
+    pair = [Source(kind="unit", text=text), Source(kind="file", text=text)]
+    assert list(accepted("java", pair)) == [True, False]
+
+
+def test_what_one_of_several_versions_accepts_is_good(program, monkeypatch):
+    folder = program("grep -q missing $2")
+    shutil.copy(folder / "lua-fake", folder / "lua-other")
+    (folder / "lua-other").write_text("#!/bin/sh\ngrep -q -e missing -e goto $2\n")
+    both = ("lua-fake", "lua-other")
+    monkeypatch.setitem(COMPILERS, "lua", replace(COMPILERS["lua"], programs=both))
+    assert installed("lua") == both
+    sources = [Source(kind="unit", text=text) for text in ("goto", "missing", "neither")]
+    assert list(accepted("lua", sources)) == [True, True, False]
+
+
+@pytest.mark.parametrize("script", ["exit 0", "exit 1", "kill -9 $$"])
+def test_a_program_that_cannot_tell_code_from_none_counts_as_missing(program, script, caplog):
+    program(script)
+    with caplog.at_level(logging.WARNING):
+        assert [list(opinions("lua", ["a", "b"])) for _ in range(3)] == [[{}, {}]] * 3
+    assert caplog.messages == [missing("lua")]
+    assert missing("lua") == (
+        "No compiler was asked about the blocks: no working lua-fake was found."
+    )
+
+
+def test_a_text_that_spins_is_refused_alone(program, monkeypatch):
+    monkeypatch.setattr(compilers, "SECONDS", 1)
+    program('grep -q spin "$2" && while :; do :; done\ngrep -q missing "$2"')
+    sources = [Source(kind="unit", text=text) for text in ("missing", "spin missing", "missing")]
+    monkeypatch.setattr(compilers, "PATIENCE", None)  # so the limit of CPU time ends it
+    assert list(accepted("lua", sources)) == [True, False, True]
+
+
+def test_a_program_that_waits_for_ever_is_ended(program, monkeypatch, tmp_path):
+    wait = f"echo $$ >>{tmp_path}/pids && exec sleep 10000"
+    program(f'grep -q wait "$2" && {wait}\ngrep -q missing "$2"')
+    assert installed("lua") == ("lua-fake",)
+    monkeypatch.setattr(compilers, "PATIENCE", 3)
+    assert list(accepted("lua", [Source(kind="unit", text="wait missing")])) == [False]
+    (pid,) = map(int, (tmp_path / "pids").read_text().split())
+    until(lambda: not is_running(pid))
+
+
+def test_what_a_javac_says_that_breaks_down_is_not_believed(program, monkeypatch):
+    program(
+        'for f in "$@"; do case "$f" in *.java)\n'
+        'grep -q break "$f" && exit 4\n'
+        'grep -q = "$f" && echo "$f:1:1: compiler.err.x" >&2 && error=1;;\n'
+        "esac done; exit ${error:-0}"
+    )
+    monkeypatch.setitem(COMPILERS, "java", replace(COMPILERS["java"], programs=("lua-fake",)))
+    sources = [Source(kind="file", text=text) for text in ("=", "a", "break", "a", "=")]
+    assert list(accepted("java", sources)) == [False, True, False, True, False]
+
+
+def test_what_kills_the_asker_is_found_by_halving(monkeypatch):
+    asked = []
+
+    def refused(programs, folder, names):
+        asked.append(len(names))
+        texts = {name: (folder / name).read_text() for name in names}
+        return None if "kill" in texts.values() else {n for n in names if texts[n] == "bad"}
+
+    fake = replace(COMPILERS["lua"], refused=refused, good="good", bad="bad", programs=("sh",))
+    monkeypatch.setitem(COMPILERS, "lua", fake)
+    words = ["good", "bad", "good", "kill", "good", "bad", "good", "good"]
+    sources = [Source(kind="unit", text=word) for word in words]
+    assert list(accepted("lua", sources)) == [word == "good" for word in words]
+    assert max(asked) == 8
+
+
+def test_many_sources_are_asked_about_in_batches_and_keep_their_order(monkeypatch):
+    monkeypatch.setattr(compilers, "BATCH", 3)
+    monkeypatch.setitem(
+        COMPILERS,
+        "lua",
+        replace(
+            COMPILERS["lua"],
+            programs=("sh",),
+            refused=lambda _, folder, names: {
+                name for name in names if "missing" not in (folder / name).read_text()
+            },
+        ),
+    )
+    words = ["missing" if number % 3 else "b" for number in range(11)]
+    sources = [Source(kind="unit", text=word) for word in words]
+    assert list(accepted("lua", sources)) == [word == "missing" for word in words]
+
+
+@pytest.mark.parametrize("language", ["python", "c", "scala", "prose"])
+def test_other_languages_have_no_opinion_and_no_complaint(language, caplog):
+    assert list(opinions(language, ["a"])) == [{}]
+    assert missing(language) is None
+    assert not caplog.messages
+
+
+def test_files_of_a_folder_are_asked_about_in_batches(tmp_path, monkeypatch):
+    needs("lua")
+    monkeypatch.setattr("evaluation.score_files.BATCH_CHARACTERS", 200)
+    texts = [FILE["lua"], SPOILT["lua"], FILE["lua"], "\0" * 9, SPOILT["lua"]]
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number}.lua").write_text(text)
+    files = list(score_files(sorted(tmp_path.iterdir()), "lua"))
+    assert [file.to_dict()["parses"] for file in files] == [True, False, True, None, False]
+    assert sum_up(files, "lua").metrics["compiler_parse_rate"].n == 12

@@ -1,0 +1,168 @@
+"""Where units begin and end, and what a cut leaves out."""
+
+import re
+
+from evaluation.languages import c, java, lua, scala
+from evaluation.syntax.units import Piece, closed_blocks, files, functions, top_level_blocks
+from modeling.vocab import FILE_MARK
+
+
+def texts(pieces):
+    return [piece.text for piece in pieces]
+
+
+def whole(text: str) -> Piece:
+    return Piece(offset=0, text=text)
+
+
+def cut(text: str) -> Piece:
+    return Piece(offset=100, text=text, cut_start=True, cut_end=True)
+
+
+def test_files_stand_between_marks_and_the_outer_and_blank_ones_are_cut():
+    text = FILE_MARK.join(("one", "two", "\n", "four"))
+    found = list(files(text))
+    assert texts(found) == ["one", "two", "\n", "four"]
+    assert [text[piece.offset : piece.end] for piece in found] == texts(found)
+    assert [piece.is_whole for piece in found] == [False, True, False, False]
+
+
+def test_a_text_without_a_mark_is_one_file_cut_at_both_ends():
+    assert list(files("abc")) == [Piece(offset=0, text="abc", cut_start=True, cut_end=True)]
+
+
+def test_blocks_of_a_window_leave_out_the_first_and_what_follows_the_last():
+    piece = cut("a\n}\nb\n}\nc\n}\nd")
+    found = list(closed_blocks(piece, re.compile(r"\n\}")))
+    assert texts(found) == ["\nb\n}", "\nc\n}"]
+    assert [block.offset for block in found] == [103, 107]
+
+
+def test_blocks_of_a_whole_file_have_the_first():
+    assert texts(closed_blocks(whole("a\n}\nb\n}\nc"), re.compile(r"\n\}"))) == ["a\n}", "\nb\n}"]
+
+
+def test_units_of_c_end_in_column_zero():
+    text = "int f() {\n    if (a) {\n    }\n}\nstruct s {\n} s[] = {\n    1,\n};\nint h;\n"
+    assert len(texts(c.SCORER.blocks(whole(text)))) == 3
+
+
+def test_units_of_lua_take_what_stands_behind_end():
+    text = "f(function()\n  if a then\n  end\nend, {a = 1})\nfunction g()\nend\nendless = 1\n"
+    assert texts(lua.SCORER.blocks(whole(text))) == [
+        "f(function()\n  if a then\n  end\nend, {a = 1})",
+        "\nfunction g()\nend",
+    ]
+
+
+JAVA = """class A {
+  private int a;
+  public void f() {
+    if (a) {
+    }
+  }
+  public void g() {
+  }
+  static void h() {
+  }
+}
+class B {
+  void i() {
+  }
+  public void j() {
+  }
+}
+"""
+
+
+def test_units_of_java_are_members_but_for_those_with_the_header_of_the_class():
+    names = [re.findall(r"(\w)\(\) \{", text) for text in texts(java.SCORER.blocks(whole(JAVA)))]
+    assert names == [["g"], ["h"], ["j"]]
+
+
+def test_units_of_java_follow_the_indent_of_the_members():
+    wide = texts(java.SCORER.blocks(whole(JAVA.replace("  ", "\t"))))
+    assert len(wide) == len(texts(java.SCORER.blocks(whole(JAVA)))) == 3
+
+
+def test_statements_of_an_outer_class_are_no_units_though_most_members_are_nested():
+    inner = "".join(f"    public void f{n}() {{\n    }}\n" for n in range(9))
+    outer = "  public void g() {\n    if (a) {\n    }\n    while (b) {\n    }\n  }\n"
+    text = f"class A {{\n{outer}  static class B {{\n{inner}  }}\n{outer}}}\n"
+    found = texts(java.SCORER.blocks(whole(text)))
+    assert found == [f"\n  static class B {{\n{inner}  }}", f"\n{outer}".rstrip()]
+
+
+def test_one_stray_indent_does_not_move_that_of_the_members():
+    members = "".join(f"    public void f{n}() {{\n    }}\n" for n in range(12))
+    text = f"class A {{\n  public int a;\n{members}}}\n"
+    assert len(texts(java.SCORER.blocks(whole(text)))) == 11
+
+
+def test_units_of_scala_are_members_with_braces():
+    text = "trait A {\n  def f = {\n  }\n  def g = 1\n  def h = {\n    { }\n  }\n}\n"
+    assert texts(scala.SCORER.blocks(whole(text))) == ["\n  def g = 1\n  def h = {\n    { }\n  }"]
+
+
+PYTHON = '''import a
+
+@b
+@c(
+    d
+)
+class E(
+    F
+):
+    """Text."""
+
+    async def g(self):
+        def h():
+            return 1
+# A remark out of place.
+        return h
+
+    def i(
+        self
+    ):
+        pass
+
+def j(): pass
+k = 1
+'''
+
+
+def test_functions_of_python_are_found_at_any_depth():
+    found = texts(functions(whole(PYTHON)))
+    assert [text.split("(")[0].strip() for text in found] == [
+        "async def g",
+        "def h",
+        "def i",
+        "def j",
+    ]
+    assert found[0].rstrip().endswith("return h")
+    assert found[2].rstrip().endswith("pass")
+
+
+def test_blocks_of_python_hold_their_decorators():
+    first, second = texts(top_level_blocks(whole(PYTHON)))
+    assert first.startswith("@b\n@c(") and first.rstrip().endswith("pass")
+    assert second == "def j(): pass\n"
+
+
+def test_a_last_python_unit_that_was_cut_is_none():
+    text = "x\ndef f():\n    return 1\n\nclass A:\n    def g(self):\n        ret"
+    assert texts(functions(cut(text))) == ["def f():\n    return 1\n\n"]
+    assert texts(top_level_blocks(cut(text))) == ["def f():\n    return 1\n\n"]
+    assert len(texts(functions(whole(text)))) == len(texts(top_level_blocks(whole(text)))) == 2
+
+
+def test_a_python_unit_at_the_very_start_of_a_window_is_none():
+    assert texts(functions(cut("def f():\n    return 1\nx\n"))) == []
+
+
+def test_units_lie_where_they_say():
+    for scorer in (c.SCORER, java.SCORER, lua.SCORER, scala.SCORER):
+        for unit in scorer.blocks(whole(JAVA)):
+            assert JAVA[unit.offset : unit.end] == unit.text
+    for unit in (*functions(whole(PYTHON)), *top_level_blocks(whole(PYTHON))):
+        assert PYTHON[unit.offset : unit.end] == unit.text

@@ -1,0 +1,139 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.flows.conftest import Tiny
+from tests.processes import DEADLINE_SECONDS
+
+
+def charmill(tiny: Tiny, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "flows.cli", *arguments],
+        env=os.environ | tiny.environment() | {"COLUMNS": "200"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE_SECONDS,
+    )
+
+
+def refused(done: subprocess.CompletedProcess) -> str:
+    """The one line of an error with exit status 2."""
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("charmill: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nosuch"], "no dataset 'nosuch'; known: austen"),
+        (["run", "tiny", "--only", "bake"], "'bake' is not one of 'fetch', 'corpus', 'train'"),
+        (["run", "tiny", "--only", "train"], "fetch was never finished"),
+        (["run", "tiny", "--budget", "1"], "none of the forms 90s"),
+        (["run", "tiny", "--set", "source.path=/no/such"], "/no/such: no such folder"),
+        (["run"], "Missing argument"),
+        (["run", "tiny", "--no-such-option"], "No such option"),
+        (["bake"], "No such command 'bake'"),
+        (["report", "tiny"], "nothing from evaluate yet; make it with `charmill run tiny`"),
+        (["sample", "tiny"], "nothing from train yet"),
+        (["score", "/no/such", "--language", "c"], "/no/such: no such file or folder"),
+        (["score", "/no/such", "--language", "cobol"], "no language 'cobol'; known: python, c"),
+        (["status", "nosuch"], "no dataset 'nosuch'"),
+        (["explain", "nosuch", "x"], "no dataset 'nosuch'"),
+        (["explain", "tiny", "x"], "nothing from corpus yet"),
+        (["diff", "tiny"], "needs two corpora to compare; there are: none"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_status_2(tiny, arguments, message):
+    assert message in refused(charmill(tiny, *arguments))
+
+
+def test_windows_is_refused_in_one_line_before_anything_else_is_imported():
+    script = "import sys; sys.platform = 'win32'; import flows.cli.main"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "use it in WSL" in refused(done)
+
+
+def test_a_broken_toml_is_one_line_that_names_the_file(tiny):
+    tiny.toml.write_text("title = ")
+    assert f"{tiny.toml}: not valid TOML" in refused(charmill(tiny, "run", "tiny"))
+
+
+def test_a_missing_repository_is_one_line(tiny):
+    tiny.toml.write_text(
+        'title = "x"\nlanguage = "c"\n[corpus]\nextensions = [".c"]\n[source]\nkind = "git"\n'
+        '[[source.repositories]]\nurl = "/no/such/repository"\n'
+    )
+    assert "/no/such/repository" in refused(charmill(tiny, "run", "tiny"))
+
+
+def test_a_full_disk_is_noticed_before_anything_starts(tiny, monkeypatch, capsys):
+    import shutil
+
+    from flows.cli import main as cli
+
+    usage = shutil.disk_usage("/")._replace(free=1_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
+    for name, value in tiny.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["charmill", "run", "tiny"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert "1,000,000 bytes free, at least" in capsys.readouterr().err
+
+
+def test_add_writes_a_dataset_that_can_be_run(tiny, tmp_path):
+    done = charmill(tiny, "add", str(tiny.folder), "--ext", ".py", "--name", "mine")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == f"Wrote {tiny.settings.datasets / 'mine.toml'}"
+    planned = charmill(tiny, "run", "mine", "--plan")
+    assert planned.stderr.count("never run before") == 5
+    again = charmill(tiny, "add", str(tiny.folder), "--ext", ".py", "--name", "mine")
+    assert "the name 'mine' is taken by" in refused(again)
+
+
+def test_help_has_examples_and_lists_the_environment(tiny):
+    shown = charmill(tiny, "--help").stdout
+    for word in ("CHARMILL_ARTIFACTS", "CHARMILL_DATASETS", "CHARMILL_DEVICE", "Examples:"):
+        assert word in shown
+
+
+def test_datasets_lists_those_that_ship_and_the_users(tiny):
+    listed = json.loads(charmill(tiny, "datasets", "--json").stdout)
+    assert {"python-stdlib", "torch", "tiny"} <= listed.keys()
+    assert listed["tiny"]["language"] == "python"
+    assert "Tiny functions" in charmill(tiny, "datasets").stdout
+
+
+def test_score_prints_one_json_object_and_nothing_else(tiny):
+    done = charmill(tiny, "score", str(tiny.folder), "--language", "python", "--json", "--per-file")
+    result = json.loads(done.stdout)
+    assert done.stderr == ""
+    assert (result["language"], result["files"]) == ("python", 60)
+    assert result["outcomes"] == {"ok": 60, "timeout": 0, "crash": 0, "unreadable": 0}
+    assert result["function_parse_rate"]["value"] == 1.0
+    assert result["function_parse_rate"]["n"] == 60
+    assert len(result["per_file"]) == 60
+    assert result["per_file"][0]["parses"] is True
+
+
+def test_score_tells_text_from_what_is_none(tiny, tmp_path):
+    folder = tmp_path / "lua"
+    folder.mkdir()
+    (folder / "good.lua").write_text("local function f()\n  return {1}\nend\n")
+    (folder / "bad.lua").write_text("local function f()\n  return {1)\nend\n")
+    (folder / "binary.lua").write_bytes(b"\x00\x01")
+    done = charmill(tiny, "score", str(folder), "--language", "lua", "--json", "--per-file")
+    result = json.loads(done.stdout)
+    assert result["outcomes"]["unreadable"] == 1
+    assert result["file_balance_rate"]["value"] == 0.5
+    found = {row["path"].rsplit("/", 1)[1]: row["balanced"] for row in result["per_file"]}
+    assert found == {"bad.lua": False, "binary.lua": None, "good.lua": True}

@@ -1,0 +1,114 @@
+"""The pipeline as a user runs it: embedded Prefect, report, rerun of a stage, nothing to do."""
+
+import json
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from flows.reporting.artifacts import MAX_BYTES
+from tests.flows.cli.test_main import charmill
+from tests.flows.conftest import Tiny
+
+
+def succeeded(tiny: Tiny, *arguments: str, **environment: str):
+    done = charmill(tiny, *arguments, **environment)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def prefect_rows(tiny: Tiny, query: str) -> list[tuple]:
+    database = tiny.layout.prefect_home / "prefect.db"
+    with sqlite3.connect(database) as connection:
+        rows = connection.execute(query).fetchall()
+    connection.close()
+    return rows
+
+
+def without(folder: Path, *packages: str) -> str:
+    """A path for Python on which importing the packages, which take seconds, is an error."""
+    for package in packages:
+        (folder / f"{package}.py").write_text("raise RuntimeError('imported for nothing')")
+    return os.pathsep.join((str(folder), os.environ.get("PYTHONPATH", "")))
+
+
+def test_a_dataset_goes_from_nothing_to_a_report_and_stays_current(tiny, tmp_path):
+    done = succeeded(tiny, "run", "tiny")
+    verdict, report, advice = done.stdout.strip().splitlines()
+    assert "the LSTM needs" in verdict
+    assert "fewer than the best n-gram" in verdict or "more than the best n-gram" in verdict
+    path = report.removeprefix("Report: ")
+    assert path.startswith(str(tiny.layout.published("evaluate", "tiny", "")))
+    assert advice.startswith("Next: ")
+
+    assert prefect_rows(tiny, "select name, state_type from flow_run") == [
+        ("pipeline tiny", "COMPLETED")
+    ]
+    artifacts = dict(prefect_rows(tiny, "select key, data from artifact order by created"))
+    assert list(artifacts) == ["plan-tiny", "corpus-tiny", "report-tiny", "reports"]
+    assert artifacts["plan-tiny"].count("never run before") == 5
+    assert "data:image/png;base64," in artifacts["report-tiny"]
+    assert len(artifacts["report-tiny"]) < MAX_BYTES
+    assert "[tiny](/v2/artifacts/key/report-tiny)" in artifacts["reports"]
+    assert "the LSTM needs" in (tiny.layout.root / "index.html").read_text(encoding="utf-8")
+
+    database = tiny.layout.prefect_home / "prefect.db"
+    before = database.stat().st_mtime_ns
+    again = succeeded(tiny, "run", "tiny", PYTHONPATH=without(tmp_path, "prefect", "torch"))
+    assert "Everything is current: nothing to run." in again.stderr
+    assert again.stderr.count("same input, settings and code as on") == 5
+    assert again.stdout.strip().splitlines()[1] == report
+    assert database.stat().st_mtime_ns == before
+
+    tiny.toml.write_text(tiny.toml.read_text().replace("split", "max_bytes = 194\nsplit"))
+    only = succeeded(tiny, "run", "tiny", "--only", "corpus")
+    assert "max_bytes 1000000 -> 194" in only.stderr
+    assert len(tiny.layout.keys("corpus", "tiny")) == 2
+    assert len(tiny.layout.keys("train", "tiny")) == 1
+    after = succeeded(tiny, "run", "tiny", "--plan")
+    assert "corpus changed" in after.stderr
+
+    explained = succeeded(tiny, "explain", "tiny", "part7.py").stdout
+    assert "decision      kept" in explained or "reason        too large" in explained
+    found = json.loads(succeeded(tiny, "diff", "tiny", "--json").stdout)
+    assert found["kept"][0] == 60 > found["kept"][1]
+    assert found["reasons"] == {"too large": [0, 60 - found["kept"][1]]}
+    card = (tiny.layout.shelf("corpus", "tiny") / "latest" / "README.md").read_text()
+    assert 'data_files: "documents-*.parquet"' in card
+
+    status = json.loads(succeeded(tiny, "status", "tiny", "--json").stdout)
+    assert [stage["stage"] for stage in status["tiny"]][2] == "train"
+    text = succeeded(tiny, "sample", "tiny", "--prompt", "def ", "--length", "50").stdout
+    assert text.startswith("def ")
+    assert succeeded(tiny, "report", "tiny").stdout.splitlines() == [verdict, path]
+
+
+def test_a_mistake_found_while_running_is_one_line_too(tiny):
+    tiny.toml.write_text(tiny.toml.read_text().replace("validation = 0.15", "validation = 1e-9"))
+    done = charmill(tiny, "run", "tiny")
+    assert done.returncode == 2
+    assert "no document in validation" in done.stderr
+    assert "Traceback" not in done.stderr
+    status = json.loads(succeeded(tiny, "status", "tiny", "--json").stdout)
+    reasons = {stage["stage"]: stage["failure"] for stage in status["tiny"]}
+    assert "no document in validation" in reasons["corpus"]["reason"]
+    assert not reasons["fetch"]
+    assert "no document in val" in (tiny.layout.root / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_what_one_machine_finished_another_one_does_not_do_again(tiny, tmp_path, monkeypatch):
+    (tmp_path / "shared").mkdir()
+    monkeypatch.setenv("CHARMILL_REMOTE", f"file://{tmp_path / 'shared'}")
+    verdict = succeeded(tiny, "run", "tiny").stdout.strip().splitlines()[0]
+    other = Tiny(
+        folder=tiny.folder,
+        toml=tiny.toml,
+        settings=tiny.settings.model_copy(update={"artifacts": tmp_path / "other"}),
+    )
+    again = succeeded(other, "run", "tiny")
+    assert again.stdout.strip().splitlines()[0] == verdict
+    assert "begins" not in again.stderr
+    weights = [t.layout.shelf("train", "tiny") / "latest/model.safetensors" for t in (tiny, other)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()

@@ -1,0 +1,225 @@
+"""What `charmill serve` promises about its server and about what users set in the UI."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from flows.errors import StageError
+from flows.server.process import PASSWORD, api_of, check_address, check_server, own_api
+from tests.flows.serving import Serving, free_port
+from tests.processes import alive, until
+
+
+def test_a_taken_port_is_said_in_one_line(tmp_path):
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        environment = os.environ | {"CHARMILL_ARTIFACTS": str(tmp_path)}
+        done = subprocess.run(
+            [sys.executable, "-m", "flows.cli", "serve", "--port", str(port)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"charmill: --port {port}: cannot listen on 127.0.0.1 (Address already in use); "
+        "choose another --port\n"
+    )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::"])
+def test_an_open_address_needs_a_password(host, monkeypatch):
+    monkeypatch.delenv(PASSWORD, raising=False)
+    with pytest.raises(StageError, match=f"set {PASSWORD}=user:password first"):
+        check_address(host, free_port())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_the_loopback_address_needs_none(host, monkeypatch):
+    monkeypatch.delenv(PASSWORD, raising=False)
+    check_address(host, free_port())
+
+
+def test_an_open_address_with_a_password_is_allowed(monkeypatch):
+    monkeypatch.setenv(PASSWORD, "user:secret")
+    check_address("0.0.0.0", free_port())
+
+
+def test_a_wrong_list_of_names_is_said_in_one_line(tmp_path):
+    environment = os.environ | {"CHARMILL_ARTIFACTS": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.cli", "serve", "--port", str(free_port())],
+        env=environment | {"CHARMILL_SERVER_HOSTS": "https://mill.example.org"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "charmill: CHARMILL_SERVER_HOSTS: 'https://mill.example.org' is no host name; expected "
+        "names or addresses without scheme and port, separated by commas\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("mill.lan", "mill.lan")]
+)
+def test_a_server_on_every_address_is_reached_at_the_loopback_one(host, reached):
+    assert own_api(host, 4200) == f"http://{reached}:4200/api"
+
+
+def test_a_server_is_named_with_or_without_its_api():
+    assert api_of("http://host:4200") == api_of("http://host:4200/api/") == "http://host:4200/api"
+    cloud = "https://api.example.org/api/accounts/1/workspaces/2"
+    assert api_of(cloud) == cloud
+    with pytest.raises(StageError, match=r"expected http://\.\.\. or https://"):
+        api_of("host:4200")
+
+
+def test_a_dead_server_is_said_in_one_line():
+    with pytest.raises(StageError, match="no Prefect server answers at http"):
+        check_server(f"http://127.0.0.1:{free_port()}/api")
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory):
+    """A served home; each test leaves it served."""
+    home = Serving(tmp_path_factory.mktemp("served"))
+    home.start()
+    yield home
+    home.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_what_users_set_in_the_ui_survives_a_restart(serving, ending):
+    name = "pipeline/tiny"
+    path = f"deployments/{serving.deployment(name)['id']}"
+    schedule = {
+        "schedule": {"cron": f"0 {ending.value} * * 1", "timezone": "Europe/Zurich"},
+        "active": True,
+        "parameters": {"dataset": "tiny", "budget": "2h"},
+    }
+    resting = {"schedule": {"interval": 7200 + ending.value}, "active": False}
+    assert len(serving.api("POST", f"{path}/schedules", [schedule, resting])) == 2
+    mine = {"tags": ["mine"], "parameters": {"dataset": "tiny", "preset": "base"}}
+    serving.api("PATCH", path, mine)
+    serving.api(
+        "POST", f"deployments/{serving.deployment('pipeline/torch')['id']}/pause_deployment"
+    )
+    before = [serving.deployment(n) for n in (name, "pipeline/torch", "train/any-dataset")]
+
+    below = serving.stop(ending)
+    until(lambda: not alive(below))
+    serving.start()
+    after = [serving.deployment(n) for n in (name, "pipeline/torch", "train/any-dataset")]
+    for old, new in zip(before, after, strict=True):
+        for key in ("schedules", "paused", "tags", "parameters", "concurrency_limit"):
+            assert old[key] == new[key], key
+    assert after[0]["schedules"][1]["parameters"]["budget"] == "2h"
+    assert after[1]["paused"]
+    assert not after[0]["paused"]
+
+
+@pytest.mark.slow
+def test_the_limit_of_the_device_is_there_before_anything_trains(serving):
+    limit = serving.api("GET", "v2/concurrency_limits/training-on-cpu")
+    assert (limit["limit"], limit["active"]) == (1, True)
+    assert not (serving.artifacts / "train").exists()
+
+
+@pytest.mark.slow
+def test_the_port_of_a_server_that_runs_is_recognised(serving):
+    with pytest.raises(StageError, match=f"use it with --server-url {serving.ui},"):
+        check_address("127.0.0.1", serving.port)
+
+
+@pytest.mark.slow
+def test_a_server_that_runs_already_is_used_instead_of_our_own(serving, tmp_path):
+    other = Serving(tmp_path / "other")
+    other.add_dataset("elsewhere")
+    other.port = serving.port
+    other.start(f', server_url="{serving.ui}"')
+    assert "elsewhere" in str(serving.api("POST", "deployments/filter", {}))
+    below = other.stop()
+    assert serving.process
+    assert serving.process.poll() is None
+    until(lambda: not alive(below))
+    assert serving.deployment("pipeline/elsewhere")["name"] == "elsewhere"
+
+
+@pytest.mark.slow
+def test_a_dataset_that_is_added_while_serving_shows_up(serving):
+    serving.add_dataset("late")
+
+    def choices():
+        form = serving.deployment("corpus/any-dataset")["parameter_openapi_schema"]
+        return "late" in form["properties"]["dataset"]["enum"]
+
+    until(choices)
+    assert serving.deployment("pipeline/late")["parameters"] == {"dataset": "late"}
+
+
+@pytest.mark.slow
+def test_the_corpora_of_many_datasets_are_built_from_one_form(serving):
+    serving.add_dataset("second")
+
+    def offered():
+        form = serving.deployment("corpora/many-datasets")["parameter_openapi_schema"]
+        return {"tiny", "second"} <= set(form["properties"]["datasets"]["items"]["enum"])
+
+    until(offered)
+    run = serving.run("corpora/many-datasets", datasets=["tiny", "second"], workers=2)
+    assert serving.ended(run)["type"] == "COMPLETED"
+    until(lambda: [x for x in serving.logs(run) if x.startswith("corpus of second: 60 doc")])
+    for dataset in ("tiny", "second"):
+        assert (serving.artifacts / "corpus" / dataset / "latest").exists()
+        assert serving.artifacts_of(f"corpus-{dataset}")
+
+
+@pytest.mark.slow
+def test_a_wrong_toml_hides_no_other_dataset(serving):
+    wrong = serving.root / "datasets" / "wrong.toml"
+    wrong.write_text("title = 3")
+    serving.stop()
+    try:
+        serving.start()
+        assert "tiny" in str(serving.deployment("fetch/any-dataset"))
+        assert "wrong.toml" in (serving.root / "serve.log").read_text()
+    finally:
+        wrong.unlink()
+
+
+@pytest.mark.slow
+def test_a_schedule_that_was_made_before_a_restart_fires_after_it(serving):
+    path = f"deployments/{serving.deployment('fetch/any-dataset')['id']}"
+    every = {
+        "schedule": {"interval": 15},
+        "active": True,
+        "parameters": {"dataset": "tiny", "plan_only": True},
+    }
+    serving.api("POST", f"{path}/schedules", [every])
+    serving.stop()
+    serving.start()
+    restarted = time.time()
+
+    def fired():
+        body = {"flow_runs": {"name": {"like_": "fetch tiny: plan only"}}}
+        return [
+            run
+            for run in serving.api("POST", "flow_runs/filter", body)
+            if run["state"]["type"] == "COMPLETED"
+        ]
+
+    until(fired)
+    assert time.time() - restarted < 60
+    for schedule in serving.deployment("fetch/any-dataset")["schedules"]:
+        serving.api("DELETE", f"{path}/schedules/{schedule['id']}")

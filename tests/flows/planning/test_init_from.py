@@ -1,0 +1,75 @@
+import json
+
+import pytest
+
+from flows.errors import OptionError, StageError
+from flows.options import Options
+from flows.planning.init_from import pinned
+from flows.planning.plan import make_plan
+from flows.progress import LogReporter
+from flows.stages.table import STAGES
+from flows.store.stage import execute
+
+
+def train(tiny, options):
+    """Fetch, build and train; the manifest of the training."""
+    run, keys, manifest = tiny.run(**options.model_dump(exclude_unset=True)), {}, None
+    for stage in STAGES[:3]:
+        inputs = stage.choose(keys)
+        reporter = LogReporter()
+        manifest = execute(stage, run, inputs, settings=tiny.settings, reporter=reporter)
+        keys[stage.name] = manifest.key
+    assert manifest
+    return manifest
+
+
+def test_a_fine_tuned_model_goes_on_from_the_other_and_names_it(tiny):
+    first = train(tiny, Options())
+    options = pinned(Options(overrides=("train.init_from=tiny",)), tiny.layout)
+    second = train(tiny, options)
+    assert second.parameters["init_from"] == f"tiny@{first.key}"
+    assert second.key != first.key
+    assert second.summary["best_validation_bits"] < first.summary["best_validation_bits"]
+
+
+def test_the_shape_of_the_other_model_is_taken(tiny):
+    train(tiny, Options(overrides=("train.model.hidden_size=24",)))
+    options = pinned(Options(overrides=("train.init_from=tiny",)), tiny.layout)
+    assert tiny.run(**options.model_dump()).train.model.hidden_size == 24
+
+
+def test_another_shape_is_refused_in_one_line(tiny):
+    train(tiny, Options())
+    wanted = ("train.init_from=tiny", "train.model.hidden_size=32")
+    with pytest.raises(StageError, match=r"shape 1x16.*this one 1x32"):
+        train(tiny, pinned(Options(overrides=wanted), tiny.layout))
+
+
+def test_pinning_twice_changes_nothing_more(tiny):
+    train(tiny, Options())
+    once = pinned(Options(overrides=("train.init_from=tiny",)), tiny.layout)
+    twice = pinned(once, tiny.layout)
+    runs = [tiny.run(**options.model_dump()) for options in (once, twice)]
+    assert runs[0].train == runs[1].train
+    assert runs[0].init_from == runs[1].init_from
+
+
+def test_the_plan_says_that_the_training_begins_elsewhere(tiny):
+    train(tiny, Options())
+    options = pinned(Options(overrides=("train.init_from=tiny",)), tiny.layout)
+    plan = make_plan(tiny.run(**options.model_dump()), options, tiny.layout)
+    reasons = {decision.stage: decision.reason for decision in plan.decisions}
+    assert "init_from None -> tiny@" in reasons["train"]
+
+
+def test_a_model_that_is_not_there_is_refused_with_those_that_are(tiny):
+    with pytest.raises(OptionError, match="no such model; trained are: none"):
+        pinned(Options(overrides=("train.init_from=tiny",)), tiny.layout)
+    train(tiny, Options())
+    with pytest.raises(OptionError, match="trained are: tiny"):
+        pinned(Options(overrides=("train.init_from=tiny@0123",)), tiny.layout)
+
+
+def test_without_the_wish_nothing_is_changed(tiny):
+    options = Options(overrides=(f"train.seed={json.dumps(3)}",))
+    assert pinned(options, tiny.layout) is options

@@ -1,0 +1,78 @@
+import contextlib
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.errors import StageError
+from flows.progress import LogReporter
+from flows.stages.table import STAGES
+from flows.store.stage import execute
+from tests.processes import until
+
+
+def train(tiny, processes, **options):
+    """The manifest and the folder of a training in so many processes."""
+    settings = tiny.settings.model_copy(update={"processes": processes})
+    run, keys, made = tiny.run(**options), {}, None
+    for stage in STAGES[:3]:
+        inputs = stage.choose(keys)
+        made = execute(
+            stage, run, inputs, settings=settings, reporter=LogReporter(), force=processes > 1
+        )
+        keys[stage.name] = made.key
+    assert made
+    return made, tiny.layout.published("train", "tiny", made.key)
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_trains(tiny):
+    one, _ = train(tiny, 1)
+    two, folder = train(tiny, 2)
+    assert two.summary["characters"] == one.summary["characters"]
+    assert two.summary["best_validation_bits"] == pytest.approx(
+        one.summary["best_validation_bits"], rel=1e-3
+    )
+    assert two.summary["device"].startswith("2 x ")
+    left = {path.name for path in folder.iterdir()}
+    assert left == {
+        "config.json",
+        "manifest.json",
+        "metrics.parquet",
+        "model.safetensors",
+        "vocabulary.json",
+    }
+
+
+@pytest.mark.slow
+def test_what_the_processes_refuse_is_said_in_one_line(tiny):
+    with pytest.raises(StageError, match="batch_size 4 leaves some of 3 processes without"):
+        train(tiny, 3)
+
+
+@pytest.mark.slow
+def test_a_wish_to_stop_leaves_a_checkpoint_and_no_process(tiny):
+    def stop():
+        work = tiny.layout.shelf("train", "tiny")
+        while not list(work.glob(".work-*/checkpoints/*")):
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=stop, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny, 2, overrides=("train.budget=50Mchars",))
+    (work,) = tiny.layout.shelf("train", "tiny").glob(".work-*")
+    assert list((work / "checkpoints").iterdir())
+    until(lambda: not _at_work(work))
+
+
+def _at_work(folder):
+    """Processes whose command line names the folder."""
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            lines.append(file.read_bytes())
+    return [line for line in lines if os.fsencode(folder) in line]

@@ -1,0 +1,25 @@
+import json
+
+from flows.progress import LogReporter
+from flows.stages.table import STAGES
+from flows.store.stage import execute
+
+
+def ladder(tiny, **options):
+    run, keys, folder = tiny.run(**options), {}, None
+    for stage in STAGES:
+        inputs = stage.choose(keys)
+        made = execute(stage, run, inputs, settings=tiny.settings, reporter=LogReporter())
+        keys[stage.name] = made.key
+        folder = tiny.layout.published(stage.name, "tiny", made.key)
+    rows = json.loads((folder / "report.json").read_text())["ladder"]
+    return {row["name"]: row for row in rows}
+
+
+def test_dynamic_evaluation_stands_among_the_rivals_that_adapt_where_it_is_asked_for(tiny):
+    rows = ladder(tiny, overrides=("evaluate.dynamic=true",))
+    adapting, fixed = rows["LSTM, dynamic evaluation"], rows["LSTM"]
+    assert adapting["kind"] == "adaptive"
+    assert 0 < adapting["bits_per_char"] != fixed["bits_per_char"]
+    assert adapting["interval"][0] < adapting["bits_per_char"] < adapting["interval"][1]
+    assert "LSTM, dynamic evaluation" not in ladder(tiny)

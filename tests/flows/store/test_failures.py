@@ -1,0 +1,100 @@
+"""Why an attempt failed: kept with the stage, shown by status and index, gone after a success."""
+
+import json
+
+import pytest
+
+from corpora.errors import SourceError
+from flows.cli.render import status_table
+from flows.errors import StageError
+from flows.options import StageName
+from flows.reporting.index import INDEX, index_row, renewing_index
+from flows.store.failures import MAX_CHARACTERS, failures, noting
+from flows.store.status import dataset_state
+from tests.flows.reporting.test_reports import publish
+
+
+def fail(layout, error=None, stage: StageName = "fetch", what=Exception):
+    error = error or SourceError("http://h/x: does\n  not answer")
+    with pytest.raises(type(error)), noting(layout, stage, "tiny", what):
+        raise error
+
+
+def test_a_failure_before_any_work_folder_is_told_by_index_and_status(tiny):
+    fail(tiny.layout)
+    (failure,) = failures(tiny.layout, "tiny")
+    assert (failure.stage, failure.reason) == ("fetch", "http://h/x: does not answer")
+    row = index_row(tiny.layout, "tiny")
+    assert row.state == "failed"
+    assert row.notes == [f"fetch failed {failure.when[:16].replace('T', ' ')}: {failure.reason}"]
+    states = dataset_state(tiny.layout, "tiny")
+    assert [state.failure for state in states] == [failure, None, None, None, None]
+    json.dumps([state.to_dict() for state in states])
+    cells = list(status_table({"tiny": states}).columns[1].cells)
+    assert cells == ["- (FAILED: http://h/x: does not answer)"]
+
+
+def test_the_next_success_removes_the_failure(tiny):
+    fail(tiny.layout, stage="train")
+    publish(tiny.layout, stage="train", inputs={})
+    assert failures(tiny.layout, "tiny") == []
+    fail(tiny.layout, stage="train")
+    tiny.layout.point_latest("train", "tiny", "aa11")
+    assert failures(tiny.layout, "tiny") == []
+
+
+def test_a_stage_that_left_its_work_folder_and_its_reason_is_told_once(tiny):
+    fail(tiny.layout, stage="train")
+    tiny.layout.work("train", "tiny", "bb22").mkdir()
+    tiny.layout.work("corpus", "tiny", "bb22").mkdir(parents=True)
+    notes = index_row(tiny.layout, "tiny").notes
+    assert len(notes) == 2
+    assert notes[0].startswith("train failed ")
+    assert notes[1] == "corpus was begun and did not end"
+
+
+def test_what_is_no_failure_of_the_stage_leaves_no_trace(tiny):
+    fail(tiny.layout, StageError("a wrong wish"), what=SourceError)
+    with pytest.raises(KeyboardInterrupt), noting(tiny.layout, "fetch", "tiny"):
+        raise KeyboardInterrupt
+    with noting(tiny.layout, "fetch", "tiny"):
+        pass
+    assert not tiny.layout.root.exists()
+
+
+def test_a_reason_is_one_line_of_bounded_length_with_the_kind_of_a_surprise(tiny):
+    fail(tiny.layout, RuntimeError("x" * 9999))
+    (failure,) = failures(tiny.layout, "tiny")
+    assert failure.reason.startswith("RuntimeError: xxx")
+    assert len(failure.reason) == MAX_CHARACTERS + len(" ...")
+
+
+def test_an_error_is_not_hidden_by_a_record_that_cannot_be_written(tiny):
+    tiny.layout.root.write_text("no folder")
+    fail(tiny.layout)
+
+
+def test_a_damaged_record_is_named_and_blocks_no_other_row(tiny):
+    fail(tiny.layout)
+    tiny.layout.failure("fetch", "tiny").write_text("{")
+    with pytest.raises(ValueError, match=r"fetch/tiny/\.failed: not the record of a failure"):
+        failures(tiny.layout, "tiny")
+    assert "not the record" in index_row(tiny.layout, "tiny").notes[0]
+
+
+@pytest.mark.parametrize("error", [None, StageError("broken")])
+def test_the_index_is_renewed_however_a_run_ends(tiny, error):
+    fail(tiny.layout)
+    if error:
+        with pytest.raises(StageError, match="broken"), renewing_index(tiny.layout):
+            raise error
+    else:
+        with renewing_index(tiny.layout):
+            pass
+    assert "does not answer" in (tiny.layout.root / INDEX).read_text(encoding="utf-8")
+
+
+def test_an_index_that_cannot_be_written_ends_no_run(tiny):
+    tiny.layout.root.write_text("no folder")
+    with renewing_index(tiny.layout):
+        pass

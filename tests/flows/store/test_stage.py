@@ -1,0 +1,227 @@
+import errno
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+
+import pytest
+
+from flows.errors import StageError
+from flows.progress import LogReporter, Update
+from flows.store.manifest import Manifest
+from flows.store.paths import Layout
+from flows.store.stage import Stage, execute, newest_key
+from tests.flows.conftest import Tiny
+from tests.processes import DEADLINE_SECONDS
+
+
+def write_result(place):
+    yield Update(0.5, "half")
+    (place.directory / "result.txt").write_text(f"seed {place.run.train.seed}")
+    return {"made": True}
+
+
+def stage_of(work=write_result, **keys):
+    settings = {"name": "fetch", "version": 1, "inputs": (), "resumable": False}
+    return Stage(parameters=lambda run: {"seed": run.train.seed}, work=work, **(settings | keys))
+
+
+def made(stage, tiny: Tiny, overrides=(), **keys) -> Manifest:
+    return execute(
+        stage,
+        tiny.run(overrides=tuple(overrides)),
+        keys.pop("inputs", {}),
+        settings=tiny.settings,
+        reporter=keys.pop("reporter", LogReporter()),
+        **keys,
+    )
+
+
+def test_a_stage_runs_once_and_is_then_reused(tiny):
+    calls = []
+
+    def work(place):
+        calls.append(place.key)
+        yield from write_result(place)
+        return {}
+
+    first, second = made(stage_of(work), tiny), made(stage_of(work), tiny)
+    assert first == second
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("stage", "overrides", "inputs"),
+    [
+        (stage_of(), ["train.seed=1"], {}),
+        (stage_of(version=2), [], {}),
+        (stage_of(), [], {"corpus": "another"}),
+    ],
+)
+def test_the_key_follows_parameters_code_version_and_inputs(tiny, stage, overrides, inputs):
+    assert made(stage, tiny, overrides, inputs=inputs).key != made(stage_of(), tiny).key
+
+
+def test_a_parameter_of_another_stage_does_not_move_the_key(tiny):
+    assert made(stage_of(), tiny, ["sample.seed=5"]).key == made(stage_of(), tiny).key
+
+
+def test_forcing_makes_a_new_run_beside_the_old_one(tiny):
+    first, forced = made(stage_of(), tiny), made(stage_of(), tiny, force=True)
+    assert forced.key == f"{first.key}-2"
+    assert tiny.layout.is_published("fetch", "tiny", first.key)
+    assert tiny.layout.latest_key("fetch", "tiny") == forced.key
+    assert made(stage_of(), tiny).key == forced.key
+    assert made(stage_of(), tiny, force=True).key == f"{first.key}-3"
+    assert newest_key(tiny.layout, "fetch", "tiny", first.key) == f"{first.key}-3"
+
+
+def test_latest_follows_what_was_asked_for_last(tiny):
+    first = made(stage_of(), tiny)
+    made(stage_of(), tiny, ["train.seed=1"])
+    made(stage_of(), tiny)
+    assert tiny.layout.latest_key("fetch", "tiny") == first.key
+
+
+def test_a_failure_publishes_nothing_and_the_next_run_starts_afresh(tiny):
+    def broken(place):
+        (place.directory / "half.txt").write_text("x")
+        yield Update(None, "")
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        made(stage_of(broken), tiny)
+    assert tiny.layout.keys("fetch", "tiny") == []
+    key = made(stage_of(), tiny).key
+    folder = tiny.layout.published("fetch", "tiny", key)
+    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "result.txt"]
+
+
+def test_a_resumable_stage_finds_what_it_left_and_counts_the_attempts(tiny):
+    def work(place):
+        left = place.directory / "left.txt"
+        yield Update(None, "")
+        if not left.exists():
+            left.write_text("so far")
+            raise RuntimeError("broken")
+        return {"found": left.read_text()}
+
+    with pytest.raises(RuntimeError):
+        made(stage_of(work, resumable=True), tiny)
+    manifest = made(stage_of(work, resumable=True), tiny)
+    assert manifest.summary == {"found": "so far"}
+    assert manifest.attempts == 2
+
+
+def test_what_killed_runs_of_other_settings_left_is_swept_away(tiny):
+    left = tiny.layout.work("fetch", "tiny", "0123456789abcdef")
+    left.mkdir(parents=True)
+    made(stage_of(), tiny)
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_one_line_that_says_how_much(tiny, code):
+    def work(place):
+        (place.directory / "part").write_bytes(b"x" * 1000)
+        yield Update(None, "")
+        raise OSError(code, os.strerror(code))
+
+    with pytest.raises(
+        StageError, match=r"no space left while making fetch of tiny: .* at least 1,001 are"
+    ):
+        made(stage_of(work), tiny)
+
+
+def test_a_disk_that_really_is_full_loses_nothing_that_was_finished(tiny, tmp_path):
+    script = (
+        "import resource, sys, pytest\n"
+        "from pathlib import Path\n"
+        "from tests.flows.store import test_stage as t\n"
+        "from flows.settings import Settings\n"
+        "from flows.store.stage import StageError\n"
+        "settings = Settings(artifacts=Path(sys.argv[1]), datasets=Path(sys.argv[2]))\n"
+        "tiny = t.Tiny(folder=Path('.'), toml=Path('.'), settings=settings)\n"
+        "first = t.made(t.stage_of(), tiny)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
+        "def work(place):\n"
+        "    yield t.Update(None, '')\n"
+        "    (place.directory / 'big').write_bytes(b'x' * 50_000)\n"
+        "    return {}\n"
+        "try:\n"
+        "    t.made(t.stage_of(work), tiny, ['train.seed=1'])\n"
+        "except StageError as error:\n"
+        "    print(error)\n"
+        "assert t.made(t.stage_of(), tiny) == first\n"
+    )
+    settings = tiny.settings
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(settings.artifacts), str(settings.datasets)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "no space left" in done.stdout
+
+
+def test_a_broken_manifest_is_named(tiny):
+    key = made(stage_of(), tiny).key
+    path = tiny.layout.published("fetch", "tiny", key) / "manifest.json"
+    path.write_text('{"stage": ')
+    with pytest.raises(ValueError, match=rf"{path}: not a manifest"):
+        made(stage_of(), tiny)
+
+
+def test_the_manifest_says_what_a_run_was_made_from(tiny):
+    manifest = made(stage_of(), tiny, inputs={"corpus": "abc"})
+    folder = tiny.layout.published("fetch", "tiny", manifest.key)
+    data = json.loads((folder / "manifest.json").read_text())
+    assert data["inputs"] == {"corpus": "abc"}
+    assert data["parameters"] == {"seed": 0}
+    assert data["summary"] == {"made": True}
+    assert Manifest.load(folder) == manifest
+
+
+def work_slowly(place):
+    with (place.layout.root / "calls").open("a") as calls:
+        calls.write("x")
+    for _ in range(5):
+        yield Update(None, "")
+    (place.directory / "result.txt").write_text("x")
+    return {}
+
+
+class Holding(LogReporter):
+    """Holds the work of the first process until the second one waits."""
+
+    def __init__(self, begun, waiting_seen):
+        super().__init__()
+        self.begun, self.waiting_seen = begun, waiting_seen
+
+    def update(self, update):
+        self.begun.set()
+        assert self.waiting_seen.wait(DEADLINE_SECONDS)
+
+    def say(self, line):
+        assert line.endswith("waits for another run that makes the same")
+        self.waiting_seen.set()
+
+
+def make_in_process(tiny, begun, waiting_seen):
+    made(stage_of(work_slowly), tiny, reporter=Holding(begun, waiting_seen))
+
+
+def test_two_processes_never_make_the_same_key_twice(tiny):
+    context = multiprocessing.get_context("spawn")
+    begun, waiting_seen = context.Event(), context.Event()
+    arguments = (tiny, begun, waiting_seen)
+    first = context.Process(target=make_in_process, args=arguments)
+    first.start()
+    assert begun.wait(DEADLINE_SECONDS)
+    second = context.Process(target=make_in_process, args=arguments)
+    second.start()
+    for process in (first, second):
+        process.join(DEADLINE_SECONDS)
+        assert process.exitcode == 0
+    assert (Layout(tiny.settings.artifacts_root).root / "calls").read_text() == "x"
