@@ -83,13 +83,3 @@ class Snapshot(Protocol):
     def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
         """Read the content of these entries, in their order; None where it is missing."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """Progress of work in this package: `done` of `total` (None: unknown) in `unit`."""
-
-    done: int
-    total: int | None
-    unit: str
-    note: str = ""

@@ -27,11 +27,10 @@ from modeling.inference.likelihood import bits_of_documents
 from modeling.inference.samples import Sample
 from modeling.models.lstm import CharLSTM
 from modeling.vocab import Ids, Vocabulary
+from system.progress import Progress
 
 TRAIN_CHARACTERS = 200_000
 """So much of the training text is scored, to stand beside the held-out bits."""
-
-Doing = tuple[float, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,14 +71,14 @@ class Findings:
     evidence: Evidence
 
 
-def assess(material: Material, spec: EvaluateSpec) -> Generator[Doing, None, Findings]:
+def assess(material: Material, spec: EvaluateSpec) -> Generator[Progress, None, Findings]:
     """Judge a model by its likelihood and by its samples."""
-    yield 0.0, "counting n-grams"
+    yield Progress.at(0.0, "counting n-grams")
     baseline = up_to(material.train, spec.baseline_characters)
     orders = sorted({*spec.ngram_orders, spec.floor_order})
     counts = NgramCounts(material.ids(baseline), material.vocabulary, orders[-1])
     ladder, documents = yield from _ladder(material, spec, counts)
-    yield 0.6, "indexing the training text"
+    yield Progress.at(0.6, "indexing the training text")
     labels = [(f"{d.source}/{d.path}", d.license) for d in baseline]
     copies = CopyIndex([document.text for document in baseline], labels)
     judged = yield from _judge_groups(material, spec, counts, copies)
@@ -125,7 +124,7 @@ def up_to(documents: Sequence[Document], characters: int) -> list[Document]:
 
 def _ladder(
     material: Material, spec: EvaluateSpec, counts: NgramCounts
-) -> Generator[Doing, None, tuple[list[LadderRow], list[DocumentBits]]]:
+) -> Generator[Progress, None, tuple[list[LadderRow], list[DocumentBits]]]:
     """Score the held-out files by every predictor, the worst first; give the bits of each file."""
     test = up_to(material.test, spec.test_characters)
     held_out = HeldOut.of([document.text for document in test], material.vocabulary)
@@ -133,9 +132,9 @@ def _ladder(
     total = len(spec.ngram_orders) + 2
     for row, bits in baseline_rows(counts, spec.ngram_orders, held_out):
         scored.append((row, bits))
-        yield 0.3 + 0.2 * len(scored) / total, f"scoring held-out files: {row.name}"
+        yield Progress.at(0.3 + 0.2 * len(scored) / total, f"scoring held-out files: {row.name}")
     _, rival = min((one for one in scored if one[0].kind == "ngram"), key=_bits_per_char)
-    yield 0.5, "scoring held-out files: LSTM"
+    yield Progress.at(0.5, "scoring held-out files: LSTM")
     bits = bits_of_documents(material.model, material.vocabulary, held_out.ids)
     some = up_to(material.train, TRAIN_CHARACTERS)
     train_bits = bits_of_documents(material.model, material.vocabulary, material.ids(some))
@@ -144,9 +143,9 @@ def _ladder(
     rows = [row for row, _ in scored]
     priming = [document.text for document in up_to(material.train, spec.priming_characters)]
     if spec.dynamic:
-        yield 0.52, "scoring held-out files: LSTM, dynamic evaluation"
+        yield Progress.at(0.52, "scoring held-out files: LSTM, dynamic evaluation")
         rows.append(_dynamic_row(material, held_out))
-    yield 0.55, "scoring held-out files: compressors"
+    yield Progress.at(0.55, "scoring held-out files: compressors")
     rows += compressor_rows(priming, [document.text for document in test], held_out)
     rows.sort(key=lambda row: row.bits_per_char, reverse=True)
     return rows, _document_bits(test, bits, rival)
@@ -182,14 +181,14 @@ def _document_bits(
 
 def _judge_groups(
     material: Material, spec: EvaluateSpec, counts: NgramCounts, copies: CopyIndex
-) -> Generator[Doing, None, list[Judged]]:
+) -> Generator[Progress, None, list[Judged]]:
     """Judge the floor, the model's samples at each temperature, and the control."""
     by_temperature: dict[float, list[str]] = {}
     for sample in material.samples:
         by_temperature.setdefault(sample.temperature, []).append(sample.continuation)
     length = max(len(sample.continuation) for sample in material.samples)
     number = max(map(len, by_temperature.values()))
-    yield 0.65, "sampling the floor"
+    yield Progress.at(0.65, "sampling the floor")
     ids = counts.model(spec.floor_order).sample([spec.seed + i for i in range(number)], length)
     floor = [material.vocabulary.decode(stream) for stream in ids]
     held_out = [document.text for document in (*material.test, *material.validation)]
@@ -204,7 +203,7 @@ def _judge_groups(
     ]
     judged = []
     for done, (name, role, temperature, texts) in enumerate(wanted):
-        yield 0.75 + 0.24 * done / len(wanted), f"scoring samples: {name}"
+        yield Progress.at(0.75 + 0.24 * done / len(wanted), f"scoring samples: {name}")
         judged.append(
             judge(
                 texts,

@@ -1,26 +1,16 @@
-"""Progress leaves the stages as values; who shows them is the caller's choice.
-
-In a terminal that is a bar (`terminal.py`), in a Prefect run lines in its log.
-"""
+"""Who shows the progress of stages: a bar in a terminal, lines in the log of a Prefect run."""
 
 import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Protocol
+
+from system.progress import Progress
 
 logger = logging.getLogger(__name__)
 LOG_SECONDS = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """How far a stage is: `fraction` from 0 to 1, None if nobody knows; `text` says the rest."""
-
-    fraction: float | None
-    text: str
 
 
 class Reporter(Protocol):
@@ -34,7 +24,7 @@ class Reporter(Protocol):
         """Something that is worth a line of its own, such as what a stage waits for."""
         ...
 
-    def update(self, update: Update) -> None:
+    def update(self, update: Progress) -> None:
         """The stage at work is so far."""
         ...
 
@@ -58,7 +48,7 @@ class LogReporter:
         """Log the line."""
         logger.info("%s", line)
 
-    def update(self, update: Update) -> None:
+    def update(self, update: Progress) -> None:
         """Log progress, at most every LOG_SECONDS."""
         now = time.monotonic()
         if now - self._last >= LOG_SECONDS:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from modeling.training.progress import Progress
+    from modeling.training.progress import CurvePoint
 
 
 def duration(seconds: float) -> str:
@@ -18,8 +18,8 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def training_line(progress: "Progress", best_bits: float | None) -> str:
-    """Progress of a training as one line: speed, bits per character, time left."""
+def training_line(progress: "CurvePoint", best_bits: float | None) -> str:
+    """The progress of a training as one line: speed, bits per character, time left."""
     spent = progress.fraction
     left = progress.seconds * (1 - spent) / spent if spent else 0.0
     held_out = "" if best_bits is None else f", held-out {best_bits:.3f}"

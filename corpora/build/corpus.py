@@ -26,10 +26,11 @@ from corpora.corpus.parquet import (
 )
 from corpora.dedup.decontaminate import Decided, decide
 from corpora.dedup.minhash import Hashes, shingles
-from corpora.document import Entry, Outcome, Snapshot, Split, Step
+from corpora.document import Entry, Outcome, Snapshot, Split
 from corpora.licenses.repositories import with_licenses
 from corpora.spec import CorpusSpec
 from system.pool import in_order, processors
+from system.progress import Progress
 
 CHUNK_BYTES = 16 * 2**20
 POOL_BYTES = 64 * 2**20
@@ -46,7 +47,7 @@ def build_corpus(
     *,
     frozen: Mapping[str, Split] = NOTHING_FROZEN,
     workers: int | None = None,
-) -> Iterator[Step]:
+) -> Iterator[Progress]:
     """Write the corpus of `snapshot` into `directory`, yielding progress.
 
     Args:
@@ -77,7 +78,7 @@ def build_corpus(
     for shard in in_order(write, cut_up, workers=workers):
         totals.add_documents(shard)
         done += shard.files
-        yield Step(done=done, total=2 * len(wanted), unit="files", note="written")
+        yield Progress(done=done, total=2 * len(wanted), unit="files", note="written")
     _finish(totals, spec, directory)
 
 
@@ -90,12 +91,12 @@ def _finish(totals: Totals, spec: CorpusSpec, directory: Path) -> None:
 
 def _examined(
     snapshot: Snapshot, wanted: Sequence[Entry], spec: CorpusSpec, workers: int
-) -> Generator[Step, None, list[Finding]]:
+) -> Generator[Progress, None, list[Finding]]:
     """The first pass: judge and sign every file, in its order."""
     findings: list[Finding] = []
     for found in in_order(examine, _chunks(snapshot, wanted, spec), workers=workers):
         findings += found
-        yield Step(done=len(findings), total=2 * len(wanted), unit="files", note="examined")
+        yield Progress(done=len(findings), total=2 * len(wanted), unit="files", note="examined")
     return findings
 
 

@@ -17,8 +17,9 @@ from urllib.parse import quote_from_bytes
 from pathspec import GitIgnoreSpec
 from pydantic import BaseModel, ConfigDict, Field
 
-from corpora.document import Entry, Snapshot, Step
+from corpora.document import Entry, Snapshot
 from corpora.errors import SourceError
+from system.progress import Progress
 
 SNAPSHOT = "folder.tar"
 PLACES = {"{stdlib}": lambda: sysconfig.get_paths()["stdlib"]}
@@ -62,7 +63,7 @@ class FolderSource(BaseModel):
             raise SourceError(f"{self.root}: no file matches {', '.join(self.include)}")
         return {"digest": digest.hexdigest()}
 
-    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Step]:
+    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Progress]:
         """Copy the folder's files into a snapshot under `directory`.
 
         Raises:
@@ -73,7 +74,7 @@ class FolderSource(BaseModel):
         with _tar(directory / SNAPSHOT, "w") as tar:
             for done, (path, name) in enumerate(files, start=1):
                 digest.update(name + b"\0" + _add(tar, _text(name), path))
-                yield Step(done=done, total=len(files), unit="files")
+                yield Progress(done=done, total=len(files), unit="files")
         if digest.hexdigest() != resolution["digest"]:
             raise SourceError(f"{self.root}: changed while it was read; run again")
 

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
 from rich.table import Table
 
 from evaluation.metrics.catalogue import interval_text, value_text
@@ -18,10 +19,10 @@ from evaluation.results import Metric
 from flows.console import err, out
 from flows.options import STAGE_NAMES, StageName
 from flows.planning.plan import Plan
-from flows.progress import Update
 from flows.store.paths import Layout
 from flows.store.status import StageState, latest_folder, verdict
 from flows.words import duration
+from system.progress import Progress
 
 if TYPE_CHECKING:
     from corpora.corpus.ledger import Difference
@@ -35,7 +36,7 @@ class TerminalReporter:
     """Shows the stages of one run as bars."""
 
     def __init__(self) -> None:
-        self._bars = Progress(
+        self._bars = Bars(
             TextColumn("{task.fields[stage]:<8}", style="bold"),
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f}%"),
@@ -60,7 +61,7 @@ class TerminalReporter:
         """Print the line, above the bars."""
         err.print(line, markup=False)
 
-    def update(self, update: Update) -> None:
+    def update(self, update: Progress) -> None:
         """Move the bar."""
         text = escape(update.text)
         if self._task is not None:
@@ -177,7 +178,7 @@ def _cell(state: StageState) -> str:
 
 def tracked(items: Iterable[Item], total: int) -> Iterator[Item]:
     """Pass items through and show how many there were; silent if it takes no time."""
-    with Progress(console=err, transient=True, disable=not err.is_terminal) as bars:
+    with Bars(console=err, transient=True, disable=not err.is_terminal) as bars:
         yield from bars.track(items, total=total, description="scoring")
 
 

@@ -7,8 +7,9 @@ from uuid import UUID
 import httpx
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from flows.progress import LogReporter, Update
+from flows.progress import LogReporter
 from flows.words import duration
+from system.progress import Progress
 
 logger = logging.getLogger(__name__)
 UPDATE_SECONDS = 5.0
@@ -31,7 +32,7 @@ class RunReporter(LogReporter):
         self._stage, self._bar = stage, None
         self._due = time.monotonic() + UPDATE_SECONDS
 
-    def update(self, update: Update) -> None:
+    def update(self, update: Progress) -> None:
         """Log progress, and move the bar."""
         super().update(update)
         if update.fraction is not None and time.monotonic() >= self._due:

@@ -9,9 +9,9 @@ from pydantic import TypeAdapter
 from corpora.sources import Source
 from flows.errors import StageError
 from flows.options import Run
-from flows.progress import Update
 from flows.store.manifest import Manifest
 from flows.store.stage import Stage, Workplace
+from system.progress import Progress
 
 if TYPE_CHECKING:
     from corpora.document import Split
@@ -21,7 +21,7 @@ def _parameters(run: Run) -> dict[str, Any]:
     return run.spec.corpus.model_dump(mode="json")
 
 
-def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
+def _work(place: Workplace) -> Generator[Progress, None, dict[str, Any]]:
     from corpora.build.corpus import build_corpus
     from corpora.corpus.card import write_card
     from corpora.corpus.summary import CorpusSummary
@@ -30,9 +30,7 @@ def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
     fetched = Manifest.load(place.inputs["fetch"])
     source = TypeAdapter(Source).validate_python(fetched.parameters["source"])
     snapshot = source.open(place.inputs["fetch"])
-    steps = build_corpus(snapshot, spec.corpus, place.directory, frozen=_frozen(place))
-    for step in steps:
-        yield Update(step.done / (step.total or 1), f"{step.note}, {step.done:,} {step.unit}")
+    yield from build_corpus(snapshot, spec.corpus, place.directory, frozen=_frozen(place))
     summary = CorpusSummary.load(place.directory)
     write_card(place.directory, place.run.dataset, spec, summary)
     splits = {name: asdict(size) for name, size in summary.splits.items()}

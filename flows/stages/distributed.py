@@ -19,16 +19,16 @@ import numpy as np
 import torch
 from torch import distributed
 
-from flows.progress import Update
 from flows.stages.signals import stop_requests
 from flows.words import training_line
 from modeling.checkpoint import load_model
 from modeling.config import train_config_from
 from modeling.engines.distributed import Group, leave
-from modeling.training.progress import Progress
+from modeling.training.progress import CurvePoint
 from modeling.training.session import Material, Session
 from modeling.vocab import MARK_ID, Vocabulary
 from system.processes import dying_with_parent
+from system.progress import Progress
 
 TASK = "together.json"
 VOCABULARY = "together-vocabulary.json"
@@ -39,7 +39,7 @@ SAY_SECONDS = 0.2
 
 def train_together(
     directory: Path, material: Material, processes: int, **task: Any
-) -> Generator[Update, None, dict[str, Any]]:
+) -> Generator[Progress, None, dict[str, Any]]:
     """Train in so many processes, in a folder that holds the stream; the summary at the end.
 
     Args:
@@ -79,7 +79,7 @@ def _start(directory: Path, processes: int) -> "subprocess.Popen[str]":
 
 def _watch(
     process: "subprocess.Popen[str]", directory: Path
-) -> Generator[Update, None, dict[str, Any]]:
+) -> Generator[Progress, None, dict[str, Any]]:
     """Pass the processes' progress on, and a wish to stop to them."""
     said: dict[str, Any] = {}
     told = False
@@ -92,8 +92,8 @@ def _watch(
                     process.send_signal(signal.SIGTERM)
                     told = True
                 if "progress" in said:
-                    progress = Progress(**said["progress"])
-                    yield Update(progress.fraction, training_line(progress, said["best"]))
+                    progress = CurvePoint(**said["progress"])
+                    yield Progress.at(progress.fraction, training_line(progress, said["best"]))
         finally:
             if process.poll() is None and not told:
                 # Its workers die with it.

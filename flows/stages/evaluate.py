@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flows.options import Run, StageName
-from flows.progress import Update
 from flows.stages.devices import device_of
 from flows.store.manifest import Manifest
 from flows.store.stage import Stage, Workplace
 from flows.words import duration
+from system.progress import Progress
 
 if TYPE_CHECKING:
     from corpora.corpus.summary import CorpusSummary, FunnelStep
@@ -25,20 +25,13 @@ def _parameters(run: Run) -> dict[str, Any]:
     return run.evaluate.model_dump(mode="json") | words | {"preset": run.preset}
 
 
-def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
+def _work(place: Workplace) -> Generator[Progress, None, dict[str, Any]]:
     from evaluation.assess import assess
     from evaluation.baselines.ladder import best_ngram, model_row
     from evaluation.report.render import write_report
 
-    judging = assess(_material(place), place.run.evaluate)
-    while True:
-        try:
-            fraction, doing = next(judging)
-        except StopIteration as end:
-            findings = end.value
-            break
-        yield Update(fraction, doing)
-    yield Update(0.99, "writing the report")
+    findings = yield from assess(_material(place), place.run.evaluate)
+    yield Progress.at(0.99, "writing the report")
     evaluation = _evaluation(place, findings)
     write_report(evaluation, place.directory)
     findings.evidence.save(place.directory)

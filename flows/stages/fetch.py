@@ -7,8 +7,8 @@ from typing import Any
 
 from corpora.sources.youtube.store import expiry, forget, forgotten_ids
 from flows.options import Run
-from flows.progress import Update
 from flows.store.stage import Stage, Workplace
+from system.progress import Progress
 
 
 def _parameters(run: Run) -> dict[str, Any]:
@@ -22,14 +22,12 @@ def _outdated(folder: Path) -> str | None:
     return f"older than may be kept, since {end:%Y-%m-%d}; `charmill forget --expired` deletes it"
 
 
-def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
+def _work(place: Workplace) -> Generator[Progress, None, dict[str, Any]]:
     source = place.run.spec.source
     # Those of earlier fetches too: what was forgotten must not come back with a fetch made anew.
     for video_id in forgotten_ids(place.layout.shelf("fetch", place.run.dataset)):
         forget(place.directory, video_id)
-    for step in source.fetch(place.run.resolution, place.directory):
-        fraction = step.done / step.total if step.total else None
-        yield Update(fraction, f"{step.note} {step.done:,} {step.unit}".strip())
+    yield from source.fetch(place.run.resolution, place.directory)
     size = sum(path.stat().st_size for path in place.directory.rglob("*") if path.is_file())
     return {"found": place.run.resolution, "bytes": size}
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from flows.errors import OptionError
 from flows.options import Run, SampleSpec
-from flows.progress import Update
 from flows.stages.devices import device_of
 from flows.store.stage import Stage, Workplace
 from modeling.vocab import FILE_MARK
+from system.progress import Progress
 
 if TYPE_CHECKING:
     from modeling.inference.samples import Sample
@@ -27,7 +27,7 @@ def _parameters(run: Run) -> dict[str, Any]:
     return run.sample.model_dump(mode="json")
 
 
-def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
+def _work(place: Workplace) -> Generator[Progress, None, dict[str, Any]]:
     """Every temperature that is done has a folder; a run that was stopped goes on behind them."""
     from modeling.checkpoint import load_model
     from modeling.inference.samples import read_samples, write_samples
@@ -51,7 +51,7 @@ def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
 
 def _written(
     spec: SampleSpec, turn: int, model: "CharLSTM", vocabulary: "Vocabulary"
-) -> "Generator[Update, None, list[Sample]]":
+) -> "Generator[Progress, None, list[Sample]]":
     """The samples of one temperature."""
     import numpy as np
 
@@ -68,7 +68,7 @@ def _written(
         blocks.append(block)
         done = sum(block.shape[1] for block in blocks) / spec.length
         fraction = (turn + done) / len(spec.temperatures)
-        yield Update(fraction, f"temperature {temperature:g}, {len(seeds)} at once")
+        yield Progress.at(fraction, f"temperature {temperature:g}, {len(seeds)} at once")
     streams = list(np.concatenate(blocks, axis=1))
     bits = sample_surprisals(model, vocabulary, streams)
     return [

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from flows.errors import StageError
 from flows.options import Run
-from flows.progress import Update
 from flows.stages.devices import device_of
 from flows.stages.signals import stop_requests
 from flows.store.stage import Stage, Workplace
 from flows.words import training_line
+from system.progress import Progress
 
 if TYPE_CHECKING:
     from modeling.models.lstm import CharLSTM
@@ -26,7 +26,7 @@ def _parameters(run: Run) -> dict[str, Any]:
     return run.train.to_dict() | init_from
 
 
-def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
+def _work(place: Workplace) -> Generator[Progress, None, dict[str, Any]]:
     from modeling.training.session import Material, Session
 
     device = device_of(place.settings.device)
@@ -50,17 +50,17 @@ def _work(place: Workplace) -> Generator[Update, None, dict[str, Any]]:
     return summary
 
 
-def _alone(session: "Session") -> Generator[Update, None, None]:
+def _alone(session: "Session") -> Generator[Progress, None, None]:
     """Train in this process; a wish to stop is passed on once the checkpoint is saved."""
     with stop_requests() as stop:
         for progress in session.run(lambda: bool(stop)):
             best = session.trainer.totals.best_bits
-            yield Update(progress.fraction, training_line(progress, best))
+            yield Progress.at(progress.fraction, training_line(progress, best))
 
 
 def _together(
     place: Workplace, material: "Material", device: str
-) -> Generator[Update, None, dict[str, Any]]:
+) -> Generator[Progress, None, dict[str, Any]]:
     from flows.stages.distributed import train_together
 
     return (

@@ -25,10 +25,11 @@ from filelock import FileLock, Timeout
 
 from flows.errors import StageError
 from flows.options import Run, StageName
-from flows.progress import Reporter, Update
+from flows.progress import Reporter
 from flows.settings import Settings
 from flows.store.manifest import Manifest
 from flows.store.paths import MANIFEST, Layout
+from system.progress import Progress
 
 ATTEMPTS = ".attempts"
 INPUTS = ".inputs"
@@ -51,7 +52,7 @@ class Workplace:
     key: str
 
 
-Work = Callable[[Workplace], Generator[Update, None, dict[str, Any]]]
+Work = Callable[[Workplace], Generator[Progress, None, dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

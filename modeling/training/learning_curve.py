@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from modeling.training.progress import Progress
+from modeling.training.progress import CurvePoint
 
 METRICS = "metrics.parquet"
 LINES = "metrics.jsonl"
@@ -38,7 +38,7 @@ class MetricsLog:
         self._directory = directory
         self._lines = directory / LINES
 
-    def append(self, progress: Progress) -> None:
+    def append(self, progress: CurvePoint) -> None:
         """Add a point."""
         with self._lines.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(progress)) + "\n")
@@ -67,6 +67,6 @@ class MetricsLog:
                 return
 
 
-def read_metrics(directory: Path) -> list[Progress]:
+def read_metrics(directory: Path) -> list[CurvePoint]:
     """Read the learning curve of a finished training."""
-    return [Progress(**row) for row in pq.read_table(directory / METRICS).to_pylist()]
+    return [CurvePoint(**row) for row in pq.read_table(directory / METRICS).to_pylist()]

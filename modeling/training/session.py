@@ -18,7 +18,7 @@ from modeling.device import describe_device
 from modeling.engines.distributed import ALONE, Group
 from modeling.models.lstm import CharLSTM
 from modeling.training.learning_curve import MetricsLog
-from modeling.training.progress import Progress
+from modeling.training.progress import CurvePoint
 from modeling.training.tensorboard import EventFiles
 from modeling.training.trainer import Trainer
 from modeling.vocab import Ids, Vocabulary
@@ -89,7 +89,7 @@ class Session:
         characters = self.trainer.totals.characters
         self._events = EventFiles(events, characters) if writes and events else None
 
-    def run(self, stop: Callable[[], bool]) -> Iterator[Progress]:
+    def run(self, stop: Callable[[], bool]) -> Iterator[CurvePoint]:
         """Train to the end; where `stop` says so, save a checkpoint and end before it."""
         trainer, pause = self.trainer, self._material.config.checkpoint_seconds
         if self._log:
@@ -112,7 +112,7 @@ class Session:
         if self._events:
             self._events.close()
 
-    def _note(self, progress: Progress) -> None:
+    def _note(self, progress: CurvePoint) -> None:
         for curve in (self._log, self._events):
             if curve:
                 curve.append(progress)

@@ -6,7 +6,7 @@ with or without it.
 
 from pathlib import Path
 
-from modeling.training.progress import Progress
+from modeling.training.progress import CurvePoint
 
 
 class EventFiles:
@@ -27,7 +27,7 @@ class EventFiles:
             ) from None
         self._writer = SummaryWriter(str(directory), purge_step=characters or None)
 
-    def append(self, progress: Progress) -> None:
+    def append(self, progress: CurvePoint) -> None:
         """Add a point."""
         scalars = {
             "bits_per_character/train": progress.train_bits,

@@ -31,7 +31,7 @@ from modeling.engines.learner import Learner, under, updates_between_reads
 from modeling.engines.race import continued, engine_for
 from modeling.models.lstm import CharLSTM
 from modeling.training.fine_tune import take_over
-from modeling.training.progress import Progress, Totals
+from modeling.training.progress import CurvePoint, Totals
 from modeling.training.schedule import learning_rate_at
 from modeling.training.validation import Validation
 from modeling.vocab import Ids, Vocabulary
@@ -155,7 +155,7 @@ class Trainer:
         """The numbers of the run so far, a copy."""
         return copy.copy(self._account)
 
-    def run(self) -> Iterator[Progress]:
+    def run(self) -> Iterator[CurvePoint]:
         """Train until `has_ended`; the time that the consumer takes counts as well.
 
         Raises:
@@ -164,7 +164,7 @@ class Trainer:
         with self.engine.in_use():
             yield from self._records()
 
-    def _records(self) -> Iterator[Progress]:
+    def _records(self) -> Iterator[CurvePoint]:
         origin = self._clock() - self._account.seconds
         earlier, trained = self._account.seconds, 0
         while not self.has_ended:
@@ -289,9 +289,9 @@ class Trainer:
         self._account.rate_factor = 0.5
         self._account.seconds = self._clock() - origin
 
-    def _progress(self, validation_bits: float | None, norm: float, speed: float) -> Progress:
+    def _progress(self, validation_bits: float | None, norm: float, speed: float) -> CurvePoint:
         account = self._account
-        return Progress(
+        return CurvePoint(
             step=account.step,
             characters=account.characters,
             seconds=account.seconds,

@@ -11,11 +11,12 @@ import sys
 
 from flows.options import Options, prepare
 from flows.planning.plan import make_plan
-from flows.progress import LogReporter, Update
+from flows.progress import LogReporter
 from flows.settings import Settings
 from flows.stages.table import STAGES
 from flows.store.paths import Layout
 from flows.store.stage import execute
+from system.progress import Progress
 
 
 class Suicidal(LogReporter):
@@ -28,7 +29,7 @@ class Suicidal(LogReporter):
     def started(self, stage: str, dataset: str) -> None:
         self.at_work = stage
 
-    def update(self, update: Update) -> None:
+    def update(self, update: Progress) -> None:
         if self.at_work == self.stage:
             self.left -= 1
             if self.left == 0:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
-from corpora.document import Step
 from corpora.errors import SourceError
 from corpora.sources.git.process import NOTHING, GitError, failure, git, git_output, listen
 from corpora.sources.git.repository import COMMIT, Repository
 from corpora.sources.git.snapshot import LEFT_OUT, MAX_BLOB_BYTES, list_tree
 from system.files import write_whole
+from system.progress import Progress
 
 FETCH = (
     "fetch",
@@ -57,7 +57,7 @@ def fetch_repository(
     variables: Mapping[str, str] = NOTHING,
     *,
     max_blob_bytes: int = MAX_BLOB_BYTES,
-) -> Iterator[Step]:
+) -> Iterator[Progress]:
     """Fetch one commit into `directory`/LABEL.git, unless that is there already.
 
     Args:
@@ -104,7 +104,7 @@ def _fetch(
     bare: Path,
     variables: Mapping[str, str],
     max_blob_bytes: int,
-) -> Iterator[Step]:
+) -> Iterator[Progress]:
     """Fetch one commit into a new bare repository and let HEAD stand at it."""
     hashes = f"--object-format={'sha1' if len(commit) == 40 else 'sha256'}"
     git_output(["init", "--quiet", "--bare", "--template=", hashes], bare=bare, about=str(bare))
@@ -143,7 +143,7 @@ def _settings(location: str, max_blob_bytes: int) -> list[str]:
 
 def _progress(
     repository: Repository, arguments: list[str], bare: Path, variables: Mapping[str, str]
-) -> Iterator[Step]:
+) -> Iterator[Progress]:
     """Fetch, and tell the progress from git's own progress lines."""
     last: deque[str] = deque(maxlen=KEPT_LINES)
     with git(arguments, bare=bare, variables=variables) as process:
@@ -156,7 +156,7 @@ def _progress(
         raise failure(process, "\n".join(last), repository.url, bare)
 
 
-def _steps(line: str, note: str) -> list[Step]:
+def _steps(line: str, note: str) -> list[Progress]:
     from git import RemoteProgress
 
     steps = []
@@ -164,7 +164,7 @@ def _steps(line: str, note: str) -> list[Step]:
     class Collector(RemoteProgress):
         def update(self, op_code, cur_count, max_count=None, message=""):  # noqa: ANN001, ANN202
             total = int(float(max_count)) if max_count else None
-            steps.append(Step(done=int(cur_count), total=total, unit="objects", note=note))
+            steps.append(Progress(done=int(cur_count), total=total, unit="objects", note=note))
 
     Collector().new_message_handler()(line)
     return steps

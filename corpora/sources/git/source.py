@@ -6,11 +6,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from corpora.document import Snapshot, Step
+from corpora.document import Snapshot
 from corpora.errors import SourceError
 from corpora.sources.git.fetch import fetch_repository, find_commit
 from corpora.sources.git.repository import Repository
 from corpora.sources.git.snapshot import MAX_BLOB_BYTES, GitSnapshot
+from system.progress import Progress
 
 
 class GitSource(BaseModel):
@@ -44,7 +45,7 @@ class GitSource(BaseModel):
         """
         return {repository.label: _commit_of(repository) for repository in self.repositories}
 
-    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Step]:
+    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Progress]:
         """Fetch every repository, bare and shallow; those already there are kept."""
         for repository in self.repositories:
             yield from fetch_repository(

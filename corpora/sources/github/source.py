@@ -16,13 +16,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from corpora.document import Snapshot, Step
+from corpora.document import Snapshot
 from corpora.errors import SourceError
 from corpora.sources.git.fetch import fetch_repository, find_commit, remove_repository
 from corpora.sources.git.repository import Repository
 from corpora.sources.git.snapshot import GitSnapshot
 from corpora.sources.github.api import UNKNOWN, Listed, clone_variables, list_repositories
 from system.files import write_whole
+from system.progress import Progress
 
 REPOSITORIES = "repositories.json"
 PERMISSIVE = (
@@ -134,7 +135,7 @@ class GithubAccountSource(BaseModel):
             raise _nothing_kept(self.account, [_at(one, None) for one in outcomes])
         return found
 
-    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Step]:
+    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Progress]:
         """Fetch every kept repository; those already there are kept, those that opt out removed.
 
         Raises:
@@ -152,7 +153,9 @@ class GithubAccountSource(BaseModel):
                     remove_repository(one.repository, directory)
                     outcomes[index] = replace(one, fate="opted out", detail=f"file {refusal}")
                     _save(directory, outcomes)
-            yield Step(done=index + 1, total=len(outcomes), unit="repositories", note=self.account)
+            yield Progress(
+                done=index + 1, total=len(outcomes), unit="repositories", note=self.account
+            )
         if not any(one.fate == "kept" for one in outcomes):
             raise _nothing_kept(self.account, outcomes)
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from corpora.document import Step
 from corpora.errors import SourceError
+from system.progress import Progress
 
 if TYPE_CHECKING:
     import httpx
@@ -71,7 +71,7 @@ def identify(client: "httpx.Client", url: str) -> str:
 
 def download(
     client: "httpx.Client", url: str, identity: str, target: Path, *, max_bytes: int
-) -> Iterator[Step]:
+) -> Iterator[Progress]:
     """Bring one version of a file into `target`, going on where `target` ends.
 
     Args:
@@ -107,14 +107,14 @@ def _local_file(url: str) -> Path:
     return path
 
 
-def _copy(url: str, target: Path, max_bytes: int) -> Iterator[Step]:
+def _copy(url: str, target: Path, max_bytes: int) -> Iterator[Progress]:
     path = _local_file(url)
     total = path.stat().st_size
     _check_size(url, total, max_bytes)
     with path.open("rb") as file, target.open("wb") as copy:
         while chunk := file.read(CHUNK_BYTES):
             copy.write(chunk)
-            yield Step(done=copy.tell(), total=total, unit="bytes", note=target.name)
+            yield Progress(done=copy.tell(), total=total, unit="bytes", note=target.name)
 
 
 def _check_size(url: str, size: int, max_bytes: int) -> None:
@@ -141,7 +141,7 @@ def _identity(response: "httpx.Response") -> str:
 
 def _attempt(
     client: "httpx.Client", url: str, identity: str, target: Path, max_bytes: int
-) -> Iterator[Step]:
+) -> Iterator[Progress]:
     range_headers = _range_headers(identity, target)
     with _answer(client, "GET", url, range_headers) as response:
         have = target.stat().st_size if range_headers else 0
@@ -176,7 +176,7 @@ def _range_headers(identity: str, target: Path) -> dict[str, str]:
 
 def _write(
     response: "httpx.Response", url: str, target: Path, done: int, max_bytes: int
-) -> Iterator[Step]:
+) -> Iterator[Progress]:
     """Append the answer to the first `done` bytes of `target`."""
     length = response.headers.get("content-length", "")
     total = done + int(length) if length.isdigit() else None
@@ -187,7 +187,7 @@ def _write(
             done += len(chunk)
             _check_size(url, done, max_bytes)
             file.write(chunk)
-            yield Step(done=done, total=total, unit="bytes", note=target.name)
+            yield Progress(done=done, total=total, unit="bytes", note=target.name)
         file.flush()
         os.fsync(file.fileno())
 

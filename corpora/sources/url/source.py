@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from corpora.document import Entry, Snapshot, Step
+from corpora.document import Entry, Snapshot
 from corpora.errors import SourceError
 from corpora.sources.url.archive import (
     Limits,
@@ -36,6 +36,7 @@ from corpora.sources.url.archive import (
 )
 from corpora.sources.url.download import SHA256, download, http_client, identify, sha256_of
 from system.files import write_whole
+from system.progress import Progress
 
 if TYPE_CHECKING:
     import httpx
@@ -139,7 +140,7 @@ class UrlSource(BaseModel):
                 for one in self.urls
             }
 
-    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Step]:
+    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Progress]:
         """Download every file; those already there in that version are kept.
 
         Raises:
@@ -166,7 +167,7 @@ class UrlSource(BaseModel):
         identity: str,
         directory: Path,
         records: dict[str, Record],
-    ) -> Iterator[Step]:
+    ) -> Iterator[Progress]:
         """Download one file, check it, unpack it, record it."""
         tag = hashlib.sha256(identity.encode()).hexdigest()[:16]
         partial = directory / PARTIAL / tag / one.label

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from corpora.document import Step
 from corpora.errors import SourceError
 from corpora.sources.youtube.api import CallError, Clock, YoutubeApi
 from corpora.sources.youtube.privacy import load_salt, masked, pseudonym
@@ -30,6 +29,7 @@ from corpora.sources.youtube.store import (
     VideoOutcome,
     outcomes,
 )
+from system.progress import Progress
 
 DEFAULT_REGION = "US"
 ERRORS_IN_A_ROW = 3
@@ -47,7 +47,7 @@ def collect(
     endpoint: str,
     state: Path,
     clock: Clock,
-) -> Iterator[Step]:
+) -> Iterator[Progress]:
     """Bring every video's comments into `directory`, yielding progress.
 
     Args:
@@ -78,7 +78,7 @@ class _Collector:
     api: YoutubeApi
     salt: bytes
 
-    def list_videos(self, listing: Listing) -> Generator[Step, None, Listing]:
+    def list_videos(self, listing: Listing) -> Generator[Progress, None, Listing]:
         """Follow the search until it has given enough distinct videos."""
         while listing.cursor.token is not None and len(listing.videos) < self.search.max_videos:
             listing = self._listing_after(listing, listing.cursor.token)
@@ -86,13 +86,13 @@ class _Collector:
             note = listing.cursor.note
             if note:
                 logger.warning("search: %s, after %d videos", note, len(listing.videos))
-            yield Step(done=len(listing.videos), total=None, unit="videos found", note=note)
+            yield Progress(done=len(listing.videos), total=None, unit="videos found", note=note)
         if not listing.videos:
             replace(listing, cursor=Cursor()).save(self.directory)
             raise SourceError(f"YouTube: no video found for {self.search.query!r}")
         return listing
 
-    def read_videos(self, listing: Listing) -> Iterator[Step]:
+    def read_videos(self, listing: Listing) -> Iterator[Progress]:
         """Read the comments of every video that has none yet, or not all."""
         errors, total = 0, len(listing.videos)
         tally: Counter[str] = Counter()
@@ -101,7 +101,7 @@ class _Collector:
             while video.outcome in UNFINISHED:
                 video = self._video_after(video)
                 video.save(self.directory)
-                yield Step(done=done, total=total, unit="videos", note=_state(video))
+                yield Progress(done=done, total=total, unit="videos", note=_state(video))
                 if video.outcome == "error":
                     break
             tally[video.outcome] += 1
@@ -113,7 +113,7 @@ class _Collector:
                 )
         note = ", ".join(f"{count} {outcome}" for outcome, count in tally.most_common())
         logger.info("comments of %d videos: %s", total, note)
-        yield Step(done=total, total=total, unit="videos", note=note)
+        yield Progress(done=total, total=total, unit="videos", note=note)
 
     def _listing_after(self, listing: Listing, token: str) -> Listing:
         """The listing after one more page."""

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from corpora.document import Entry, Snapshot, Step
+from corpora.document import Entry, Snapshot
 from corpora.sources.youtube.credentials import read_endpoint, read_key
 from corpora.sources.youtube.quota import state_folder
 from corpora.sources.youtube.search import YoutubeSearch
 from corpora.sources.youtube.store import Video, outcomes
+from system.progress import Progress
 
 
 class YoutubeSource(YoutubeSearch):
@@ -29,7 +30,7 @@ class YoutubeSource(YoutubeSearch):
         """Say what is asked for, without asking it."""
         return {"search": self.query}
 
-    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Step]:
+    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Progress]:
         """Collect the comments into `directory`, going on with what stands there.
 
         Raises:

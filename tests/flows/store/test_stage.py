@@ -8,16 +8,17 @@ import sys
 import pytest
 
 from flows.errors import StageError
-from flows.progress import LogReporter, Update
+from flows.progress import LogReporter
 from flows.store.manifest import Manifest
 from flows.store.paths import Layout
 from flows.store.stage import Stage, execute, newest_key
+from system.progress import Progress
 from tests.flows.conftest import Tiny
 from tests.processes import DEADLINE_SECONDS
 
 
 def write_result(place):
-    yield Update(0.5, "half")
+    yield Progress.at(0.5, "half")
     (place.directory / "result.txt").write_text(f"seed {place.run.train.seed}")
     return {"made": True}
 
@@ -87,7 +88,7 @@ def test_latest_follows_what_was_asked_for_last(tiny):
 def test_a_failure_publishes_nothing_and_the_next_run_starts_afresh(tiny):
     def broken(place):
         (place.directory / "half.txt").write_text("x")
-        yield Update(None, "")
+        yield Progress.at(None, "")
         raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):
@@ -101,7 +102,7 @@ def test_a_failure_publishes_nothing_and_the_next_run_starts_afresh(tiny):
 def test_a_resumable_stage_finds_what_it_left_and_counts_the_attempts(tiny):
     def work(place):
         left = place.directory / "left.txt"
-        yield Update(None, "")
+        yield Progress.at(None, "")
         if not left.exists():
             left.write_text("so far")
             raise RuntimeError("broken")
@@ -125,7 +126,7 @@ def test_what_killed_runs_of_other_settings_left_is_swept_away(tiny):
 def test_a_full_disk_is_one_line_that_says_how_much(tiny, code):
     def work(place):
         (place.directory / "part").write_bytes(b"x" * 1000)
-        yield Update(None, "")
+        yield Progress.at(None, "")
         raise OSError(code, os.strerror(code))
 
     with pytest.raises(
@@ -146,7 +147,7 @@ def test_a_disk_that_really_is_full_loses_nothing_that_was_finished(tiny, tmp_pa
         "first = t.made(t.stage_of(), tiny)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
         "def work(place):\n"
-        "    yield t.Update(None, '')\n"
+        "    yield t.Progress.at(None, '')\n"
         "    (place.directory / 'big').write_bytes(b'x' * 50_000)\n"
         "    return {}\n"
         "try:\n"
@@ -187,7 +188,7 @@ def work_slowly(place):
     with (place.layout.root / "calls").open("a") as calls:
         calls.write("x")
     for _ in range(5):
-        yield Update(None, "")
+        yield Progress.at(None, "")
     (place.directory / "result.txt").write_text("x")
     return {}
 

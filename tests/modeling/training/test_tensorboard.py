@@ -3,10 +3,10 @@ import dataclasses
 
 import pytest
 
-from modeling.training.progress import Progress
+from modeling.training.progress import CurvePoint
 from modeling.training.tensorboard import EventFiles
 
-POINT = Progress(
+POINT = CurvePoint(
     step=1,
     characters=100,
     seconds=1.0,

@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from corpora.document import Step
 from corpora.sources.youtube.api import Clock
 from corpora.sources.youtube.collect import collect
 from corpora.sources.youtube.source import YoutubeSource
 from corpora.sources.youtube.store import outcomes
+from system.progress import Progress
 from tests.corpora.sources.youtube.server import KEY, YoutubeServer, thread, video_ids
 
 
@@ -27,7 +27,7 @@ class Collection:
     now: datetime = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
     pauses: list[float] = field(default_factory=list)
 
-    def steps(self, **fields: Any) -> Iterator[Step]:
+    def steps(self, **fields: Any) -> Iterator[Progress]:
         """The collection as it goes."""
         clock = Clock(now=lambda: self.now, sleep=self.pauses.append)
         return collect(
@@ -39,7 +39,7 @@ class Collection:
             clock=clock,
         )
 
-    def run(self, **fields: Any) -> list[Step]:
+    def run(self, **fields: Any) -> list[Progress]:
         """Collect to the end."""
         return list(self.steps(**fields))
 
