@@ -1,5 +1,6 @@
 """The house stays as it was laid: directions of imports, and the tree that the README shows."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -65,6 +66,41 @@ def test_every_contract_breaks_when_it_is_violated(house, module, line, contract
 def test_no_folder_is_a_corridor():
     rooms = Counter(path.parent for name in PACKAGES for path in (ROOT / name).rglob("[!_]*.py"))
     assert max(rooms.values()) <= MOST_ROOMS, rooms.most_common(3)
+
+
+def folder_of(module: str) -> str:
+    """The folder a module lies in, two names at most: "flows.cli", or "flows" for its own files."""
+    package, _, name = module.partition(".")
+    name = name.partition(".")[0]
+    return f"{package}.{name}" if name and (ROOT / package / name).is_dir() else package
+
+
+def imports_of_folders() -> dict[str, set[str]]:
+    """What each folder imports: folders of its own package, and other packages as a whole."""
+    found: dict[str, set[str]] = {}
+    for path in (p for name in PACKAGES for p in (ROOT / name).rglob("*.py")):
+        importer = folder_of(".".join(path.relative_to(ROOT).parts[:-1]))
+        package = importer.partition(".")[0]
+        row = found.setdefault(importer, set())
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in getattr(node, "names", [])]
+            if isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{name}" for name in names]
+            elif not isinstance(node, ast.Import):
+                continue
+            for name in names:
+                root = name.partition(".")[0]
+                if root in PACKAGES:
+                    row.add(folder_of(name) if root == package else root)
+        row.discard(importer)
+    return found
+
+
+def test_the_architecture_page_says_what_every_folder_imports():
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z.]+)` \| [^|]+ \| ([^|]*) \|$", page, re.MULTILINE)
+    shown = {folder: set(re.findall(r"`([a-z.]+)`", imports)) for folder, imports in rows}
+    assert shown == imports_of_folders()
 
 
 def test_the_tree_in_the_readme_is_the_tree_on_disk():
