@@ -1,13 +1,26 @@
-"""What can be the user's mistake in this package; each says in one line where and what."""
+"""Errors of datasets, sources and corpora that the user can fix; each message is one line.
+
+CharmillError
+|-- SpecError
+|-- SourceError
+|   |-- GitError           sources/git/process.py
+|   |-- TransientError     sources/url/download.py
+|   |-- CallError          sources/youtube/api.py
+|   |   `-- TransientError
+|   `-- QuotaError         sources/youtube/quota.py
+`-- CorpusError
+"""
+
+from system.errors import CharmillError
 
 
-class SpecError(ValueError):
-    """A dataset that does not exist, or whose TOML is wrong."""
+class SpecError(CharmillError):
+    """A dataset that does not exist, or whose TOML is invalid."""
 
 
-class SourceError(ValueError):
-    """A source that cannot be reached or read, or is not allowed."""
+class SourceError(CharmillError):
+    """A source that cannot be reached or read, or that is not allowed."""
 
 
-class CorpusError(ValueError):
-    """A source out of which no corpus can be made."""
+class CorpusError(CharmillError):
+    """A corpus that cannot be built from its source, or a file that it does not contain."""

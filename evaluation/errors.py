@@ -1,5 +1,11 @@
-"""What can be the user's mistake in this package; it says in one line where and what."""
+"""Errors of evaluation that the user can fix; each message is one line.
+
+CharmillError
+`-- ScoreError
+"""
+
+from system.errors import CharmillError
 
 
-class ScoreError(ValueError):
-    """Something that cannot be scored: no such file, no such language."""
+class ScoreError(CharmillError):
+    """Something that cannot be scored: no such file, or no such language."""

@@ -1,17 +1,26 @@
-"""What can go wrong in this package by the user's doing."""
+"""Errors of running stages that the user can fix; each message is one line.
+
+CharmillError
+|-- OptionError
+|-- StageError
+`-- RemoteError
+`-- RemoteMisuseError
+"""
+
+from system.errors import CharmillError
 
 
-class StageError(ValueError):
-    """A stage that cannot be run as things are; nothing that was finished is lost."""
+class OptionError(CharmillError):
+    """An option with an invalid name or value."""
 
 
-class OptionError(ValueError):
-    """An option that has no such value."""
+class StageError(CharmillError):
+    """A stage that cannot run in the present state; finished stages are kept."""
 
 
-class RemoteError(OSError):
-    """The remote store does not answer, or holds what it should not."""
+class RemoteError(CharmillError):
+    """The remote store does not answer, or its content is damaged."""
 
 
 class RemoteMisuseError(RemoteError):
-    """The remote store is not set up: no such bucket, no credentials. Another try is no use."""
+    """The remote store is misconfigured: no such bucket, no credentials. Retrying is pointless."""

@@ -1,21 +1,11 @@
-"""How times and progress are said."""
+"""The progress of training in words."""
 
 from typing import TYPE_CHECKING
 
+from system.clock import duration
+
 if TYPE_CHECKING:
     from modeling.training.progress import CurvePoint
-
-
-def duration(seconds: float) -> str:
-    """Say a time as people do: "0.4 s", "12 s", "3 min 5 s", "2 h 10 min"."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def training_line(progress: "CurvePoint", best_bits: float | None) -> str:

@@ -1,10 +1,20 @@
-"""The root of every error that is the user's to mend.
+"""The root of all errors that the user can fix.
 
-charmill ends in one line and exit status 2 for these, and for nothing else: any other exception is
-a fault of charmill's own and keeps its traceback. Each package declares its own below this one, at
-the head of its `errors.py`.
+The command line prints a CharmillError as one line and exits with status 2. Any other exception is
+a bug: it keeps its traceback, and the exit status is 1. Each package declares its errors in its own
+`errors.py`, whose first lines show the tree:
+
+    CharmillError
+    |-- SettingsError      system/errors.py
+    |-- SpecError, ...     corpora/errors.py
+    |-- ScoreError         evaluation/errors.py
+    |-- OptionError, ...   flows/errors.py
 """
 
 
 class CharmillError(Exception):
-    """Bad input, or a world that does not answer: what, where, and what is allowed."""
+    """Invalid input or an unavailable resource: one line with where, what and what is allowed."""
+
+
+class SettingsError(CharmillError):
+    """An environment variable with an invalid value."""

@@ -1,20 +1,41 @@
-"""Files that are there whole or not at all, however the process or the machine ends."""
+"""Atomic writes: a file is there as a whole or not at all, even after a crash or a power cut."""
 
 import os
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Put `content` at `path` by one rename; what stood there before is replaced.
+def write_whole(path: Path, content: bytes, mode: int = 0o644, *, concurrent: bool = False) -> None:
+    """Write `content` to `path` by one rename, replacing what is there.
 
     Args:
         mode: permission bits, before the process's umask.
+        concurrent: whether other processes may write the same path now. Without it, what a killed
+            process left, `path` with the suffix `.partial`, is replaced by the next write.
+
+    Raises:
+        OSError: if it cannot be written; says how many bytes it needed. `path` is as it was.
     """
-    partial = path.with_name(f"{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
+    owner = f".{os.getpid()}" if concurrent else ""
+    partial = path.with_name(f"{path.name}{owner}.partial")
+    try:
+        partial.unlink(missing_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        reason = f"{error.strerror}, {len(content)} bytes needed"
+        raise OSError(error.errno, reason, str(path)) from error
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the renames in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
         os.fsync(descriptor)
-    partial.replace(path)
+    finally:
+        os.close(descriptor)

@@ -28,8 +28,8 @@ import torch
 from benchmarks.gpu.checks import kill_and_resume, parity, tests
 from benchmarks.gpu.setting import TINY, Report, Setting, Sizes, read_texts
 from benchmarks.gpu.speed import likelihood, products, sampling, training
-from flows.settings import Settings
 from modeling.device import choose_device, describe_device
+from system.settings import Settings
 
 DATASET = "linux-50mb"
 _REAL = 60.0

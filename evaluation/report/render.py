@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from evaluation.metrics import catalogue
 from evaluation.report import compare, marking, plots, view
 from evaluation.results import Evaluation, ShownSample
+from system.clock import duration, moment
 
 SCHEMA = "charmill-report/2"
 MAX_HTML_BYTES = 3_000_000
@@ -162,7 +163,7 @@ def environment(template: str) -> Environment:
         finalize=_for_html if template.endswith(".html.j2") else _for_markdown,
     )
     figures = (view.bits, view.share, view.count, view.amount)
-    worded = (*figures, view.megabytes, view.duration, view.moment, view.outcomes)
+    worded = (*figures, view.megabytes, duration, moment, view.outcomes)
     environment.filters.update({function.__name__: function for function in worded})
     environment.filters["fenced"] = _fenced
     asked = (catalogue.meaning_of, catalogue.value_text, catalogue.interval_text)

@@ -7,6 +7,7 @@ from evaluation.metrics.bootstrap import position
 from evaluation.metrics.catalogue import MEANINGS, meaning_of, value_text
 from evaluation.report.verdict import best_temperature
 from evaluation.results import Evaluation, LadderRow, PreviousRun, Role, SampleGroup
+from system.clock import duration
 
 MAX_HISTORY = 20
 """Rows of the history table; older runs have reports of their own."""
@@ -158,20 +159,6 @@ def count(value: int) -> str:
 def megabytes(size: int) -> str:
     """Word bytes as MB of 1,000,000: "10.31"."""
     return f"{size / 1e6:,.2f}"
-
-
-def duration(seconds: float) -> str:
-    """Word seconds: "48 s", "3 min 1 s", "2 h 5 min"."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def moment(stamp: str) -> str:
-    """Word an ISO 8601 time to the minute, with its zone: "2026-11-22 17:01 +00:00"."""
-    return f"{stamp[:10]} {stamp[11:16]} {stamp[19:]}".strip()
 
 
 def outcomes(found: Mapping[str, int]) -> str:

@@ -1,7 +1,6 @@
-"""The commands about datasets and what is in their corpora."""
+"""The commands that manage datasets and inspect their corpora."""
 
 import json
-import os
 import sys
 from datetime import UTC, datetime
 from typing import Annotated
@@ -13,15 +12,18 @@ from flows.cli.options import AllowStale, AsJson, Dataset, Force, Overrides
 from flows.errors import OptionError
 from flows.options import Options
 from flows.orchestration.task_runners import RunnerName
-from flows.settings import Settings
 from flows.store.paths import Layout
-from flows.words import duration
+from system.clock import duration
+from system.settings import Settings
 
 SHOWN = 10
 
 
 def datasets(as_json: AsJson = False) -> None:
-    """List the datasets that ship and your own."""
+    """List the datasets that ship with charmill and your own.
+
+    Example: charmill datasets --json
+    """
     from corpora.spec import dataset_files, load_dataset
     from flows.cli.render import table
     from flows.console import out
@@ -36,13 +38,17 @@ def datasets(as_json: AsJson = False) -> None:
 
 
 def add(
-    location: Annotated[str, typer.Argument(help="URL of a git repository, or a folder.")],
+    location: Annotated[str, typer.Argument(help="URL of a git repository, or path of a folder.")],
     extensions: Annotated[
-        list[str], typer.Option("--ext", help="Extension to keep, as .py; may be repeated.")
+        list[str], typer.Option("--ext", help="File extension to keep, as .py; may be repeated.")
     ],
-    name: Annotated[str | None, typer.Option(help="Name of the dataset.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the dataset (default: from the location).")
+    ] = None,
 ) -> None:
-    """Write the TOML of a new dataset into your datasets folder.
+    """Create a dataset from a repository or folder.
+
+    Writes its TOML to your datasets folder.
 
     Example: charmill add https://github.com/me/thing --ext .py
     """
@@ -57,19 +63,22 @@ def add(
 def build(
     datasets: Annotated[list[str], typer.Argument(help="Names of datasets.")],
     runner: Annotated[
-        RunnerName, typer.Option(help="dask and ray are extras: `pip install 'charmill[dask]'`.")
+        RunnerName,
+        typer.Option(help="Where to run; dask and ray need `pip install 'charmill[dask]'`."),
     ] = "threads",
     workers: Annotated[
-        int, typer.Option(min=0, help="So many datasets at once; 0: one for each processor.")
+        int, typer.Option(min=0, help="Datasets to build in parallel (0: one per CPU).")
     ] = 0,
     cluster: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="A Dask or Ray cluster that runs already.")
+        str, typer.Option(metavar="ADDRESS", help="Address of a running Dask or Ray cluster.")
     ] = "",
     overrides: Overrides = None,
     force: Force = False,
     allow_stale: AllowStale = False,
 ) -> None:
-    """Fetch several datasets and build their corpora, at once; one that fails blocks no other.
+    """Build the corpora of several datasets in parallel.
+
+    Fetches their sources first. A dataset that fails does not stop the others.
 
     Example: charmill build torch hadoop scalaz --workers 3
     """
@@ -81,10 +90,12 @@ def build(
 
 def explain(
     dataset: Dataset,
-    path: Annotated[str, typer.Argument(help="Path in the repository or folder.")],
+    path: Annotated[str, typer.Argument(help="Path of a file in the repository or folder.")],
     as_json: AsJson = False,
 ) -> None:
-    """Say what became of a file: kept or dropped, by which rule, split, licence, permalink.
+    """Show why a file was kept or dropped.
+
+    Names the rule, and the file's split, licence and permalink.
 
     Example: charmill explain linux kernel/fork.c
     """
@@ -103,12 +114,19 @@ def explain(
 def diff(
     dataset: Dataset,
     old: Annotated[
-        str | None, typer.Argument(help="Key of a corpus; left out: the last but one.")
+        str | None, typer.Argument(help="Key of a corpus (default: the second newest).")
     ] = None,
-    new: Annotated[str | None, typer.Argument(help="Key of a corpus; left out: the last.")] = None,
+    new: Annotated[
+        str | None, typer.Argument(help="Key of a corpus (default: the newest).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is another between two corpora of a dataset: files, decisions, splits, bytes."""
+    """Show what changed between two corpora of a dataset.
+
+    Compares files, decisions, splits and bytes.
+
+    Example: charmill diff numpy
+    """
     from dataclasses import asdict
 
     from corpora.corpus.ledger import compare
@@ -129,21 +147,22 @@ def diff(
 
 def forget(
     dataset: Dataset,
-    video_id: Annotated[
-        str | None, typer.Argument(help="As it stands in the video's address.")
-    ] = None,
+    video_id: Annotated[str | None, typer.Argument(help="Id of the video, as in its URL.")] = None,
     expired: Annotated[
-        bool, typer.Option("--expired", help="All that was kept for as long as is allowed.")
+        bool,
+        typer.Option("--expired", help="Delete all comments whose retention period has ended."),
     ] = False,
     keep_models: Annotated[
         bool, typer.Option("--keep-models", help="Keep models, samples and reports.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask on a terminal.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Remove a YouTube video's comments for good, and all that was made from them.
+    """Delete a YouTube video's comments permanently.
 
-    Models may have learned comments by heart, samples and reports may show them: they go too.
-    Killed in between, the same command finishes. Example: charmill forget flat-earth dQw4w9WgXcQ
+    Models that may have memorised them, and samples and reports that may show them, are deleted
+    too. If the command is interrupted, running it again completes the deletion.
+
+    Example: charmill forget flat-earth dQw4w9WgXcQ
     """
     from flows.cli.render import doomed_lines
     from flows.console import out
@@ -152,7 +171,7 @@ def forget(
 
     _check_youtube(dataset)
     if (video_id is None) is not expired:
-        raise OptionError("name either a video or --expired")
+        raise OptionError("forget: name a video, or use --expired")
     layout = Layout(Settings().artifacts_root)
     if video_id is None:
         found = find_expired(layout, dataset, datetime.now(UTC), keep_models=keep_models)
@@ -161,23 +180,29 @@ def forget(
     for line in doomed_lines(found):
         out.print(line, markup=False)
     if found and not yes and sys.stdin.isatty():
-        typer.confirm("Remove this for good?", abort=True)
+        typer.confirm("Delete this permanently?", abort=True)
     remove(layout, dataset, found, video_id=video_id, keep_models=keep_models)
     remove_shown_reports(layout, dataset)
-    out.print("Removed." if found else "Nothing to remove.")
+    out.print("Deleted." if found else "Nothing to delete.")
 
 
 def quota(as_json: AsJson = False) -> None:
-    """Show what is left of today's YouTube quota, as this machine has counted it for your key."""
+    """Show today's remaining YouTube quota.
+
+    Counts only what this machine has spent with your key.
+
+    Example: charmill quota
+    """
     from dataclasses import asdict
 
     from corpora.sources.youtube.credentials import read_key
-    from corpora.sources.youtube.quota import GRANTED, UNITS, Quota, state_folder
+    from corpora.sources.youtube.quota import GRANTED, UNITS, Quota
     from flows.cli.render import table
     from flows.console import out
 
     now = datetime.now(UTC)
-    ledger = Quota.of_key(read_key(os.environ), state_folder(os.environ), GRANTED, lambda: now)
+    settings = Settings()
+    ledger = Quota.of_key(read_key(settings), settings.state_folder, GRANTED, lambda: now)
     balances = {UNITS[bucket]: ledger.balance(bucket) for bucket in GRANTED}
     if as_json:
         buckets = {name: asdict(balance) for name, balance in balances.items()}
@@ -187,9 +212,9 @@ def quota(as_json: AsJson = False) -> None:
         (name, f"{one.spent:,}", f"{one.left:,}", "refused by the server" if one.refused else "")
         for name, one in balances.items()
     ]
-    out.print(table(("quota of today", "spent", "left", ""), rows))
+    out.print(table(("today's quota", "spent", "left", ""), rows))
     out.print(
-        f"New at {ledger.resets:%Y-%m-%d %H:%M} UTC, midnight Pacific time, "
+        f"Resets at {ledger.resets:%Y-%m-%d %H:%M} UTC, midnight Pacific time, "
         f"in {duration((ledger.resets - now).total_seconds())}."
     )
 
@@ -199,7 +224,9 @@ def _check_youtube(dataset: str) -> None:
 
     kind = load_dataset(dataset, Settings().dataset_folders).source.kind
     if kind != "youtube":
-        raise OptionError(f"{dataset}: its source is of kind {kind!r}; forgets only 'youtube'")
+        raise OptionError(
+            f"{dataset}: has a source of kind {kind!r}; only 'youtube' can be forgotten"
+        )
 
 
 def _check(dataset: str) -> None:

@@ -1,4 +1,4 @@
-"""The commands about models: what training one would take, and what it writes."""
+"""The commands about models: the cost of training one, and the text it generates."""
 
 import json
 import sys
@@ -11,11 +11,11 @@ from flows.cli.options import AsJson, BudgetText, Dataset, Overrides, Preset
 from flows.errors import StageError
 from flows.options import Options, prepare
 from flows.planning.init_from import pinned
-from flows.settings import Settings
 from flows.store.paths import Layout
+from system.settings import Settings
 
 MOST_UNITS = 1000
-"""So many units are judged, at most, for each that is wanted."""
+"""Units generated at most for each valid one that was asked for."""
 
 
 def plan(
@@ -25,9 +25,12 @@ def plan(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a run would reuse and what it would take, after measuring this machine.
+    """Estimate what a run would do, and how long it takes.
 
-    Takes some seconds, runs nothing. Example: charmill plan numpy --preset base --budget 2h
+    Shows which stages would be reused and which would run, and measures for a few seconds how fast
+    this machine trains. Runs no stage.
+
+    Example: charmill plan numpy --preset base --budget 2h
     """
     from flows.cli.render import show_plan
     from flows.console import out
@@ -54,32 +57,42 @@ def plan(
 
 def sample(
     dataset: Dataset,
-    prompt: Annotated[str, typer.Option(help="Text to go on from; empty: a new file.")] = "",
-    temperature: Annotated[float, typer.Option(help="Below 1 bolder, above 1 wilder.")] = 0.8,
+    prompt: Annotated[str, typer.Option(help="Text to continue; empty: start a new file.")] = "",
+    temperature: Annotated[
+        float, typer.Option(help="Lower is more predictable, higher more varied; 0: greedy.")
+    ] = 0.8,
     top_k: Annotated[
-        int | None, typer.Option(help="Choose among so many likeliest characters.")
+        int | None, typer.Option(help="Sample from the K most likely characters.")
     ] = None,
     top_p: Annotated[
-        float | None, typer.Option(help="Among the fewest that have so much probability.")
+        float | None,
+        typer.Option(
+            help="Nucleus sampling: the smallest set of characters whose probabilities sum to P."
+        ),
     ] = None,
-    max_run: Annotated[
-        int | None, typer.Option(help="No character more often than this in a row.")
-    ] = None,
+    max_run: Annotated[int | None, typer.Option(help="Longest run of one character.")] = None,
     length: Annotated[
-        int | None, typer.Option(help="Characters to write: 1,000; with --until 4,000 a stream.")
+        int | None,
+        typer.Option(
+            help="Characters to generate (default: 1,000; with --until, 4,000 per stream)."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same text.")] = 0,
-    stream: Annotated[bool, typer.Option("--stream", help="Print while writing.")] = False,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same text.")] = 0,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Print characters as they are generated.")
+    ] = False,
     until: Annotated[
-        int | None, typer.Option(min=1, help="Write until so many units are valid; print those.")
+        int | None, typer.Option(min=1, help="Generate until N units are valid, and print those.")
     ] = None,
 ) -> None:
-    """Let the dataset's newest model write.
+    """Generate text with the dataset's newest model.
 
     Example: charmill sample python-stdlib --prompt "def main(" --stream
 
     With --until, units (functions, classes, blocks) that do not parse or balance are rejected, and
-    the share that was accepted is printed. Example: charmill sample hadoop --until 5
+    the acceptance rate is printed.
+
+    Example: charmill sample hadoop --until 5
     """
     from flows.stages.sample import write_one, write_until
     from flows.store.status import latest_folder
@@ -101,7 +114,7 @@ def sample(
 
 
 def _print_valid(units: Iterator[tuple[str, bool]], wanted: int) -> None:
-    """Print valid units until there are enough, and what share was accepted."""
+    """Print valid units until there are enough, then the acceptance rate."""
     from flows.console import err
     from flows.stages.sample import printable
 

@@ -21,7 +21,7 @@ from flows.options import STAGE_NAMES, StageName
 from flows.planning.plan import Plan
 from flows.store.paths import Layout
 from flows.store.status import StageState, latest_folder, verdict
-from flows.words import duration
+from system.clock import duration, minute
 from system.progress import Progress
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def score_table(metrics: Mapping[str, Metric]) -> Table:
 
 
 def _cell(state: StageState) -> str:
-    made = state.manifest.created[:16].replace("T", " ") if state.manifest else "-"
+    made = minute(state.manifest.created) if state.manifest else "-"
     if state.failure:
         return f"{made} (FAILED: {state.failure.reason})"
     return f"{made} (unfinished: {len(state.unfinished)})" if state.unfinished else made

@@ -1,6 +1,7 @@
-"""The commands about reports: the newest of a dataset, all of them, two beside each other."""
+"""The commands about reports: the newest of a dataset, the index, a comparison, and scores."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,25 +10,29 @@ import typer
 from flows.cli.options import AsJson, Dataset
 from flows.errors import OptionError, StageError
 from flows.options import Options, prepare
-from flows.settings import Settings
 from flows.store.paths import Layout
+from system.settings import Settings
 
 
 def report(
     dataset: Annotated[
         str | None, typer.Argument(help="Name of a dataset; see `charmill datasets`.")
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="The index of all datasets.")] = False,
-    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Write and show the index of all datasets instead.")
+    ] = False,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Say the verdict of the newest report, and where it stands; --all: write the index of all.
+    """Show the newest report of a dataset, or the index of all.
+
+    Prints the verdict and the path of the page.
 
     Example: charmill report --all --open
     """
     from flows.console import out
 
     if (dataset is None) != every:
-        raise OptionError("report: name one dataset, or ask for --all")
+        raise OptionError("report: name a dataset, or use --all")
     settings = Settings()
     layout = Layout(settings.artifacts_root)
     page = _index(layout) if dataset is None else _newest(layout, dataset, settings)
@@ -37,7 +42,7 @@ def report(
 
 
 def _newest(layout: Layout, dataset: str, settings: Settings) -> Path:
-    """Say the verdict on a dataset; give its report."""
+    """Print the verdict on a dataset and return the path of its report."""
     from flows.console import out
     from flows.store.status import latest_folder, verdict
 
@@ -48,7 +53,7 @@ def _newest(layout: Layout, dataset: str, settings: Settings) -> Path:
 
 
 def _index(layout: Layout) -> Path:
-    """Write the index and say how the datasets stand."""
+    """Write the index and print the state of every dataset."""
     from evaluation.report.view import bits
     from flows.cli.render import table
     from flows.console import out
@@ -63,16 +68,18 @@ def _index(layout: Layout) -> Path:
 def compare(
     dataset: Dataset,
     old: Annotated[
-        str | None, typer.Argument(help="Key of an evaluate run; left out: the last but one.")
+        str | None, typer.Argument(help="Key of an evaluate run (default: the second newest).")
     ] = None,
     new: Annotated[
-        str | None, typer.Argument(help="Key of an evaluate run; left out: the last.")
+        str | None, typer.Argument(help="Key of an evaluate run (default: the newest).")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what changed between two reports of a dataset, and whether it is more than chance.
+    """Compare two reports of a dataset.
 
-    Bits are paired over the held-out files that both runs scored. The beginning of a key will do.
+    Shows what changed, and whether it is statistically significant: bits are compared in pairs,
+    over the held-out files that both runs scored. A unique prefix of a key is enough.
+
     Example: charmill compare torch
     """
     from dataclasses import asdict
@@ -109,7 +116,7 @@ def compare(
 def two_reports(
     layout: Layout, dataset: str, old: str | None, new: str | None
 ) -> tuple[Path, Path]:
-    """Folders of two evaluate runs: those named, or the last one and the one before it.
+    """Folders of two evaluate runs: those named, or the two newest.
 
     Raises:
         StageError: if there is no such run, or only one.
@@ -130,7 +137,7 @@ def two_reports(
 
 
 def _known(keys: list[str], wanted: str, dataset: str) -> str:
-    """The one key that is `wanted` or begins so."""
+    """The only key that is `wanted` or starts with it."""
     found = [wanted] if wanted in keys else [key for key in keys if key.startswith(wanted)]
     if len(found) != 1:
         reason = "no report" if not found else f"{len(found)} reports begin with"
@@ -138,14 +145,41 @@ def _known(keys: list[str], wanted: str, dataset: str) -> str:
     return found[0]
 
 
-def selftest(
-    fast: Annotated[
-        bool, typer.Option("--fast", help="Only what needs no training: seconds.")
+def score(
+    path: Annotated[Path, typer.Argument(help="A text file, or a folder of them.")],
+    language: Annotated[str, typer.Option(help="python, c, java, lua, scala or prose.")],
+    as_json: AsJson = False,
+    per_file: Annotated[
+        bool, typer.Option("--per-file", help="With --json: include the result of every file.")
     ] = False,
 ) -> None:
-    """Measure texts whose right answers are known, and say whether they were found.
+    """Score real text: does it parse and balance?
 
-    Exit status 1 if any is out of its tolerance. Takes about a minute and touches no dataset.
+    Example: charmill score program.lua --language lua --json
+    """
+    from evaluation.score_files import find_files, score_files, sum_up
+    from flows.cli.render import score_table, tracked
+    from flows.console import out
+
+    paths = find_files(path, language)
+    result = sum_up(list(tracked(score_files(paths, language), len(paths))), language)
+    if as_json:
+        sys.stdout.write(json.dumps(result.to_dict(per_file=per_file), indent=1) + "\n")
+    else:
+        out.print(score_table(result.metrics))
+
+
+def selftest(
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Skip the checks that train a model; takes seconds.")
+    ] = False,
+) -> None:
+    """Check charmill on texts with known results.
+
+    Measures synthetic texts whose true values are known. Exit status 1 if any result is out of
+    tolerance. Takes about a minute and uses no dataset.
+
+    Example: charmill selftest --fast
     """
     import tempfile
 
@@ -163,7 +197,7 @@ def selftest(
         (c.name, f"{c.planted:.4g}", f"{c.found:.4g}", f"{c.tolerance:.2g}", _word(c.holds))
         for c in found
     )
-    out.print(table(("what", "planted", "found", "tolerance", ""), rows))
+    out.print(table(("check", "true value", "measured", "tolerance", ""), rows))
     if not all(check.holds for check in found):
         raise typer.Exit(1)
 

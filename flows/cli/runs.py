@@ -11,10 +11,10 @@ from flows.orchestration.task_runners import RunnerName, check_runner
 from flows.planning.init_from import pinned
 from flows.planning.plan import Plan, make_plan
 from flows.progress import reporting
-from flows.settings import Settings
 from flows.store.failures import failures, noting
 from flows.store.paths import Layout
 from flows.store.stage import check_space
+from system.settings import Settings
 
 
 def run_what_is_not_current(dataset: str, options: Options, settings: Settings) -> None:

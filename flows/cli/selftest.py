@@ -12,9 +12,9 @@ from evaluation.selftest.checks import DOCUMENT, SEED, Check
 from evaluation.selftest.planted import MarkovSource, dyck_file
 from flows.options import Options, StageName, prepare
 from flows.progress import LogReporter
-from flows.settings import Settings
 from flows.stages.table import STAGES
 from flows.store.stage import execute
+from system.settings import Settings
 
 MARKOV, DYCK = "planted-markov", "planted-dyck"
 TOML = """

@@ -25,12 +25,12 @@ from flows.orchestration.tasks import (
     show_our_logs,
 )
 from flows.progress import LogReporter, current_reporter, reporting
-from flows.settings import Settings
 from flows.store.failures import failures
 from flows.store.manifest import Manifest
 from flows.store.paths import Layout
 from flows.store.status import latest_folder
 from system.pool import processors
+from system.settings import Settings
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State

@@ -26,9 +26,9 @@ from flows.orchestration.descriptions import (
     pipeline_description,
 )
 from flows.orchestration.flows import STAGE_FLOWS, pipeline
-from flows.settings import Settings
 from flows.store.paths import Layout
 from modeling.presets import PRESETS
+from system.settings import Settings
 
 logger = logging.getLogger(__name__)
 STAGE_NAME, MANY_NAME = "any-dataset", "many-datasets"

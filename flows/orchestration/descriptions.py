@@ -7,8 +7,9 @@ from prefect.exceptions import ObjectNotFound
 from corpora.spec import DatasetSpec, load_dataset
 from flows.options import StageName
 from flows.reporting.artifacts import INDEX, address, newest_report
-from flows.settings import Settings
 from flows.store.paths import Layout
+from system.clock import minute
+from system.settings import Settings
 
 OWN_PRESET = "dataset's own"
 PIPELINE = "pipeline"
@@ -47,7 +48,7 @@ def _newest(layout: Layout, dataset: str) -> str:
     if manifest is None:
         return f"No report yet. {PIPELINE_SUMMARY}"
     page = layout.published("evaluate", dataset, manifest.key) / "report.html"
-    day = manifest.created[:16].replace("T", " ")
+    day = minute(manifest.created)
     return (
         f"[Newest report]({address(f'report-{dataset}')}), {day}, as a file `{page}`:\n\n> "
         + (manifest.summary["verdict"])

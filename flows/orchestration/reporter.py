@@ -8,7 +8,7 @@ import httpx
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from flows.progress import LogReporter
-from flows.words import duration
+from system.clock import duration
 from system.progress import Progress
 
 logger = logging.getLogger(__name__)

@@ -24,9 +24,9 @@ from flows.server.process import (
     own_api,
     running_server,
 )
-from flows.settings import Settings
 from flows.stages.devices import device_name
 from flows.store.paths import Layout
+from system.settings import Settings
 
 if TYPE_CHECKING:
     from prefect.runner import Runner

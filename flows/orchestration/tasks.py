@@ -38,7 +38,6 @@ from flows.progress import current_reporter
 from flows.reporting.artifacts import publish_corpus, publish_index, publish_plan, publish_report
 from flows.reporting.index import datasets, index_row, renewing_index
 from flows.server.prefect_settings import LOGGERS
-from flows.settings import Settings
 from flows.stages.devices import device_of
 from flows.stages.signals import end_with_parent, end_within
 from flows.stages.table import STAGES
@@ -46,6 +45,7 @@ from flows.store.failures import noting
 from flows.store.manifest import Manifest
 from flows.store.paths import Layout
 from flows.store.stage import check_space, execute
+from system.settings import Settings
 
 PLAN_SECONDS = 600
 """So long a source may take to say what it holds."""

@@ -17,11 +17,11 @@ from corpora.errors import SourceError
 from flows.errors import RemoteError, RemoteMisuseError, StageError
 from flows.options import Options, Run, StageName
 from flows.planning.plan import asked_for, is_before
-from flows.settings import Settings
 from flows.store.manifest import Manifest
 from flows.store.paths import Layout
 from flows.store.remote import Remote
 from flows.store.stage import Stage, newest_key, sync, why_outdated
+from system.settings import Settings
 
 logger = logging.getLogger(__name__)
 UNSHARED_KINDS = ("youtube",)

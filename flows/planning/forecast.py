@@ -6,10 +6,10 @@ from typing import Any
 
 from flows.options import Run
 from flows.planning.plan import Plan
-from flows.settings import Settings
 from flows.stages.devices import device_of
 from flows.store.paths import Layout
-from flows.words import duration
+from system.clock import duration
+from system.settings import Settings
 
 USUAL_VOCABULARY = 100
 """Ids of a typical corpus of code, for one that is not built yet."""

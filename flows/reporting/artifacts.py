@@ -15,7 +15,7 @@ from flows.planning.plan import Decision, Plan
 from flows.store.manifest import Manifest
 from flows.store.paths import Layout
 from flows.store.status import verdict
-from flows.words import duration
+from system.clock import duration
 
 if TYPE_CHECKING:
     from corpora.corpus.summary import CorpusSummary

@@ -6,10 +6,8 @@ that no process holds the lock of.
 """
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +20,8 @@ from flows.options import STAGE_NAMES, StageName
 from flows.store.failures import failures
 from flows.store.manifest import Manifest
 from flows.store.paths import MANIFEST, Layout
+from system.clock import minute, now_stamp
+from system.files import write_whole
 
 logger = logging.getLogger(__name__)
 INDEX = "index.html"
@@ -51,12 +51,10 @@ def _renew(layout: Layout) -> None:
 def write_index(layout: Layout) -> Path:
     """Write the index in one step; a reader sees the old one or the new one."""
     rows = [index_row(layout, dataset) for dataset in datasets(layout)]
-    created = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
+    created = now_stamp()
     layout.root.mkdir(parents=True, exist_ok=True)
     target = layout.root / INDEX
-    temporary = target.with_name(f".{INDEX}-{os.getpid()}")
-    temporary.write_text(index_page(rows, created=created), encoding="utf-8", newline="\n")
-    temporary.replace(target)
+    write_whole(target, index_page(rows, created=created).encode("utf-8"), concurrent=True)
     return target
 
 
@@ -99,7 +97,7 @@ def _report(dataset: str, made: Manifest) -> dict[str, Any]:
         "gain": found["gain_over_ngram"],
         "headline": found["headline"],
         "metric": metric and Metric(**metric),
-        "created": made.created[:16].replace("T", " "),
+        "created": minute(made.created),
         "seconds": found["seconds_in_all"],
     }
 

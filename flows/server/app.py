@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 
 from flows.server.host_names import LOOPBACK_NAMES, HostNames, host_names
 from flows.server.own_origin import OwnOriginOnly
-from flows.settings import Settings
+from system.settings import Settings
 
 
 def with_ui() -> ASGIApp:

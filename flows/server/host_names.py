@@ -9,7 +9,9 @@ import re
 import socket
 from dataclasses import dataclass
 
-SETTING = "CHARMILL_SERVER_HOSTS"
+from system.settings import variable
+
+SETTING = variable("server_hosts")
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 _AUTHORITY = re.compile(
     r"(\[[0-9a-f:.]+\]|[0-9a-z._-]+)(?::([0-9]{1,5}))?", re.ASCII | re.IGNORECASE

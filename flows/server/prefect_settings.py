@@ -8,8 +8,8 @@ import os
 import sys
 
 from flows.server.process import LOOPBACK, free_port, own_api
-from flows.settings import Settings
 from flows.store.paths import Layout
+from system.settings import Settings
 
 HEARTBEAT_SECONDS = 30
 """A run that is silent for three times as long is taken for crashed."""

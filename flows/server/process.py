@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 from flows.errors import StageError
 from flows.server.host_names import host_names, is_loopback
 from flows.server.own_origin import BY_US
-from flows.settings import CHECKOUT
 from system.processes import dying_with_parent
+from system.settings import CHECKOUT
 
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 180

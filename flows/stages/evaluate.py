@@ -1,14 +1,13 @@
 """Evaluate: judge model and samples against floor and control, and write the report."""
 
 from collections.abc import Generator, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flows.options import Run, StageName
 from flows.stages.devices import device_of
 from flows.store.manifest import Manifest
 from flows.store.stage import Stage, Workplace
-from flows.words import duration
+from system.clock import duration, now_stamp
 from system.progress import Progress
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def _evaluation(place: Workplace, findings: "Findings") -> "Evaluation":
         description=spec.description,
         language=spec.language,
         key=place.key,
-        created=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
+        created=now_stamp(),
         verdict=findings.verdict,
         headline=findings.headline,
         ladder=findings.ladder,

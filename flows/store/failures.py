@@ -10,10 +10,11 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 
 from flows.options import STAGE_NAMES, StageName
 from flows.store.paths import Layout
+from system.clock import minute, now_stamp
+from system.errors import CharmillError
 from system.files import write_whole
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Failure:
     @property
     def words(self) -> str:
         """The failure in one line."""
-        return f"{self.stage} failed {self.when[:16].replace('T', ' ')}: {self.reason}"
+        return f"{self.stage} failed {minute(self.when)}: {self.reason}"
 
 
 @contextmanager
@@ -66,11 +67,11 @@ def failures(layout: Layout, dataset: str) -> list[Failure]:
 
 def _save(layout: Layout, dataset: str, stage: StageName, error: Exception) -> None:
     """Write the record. Where even that cannot be done, the error itself matters more."""
-    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+    kind = "" if isinstance(error, CharmillError) else f"{type(error).__name__}: "
     words = " ".join(f"{kind}{error}".split())
     failure = Failure(
         stage=stage,
-        when=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
+        when=now_stamp(),
         reason=words if len(words) <= MAX_CHARACTERS else f"{words[:MAX_CHARACTERS]} ...",
     )
     path = layout.failure(stage, dataset)

@@ -26,10 +26,10 @@ from filelock import FileLock, Timeout
 from flows.errors import StageError
 from flows.options import Run, StageName
 from flows.progress import Reporter
-from flows.settings import Settings
 from flows.store.manifest import Manifest
 from flows.store.paths import MANIFEST, Layout
 from system.progress import Progress
+from system.settings import Settings
 
 ATTEMPTS = ".attempts"
 INPUTS = ".inputs"

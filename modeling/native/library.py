@@ -13,8 +13,9 @@ from ctypes import CDLL, POINTER, c_float, c_int64, c_void_p
 from pathlib import Path
 
 from modeling.native.compilation import NoLibraryError, built
+from system.settings import Settings, variable
 
-VARIABLE = "CHARMILL_NATIVE"
+VARIABLE = variable("native")
 
 _FOLDER = Path(__file__).parent
 
@@ -73,7 +74,7 @@ _CALLS = {
 
 def library() -> CDLL | None:
     """Load the kernel, compiled if need be; None if torch is to compute."""
-    return None if os.environ.get(VARIABLE) == "0" else _loaded()
+    return _loaded() if Settings().native else None
 
 
 @functools.cache

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from flows.options import Options, Run, prepare
-from flows.settings import Settings
 from flows.store.paths import Layout
+from system.settings import Settings
 
 TOML = """
 title = "Tiny functions"

@@ -12,11 +12,11 @@ import sys
 from flows.options import Options, prepare
 from flows.planning.plan import make_plan
 from flows.progress import LogReporter
-from flows.settings import Settings
 from flows.stages.table import STAGES
 from flows.store.paths import Layout
 from flows.store.stage import execute
 from system.progress import Progress
+from system.settings import Settings
 
 
 class Suicidal(LogReporter):

@@ -18,7 +18,7 @@ from tests.flows.conftest import TOML, _function
 from tests.processes import DEADLINE_SECONDS, descendants, until
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-SERVE = "from flows.orchestration.serve import serve_all; from flows.settings import Settings; "
+SERVE = "from flows.orchestration.serve import serve_all; from system.settings import Settings; "
 
 
 def free_port() -> int:

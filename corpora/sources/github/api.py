@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from corpora.errors import SourceError
+from system.settings import Settings, variable
 
 if TYPE_CHECKING:
     from github import Github
     from github.Repository import Repository as GithubRepository
 
-API = "https://api.github.com"
-API_VARIABLE = "CHARMILL_GITHUB_API"
-TOKEN_VARIABLES = ("CHARMILL_GITHUB_TOKEN", "GITHUB_TOKEN")
+TOKEN_VARIABLE = variable("github_token")
 UNKNOWN = "unknown"
 MAX_WAIT_SECONDS = 120
 """Rate limits that end sooner are waited for; the others are told to the user."""
@@ -72,22 +71,31 @@ def token_variable() -> str | None:
     Raises:
         SourceError: if it holds something else.
     """
-    for name in TOKEN_VARIABLES:
-        token = os.environ.get(name, "")
-        if re.fullmatch(r"[A-Za-z0-9_.-]+", token):
-            return name
-        if token:
+    found = _token()
+    return found[0] if found else None
+
+
+def _token() -> tuple[str, str] | None:
+    """A GitHub token and the environment variable that holds it, None if none does."""
+    settings = Settings()
+    for field in ("github_token", "shared_github_token"):
+        secret = getattr(settings, field)
+        if secret is None:
+            continue
+        token, name = secret.get_secret_value(), variable(field)
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+", token):
             raise SourceError(f"{name}: holds no GitHub token (letters, digits, '_', '.', '-')")
+        return name, token
     return None
 
 
 def clone_variables(listed_private: bool, clone_url: str) -> dict[str, str]:
     """The environment in which git may clone a repository: with the token, if it is private."""
-    name = token_variable()
+    found = _token()
     parts = urlsplit(clone_url)
-    if name is None or not listed_private or parts.scheme != "https":
+    if found is None or not listed_private or parts.scheme != "https":
         return {}
-    login = base64.b64encode(f"x-access-token:{os.environ[name]}".encode()).decode()
+    login = base64.b64encode(f"x-access-token:{found[1]}".encode()).decode()
     count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
     return {
         "GIT_CONFIG_COUNT": str(count + 1),
@@ -99,10 +107,10 @@ def clone_variables(listed_private: bool, clone_url: str) -> dict[str, str]:
 def _client() -> "Github":
     from github import Auth, Github, GithubRetry  # takes 0.34 s
 
-    name = token_variable()
+    found = _token()
     return Github(
         base_url=_api(),
-        auth=None if name is None else Auth.Token(os.environ[name]),
+        auth=None if found is None else Auth.Token(found[1]),
         timeout=TIMEOUT_SECONDS,
         per_page=PAGE,
         # One request after the other needs no pause between them.
@@ -119,7 +127,7 @@ def _client() -> "Github":
 
 
 def _api() -> str:
-    return os.environ.get(API_VARIABLE, "").rstrip("/") or API
+    return Settings().github_api.rstrip("/")
 
 
 def _owned(github: "Github", account: str, *, private: bool) -> Iterable["GithubRepository"]:
@@ -173,7 +181,7 @@ def _explained(account: str) -> Iterator[None]:
 
 def _until(error: Exception) -> str:
     seconds = getattr(error, "wait", None)
-    hint = "" if token_variable() else f", or set {TOKEN_VARIABLES[0]}, which raises the limit"
+    hint = "" if token_variable() else f", or set {TOKEN_VARIABLE}, which raises the limit"
     if seconds is None:
         return f"the rate limit is used up; run again later{hint}"
     until = datetime.now(UTC).astimezone() + timedelta(seconds=seconds)

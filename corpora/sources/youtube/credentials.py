@@ -1,39 +1,34 @@
-"""The API key and the API's address, from the environment or a file."""
+"""The API key and the address of the API, from the settings or a file."""
 
 import os
 import re
 import stat
-from collections.abc import Mapping
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from corpora.errors import SourceError
+from system.settings import Settings, variable
 
-KEY = "CHARMILL_YOUTUBE_KEY"
-KEY_FILE = "CHARMILL_YOUTUBE_KEY_FILE"
-ENDPOINT = "CHARMILL_YOUTUBE_ENDPOINT"
-GOOGLE = "https://youtube.googleapis.com/"
+KEY, KEY_FILE, ENDPOINT = map(variable, ("youtube_key", "youtube_key_file", "youtube_endpoint"))
 LONGEST_KEY = 1_000
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
-def read_key(environment: Mapping[str, str]) -> SecretStr:
+def read_key(settings: Settings) -> SecretStr:
     """The API key, from CHARMILL_YOUTUBE_KEY or the file CHARMILL_YOUTUBE_KEY_FILE names.
 
     Raises:
         SourceError: if there is none, or others than its owner may read the file.
     """
-    if environment.get(KEY, "").strip():
-        return _checked(SecretStr(environment[KEY].strip()), KEY)
-    name = environment.get(KEY_FILE, "")
-    if not name:
+    if settings.youtube_key and (key := settings.youtube_key.get_secret_value().strip()):
+        return _checked(SecretStr(key), KEY)
+    if settings.youtube_key_file is None:
         raise SourceError(
             f"YouTube: no API key; set {KEY}, or {KEY_FILE} to a file with the key and mode 0600"
         )
-    path = Path(name).expanduser()
+    path = settings.folder("youtube_key_file")
     try:
         with path.open(encoding="ascii", errors="replace") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
@@ -46,13 +41,13 @@ def read_key(environment: Mapping[str, str]) -> SecretStr:
         raise SourceError(f"{path}: {error.strerror} (named by {KEY_FILE})") from None
 
 
-def read_endpoint(environment: Mapping[str, str]) -> str:
+def read_endpoint(settings: Settings) -> str:
     """Where the API is: Google's, or what CHARMILL_YOUTUBE_ENDPOINT names.
 
     Raises:
         SourceError: for an address that would carry the key in the clear to another machine.
     """
-    endpoint = environment.get(ENDPOINT) or GOOGLE
+    endpoint = settings.youtube_endpoint
     parts = urlsplit(endpoint)
     is_local = parts.scheme == "http" and parts.hostname in LOOPBACK
     if not parts.hostname or not (parts.scheme == "https" or is_local):

@@ -20,13 +20,14 @@ from pydantic import SecretStr
 from corpora.errors import SourceError
 from corpora.sources.youtube.privacy import load_salt, pseudonym
 from system.files import write_whole
+from system.settings import variable
 
 Bucket = Literal["search", "other"]
 UNITS: dict[Bucket, str] = {"search": "search calls", "other": "units"}
 GRANTED: dict[Bucket, int] = {"search": 100, "other": 10_000}
 """What Google grants a key in a day, since June 2026; each request costs 1 of its bucket."""
 PACIFIC = ZoneInfo("America/Los_Angeles")
-STATE = "CHARMILL_STATE"
+STATE = variable("state")
 DAYS_KEPT = 31
 
 
@@ -167,21 +168,6 @@ class Quota:
             f"{resumes:%Y-%m-%d %H:%M} UTC and it goes on from here",
             resumes,
         )
-
-
-def state_folder(environment: Mapping[str, str]) -> Path:
-    """Where stands what all datasets share: CHARMILL_STATE, else the platform's place for it.
-
-    Raises:
-        SourceError: if the variable is not set and this user has no home.
-    """
-    if named := environment.get(STATE):
-        return Path(named).expanduser().absolute()
-    base = environment.get("XDG_STATE_HOME") or "~/.local/state"
-    try:
-        return Path(base).expanduser() / "charmill"
-    except RuntimeError:
-        raise SourceError(f"this user has no home; set {STATE} to a folder") from None
 
 
 def _entry(days: dict[str, Any], day: date) -> dict[str, Any]:

@@ -7,7 +7,6 @@ than `retention_days`: that is counted from the collection's own beginning, sinc
 calendar would throw away, at every turn, what was collected or trained on the day before.
 """
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,10 @@ from typing import Literal
 
 from corpora.document import Entry, Snapshot
 from corpora.sources.youtube.credentials import read_endpoint, read_key
-from corpora.sources.youtube.quota import state_folder
 from corpora.sources.youtube.search import YoutubeSearch
 from corpora.sources.youtube.store import Video, outcomes
 from system.progress import Progress
+from system.settings import Settings
 
 
 class YoutubeSource(YoutubeSearch):
@@ -40,12 +39,13 @@ class YoutubeSource(YoutubeSearch):
         from corpora.sources.youtube.api import SYSTEM_CLOCK
         from corpora.sources.youtube.collect import collect
 
+        settings = Settings()
         return collect(
             self,
             directory,
-            key=read_key(os.environ),
-            endpoint=read_endpoint(os.environ),
-            state=state_folder(os.environ),
+            key=read_key(settings),
+            endpoint=read_endpoint(settings),
+            state=settings.state_folder,
             clock=SYSTEM_CLOCK,
         )
 

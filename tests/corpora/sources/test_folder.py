@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from corpora.errors import SourceError
 from corpora.sources.folder import FolderSource
 
 
@@ -71,14 +72,14 @@ def test_a_folder_that_changed_since_it_was_looked_at_is_refused(tmp_path):
     resolution = source.resolve()
     write(tmp_path / "in", {"a.py": b"b"})
     (tmp_path / "out").mkdir()
-    with pytest.raises(ValueError, match="changed while it was read; run again"):
+    with pytest.raises(SourceError, match="changed while it was read; run again"):
         list(source.fetch(resolution, tmp_path / "out"))
 
 
 def test_no_folder_and_no_file_are_one_clear_line(tmp_path):
-    with pytest.raises(ValueError, match="no such folder"):
+    with pytest.raises(SourceError, match="no such folder"):
         source_of(tmp_path / "nosuch").resolve()
-    with pytest.raises(ValueError, match=r"no file matches \*\.py"):
+    with pytest.raises(SourceError, match=r"no file matches \*\.py"):
         source_of(tmp_path, include=["*.py"]).resolve()
 
 

@@ -13,8 +13,8 @@ import pytest
 from flows.errors import OptionError
 from flows.orchestration import task_runners as runners
 from flows.orchestration.task_runners import PACKAGES, check_runner
-from flows.settings import CHECKOUT
 from flows.store.paths import Layout
+from system.settings import CHECKOUT
 from tests.flows.cli.test_main import refused
 from tests.processes import DEADLINE_SECONDS
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from flows.server.prefect_settings import HEARTBEAT_SECONDS, LOGGERS
-from flows.settings import CHECKOUT
+from system.settings import CHECKOUT
 from tests.flows.serving import Serving
 from tests.processes import DEADLINE_SECONDS, until
 

@@ -18,13 +18,13 @@ from flows.cli import main as cli
 from flows.options import Options, prepare
 from flows.planning.plan import Decision, make_plan
 from flows.progress import LogReporter
-from flows.settings import Settings
 from flows.stages.corpus import CORPUS
 from flows.stages.fetch import FETCH
 from flows.store.forget import find_expired, find_video, remove
 from flows.store.paths import Layout
 from flows.store.stage import INPUTS, execute
 from flows.store.status import dataset_state
+from system.settings import Settings
 from tests.corpora.sources.youtube.run import Collection, hold
 from tests.corpora.sources.youtube.server import KEY, YoutubeServer, running
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from flows.store.paths import Layout
 from flows.server.prefect_settings import embed
 from flows.server.process import start_embedded_server
-from flows.settings import Settings
+from system.settings import Settings
 embed(Settings())
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact

@@ -160,9 +160,9 @@ def test_report_all_writes_the_index_and_says_where(layout):
 
 
 def test_report_wants_a_dataset_or_all(layout):
-    with pytest.raises(OptionError, match="name one dataset, or ask for --all"):
+    with pytest.raises(OptionError, match="report: name a dataset, or use --all"):
         invoke("report")
-    with pytest.raises(OptionError, match="name one dataset, or ask for --all"):
+    with pytest.raises(OptionError, match="report: name a dataset, or use --all"):
         invoke("report", "tiny", "--all")
 
 

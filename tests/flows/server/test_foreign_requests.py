@@ -15,7 +15,7 @@ import yaml
 
 from flows.errors import StageError
 from flows.server.process import check_server
-from flows.settings import CHECKOUT
+from system.settings import CHECKOUT
 from tests.flows.serving import free_port, until
 
 RUN = """
@@ -23,7 +23,7 @@ import os, sys
 from flows.store.paths import Layout
 from flows.server.prefect_settings import {home}
 from flows.server.process import running_server, start_embedded_server
-from flows.settings import Settings
+from system.settings import Settings
 settings = Settings()
 home = Layout(settings.artifacts_root).prefect_home
 {start}

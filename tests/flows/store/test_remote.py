@@ -13,12 +13,12 @@ from flows.options import Options, prepare
 from flows.planning.exchange import exchange, send_finished, shares
 from flows.planning.plan import make_plan
 from flows.progress import LogReporter
-from flows.settings import Settings
 from flows.stages.table import CORPUS, FETCH
 from flows.store import remote as remote_module
 from flows.store.paths import Layout
 from flows.store.remote import Remote
 from flows.store.stage import execute
+from system.settings import Settings
 
 OPTIONS = Options()
 

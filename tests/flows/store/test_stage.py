@@ -140,7 +140,7 @@ def test_a_disk_that_really_is_full_loses_nothing_that_was_finished(tiny, tmp_pa
         "import resource, sys, pytest\n"
         "from pathlib import Path\n"
         "from tests.flows.store import test_stage as t\n"
-        "from flows.settings import Settings\n"
+        "from system.settings import Settings\n"
         "from flows.store.stage import StageError\n"
         "settings = Settings(artifacts=Path(sys.argv[1]), datasets=Path(sys.argv[2]))\n"
         "tiny = t.Tiny(folder=Path('.'), toml=Path('.'), settings=settings)\n"

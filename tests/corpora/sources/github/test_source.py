@@ -7,7 +7,6 @@ from pydantic import ValidationError
 
 from corpora.errors import SourceError
 from corpora.sources.git.process import git_output
-from corpora.sources.github import api as github_api
 from corpora.sources.github.api import clone_variables
 from corpora.sources.github.source import GithubAccountSource
 from tests.conftest import commit, run_git
@@ -19,7 +18,14 @@ TOKEN = "ghp_0123456789abcdef"
 
 @pytest.fixture(autouse=True)
 def no_token(monkeypatch):
-    for name in (*github_api.TOKEN_VARIABLES, "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+    for name in (
+        "CHARMILL_GITHUB_TOKEN",
+        "GITHUB_TOKEN",
+        "HTTP_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from corpora.sources.youtube.api import Clock
 from corpora.sources.youtube.collect import collect
 from corpora.sources.youtube.credentials import read_key
+from system.settings import Settings
 from tests.corpora.sources.youtube.run import source
 
 
@@ -24,7 +25,7 @@ def main() -> None:
     steps = collect(
         source(max_videos=1_000),
         Path(directory),
-        key=read_key(os.environ),
+        key=read_key(Settings()),
         endpoint=endpoint,
         state=Path(state),
         clock=clock,

@@ -3,14 +3,13 @@ import pickle
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from corpora.errors import SourceError
 from corpora.sources.youtube.api import TransientError
-from corpora.sources.youtube.quota import Bucket, Quota, QuotaError, state_folder
+from corpora.sources.youtube.quota import Bucket, Quota, QuotaError
 from corpora.sources.youtube.responses import Fault
 from tests.corpora.sources.youtube.server import KEY
 from tests.processes import DEADLINE_SECONDS
@@ -170,12 +169,6 @@ def test_a_ledger_that_is_none_and_a_folder_that_cannot_be_are_one_clear_line(tm
         quota_in(tmp_path).spend("other")
     with pytest.raises(SourceError, match="set CHARMILL_STATE to a folder"):
         quota_in(path)
-
-
-def test_the_ledgers_stand_in_the_users_state_folder(tmp_path):
-    assert state_folder({"CHARMILL_STATE": str(tmp_path)}) == tmp_path
-    assert state_folder({"XDG_STATE_HOME": "/x"}) == Path("/x/charmill")
-    assert state_folder({}) == Path.home() / ".local/state/charmill"
 
 
 @pytest.mark.parametrize("error", [QuotaError("spent", NOON), TransientError(REFUSED)])

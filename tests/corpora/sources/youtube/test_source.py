@@ -14,6 +14,7 @@ from corpora.sources.youtube.quota import QuotaError
 from corpora.sources.youtube.source import YoutubeSource
 from corpora.sources.youtube.store import Listing, Video, expiry, forget
 from corpora.spec import CorpusSpec, load_dataset
+from system.settings import Settings
 from tests.corpora.sources.youtube.run import hold, source
 from tests.corpora.sources.youtube.server import KEY, thread
 
@@ -80,33 +81,34 @@ def test_a_key_is_read_from_a_file_that_only_its_owner_reads(tmp_path):
     path = tmp_path / "key"
     path.write_text(f"{KEY}\n")
     path.chmod(0o600)
-    assert read_key({"CHARMILL_YOUTUBE_KEY_FILE": str(path)}).get_secret_value() == KEY
+    settings = Settings(youtube_key_file=path)
+    assert read_key(settings).get_secret_value() == KEY
     for mode in (0o640, 0o604, 0o620):
         path.chmod(mode)
         with pytest.raises(SourceError, match=rf"not for its owner alone \(mode {mode:04o}\)") as e:
-            read_key({"CHARMILL_YOUTUBE_KEY_FILE": str(path)})
+            read_key(settings)
         assert KEY not in str(e.value)
 
 
 @pytest.mark.parametrize(
-    ("environment", "message"),
+    ("settings", "message"),
     [
         ({}, "no API key; set CHARMILL_YOUTUBE_KEY, or CHARMILL_YOUTUBE_KEY_FILE"),
-        ({"CHARMILL_YOUTUBE_KEY_FILE": "/nowhere/key"}, "/nowhere/key: No such file"),
-        ({"CHARMILL_YOUTUBE_KEY": "two words"}, "CHARMILL_YOUTUBE_KEY: is no API key"),
-        ({"CHARMILL_YOUTUBE_KEY": "a\r\nx-header: b"}, "CHARMILL_YOUTUBE_KEY: is no API key"),
+        ({"youtube_key_file": "/nowhere/key"}, "/nowhere/key: No such file"),
+        ({"youtube_key": "two words"}, "CHARMILL_YOUTUBE_KEY: is no API key"),
+        ({"youtube_key": "a\r\nx-header: b"}, "CHARMILL_YOUTUBE_KEY: is no API key"),
     ],
 )
-def test_a_missing_or_broken_key_is_one_clear_line(environment, message):
+def test_a_missing_or_broken_key_is_one_clear_line(settings, message):
     with pytest.raises(SourceError, match=message):
-        read_key(environment)
+        read_key(Settings(**settings))
 
 
 def test_the_key_never_travels_in_the_clear():
-    assert read_endpoint({}) == "https://youtube.googleapis.com/"
+    assert read_endpoint(Settings()) == "https://youtube.googleapis.com/"
     for endpoint in ("http://example.org/", "ftp://127.0.0.1/", "youtube", "http://127.0.0.1.x.y/"):
         with pytest.raises(SourceError, match="is neither https://"):
-            read_endpoint({"CHARMILL_YOUTUBE_ENDPOINT": endpoint})
+            read_endpoint(Settings(youtube_endpoint=endpoint))
 
 
 def test_no_name_address_or_number_reaches_the_disk(collection):

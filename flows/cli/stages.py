@@ -1,0 +1,130 @@
+"""The commands that run the stages of a dataset, and show which are done."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from corpora.errors import SpecError
+from flows.cli.options import (
+    AllowStale,
+    AsJson,
+    BudgetText,
+    Dataset,
+    Force,
+    Overrides,
+    Preset,
+)
+from flows.options import Options, StageName, prepare
+from flows.planning.init_from import SETTING, pinned
+from flows.store.paths import Layout
+from system.settings import Settings
+
+
+def run(
+    dataset: Dataset,
+    preset: Preset = None,
+    budget: BudgetText = None,
+    start: Annotated[
+        StageName | None,
+        typer.Option("--from", help="First stage to run; earlier stages are reused unchecked."),
+    ] = None,
+    only: Annotated[
+        StageName | None,
+        typer.Option(help="Run only this stage; earlier stages are reused unchecked."),
+    ] = None,
+    force: Force = False,
+    overrides: Overrides = None,
+    init_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATASET[@KEY]", help="Fine-tune the newest model of this dataset, or KEY."
+        ),
+    ] = None,
+    allow_stale: AllowStale = False,
+    plan_only: Annotated[
+        bool, typer.Option("--plan", help="Print what would run, and why, without running it.")
+    ] = False,
+) -> None:
+    """Run all stages of a dataset that are out of date.
+
+    The stages are fetch, corpus, train, sample and evaluate. Prints first what will be reused and
+    what will run, and why. A run that was killed resumes from its last checkpoint.
+
+    Example: charmill run numpy --preset base --budget 10m
+    """
+    from flows.cli.render import show_plan
+    from flows.cli.runs import run_what_is_not_current
+    from flows.planning.plan import make_plan
+
+    options = Options(
+        preset=preset,
+        budget=budget,
+        overrides=(*(overrides or ()), *([f"{SETTING}={init_from}"] if init_from else ())),
+        start=start,
+        only=only,
+        force=force,
+        allow_stale=allow_stale,
+    )
+    settings = Settings()
+    if plan_only:
+        layout = Layout(settings.artifacts_root)
+        options = pinned(options, layout)
+        show_plan(make_plan(prepare(dataset, options, settings.dataset_folders), options, layout))
+    else:
+        run_what_is_not_current(dataset, options, settings)
+
+
+def status(
+    dataset: Annotated[
+        str | None, typer.Argument(help="Name of a dataset; all datasets if omitted.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which stages are finished or have failed.
+
+    Shows when each stage ran, why it failed, and what was interrupted.
+
+    Example: charmill status numpy
+    """
+    from corpora.spec import dataset_files
+    from flows.cli.render import status_table
+    from flows.console import out
+    from flows.store.status import dataset_state
+
+    settings = Settings()
+    known = dataset_files(settings.dataset_folders)
+    if dataset is not None and dataset not in known:
+        raise SpecError(f"no dataset {dataset!r}; known: {', '.join(known)}")
+    layout = Layout(settings.artifacts_root)
+    names = [dataset] if dataset else list(known)
+    states = {name: dataset_state(layout, name) for name in names}
+    if as_json:
+        data = {name: [state.to_dict() for state in rows] for name, rows in states.items()}
+        out.print_json(json.dumps(data))
+    else:
+        out.print(status_table(states))
+
+
+def serve(
+    port: Annotated[int, typer.Option(help="Port of the Prefect UI.")] = 4200,
+    host: Annotated[
+        str,
+        typer.Option(
+            help="Address to listen on; any but loopback needs PREFECT_SERVER_API_AUTH_STRING."
+        ),
+    ] = "127.0.0.1",
+    server_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Use this Prefect server instead of starting one."),
+    ] = None,
+) -> None:
+    """Serve Prefect's UI, with a deployment per dataset.
+
+    Schedules and parameters set in the UI survive a restart. Ctrl-C stops the server and its runs.
+
+    Example: charmill serve --port 4300
+    """
+    from flows.orchestration.serve import serve_all
+
+    serve_all(Settings(), port, host=host, server_url=server_url)
