@@ -18,8 +18,8 @@ from flows.cli import models as cli_models
 from flows.cli import reports as cli_reports
 from flows.cli.options import AllowStale, AsJson, BudgetText, Dataset, Force, Overrides, Preset
 from flows.errors import OptionError, StageError
-from flows.options import Options, StageName, prepare
-from flows.planning.init_from import SETTING, pinned
+from flows.options import Options, StageName
+from flows.planning.init_from import SETTING
 from flows.settings import Settings
 
 USER_MISTAKES = (SpecError, SourceError, OptionError, StageError, CorpusError, ScoreError)
@@ -119,10 +119,7 @@ def run(
     Says first what will be reused and what will run, and why. A run that was killed goes on where
     it was. Example: charmill run numpy --preset base --budget 10m
     """
-    from flows.cli.render import show_plan
-    from flows.cli.runs import run_what_is_not_current
-    from flows.planning.plan import make_plan
-    from flows.store.paths import Layout
+    from flows.cli.runs import run_dataset, show_plan_of
 
     options = Options(
         preset=preset,
@@ -133,13 +130,8 @@ def run(
         force=force,
         allow_stale=allow_stale,
     )
-    settings = Settings()
-    if plan_only:
-        layout = Layout(settings.artifacts_root)
-        options = pinned(options, layout)
-        show_plan(make_plan(prepare(dataset, options, settings.dataset_folders), options, layout))
-    else:
-        run_what_is_not_current(dataset, options, settings)
+    carry_out = show_plan_of if plan_only else run_dataset
+    carry_out(dataset, options, Settings())
 
 
 @app.command()
@@ -151,16 +143,16 @@ def status(
     from corpora.spec import dataset_files
     from flows.cli.render import status_table
     from flows.console import out
-    from flows.store.paths import Layout
+    from flows.store.runs import Store
     from flows.store.status import dataset_state
 
     settings = Settings()
     known = dataset_files(settings.dataset_folders)
     if dataset is not None and dataset not in known:
         raise SpecError(f"no dataset {dataset!r}; known: {', '.join(known)}")
-    layout = Layout(settings.artifacts_root)
+    store = Store(settings.artifacts_root)
     names = [dataset] if dataset else list(known)
-    states = {name: dataset_state(layout, name) for name in names}
+    states = {name: dataset_state(store, name) for name in names}
     if as_json:
         data = {name: [state.to_dict() for state in rows] for name, rows in states.items()}
         out.print_json(json.dumps(data))

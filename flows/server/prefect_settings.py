@@ -9,7 +9,7 @@ import sys
 
 from flows.server.process import LOOPBACK, free_port, own_api
 from flows.settings import Settings
-from flows.store.paths import Layout
+from flows.store.runs import Store
 
 HEARTBEAT_SECONDS = 30
 """A run that is silent for three times as long is taken for crashed."""
@@ -72,7 +72,7 @@ def use_other_server(settings: Settings, api_url: str) -> None:
 def _use_own_home(settings: Settings) -> None:
     """Point Prefect at our own home, and at no server that the environment names."""
     assert "prefect" not in sys.modules
-    home = Layout(settings.artifacts_root).prefect_home
+    home = Store(settings.artifacts_root).prefect_home
     home.mkdir(parents=True, exist_ok=True)
     for name in ELSEWHERE:
         os.environ.pop(name, None)
