@@ -29,8 +29,8 @@ from corpora.corpus.summary import CorpusSummary
 from corpora.sources import FolderSource, GitSource
 from corpora.spec import dataset_files, load_dataset
 from flows.options import StageName
-from flows.store.manifest import Manifest
-from flows.store.paths import MANIFEST, Layout
+from flows.store.manifest import MANIFEST
+from flows.store.runs import Store
 
 FORGE = "https://github.com/"
 STAGES: tuple[StageName, ...] = ("fetch", "corpus")
@@ -96,16 +96,15 @@ class Trial:
 
 def make(dataset: str, root: Path, git_config: Path, around: Surroundings = USUAL) -> Trial:
     """Fetch a dataset and build its corpus under the artifacts root `root`."""
-    layout = Layout(root)
+    store = Store(root)
     seconds, memory = [], 0
     folder = root
     for stage in STAGES:
         used = _charmill(["run", dataset, "--only", stage], root, git_config, around)
         memory = max(memory, used)
-        key = layout.latest_key(stage, dataset)
-        assert key
-        folder = layout.published(stage, dataset, key)
-        seconds.append(Manifest.load(folder).seconds)
+        last = store.runs(stage, dataset).last()
+        folder = last.folder
+        seconds.append(last.manifest.seconds)
     return Trial(folder=folder, seconds=seconds, memory=memory)
 
 

@@ -12,7 +12,7 @@ from flows.cli.options import AllowStale, AsJson, Dataset, Force, Overrides
 from flows.errors import OptionError
 from flows.options import Options
 from flows.orchestration.task_runners import RunnerName
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from system.clock import duration
 from system.settings import Settings
 
@@ -104,7 +104,7 @@ def explain(
     from flows.console import out
 
     _check(dataset)
-    rows = explained(Layout(Settings().artifacts_root), dataset, path)
+    rows = explained(Store(Settings().artifacts_root), dataset, path)
     if as_json:
         out.print_json(json.dumps(rows))
         return
@@ -123,24 +123,23 @@ def diff(
 ) -> None:
     """Show what changed between two corpora of a dataset.
 
-    Compares files, decisions, splits and bytes.
+    Compares files, decisions, splits and bytes. The beginning of a key is enough.
 
     Example: charmill diff numpy
     """
     from dataclasses import asdict
 
     from corpora.corpus.ledger import compare
-    from flows.cli.ledger_queries import two_corpora
     from flows.cli.render import difference
     from flows.console import out
 
     _check(dataset)
-    before, after = two_corpora(Layout(Settings().artifacts_root), dataset, old, new)
-    found = compare(before, after)
+    before, after = Store(Settings().artifacts_root).runs("corpus", dataset).pair(old, new)
+    found = compare(before.folder, after.folder)
     if as_json:
         out.print_json(json.dumps(asdict(found)))
         return
-    out.print(f"{dataset}: {before.name} -> {after.name}", markup=False)
+    out.print(f"{dataset}: {before.key} -> {after.key}", markup=False)
     for line in difference(found, SHOWN):
         out.print(line, markup=False)
 
@@ -172,17 +171,17 @@ def forget(
     _check_youtube(dataset)
     if (video_id is None) is not expired:
         raise OptionError("forget: name a video, or use --expired")
-    layout = Layout(Settings().artifacts_root)
+    store = Store(Settings().artifacts_root)
     if video_id is None:
-        found = find_expired(layout, dataset, datetime.now(UTC), keep_models=keep_models)
+        found = find_expired(store, dataset, datetime.now(UTC), keep_models=keep_models)
     else:
-        found = find_video(layout, dataset, video_id, keep_models=keep_models)
+        found = find_video(store, dataset, video_id, keep_models=keep_models)
     for line in doomed_lines(found):
         out.print(line, markup=False)
     if found and not yes and sys.stdin.isatty():
         typer.confirm("Delete this permanently?", abort=True)
-    remove(layout, dataset, found, video_id=video_id, keep_models=keep_models)
-    remove_shown_reports(layout, dataset)
+    remove(store, dataset, found, video_id=video_id, keep_models=keep_models)
+    remove_shown_reports(store, dataset)
     out.print("Deleted." if found else "Nothing to delete.")
 
 

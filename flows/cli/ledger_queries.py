@@ -1,49 +1,23 @@
-"""The commands that look into a corpus: what became of a file, what is another since last time."""
+"""Look up what became of a file in the last corpus of a dataset."""
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from corpora.sources import Source
-from flows.errors import StageError
-from flows.store.manifest import Manifest
-from flows.store.paths import Layout
-from flows.store.status import latest_folder
+from flows.store.runs import Store
 
 
-def explain(layout: Layout, dataset: str, path: str) -> list[dict[str, Any]]:
-    """Everything the newest corpus knows about a file, one record per source that has it."""
+def explain(store: Store, dataset: str, path: str) -> list[dict[str, Any]]:
+    """Everything that the last corpus records about a file, one row per source that has it."""
     from corpora.corpus.ledger import rows_of
     from corpora.corpus.permalinks import permalink
 
-    folder = latest_folder(layout, "corpus", dataset)
-    corpus = Manifest.load(folder)
-    fetched = Manifest.load(layout.published("fetch", dataset, corpus.inputs["fetch"]))
-    source = TypeAdapter(Source).validate_python(fetched.parameters["source"])
-    found = fetched.parameters["found"]
+    corpus = store.runs("corpus", dataset).last()
+    fetch = store.runs("fetch", dataset).run(corpus.manifest.inputs["fetch"]).manifest
+    source = TypeAdapter(Source).validate_python(fetch.parameters["source"])
+    found = fetch.parameters["found"]
     return [
         {**row, "permalink": permalink(source, found, row["source"], row["path"])}
-        for row in rows_of(folder, path)
+        for row in rows_of(corpus.folder, path)
     ]
-
-
-def two_corpora(
-    layout: Layout, dataset: str, old: str | None, new: str | None
-) -> tuple[Path, Path]:
-    """The folders of two corpora: those named, or the last one and the one before it.
-
-    Raises:
-        StageError: if there is no such corpus, or only one.
-    """
-    keys = layout.keys("corpus", dataset)
-    latest = layout.latest_key("corpus", dataset)
-    new = new or latest
-    old = old or next((key for key in reversed(keys) if key != new), None)
-    known = ", ".join(keys) or "none"
-    for key in (old, new):
-        if key is None or key not in keys:
-            raise StageError(f"{dataset}: needs two corpora to compare; there are: {known}")
-    assert old
-    assert new
-    return layout.published("corpus", dataset, old), layout.published("corpus", dataset, new)

@@ -11,7 +11,7 @@ from flows.cli.options import AsJson, BudgetText, Dataset, Overrides, Preset
 from flows.errors import StageError
 from flows.options import Options, prepare
 from flows.planning.init_from import pinned
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from system.settings import Settings
 
 MOST_UNITS = 1000
@@ -38,11 +38,11 @@ def plan(
     from flows.planning.plan import make_plan
 
     settings = Settings()
-    layout = Layout(settings.artifacts_root)
+    store = Store(settings.artifacts_root)
     asked = Options(preset=preset, budget=budget, overrides=tuple(overrides or ()))
-    options = pinned(asked, layout)
+    options = pinned(asked, store)
     run = prepare(dataset, options, settings.dataset_folders)
-    made = make_plan(run, options, layout)
+    made = make_plan(run, options, store)
     found = forecast(run, made, settings)
     if as_json:
         stages = [decision.to_dict() for decision in made.decisions]
@@ -94,18 +94,25 @@ def sample(
 
     Example: charmill sample hadoop --until 5
     """
-    from flows.stages.sample import write_one, write_until
-    from flows.store.status import latest_folder
+    from flows.stages.sample import SamplingSettings, write_one, write_until
 
     settings = Settings()
     language = prepare(dataset, Options(), settings.dataset_folders).spec.language
-    folder = latest_folder(Layout(settings.artifacts_root), "train", dataset)
-    how = {"prompt": prompt, "temperature": temperature, "max_run": max_run}
-    how |= {"top_k": top_k, "top_p": top_p, "device": settings.device, "seed": seed}
+    model = Store(settings.artifacts_root).runs("train", dataset).last()
+    sampling = SamplingSettings(
+        device=settings.device,
+        length=length or (1000 if until is None else 4000),
+        seed=seed,
+        prompt=prompt,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        max_run=max_run,
+    )
     if until is not None:
-        _print_valid(write_until(folder, language=language, length=length or 4000, **how), until)
+        _print_valid(write_until(model.folder, language, sampling), until)
         return
-    pieces = write_one(folder, length=length or 1000, **how)
+    pieces = write_one(model.folder, sampling)
     sys.stdout.write(prompt)
     for piece in pieces if stream else ["".join(pieces)]:
         sys.stdout.write(piece)

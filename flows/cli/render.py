@@ -17,10 +17,10 @@ from rich.table import Table
 from evaluation.metrics.catalogue import interval_text, value_text
 from evaluation.results import Metric
 from flows.console import err, out
-from flows.options import STAGE_NAMES, StageName
+from flows.options import STAGE_NAMES
 from flows.planning.plan import Plan
-from flows.store.paths import Layout
-from flows.store.status import StageState, latest_folder, verdict
+from flows.store.runs import StageRun
+from flows.store.status import StageState, verdict
 from system.clock import duration, minute
 from system.progress import Progress
 
@@ -130,11 +130,11 @@ def _about(seconds: float | None) -> str:
     return "" if seconds is None else f", about {duration(seconds)}"
 
 
-def show_result(layout: Layout, dataset: str, last: StageName) -> None:
-    """End a run with the verdict, where the report stands, and what to do next."""
-    folder = latest_folder(layout, last, dataset)
-    if last != "evaluate":
-        out.print(f"{last} of {dataset}: {folder}", markup=False)
+def show_result(run: StageRun) -> None:
+    """Print the verdict of a run, where its report is, and what to do next."""
+    folder, dataset = run.folder, run.runs.dataset
+    if run.runs.stage != "evaluate":
+        out.print(f"{run.runs}: {folder}", markup=False)
         return
     out.print(f"\n{verdict(folder)}", markup=False)
     out.print(f"Report: {folder / 'report.html'}", markup=False)

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from flows.cli.options import AsJson, Dataset
-from flows.errors import OptionError, StageError
+from flows.errors import OptionError
 from flows.options import Options, prepare
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from system.settings import Settings
 
 
@@ -34,41 +34,41 @@ def report(
     if (dataset is None) != every:
         raise OptionError("report: name a dataset, or use --all")
     settings = Settings()
-    layout = Layout(settings.artifacts_root)
-    page = _index(layout) if dataset is None else _newest(layout, dataset, settings)
+    store = Store(settings.artifacts_root)
+    page = _index(store) if dataset is None else _last(store, dataset, settings)
     out.print(str(page), markup=False)
     if open_it:
         typer.launch(page.as_uri())
 
 
-def _newest(layout: Layout, dataset: str, settings: Settings) -> Path:
-    """Print the verdict on a dataset and return the path of its report."""
+def _last(store: Store, dataset: str, settings: Settings) -> Path:
+    """Print the verdict of a dataset's last report; returns its path."""
     from flows.console import out
-    from flows.store.status import latest_folder, verdict
+    from flows.store.status import verdict
 
     prepare(dataset, Options(), settings.dataset_folders)
-    folder = latest_folder(layout, "evaluate", dataset)
+    folder = store.runs("evaluate", dataset).last().folder
     out.print(verdict(folder), markup=False)
     return folder / "report.html"
 
 
-def _index(layout: Layout) -> Path:
+def _index(store: Store) -> Path:
     """Write the index and print the state of every dataset."""
     from evaluation.report.view import bits
     from flows.cli.render import table
     from flows.console import out
-    from flows.reporting.index import datasets, index_row, write_index
+    from flows.reporting.index import index_rows, write_index
 
-    rows = [index_row(layout, dataset) for dataset in datasets(layout)]
+    rows = index_rows(store)
     cells = ((r.dataset, r.state, bits(r.bits), bits(r.gain), "; ".join(r.notes)) for r in rows)
     out.print(table(("dataset", "state", "bits/character", "gain over n-gram", "notes"), cells))
-    return write_index(layout)
+    return write_index(store)
 
 
 def compare(
     dataset: Dataset,
     old: Annotated[
-        str | None, typer.Argument(help="Key of an evaluate run (default: the second newest).")
+        str | None, typer.Argument(help="Key of an evaluate run (default: the one before).")
     ] = None,
     new: Annotated[
         str | None, typer.Argument(help="Key of an evaluate run (default: the newest).")
@@ -93,56 +93,25 @@ def compare(
     from flows.console import out
 
     settings = Settings()
-    layout = Layout(settings.artifacts_root)
-    if not layout.keys("evaluate", dataset):  # a mistyped name, most likely
+    store = Store(settings.artifacts_root)
+    reports = store.runs("evaluate", dataset)
+    if not reports.keys():  # a mistyped name, most likely
         prepare(dataset, Options(), settings.dataset_folders)
-    before, after = two_reports(layout, dataset, old, new)
+    before, after = reports.pair(old, new)
     found = compared(
-        load_evidence(before),
-        load_evidence(after),
-        old_key=before.name,
-        new_key=after.name,
-        headline=load_report(after / "report.json").headline,
+        load_evidence(before.folder),
+        load_evidence(after.folder),
+        old_key=before.key,
+        new_key=after.key,
+        headline=load_report(after.folder / "report.json").headline,
     )
     if as_json:
         out.print_json(json.dumps(asdict(found)))
         return
-    out.print(f"{dataset}: {before.name} -> {after.name}", markup=False)
+    out.print(f"{dataset}: {before.key} -> {after.key}", markup=False)
     out.print(summary(found), markup=False)
     rows = ((c.label, amount(c.old, c.unit), amount(c.new, c.unit), c.words) for c in found.changes)
     out.print(table(("figure", "before", "now", "change"), rows))
-
-
-def two_reports(
-    layout: Layout, dataset: str, old: str | None, new: str | None
-) -> tuple[Path, Path]:
-    """Folders of two evaluate runs: those named, or the two newest.
-
-    Raises:
-        StageError: if there is no such run, or only one.
-    """
-    keys = layout.keys("evaluate", dataset)
-    if new is None and len(keys) < 2:
-        raise StageError(
-            f"{dataset}: needs two reports to compare; there are: {', '.join(keys) or 'none'}"
-        )
-    last = _known(keys, new, dataset) if new else keys[-1]
-    before = keys[: keys.index(last)] if old is None else [_known(keys, old, dataset)]
-    if not before:
-        raise StageError(f"{dataset}: {last} is the first report; name the one to compare it with")
-    return (
-        layout.published("evaluate", dataset, before[-1]),
-        layout.published("evaluate", dataset, last),
-    )
-
-
-def _known(keys: list[str], wanted: str, dataset: str) -> str:
-    """The only key that is `wanted` or starts with it."""
-    found = [wanted] if wanted in keys else [key for key in keys if key.startswith(wanted)]
-    if len(found) != 1:
-        reason = "no report" if not found else f"{len(found)} reports begin with"
-        raise StageError(f"{dataset}: {reason} {wanted!r}; there are: {', '.join(keys) or 'none'}")
-    return found[0]
 
 
 def score(

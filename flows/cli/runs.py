@@ -1,4 +1,4 @@
-"""Run datasets from the command line: plan, then run what is not current, Prefect embedded."""
+"""Run datasets from the command line: plan, then run what is not current, with Prefect embedded."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,56 +11,63 @@ from flows.orchestration.task_runners import RunnerName, check_runner
 from flows.planning.init_from import pinned
 from flows.planning.plan import Plan, make_plan
 from flows.progress import reporting
-from flows.store.failures import failures, noting
-from flows.store.paths import Layout
-from flows.store.stage import check_space
+from flows.store.disk import check_space
+from flows.store.failures import failures, recording_failure
+from flows.store.runs import Store
 from system.settings import Settings
 
 
-def run_what_is_not_current(dataset: str, options: Options, settings: Settings) -> None:
-    """Plan, run what the plan says, and end with the result."""
-    layout = Layout(settings.artifacts_root)
-    options = pinned(options, layout)
+def show_plan_of(dataset: str, options: Options, settings: Settings) -> None:
+    """Print what a run would do; change nothing."""
+    store = Store(settings.artifacts_root)
+    options = pinned(options, store)
+    show_plan(make_plan(prepare(dataset, options, settings.dataset_folders), options, store))
+
+
+def run_dataset(dataset: str, options: Options, settings: Settings) -> None:
+    """Plan, run what is not current, and print the result."""
+    store = Store(settings.artifacts_root)
+    options = pinned(options, store)
     run = prepare(dataset, options, settings.dataset_folders)
-    plan = _plan_to_run(run, options, settings, layout)
+    plan = _plan_to_run(run, options, settings, store)
     show_plan(plan)
     if plan.is_current:
-        _make_latest(plan, layout)
+        _make_latest(plan, store)
         err.print("Everything is current: nothing to run.")
     else:
-        check_space(layout)
+        check_space(store)
         _run_flow(dataset, options, settings)
-    show_result(layout, dataset, options.only or "evaluate")
+    show_result(store.runs(options.only or "evaluate", dataset).last())
 
 
-def _plan_to_run(run: Run, options: Options, settings: Settings, layout: Layout) -> Plan:
-    """Plan, with what other machines have made; a source that does not answer is noted."""
+def _plan_to_run(run: Run, options: Options, settings: Settings, store: Store) -> Plan:
+    """Plan, after an exchange with the remote store; record a source that does not answer."""
     if settings.remote:
         from flows.planning.exchange import exchange
 
         exchange(run, options, settings)
     try:
-        with noting(layout, "fetch", run.dataset, SourceError):
-            return make_plan(run, options, layout)
+        with recording_failure(store.runs("fetch", run.dataset), SourceError):
+            return make_plan(run, options, store)
     except SourceError:
-        _renew_index(layout)
+        _renew_index(store)
         raise
 
 
-def _make_latest(plan: Plan, layout: Layout) -> None:
-    """Point at what is current; an earlier failure is no longer true then."""
-    failed = failures(layout, plan.dataset)
+def _make_latest(plan: Plan, store: Store) -> None:
+    """Point `latest` to the planned runs, which clears the records of earlier failures."""
+    failed = failures(store, plan.dataset)
     for decision in plan.decisions:
-        layout.point_latest(decision.stage, plan.dataset, decision.key)
+        store.runs(decision.stage, plan.dataset).run(decision.key).make_latest()
     if failed:
-        _renew_index(layout)
+        _renew_index(store)
 
 
-def _renew_index(layout: Layout) -> None:
-    # Charts and statistics come with it: most of a second, for the runs that need it.
+def _renew_index(store: Store) -> None:
+    # Imports charts and statistics: most of a second, only for the runs that need it.
     from flows.reporting.index import write_index
 
-    write_index(layout)
+    write_index(store)
 
 
 def _run_flow(dataset: str, options: Options, settings: Settings) -> None:
@@ -80,16 +87,17 @@ def build_many(
     workers: int,
     cluster: str,
 ) -> None:
-    """Fetch the datasets and build their corpora, several at once.
+    """Fetch the datasets and build their corpora, several in parallel.
 
     Raises:
-        ValueError: before anything starts, for a dataset, an option or a runner that is not there;
-            in the end, if some could not be built.
+        CharmillError: before anything starts, for an unknown dataset, option or runner; at the end,
+            if some corpora could not be built.
     """
     check_runner(runner, cluster)
     for dataset in datasets:
         prepare(dataset, options, settings.dataset_folders)
-    check_space(Layout(settings.artifacts_root))
+    store = Store(settings.artifacts_root)
+    check_space(store)
     with _prefect(settings):
         from flows.orchestration.corpora_flow import corpora
 
@@ -103,17 +111,17 @@ def build_many(
             allow_stale=options.allow_stale,
         )
     for dataset in dict.fromkeys(datasets):
-        show_result(Layout(settings.artifacts_root), dataset, "corpus")
+        show_result(store.runs("corpus", dataset).last())
 
 
 @contextmanager
 def _prefect(settings: Settings) -> Iterator[None]:
-    """Run the flows of the block in this process, and show on the terminal what they do."""
+    """Run the flows of the block in this process, and show their progress on the terminal."""
     from flows.server.prefect_settings import LOGGERS, embed
     from flows.server.process import start_embedded_server
 
     err.print("[dim]starting Prefect ...[/]")
-    home = Layout(settings.artifacts_root).prefect_home
+    home = Store(settings.artifacts_root).prefect_home
     wait = start_embedded_server(home, embed(settings))
     # Some seconds of imports, while the server starts.
     from flows.orchestration.in_process import without_heartbeat

@@ -15,9 +15,8 @@ from flows.cli.options import (
     Overrides,
     Preset,
 )
-from flows.options import Options, StageName, prepare
-from flows.planning.init_from import SETTING, pinned
-from flows.store.paths import Layout
+from flows.options import Options, StageName
+from flows.planning.init_from import SETTING
 from system.settings import Settings
 
 
@@ -53,9 +52,7 @@ def run(
 
     Example: charmill run numpy --preset base --budget 10m
     """
-    from flows.cli.render import show_plan
-    from flows.cli.runs import run_what_is_not_current
-    from flows.planning.plan import make_plan
+    from flows.cli.runs import run_dataset, show_plan_of
 
     options = Options(
         preset=preset,
@@ -66,13 +63,8 @@ def run(
         force=force,
         allow_stale=allow_stale,
     )
-    settings = Settings()
-    if plan_only:
-        layout = Layout(settings.artifacts_root)
-        options = pinned(options, layout)
-        show_plan(make_plan(prepare(dataset, options, settings.dataset_folders), options, layout))
-    else:
-        run_what_is_not_current(dataset, options, settings)
+    carry_out = show_plan_of if plan_only else run_dataset
+    carry_out(dataset, options, Settings())
 
 
 def status(
@@ -90,15 +82,16 @@ def status(
     from corpora.spec import dataset_files
     from flows.cli.render import status_table
     from flows.console import out
+    from flows.store.runs import Store
     from flows.store.status import dataset_state
 
     settings = Settings()
     known = dataset_files(settings.dataset_folders)
     if dataset is not None and dataset not in known:
         raise SpecError(f"no dataset {dataset!r}; known: {', '.join(known)}")
-    layout = Layout(settings.artifacts_root)
+    store = Store(settings.artifacts_root)
     names = [dataset] if dataset else list(known)
-    states = {name: dataset_state(layout, name) for name in names}
+    states = {name: dataset_state(store, name) for name in names}
     if as_json:
         data = {name: [state.to_dict() for state in rows] for name, rows in states.items()}
         out.print_json(json.dumps(data))

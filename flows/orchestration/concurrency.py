@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from corpora.errors import SourceError
 from flows.progress import Reporter
-from flows.store.paths import Layout
+from flows.store.runs import Store
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State, TaskRun
@@ -35,7 +35,7 @@ TRANSIENT_WORDS = re.compile(
 
 
 @contextmanager
-def training_slot(device: str, layout: Layout, reporter: Reporter) -> Iterator[None]:
+def training_slot(device: str, store: Store, reporter: Reporter) -> Iterator[None]:
     """Wait for the device, and hold it while the block runs.
 
     Runs of deployments share a device as Prefect's limit says. A training from the command line
@@ -48,10 +48,10 @@ def training_slot(device: str, layout: Layout, reporter: Reporter) -> Iterator[N
     from prefect.runtime import deployment
 
     if deployment.get_id() is None:
-        with _locked(device, layout, fcntl.LOCK_EX, reporter):
+        with _locked(device, store, fcntl.LOCK_EX, reporter):
             yield
         return
-    with _slot(device, reporter), _locked(device, layout, fcntl.LOCK_SH, reporter):
+    with _slot(device, reporter), _locked(device, store, fcntl.LOCK_SH, reporter):
         yield
 
 
@@ -69,9 +69,9 @@ def _slot(device: str, reporter: Reporter) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(device: str, layout: Layout, kind: int, reporter: Reporter) -> Iterator[None]:
+def _locked(device: str, store: Store, kind: int, reporter: Reporter) -> Iterator[None]:
     """Hold the lock of a device of this machine; it ends with its process, however that ends."""
-    path = layout.device_lock(f"{platform.node()}-{device.replace(':', '-')}")
+    path = store.lock(f"training-on-{platform.node()}-{device.replace(':', '-')}")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         try:

@@ -26,9 +26,7 @@ from flows.orchestration.tasks import (
 )
 from flows.progress import LogReporter, current_reporter, reporting
 from flows.store.failures import failures
-from flows.store.manifest import Manifest
-from flows.store.paths import Layout
-from flows.store.status import latest_folder
+from flows.store.runs import Store
 from system.pool import processors
 from system.settings import Settings
 
@@ -71,19 +69,19 @@ def corpora(
     Raises:
         StageError: if some could not be built; says which. The others are.
     """
-    layout = Layout(Settings().artifacts_root)
+    store = Store(Settings().artifacts_root)
     options = Options(overrides=overrides, force=force, allow_stale=allow_stale)
     names = list(dict.fromkeys(datasets))
     at_once = min(workers or processors(), len(names))
-    with entered(layout):
+    with entered(store):
         with running(runner, workers=at_once, cluster=cluster) as started:
-            failed = _build_all(names, options, layout, started)
+            failed = _build_all(names, options, store, started)
         if failed:
             raise StageError(f"{len(failed)} of {len(names)} not built: {', '.join(failed)}")
 
 
 def _build_all(
-    names: Sequence[str], options: Options, layout: Layout, runner: "TaskRunner[Any]"
+    names: Sequence[str], options: Options, store: Store, runner: "TaskRunner[Any]"
 ) -> list[str]:
     """Build the corpora, tell what came of each, and give the names of those that failed."""
     reporter = current_reporter() or LogReporter()
@@ -93,7 +91,7 @@ def _build_all(
     for name, future in zip(names, futures, strict=True):
         future.wait()
         state = future.state
-        reporter.say(_outcome(name, state, layout))
+        reporter.say(_outcome(name, state, store))
         if not state.is_completed():
             failed.append(name)
     return failed
@@ -102,23 +100,23 @@ def _build_all(
 def build(dataset: str, options: Options) -> None:
     """Bring the source of a dataset and its corpus up to date; runs where the runner lets it."""
     show_our_logs()
-    layout = Layout(Settings().artifacts_root)
+    store = Store(Settings().artifacts_root)
     with reporting(RunReporter(dataset)):
         for stage in STAGES_TO_CORPUS:
             asked = options.model_copy(update={"only": stage})
             share(dataset, asked)
-            carry_out(plan_stages(dataset, asked), asked, layout, make_stage)
+            carry_out(plan_stages(dataset, asked), asked, store, make_stage)
 
 
 build_task = task(name="build", task_run_name="build {dataset}", **PERSISTENT)(build)
 
 
-def _outcome(dataset: str, state: "State", layout: Layout) -> str:
+def _outcome(dataset: str, state: "State", store: Store) -> str:
     """What came of a dataset, in one line."""
     if not state.is_completed():
-        told = failures(layout, dataset)
+        told = failures(store, dataset)
         reason = told[-1].reason if told else f"{state.name}: {state.message}"
         return f"corpus of {dataset}: FAILED: {reason}"
-    made = Manifest.load(latest_folder(layout, "corpus", dataset))
+    made = store.runs("corpus", dataset).last().manifest
     documents = sum(split["documents"] for split in made.summary["splits"].values())
     return f"corpus of {dataset}: {documents:,} documents"

@@ -26,7 +26,7 @@ from flows.orchestration.descriptions import (
     pipeline_description,
 )
 from flows.orchestration.flows import STAGE_FLOWS, pipeline
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from modeling.presets import PRESETS
 from system.settings import Settings
 
@@ -55,13 +55,13 @@ def readable_datasets(settings: Settings) -> dict[str, DatasetSpec]:
 def deployments(settings: Settings) -> Iterator[RunnerDeployment]:
     """All deployments, as they are for a server that knows none of them."""
     specs = readable_datasets(settings)
-    layout = Layout(settings.artifacts_root)
+    store = Store(settings.artifacts_root)
     for name, spec in specs.items():
         yield _deployment(
             pipeline,
             name,
             {"dataset": freeze(name)},
-            pipeline_description(layout, name, spec),
+            pipeline_description(store, name, spec),
             ["pipeline", name, spec.language],
             {},
         )

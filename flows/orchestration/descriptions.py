@@ -5,9 +5,10 @@ from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.exceptions import ObjectNotFound
 
 from corpora.spec import DatasetSpec, load_dataset
+from flows.errors import StageError
 from flows.options import StageName
-from flows.reporting.artifacts import INDEX, address, newest_report
-from flows.store.paths import Layout
+from flows.reporting.artifacts import INDEX, address
+from flows.store.runs import Store
 from system.clock import minute
 from system.settings import Settings
 
@@ -23,15 +24,15 @@ SUMMARIES: dict[StageName, str] = {
 }
 
 
-def pipeline_description(layout: Layout, dataset: str, spec: DatasetSpec) -> str:
+def pipeline_description(store: Store, dataset: str, spec: DatasetSpec) -> str:
     """What the page of a dataset's pipeline says, in Markdown."""
-    return f"**{spec.title}.** {spec.description}\n\n{_newest(layout, dataset)}\n\n{links(dataset)}"
+    return f"**{spec.title}.** {spec.description}\n\n{_newest(store, dataset)}\n\n{links(dataset)}"
 
 
-def renew_description(layout: Layout, dataset: str) -> None:
+def renew_description(store: Store, dataset: str) -> None:
     """Let the deployment of a dataset name its newest report, if there is such a deployment."""
     spec = load_dataset(dataset, Settings().dataset_folders)
-    words = pipeline_description(layout, dataset, spec)
+    words = pipeline_description(store, dataset, spec)
     with get_client(sync_client=True) as client:
         try:
             known = client.read_deployment_by_name(f"{PIPELINE}/{dataset}")
@@ -40,14 +41,15 @@ def renew_description(layout: Layout, dataset: str) -> None:
         client.update_deployment(known.id, DeploymentUpdate(description=words))
 
 
-def _newest(layout: Layout, dataset: str) -> str:
+def _newest(store: Store, dataset: str) -> str:
     try:
-        manifest = newest_report(layout, dataset)
-    except ValueError as error:
+        report = store.runs("evaluate", dataset).latest
+        manifest = report.manifest if report else None
+    except StageError as error:
         return str(error)
-    if manifest is None:
+    if report is None or manifest is None:
         return f"No report yet. {PIPELINE_SUMMARY}"
-    page = layout.published("evaluate", dataset, manifest.key) / "report.html"
+    page = report.folder / "report.html"
     day = minute(manifest.created)
     return (
         f"[Newest report]({address(f'report-{dataset}')}), {day}, as a file `{page}`:\n\n> "

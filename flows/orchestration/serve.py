@@ -25,7 +25,7 @@ from flows.server.process import (
     running_server,
 )
 from flows.stages.devices import device_name
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from system.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _server(settings: Settings, host: str, port: int, server_url: str | None) ->
     api_url = own_api(host, port)
     use_own_server(settings, api_url)
     err.print("[dim]starting Prefect's server ...[/]")
-    with running_server(Layout(settings.artifacts_root).prefect_home, host, port):
+    with running_server(Store(settings.artifacts_root).prefect_home, host, port):
         yield api_url
 
 

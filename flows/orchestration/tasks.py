@@ -36,15 +36,15 @@ from flows.planning.init_from import pinned
 from flows.planning.plan import Plan, asked_for, make_plan
 from flows.progress import current_reporter
 from flows.reporting.artifacts import publish_corpus, publish_index, publish_plan, publish_report
-from flows.reporting.index import datasets, index_row, renewing_index
+from flows.reporting.index import index_rows, renewing_index
 from flows.server.prefect_settings import LOGGERS
 from flows.stages.devices import device_of
 from flows.stages.signals import end_with_parent, end_within
 from flows.stages.table import STAGES
-from flows.store.failures import noting
-from flows.store.manifest import Manifest
-from flows.store.paths import Layout
-from flows.store.stage import check_space, execute
+from flows.store.disk import check_space
+from flows.store.failures import recording_failure
+from flows.store.runs import Store
+from flows.store.stage import execute
 from system.settings import Settings
 
 PLAN_SECONDS = 600
@@ -67,30 +67,30 @@ def follow(dataset: str, options: Options, *, plan_only: bool) -> Any:
     Returns:
         The key of the last stage; with a report, a Prefect state that holds the news.
     """
-    layout = Layout(Settings().artifacts_root)
-    with entered(layout):
-        options = _less_what_was_forced(dataset, pinned(options, layout), layout)
+    store = Store(Settings().artifacts_root)
+    with entered(store):
+        options = _less_what_was_forced(dataset, pinned(options, store), store)
         if Settings().remote and not plan_only:
             share_task(dataset, options)
         plan = plan_task(dataset, options)
         publish_plan(plan)
         if plan_only:
             return None
-        keys = carry_out(plan, options, layout, stage_task)
+        keys = carry_out(plan, options, store, stage_task)
         last = plan.decisions[-1]
         if last.stage == "evaluate" and last.action == "run":
-            return _publish(layout, dataset, keys["evaluate"])
+            return _publish(store, dataset, keys["evaluate"])
         return keys[last.stage]
 
 
 @contextmanager
-def entered(layout: Layout) -> Iterator[None]:
+def entered(store: Store) -> Iterator[None]:
     """What every run begins and ends with: logs, the end that it is asked for, the index."""
     show_our_logs()
     if deployment.get_id() is not None:
         end_within(STOP_SECONDS)
         end_with_parent()
-    with _cancelled_as_asked(), renewing_index(layout):
+    with _cancelled_as_asked(), renewing_index(store):
         yield
 
 
@@ -101,19 +101,19 @@ def show_our_logs() -> None:
 
 
 def carry_out(
-    plan: Plan, options: Options, layout: Layout, make: Callable[..., str]
+    plan: Plan, options: Options, store: Store, make: Callable[..., str]
 ) -> dict[StageName, str]:
     """Do what a plan says; give the key of every stage.
 
     Args:
         make: `make_stage`, or the task made of it.
     """
-    check_space(layout)
+    check_space(store)
     keys: dict[StageName, str] = {}
     for decision in plan.decisions:
         keys[decision.stage] = decision.key
         if decision.action == "reuse":
-            layout.point_latest(decision.stage, plan.dataset, decision.key)
+            store.runs(decision.stage, plan.dataset).run(decision.key).make_latest()
         else:
             inputs = BY_NAME[decision.stage].choose(keys)
             keys[decision.stage] = make(decision.stage, plan.dataset, options, inputs)
@@ -124,7 +124,7 @@ def share(dataset: str, options: Options) -> None:
     """Fetch what other machines have finished, and send what they do not have."""
     settings = Settings()
     run = prepare(dataset, options, settings.dataset_folders)
-    with noting(Layout(settings.artifacts_root), "fetch", dataset):
+    with recording_failure(Store(settings.artifacts_root).runs("fetch", dataset)):
         exchange(run, options, settings)
 
 
@@ -132,9 +132,9 @@ def plan_stages(dataset: str, options: Options) -> Plan:
     """Decide about every stage; the source may have to be asked what it holds."""
     settings = Settings()
     run = prepare(dataset, options, settings.dataset_folders)
-    layout = Layout(settings.artifacts_root)
-    with noting(layout, "fetch", dataset, SourceError):
-        return make_plan(run, options, layout)
+    store = Store(settings.artifacts_root)
+    with recording_failure(store.runs("fetch", dataset), SourceError):
+        return make_plan(run, options, store)
 
 
 def make_stage(
@@ -143,11 +143,11 @@ def make_stage(
     """Run one stage on `inputs`; give its key."""
     settings = Settings()
     run = prepare(dataset, options, settings.dataset_folders)
-    layout = Layout(settings.artifacts_root)
+    store = Store(settings.artifacts_root)
     reporter = current_reporter() or RunReporter(dataset)
-    with noting(layout, name, dataset):
+    with recording_failure(store.runs(name, dataset)):
         device = str(device_of(settings.device)) if name == "train" else None
-        with training_slot(device, layout, reporter) if device else nullcontext():
+        with training_slot(device, store, reporter) if device else nullcontext():
             manifest = execute(
                 BY_NAME[name],
                 run,
@@ -156,10 +156,11 @@ def make_stage(
                 reporter=reporter,
                 force=options.force,
             )
-    send_finished(run, name, manifest.key, settings)
+    finished = store.runs(name, dataset).run(manifest.key)
+    send_finished(finished, run, settings)
     if name == "corpus":
-        publish_corpus(dataset, layout.published("corpus", dataset, manifest.key))
-    return manifest.key
+        publish_corpus(dataset, finished.folder)
+    return finished.key
 
 
 share_task = task(name="share", task_run_name="share {dataset}", **PERSISTENT)(share)
@@ -169,17 +170,17 @@ plan_task = task(
 stage_task = task(name="stage", task_run_name="{name} {dataset}", **PERSISTENT)(make_stage)
 
 
-def _publish(layout: Layout, dataset: str, key: str) -> Any:
+def _publish(store: Store, dataset: str, key: str) -> Any:
     """Show the report, renew the index and the deployment's words, and tell the news."""
-    folder = layout.published("evaluate", dataset, key)
+    folder = store.runs("evaluate", dataset).run(key).folder
     publish_report(dataset, folder)
-    publish_index(index_row(layout, name) for name in datasets(layout))
-    renew_description(layout, dataset)
+    publish_index(index_rows(store))
+    renew_description(store, dataset)
     news = tell(dataset, folder)
     return closing_state(news, key)
 
 
-def _less_what_was_forced(dataset: str, options: Options, layout: Layout) -> Options:
+def _less_what_was_forced(dataset: str, options: Options, store: Store) -> Options:
     """Options for a run that Prefect runs again: what it has forced already is made.
 
     The first stage decides: those after it have new inputs, so they run, or go on, unforced.
@@ -189,9 +190,8 @@ def _less_what_was_forced(dataset: str, options: Options, layout: Layout) -> Opt
     if not options.force or not began:
         return options
     first = options.only or options.start or asked_for(options)[0].name
-    key = layout.latest_key(first, dataset)
-    made = key and Manifest.load(layout.published(first, dataset, key)).created
-    done = bool(made) and datetime.fromisoformat(made) >= began
+    latest = store.runs(first, dataset).latest
+    done = latest is not None and datetime.fromisoformat(latest.manifest.created) >= began
     return options.model_copy(update={"force": not done})
 
 

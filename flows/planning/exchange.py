@@ -1,8 +1,8 @@
-"""Finished stages go to the remote store and come from it, if the user has one.
+"""Exchange finished runs with the remote store, if the user has one.
 
-A store that does not answer costs a warning and no work: what is here stands, and is sent by the
-next run. Comments from YouTube stay on their machine: they must be deleted after 30 days, and
-forgotten on request, wherever they are.
+A store that does not answer costs a warning and no work: the next run sends what this one could
+not. Comments from YouTube stay on their machine: they must be deleted after 30 days, and on
+request, wherever they are.
 """
 
 import logging
@@ -11,16 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from corpora.errors import SourceError
 from flows.errors import RemoteError, RemoteMisuseError, StageError
 from flows.options import Options, Run, StageName
 from flows.planning.plan import asked_for, is_before
+from flows.store.disk import sync
 from flows.store.manifest import Manifest
-from flows.store.paths import Layout
 from flows.store.remote import Remote
-from flows.store.stage import Stage, newest_key, sync, why_outdated
+from flows.store.runs import StageRun, StageRuns, Store
+from flows.store.stage import Stage
 from system.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -28,12 +27,12 @@ UNSHARED_KINDS = ("youtube",)
 
 
 def shares(run: Run, settings: Settings) -> bool:
-    """Whether what is made of this dataset goes to a remote store."""
+    """Whether the runs of this dataset are exchanged with a remote store."""
     return bool(settings.remote) and run.spec.source.kind not in UNSHARED_KINDS
 
 
 def exchange(run: Run, options: Options, settings: Settings) -> None:
-    """Before the plan: fetch what is finished there and not here, send what is here and not there.
+    """Before planning: fetch runs that are finished only there, send those finished only here.
 
     Goes through the stages in order, up to the first that is finished nowhere.
 
@@ -49,83 +48,80 @@ def exchange(run: Run, options: Options, settings: Settings) -> None:
     except RemoteMisuseError as error:
         raise StageError(str(error)) from None
     except RemoteError as error:
-        logger.warning("the remote store is left out: %s", error)
+        logger.warning("the remote store is not used: %s", error)
         return
     try:
-        _exchange(remote, run, options, Layout(settings.artifacts_root))
+        _exchange(remote, run, options, Store(settings.artifacts_root))
     except RemoteError as error:
-        logger.warning("not all was fetched from the remote store or sent to it: %s", error)
+        logger.warning("the exchange with the remote store is incomplete: %s", error)
     except SourceError as error:
-        logger.info("no key is known, so the remote store is not asked: %s", error)
+        logger.info("the source does not answer, so the remote store is not used: %s", error)
 
 
-def send_finished(run: Run, stage: StageName, key: str, settings: Settings) -> None:
-    """Copy a run that was just made to the remote store; where that fails, what is here stands.
+def send_finished(finished: StageRun, run: Run, settings: Settings) -> None:
+    """Copy a run that was just made to the remote store; a failure costs a warning.
 
-    Does so even if the store has such a run: a damaged one heals.
+    Sends it even if the store has such a run, which replaces a damaged copy.
     """
     if not shares(run, settings):
         return
     assert settings.remote
-    folder = Layout(settings.artifacts_root).published(stage, run.dataset, key)
     try:
-        Remote.at(settings.remote).send(folder, stage, run.dataset, key)
+        Remote.at(settings.remote).send(finished)
     except RemoteError as error:
-        logger.warning("%s of %s is not in the remote store: %s", stage, run.dataset, error)
+        logger.warning("%s is not in the remote store: %s", finished.runs, error)
 
 
-def _exchange(remote: Remote, run: Run, options: Options, layout: Layout) -> None:
+def _exchange(remote: Remote, run: Run, options: Options, store: Store) -> None:
     keys: dict[StageName, str] = {}
     for stage in asked_for(options):
+        runs = store.runs(stage.name, run.dataset)
         if is_before(stage.name, options):
-            key = layout.latest_key(stage.name, run.dataset)
+            current = runs.latest
         else:
-            key = _current_key(remote, stage, run, stage.digest(run, stage.choose(keys)), layout)
-        if key is None:
+            current = _current(remote, stage, runs, stage.digest(run, stage.choose(keys)))
+        if current is None:
             return
-        keys[stage.name] = key
+        keys[stage.name] = current.key
 
 
-def _current_key(remote: Remote, stage: Stage, run: Run, digest: str, layout: Layout) -> str | None:
-    """The key of a finished run with this digest, here and there from now on; None if nowhere."""
-    key = newest_key(layout, stage.name, run.dataset, digest)
-    if key is not None:
-        folder = layout.published(stage.name, run.dataset, key)
-        if why_outdated(stage, layout, run.dataset, key) is not None:
+def _current(remote: Remote, stage: Stage, runs: StageRuns, digest: str) -> StageRun | None:
+    """The finished run with this digest, afterwards here and there; None if it is nowhere."""
+    newest = runs.newest(digest)
+    if newest is not None:
+        if stage.why_outdated(newest) is not None:
             return None
-        if not remote.has(stage.name, run.dataset, key):
-            remote.send(folder, stage.name, run.dataset, key)
-        return key
-    key = remote.newest(stage.name, run.dataset, digest)
-    return key if key and _fetch(remote, layout, stage.name, run.dataset, key) else None
+        if not remote.has(newest):
+            remote.send(newest)
+        return newest
+    newest = remote.newest(runs, digest)
+    return newest if newest and _fetch(remote, newest) else None
 
 
-def _fetch(remote: Remote, layout: Layout, stage: StageName, dataset: str, key: str) -> bool:
-    """Publish here what is finished there, as a stage of our own; False if it is being made here.
+def _fetch(remote: Remote, run: StageRun) -> bool:
+    """Publish a run of the remote store here; False if another process is making it.
 
     Raises:
         RemoteError: if the store does not answer, or what it holds is damaged.
     """
-    path = layout.lock(stage, dataset, key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = layout.shelf(stage, dataset) / f".remote-{key}"
-    try:
-        with FileLock(path, timeout=0), _empty(folder):
-            remote.fetch(stage, dataset, key, folder)
-            _check(folder, stage, dataset, key)
+    folder = run.runs.folder / f".remote-{run.key}"
+    with run.lock_if_free() as is_free:
+        if not is_free:
+            return False
+        with _temporary(folder):
+            remote.fetch(run, folder)
+            _check(folder, run)
             sync(folder)
-            if not layout.is_published(stage, dataset, key):
-                folder.replace(layout.published(stage, dataset, key))
-            shutil.rmtree(layout.work(stage, dataset, key), ignore_errors=True)
-    except Timeout:
-        return False
-    logger.info("%s of %s: %s fetched from %s", stage, dataset, key, remote.url)
+            if not run.is_finished:
+                folder.replace(run.folder)
+            shutil.rmtree(run.work, ignore_errors=True)
+    logger.info("%s: %s fetched from %s", run.runs, run.key, remote.url)
     return True
 
 
 @contextmanager
-def _empty(folder: Path) -> Iterator[None]:
-    """A folder for the block: empty at first, gone at the end."""
+def _temporary(folder: Path) -> Iterator[None]:
+    """An empty folder for the block, deleted when it ends."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
@@ -134,14 +130,12 @@ def _empty(folder: Path) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check(folder: Path, stage: StageName, dataset: str, key: str) -> None:
-    """Refuse a run that is not the one it is called."""
+def _check(folder: Path, run: StageRun) -> None:
+    """Refuse files whose manifest names another run."""
+    wanted = f"CHARMILL_REMOTE: {run.runs}, {run.key}"
     try:
         found = Manifest.load(folder)
-    except (OSError, ValueError) as error:
-        raise RemoteError(f"CHARMILL_REMOTE: {stage} of {dataset}, {key}: {error}") from None
-    if (found.stage, found.dataset, found.key) != (stage, dataset, key):
-        raise RemoteError(
-            f"CHARMILL_REMOTE: {stage} of {dataset}, {key}: "
-            f"holds {found.stage} of {found.dataset}, {found.key}"
-        )
+    except (OSError, StageError) as error:
+        raise RemoteError(f"{wanted}: {error}") from None
+    if (found.stage, found.dataset, found.key) != (run.runs.stage, run.runs.dataset, run.key):
+        raise RemoteError(f"{wanted}: holds {found.stage} of {found.dataset}, {found.key}")

@@ -1,4 +1,4 @@
-"""What a training would take on this machine, measured in a few seconds before it begins."""
+"""How long a training would take on this machine, measured in a few seconds before it starts."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -7,28 +7,28 @@ from typing import Any
 from flows.options import Run
 from flows.planning.plan import Plan
 from flows.stages.devices import device_of
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from system.clock import duration
 from system.settings import Settings
 
 USUAL_VOCABULARY = 100
-"""Ids of a typical corpus of code, for one that is not built yet."""
+"""Ids of a typical corpus of code, assumed for one that is not built yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """A training before it is run.
+    """The cost of a training, estimated.
 
     Attributes:
-        device: in words.
-        hidden_size: of the model as it is set.
-        parameters: of it.
+        device: its name, for people.
+        hidden_size: of the configured model.
+        parameters: of the configured model.
         memory: bytes, estimated.
         characters_per_second: measured.
         corpus_characters: of the training text, None if the corpus is not built yet.
-        characters: that the budget pays for, None for epochs of an unknown corpus.
-        seconds: that the budget takes, None likewise.
-        best_hidden_size: of the sizes tried, the one this much time feeds best.
+        characters: number read within the budget, None for epochs of an unknown corpus.
+        seconds: duration of the budget, None likewise.
+        best_hidden_size: of the sizes tried, the best for this much time, None likewise.
     """
 
     device: str
@@ -43,27 +43,27 @@ class Forecast:
 
     @property
     def epochs(self) -> float | None:
-        """How often the whole training text is read, None if that is not known."""
+        """How often the whole training text is read, None if that is unknown."""
         if self.characters is None or not self.corpus_characters:
             return None
         return self.characters / self.corpus_characters
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON says it."""
+        """JSON-plain."""
         return asdict(self) | {"epochs": self.epochs}
 
 
 def forecast(run: Run, plan: Plan, settings: Settings) -> Forecast:
-    """Measure this machine at the training of `run`.
+    """Measure the training of `run` on this machine.
 
     Raises:
-        OptionError: there is no such device here.
+        OptionError: if this machine has no such device.
     """
     from modeling.device import describe_device
     from modeling.training.throughput import HIDDEN_SIZES, best_size, measure, with_hidden_size
 
     device = device_of(settings.device)
-    vocabulary, corpus = _corpus(plan, Layout(settings.artifacts_root), run.train.min_count)
+    vocabulary, corpus = _corpus(plan, Store(settings.artifacts_root), run.train.min_count)
     speed = measure(run.train, vocabulary, device)
     characters, seconds = _spent(run, speed.characters_per_second, corpus)
     sizes = {
@@ -83,27 +83,27 @@ def forecast(run: Run, plan: Plan, settings: Settings) -> Forecast:
     )
 
 
-def forecast_lines(found: Forecast) -> Iterator[str]:
-    """A forecast in words."""
+def forecast_lines(estimate: Forecast) -> Iterator[str]:
+    """A forecast for people."""
     yield (
-        f"{found.device}: {found.characters_per_second:,.0f} characters/s with hidden size "
-        f"{found.hidden_size} ({found.parameters:,} parameters, about "
-        f"{found.memory / 1e6:,.0f} MB)"
+        f"{estimate.device}: {estimate.characters_per_second:,.0f} characters/s with hidden size "
+        f"{estimate.hidden_size} ({estimate.parameters:,} parameters, about "
+        f"{estimate.memory / 1e6:,.0f} MB)"
     )
-    if found.seconds is None or found.characters is None:
-        yield "the corpus is not built yet, so nobody knows how long its epochs take"
+    if estimate.seconds is None or estimate.characters is None:
+        yield "the corpus is not built yet, so the duration of its epochs is unknown"
         return
-    read = f"the budget reads {found.characters:,} characters in {duration(found.seconds)}"
-    yield read + ("" if found.epochs is None else f": {found.epochs:.2f} epochs")
-    if found.best_hidden_size != found.hidden_size:
+    read = f"the budget reads {estimate.characters:,} characters in {duration(estimate.seconds)}"
+    yield read + ("" if estimate.epochs is None else f": {estimate.epochs:.2f} epochs")
+    if estimate.best_hidden_size != estimate.hidden_size:
         yield (
-            f"in that time hidden size {found.best_hidden_size} would be fed best: "
-            f"--set train.model.hidden_size={found.best_hidden_size}"
+            f"in that time hidden size {estimate.best_hidden_size} would be best: "
+            f"--set train.model.hidden_size={estimate.best_hidden_size}"
         )
 
 
-def _corpus(plan: Plan, layout: Layout, min_count: int) -> tuple[int, int | None]:
-    """Size of the vocabulary and characters of the training text, of the corpus to be used."""
+def _corpus(plan: Plan, store: Store, min_count: int) -> tuple[int, int | None]:
+    """Size of the vocabulary, and characters of the training text if the corpus is built."""
     from corpora.corpus.parquet import read_character_counts
     from corpora.corpus.summary import CorpusSummary
     from modeling.vocab import Vocabulary
@@ -111,14 +111,14 @@ def _corpus(plan: Plan, layout: Layout, min_count: int) -> tuple[int, int | None
     decision = next((d for d in plan.decisions if d.stage == "corpus"), None)
     if decision is None or decision.action == "run":
         return USUAL_VOCABULARY, None
-    folder = layout.published("corpus", plan.dataset, decision.key)
+    folder = store.runs("corpus", plan.dataset).run(decision.key).folder
     counts = read_character_counts(folder)
     size = CorpusSummary.load(folder).splits["train"]
     return Vocabulary.from_counts(counts, min_count=min_count).size, size.characters
 
 
 def _spent(run: Run, speed: float, corpus: int | None) -> tuple[int | None, float | None]:
-    """Characters and seconds that the budget stands for."""
+    """Characters and seconds that the budget allows."""
     budget = run.train.budget
     if budget.seconds is not None:
         return int(budget.seconds * speed), budget.seconds

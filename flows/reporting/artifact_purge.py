@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from flows.errors import StageError
-from flows.store.paths import Layout
+from flows.store.runs import Store
 
 DATABASE = "prefect.db"
 ELSEWHERE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 60
 """So long may a server at work hold the database."""
 
 
-def remove_shown_reports(layout: Layout, dataset: str) -> int:
+def remove_shown_reports(store: Store, dataset: str) -> int:
     """Remove from Prefect's database every report of a dataset whose file is gone.
 
     Returns:
@@ -33,7 +33,7 @@ def remove_shown_reports(layout: Layout, dataset: str) -> int:
     Raises:
         StageError: if the database cannot be cleaned; says which artifact to delete by hand.
     """
-    path = layout.prefect_home / DATABASE
+    path = store.prefect_home / DATABASE
     key = f"report-{dataset}"
     if ELSEWHERE in os.environ:
         raise StageError(f"{ELSEWHERE}: delete the artifact {key!r} there by hand")

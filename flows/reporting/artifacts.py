@@ -12,8 +12,6 @@ from prefect.artifacts import create_markdown_artifact
 
 from evaluation.report.index import IndexRow
 from flows.planning.plan import Decision, Plan
-from flows.store.manifest import Manifest
-from flows.store.paths import Layout
 from flows.store.status import verdict
 from system.clock import duration
 
@@ -127,16 +125,6 @@ def _index_cells(row: IndexRow) -> tuple[str, ...]:
     gain = "" if row.gain is None else f"{row.gain:+.3f}"
     bits = "" if row.bits is None else f"{row.bits:.3f}"
     return name, row.state, row.created or "", bits, gain, words
-
-
-def newest_report(layout: Layout, dataset: str) -> Manifest | None:
-    """The manifest of the newest report of a dataset, None if there is none.
-
-    Raises:
-        ValueError: if it is damaged; names the file.
-    """
-    key = layout.latest_key("evaluate", dataset)
-    return Manifest.load(layout.published("evaluate", dataset, key)) if key else None
 
 
 def _because(decision: Decision) -> str:

@@ -8,7 +8,7 @@ import os
 import sys
 
 from flows.server.process import LOOPBACK, free_port, own_api
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from system.settings import Settings
 
 HEARTBEAT_SECONDS = 30
@@ -72,7 +72,7 @@ def use_other_server(settings: Settings, api_url: str) -> None:
 def _use_own_home(settings: Settings) -> None:
     """Point Prefect at our own home, and at no server that the environment names."""
     assert "prefect" not in sys.modules
-    home = Layout(settings.artifacts_root).prefect_home
+    home = Store(settings.artifacts_root).prefect_home
     home.mkdir(parents=True, exist_ok=True)
     for name in ELSEWHERE:
         os.environ.pop(name, None)

@@ -1,4 +1,4 @@
-"""Corpus: decide about every file, and write the documents and the ledger."""
+"""Corpus: filter the files of the source, and write the documents and the ledger."""
 
 from collections.abc import Generator
 from dataclasses import asdict
@@ -10,7 +10,7 @@ from corpora.sources import Source
 from flows.errors import StageError
 from flows.options import Run
 from flows.store.manifest import Manifest
-from flows.store.stage import Stage, Workplace
+from flows.store.stage import Stage, StageContext
 from system.progress import Progress
 
 if TYPE_CHECKING:
@@ -21,33 +21,33 @@ def _parameters(run: Run) -> dict[str, Any]:
     return run.spec.corpus.model_dump(mode="json")
 
 
-def _work(place: Workplace) -> Generator[Progress, None, dict[str, Any]]:
+def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
     from corpora.build.corpus import build_corpus
     from corpora.corpus.card import write_card
     from corpora.corpus.summary import CorpusSummary
 
-    spec = place.run.spec
-    fetched = Manifest.load(place.inputs["fetch"])
+    spec = context.run.spec
+    fetched = Manifest.load(context.inputs["fetch"])
     source = TypeAdapter(Source).validate_python(fetched.parameters["source"])
-    snapshot = source.open(place.inputs["fetch"])
-    yield from build_corpus(snapshot, spec.corpus, place.directory, frozen=_frozen(place))
-    summary = CorpusSummary.load(place.directory)
-    write_card(place.directory, place.run.dataset, spec, summary)
+    snapshot = source.open(context.inputs["fetch"])
+    yield from build_corpus(snapshot, spec.corpus, context.directory, frozen=_frozen(context))
+    summary = CorpusSummary.load(context.directory)
+    write_card(context.directory, context.run.dataset, spec, summary)
     splits = {name: asdict(size) for name, size in summary.splits.items()}
     return {"digest": summary.digest, "splits": splits}
 
 
-def _frozen(place: Workplace) -> "dict[str, Split]":
+def _frozen(context: StageContext) -> "dict[str, Split]":
     """The split of the documents that must stay where an earlier corpus put them."""
     from corpora.corpus.parquet import read_split
 
-    key = place.run.spec.corpus.frozen
+    key = context.run.spec.corpus.frozen
     if key is None:
         return {}
-    folder = place.layout.published("corpus", place.run.dataset, key)
-    if not place.layout.is_published("corpus", place.run.dataset, key):
-        raise StageError(f"corpus.frozen: {folder}: there is no such corpus")
-    return read_split(folder)
+    try:
+        return read_split(context.output.runs.find(key).folder)
+    except StageError as error:
+        raise StageError(f"corpus.frozen: {error}") from None
 
 
 CORPUS = Stage(name="corpus", version=4, inputs=("fetch",), parameters=_parameters, work=_work)

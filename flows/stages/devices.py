@@ -1,4 +1,4 @@
-"""The device that the user asked for; a wrong wish is the user's mistake, said in one line."""
+"""The device that the user asked for; a wrong name is a one-line error."""
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -14,7 +14,7 @@ def device_of(name: str) -> "torch.device":
     """Find the device called `name`.
 
     Raises:
-        OptionError: there is no such device here.
+        OptionError: if this machine has no such device.
     """
     from modeling.device import choose_device
 
@@ -25,9 +25,9 @@ def device_of(name: str) -> "torch.device":
 
 
 def device_name(name: str) -> str:
-    """As `str(device_of(name))`, found in a process of its own.
+    """`str(device_of(name))`, computed in a separate process.
 
-    For a process that lives long and computes nothing: torch would take 200 MB of it.
+    For a long-running process that computes nothing: torch would take 200 MB of its memory.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_name_of, name).result()

@@ -1,7 +1,7 @@
-"""Train in several processes on this machine: one for each GPU, or for each share of the cores.
+"""Train in several processes on this machine: one per GPU, or per share of the cores.
 
-`torchrun` starts them on the work folder, in which everything they need stands; the first one
-prints its progress, and the summary at the end, as JSON lines. This module is what they run.
+`torchrun` starts them on the work folder, which holds everything they need; the first one prints
+its progress, and finally the summary, as JSON lines. They run this module.
 """
 
 import json
@@ -34,22 +34,22 @@ TASK = "together.json"
 VOCABULARY = "together-vocabulary.json"
 VALIDATION = "together-validation.npy"
 LOG = "together.log"
-SAY_SECONDS = 0.2
+PROGRESS_SECONDS = 0.2
 
 
-def train_together(
+def train_in_processes(
     directory: Path, material: Material, processes: int, **task: Any
 ) -> Generator[Progress, None, dict[str, Any]]:
-    """Train in so many processes, in a folder that holds the stream; the summary at the end.
+    """Train in several processes; returns the summary of the training.
 
     Args:
-        directory: of the training.
+        directory: of the training; holds the stream.
         material: what to train on; its stream and its initial model are read from their files.
-        processes: on CUDA one for each GPU.
+        processes: how many; on CUDA one per GPU.
         task: `device` ("cpu" or "cuda"), `stream`, `initial`, `events` (paths or None).
 
     Raises:
-        ValueError: what the training refuses, or that the processes broke; says where their log is.
+        ValueError: if training refuses its input, or a process crashed; names the log.
     """
     material.vocabulary.save(directory / VOCABULARY)
     none = np.zeros(0, np.uint16)
@@ -80,40 +80,40 @@ def _start(directory: Path, processes: int) -> "subprocess.Popen[str]":
 def _watch(
     process: "subprocess.Popen[str]", directory: Path
 ) -> Generator[Progress, None, dict[str, Any]]:
-    """Pass the processes' progress on, and a wish to stop to them."""
-    said: dict[str, Any] = {}
-    told = False
+    """Yield the progress of the processes; pass a signal to stop on to them."""
+    message: dict[str, Any] = {}
+    stopping = False
     with stop_requests() as stop, process:
         try:
             assert process.stdout is not None
             for line in process.stdout:
-                said = json.loads(line)
-                if stop and not told:
+                message = json.loads(line)
+                if stop and not stopping:
                     process.send_signal(signal.SIGTERM)
-                    told = True
-                if "progress" in said:
-                    progress = CurvePoint(**said["progress"])
-                    yield Progress.at(progress.fraction, training_line(progress, said["best"]))
+                    stopping = True
+                if "progress" in message:
+                    progress = CurvePoint(**message["progress"])
+                    yield Progress.at(progress.fraction, training_line(progress, message["best"]))
         finally:
-            if process.poll() is None and not told:
+            if process.poll() is None and not stopping:
                 # Its workers die with it.
                 process.kill()
-    if "error" in said:
-        raise ValueError(said["error"])
-    if "summary" not in said and not stop:
+    if "error" in message:
+        raise ValueError(message["error"])
+    if "summary" not in message and not stop:
         raise ValueError(f"the training processes broke; their log: {directory / LOG}")
-    return said.get("summary", {})
+    return message.get("summary", {})
 
 
 def main() -> None:
-    """Be one of the processes: train in the folder that the command line names."""
+    """Run one of the processes: train in the folder that the command line names."""
     die = dying_with_parent(signal.SIGKILL)
     if die:
         die()
     directory = Path(sys.argv[1])
     task = json.loads((directory / TASK).read_text(encoding="utf-8"))
-    asked: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _frame: asked.append(number))
+    stops: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: stops.append(number))
     on_gpu = task["device"] == "cuda"
     distributed.init_process_group("nccl" if on_gpu else "gloo")
     device = torch.device(f"cuda:{os.environ['LOCAL_RANK']}" if on_gpu else "cpu")
@@ -121,29 +121,29 @@ def main() -> None:
         torch.cuda.set_device(device)
     group = Group.joined()
     try:
-        _train(directory, task, device, group, asked)
+        _train(directory, task, device, group, stops)
     except ValueError as error:
         if group.is_first:
-            _say({"error": str(error)})
+            _print({"error": str(error)})
         leave(1)
     leave(0)
 
 
 def _train(
-    directory: Path, task: dict[str, Any], device: torch.device, group: Group, asked: list[int]
+    directory: Path, task: dict[str, Any], device: torch.device, group: Group, stops: list[int]
 ) -> None:
     events = task["events"] and Path(task["events"])
     session = Session(directory, _material(directory, task), device, group=group, events=events)
     due = 0.0
-    for progress in session.run(lambda: bool(asked)):
+    for progress in session.run(lambda: bool(stops)):
         if group.is_first and time.monotonic() >= due:
-            _say({"progress": asdict(progress), "best": session.trainer.totals.best_bits})
-            due = time.monotonic() + SAY_SECONDS
-    if group.is_first and not asked:
-        _say({"summary": session.summary()})
+            _print({"progress": asdict(progress), "best": session.trainer.totals.best_bits})
+            due = time.monotonic() + PROGRESS_SECONDS
+    if group.is_first and not stops:
+        _print({"summary": session.summary()})
 
 
-def _say(line: dict[str, Any]) -> None:
+def _print(line: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 

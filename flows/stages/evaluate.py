@@ -1,4 +1,4 @@
-"""Evaluate: judge model and samples against floor and control, and write the report."""
+"""Evaluate: compare model and samples with floor and control, and write the report."""
 
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from flows.options import Run, StageName
 from flows.stages.devices import device_of
 from flows.store.manifest import Manifest
-from flows.store.stage import Stage, Workplace
+from flows.store.stage import Stage, StageContext
 from system.clock import duration, now_stamp
 from system.progress import Progress
 
@@ -20,20 +20,20 @@ UPSTREAM: tuple[StageName, ...] = ("fetch", "corpus", "train", "sample")
 
 def _parameters(run: Run) -> dict[str, Any]:
     spec = run.spec
-    words = {"title": spec.title, "description": spec.description, "language": spec.language}
-    return run.evaluate.model_dump(mode="json") | words | {"preset": run.preset}
+    texts = {"title": spec.title, "description": spec.description, "language": spec.language}
+    return run.evaluate.model_dump(mode="json") | texts | {"preset": run.preset}
 
 
-def _work(place: Workplace) -> Generator[Progress, None, dict[str, Any]]:
+def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
     from evaluation.assess import assess
     from evaluation.baselines.ladder import best_ngram, model_row
     from evaluation.report.render import write_report
 
-    findings = yield from assess(_material(place), place.run.evaluate)
+    findings = yield from assess(_material(context), context.run.evaluate)
     yield Progress.at(0.99, "writing the report")
-    evaluation = _evaluation(place, findings)
-    write_report(evaluation, place.directory)
-    findings.evidence.save(place.directory)
+    evaluation = _evaluation(context, findings)
+    write_report(evaluation, context.directory)
+    findings.evidence.save(context.directory)
     model, rival = model_row(findings.ladder), best_ngram(findings.ladder)
     return {
         "verdict": findings.verdict,
@@ -42,44 +42,44 @@ def _work(place: Workplace) -> Generator[Progress, None, dict[str, Any]]:
         "headline": findings.headline,
         **_headline_summary(findings),
         "warnings": findings.warnings,
-        "seconds_in_all": sum(one.seconds for one in _manifests(place).values()),
+        "seconds_in_all": sum(one.seconds for one in _manifests(context).values()),
     }
 
 
-def _material(place: Workplace) -> "Material":
+def _material(context: StageContext) -> "Material":
     from corpora.corpus.parquet import read_documents
     from evaluation.assess import Material
     from modeling.checkpoint import load_model
     from modeling.inference.samples import read_samples
 
-    corpus = place.inputs["corpus"]
-    model, vocabulary, _ = load_model(place.inputs["train"], device_of(place.settings.device))
+    corpus = context.inputs["corpus"]
+    model, vocabulary, _ = load_model(context.inputs["train"], device_of(context.settings.device))
     return Material(
-        title=place.run.spec.title,
-        language=place.run.spec.language,
+        title=context.run.spec.title,
+        language=context.run.spec.language,
         train=list(read_documents(corpus, "train")),
         validation=list(read_documents(corpus, "validation")),
         test=list(read_documents(corpus, "test")),
         model=model,
         vocabulary=vocabulary,
-        samples=read_samples(place.inputs["sample"]),
+        samples=read_samples(context.inputs["sample"]),
     )
 
 
-def _evaluation(place: Workplace, findings: "Findings") -> "Evaluation":
-    """Findings, and all that is known about how they came to be."""
+def _evaluation(context: StageContext, findings: "Findings") -> "Evaluation":
+    """The findings and their provenance."""
     from corpora.corpus.summary import CorpusSummary
     from evaluation.results import CurvePoint, Evaluation
     from modeling.training.learning_curve import read_metrics
 
-    spec, manifests = place.run.spec, _manifests(place)
-    summary = CorpusSummary.load(place.inputs["corpus"])
+    spec, manifests = context.run.spec, _manifests(context)
+    summary = CorpusSummary.load(context.inputs["corpus"])
     return Evaluation(
-        dataset=place.run.dataset,
+        dataset=context.run.dataset,
         title=spec.title,
         description=spec.description,
         language=spec.language,
-        key=place.key,
+        key=context.output.key,
         created=now_stamp(),
         verdict=findings.verdict,
         headline=findings.headline,
@@ -92,7 +92,7 @@ def _evaluation(place: Workplace, findings: "Findings") -> "Evaluation":
                 train_bits=point.train_bits,
                 validation_bits=point.validation_bits,
             )
-            for point in read_metrics(place.inputs["train"])
+            for point in read_metrics(context.inputs["train"])
         ],
         funnel=[_source(summary), *summary.funnel],
         licenses=summary.licenses,
@@ -100,20 +100,20 @@ def _evaluation(place: Workplace, findings: "Findings") -> "Evaluation":
         notes=list(_notes(summary)),
         samples=findings.samples,
         cost=dict(_cost(manifests)),
-        identity=dict(_identity(place, manifests, summary.digest)),
+        identity=dict(_identity(context, manifests, summary.digest)),
         threats=findings.threats,
-        history=list(_history(place)),
+        history=list(_history(context)),
         recommended=findings.recommended,
-        change=_change(place, findings),
+        change=_change(context, findings),
     )
 
 
-def _manifests(place: Workplace) -> dict[str, Manifest]:
-    return {name: Manifest.load(place.inputs[name]) for name in UPSTREAM}
+def _manifests(context: StageContext) -> dict[str, Manifest]:
+    return {name: Manifest.load(context.inputs[name]) for name in UPSTREAM}
 
 
 def _source(summary: "CorpusSummary") -> "FunnelStep":
-    """The head of the funnel: what there was before any rule."""
+    """The first row of the funnel: the source before any rule."""
     from corpora.corpus.summary import FunnelStep
 
     files, size = summary.seen
@@ -123,7 +123,7 @@ def _source(summary: "CorpusSummary") -> "FunnelStep":
 
 
 def _notes(summary: "CorpusSummary") -> Iterator[str]:
-    """What the treatment of copies changed, in words."""
+    """What the treatment of copies changed, for people."""
     copies = sum(row.files_dropped for row in summary.funnel if row.reason == "duplicate")
     if copies:
         yield f"{copies:,} files were exact copies of others and were left out."
@@ -137,15 +137,15 @@ def _notes(summary: "CorpusSummary") -> Iterator[str]:
 
 def _cost(manifests: Mapping[str, Manifest]) -> Iterator[tuple[str, str]]:
     train = manifests["train"]
-    made = train.summary
-    speed = made["characters"] / max(made["seconds"], 1e-9)
+    summary = train.summary
+    speed = summary["characters"] / max(summary["seconds"], 1e-9)
     words = (
-        f"{duration(made['seconds'])}, {made['characters']:,} characters, {speed:,.0f} a second, "
-        f"{made['parameters']:,} parameters"
+        f"{duration(summary['seconds'])}, {summary['characters']:,} characters, "
+        f"{speed:,.0f} a second, {summary['parameters']:,} parameters"
     )
     yield "training", words
-    yield "hardware", made["device"]
-    yield "engine", made["engine"]
+    yield "hardware", summary["device"]
+    yield "engine", summary["engine"]
     resumed = train.attempts - 1
     yield "resumed", f"{resumed} times" if resumed else "never"
     for name in ("fetch", "corpus", "sample"):
@@ -153,7 +153,7 @@ def _cost(manifests: Mapping[str, Manifest]) -> Iterator[tuple[str, str]]:
 
 
 def _identity(
-    place: Workplace, manifests: Mapping[str, Manifest], corpus_digest: str
+    context: StageContext, manifests: Mapping[str, Manifest], corpus_digest: str
 ) -> Iterator[tuple[str, str]]:
     import hashlib
 
@@ -162,13 +162,13 @@ def _identity(
     for label, found in manifests["fetch"].summary["found"].items():
         yield f"source {label}", found
     yield "corpus", corpus_digest
-    weights = (place.inputs["train"] / "model.safetensors").read_bytes()
+    weights = (context.inputs["train"] / "model.safetensors").read_bytes()
     yield "model weights", hashlib.sha256(weights).hexdigest()
-    yield "preset", f"{place.run.preset}, budget {manifests['train'].parameters['budget']}"
+    yield "preset", f"{context.run.preset}, budget {manifests['train'].parameters['budget']}"
     yield "seeds", f"training {manifests['train'].parameters['seed']}, " + _sample_seeds(manifests)
     for name, manifest in manifests.items():
         yield f"{name} key", manifest.key
-    yield "compilers asked", ", ".join(installed(place.run.spec.language)) or "none"
+    yield "compilers asked", ", ".join(installed(context.run.spec.language)) or "none"
     for name, version in manifests["train"].software.items():
         yield name, version
 
@@ -178,45 +178,42 @@ def _sample_seeds(manifests: Mapping[str, Manifest]) -> str:
     return f"samples {spec['seed']} to {spec['seed'] + spec['samples'] - 1} at each temperature"
 
 
-def _history(place: Workplace) -> "Iterator[PreviousRun]":
+def _history(context: StageContext) -> "Iterator[PreviousRun]":
     """Earlier reports of this dataset, the newest first."""
     from evaluation.results import PreviousRun
 
-    dataset = place.run.dataset
-    for key in reversed(place.layout.keys("evaluate", dataset)):
-        known = Manifest.load(place.layout.published("evaluate", dataset, key))
+    for run in reversed(context.output.runs.finished()):
+        summary = run.manifest.summary
         yield PreviousRun(
-            key=key,
-            created=known.created,
-            preset=known.parameters["preset"],
-            bits_per_char=known.summary["bits_per_char"],
-            gain_over_ngram=known.summary["gain_over_ngram"],
-            headline_metric=known.summary["headline_value"],
-            seconds=known.summary["seconds_in_all"],
+            key=run.key,
+            created=run.manifest.created,
+            preset=run.manifest.parameters["preset"],
+            bits_per_char=summary["bits_per_char"],
+            gain_over_ngram=summary["gain_over_ngram"],
+            headline_metric=summary["headline_value"],
+            seconds=summary["seconds_in_all"],
         )
 
 
-def _change(place: Workplace, findings: "Findings") -> "Comparison | None":
-    """What changed since the newest earlier report that can be compared with."""
+def _change(context: StageContext, findings: "Findings") -> "Comparison | None":
+    """What changed since the newest earlier report that kept its evidence."""
     from evaluation.evidence import has_evidence, load_evidence
     from evaluation.report.compare import compare
 
-    dataset = place.run.dataset
-    for key in reversed(place.layout.keys("evaluate", dataset)):
-        folder = place.layout.published("evaluate", dataset, key)
-        if has_evidence(folder):
+    for run in reversed(context.output.runs.finished()):
+        if has_evidence(run.folder):
             return compare(
-                load_evidence(folder),
+                load_evidence(run.folder),
                 findings.evidence,
-                old_key=key,
-                new_key=place.key,
+                old_key=run.key,
+                new_key=context.output.key,
                 headline=findings.headline,
             )
     return None
 
 
 def _headline_summary(findings: "Findings") -> dict[str, Any]:
-    """The headline metric at the temperature of the verdict; all None where there is none."""
+    """The headline metric at the temperature of the verdict; all None if there is none."""
     from dataclasses import asdict
 
     from evaluation.report.verdict import headline_group

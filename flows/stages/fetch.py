@@ -1,4 +1,4 @@
-"""Fetch: bring the raw material of a dataset here, exactly as its source holds it now."""
+"""Fetch: download or copy the raw material of a dataset, as it is in the source now."""
 
 from collections.abc import Generator
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from typing import Any
 
 from corpora.sources.youtube.store import expiry, forget, forgotten_ids
 from flows.options import Run
-from flows.store.stage import Stage, Workplace
+from flows.store.stage import Stage, StageContext
 from system.progress import Progress
 
 
@@ -22,14 +22,14 @@ def _outdated(folder: Path) -> str | None:
     return f"older than may be kept, since {end:%Y-%m-%d}; `charmill forget --expired` deletes it"
 
 
-def _work(place: Workplace) -> Generator[Progress, None, dict[str, Any]]:
-    source = place.run.spec.source
-    # Those of earlier fetches too: what was forgotten must not come back with a fetch made anew.
-    for video_id in forgotten_ids(place.layout.shelf("fetch", place.run.dataset)):
-        forget(place.directory, video_id)
-    yield from source.fetch(place.run.resolution, place.directory)
-    size = sum(path.stat().st_size for path in place.directory.rglob("*") if path.is_file())
-    return {"found": place.run.resolution, "bytes": size}
+def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
+    source = context.run.spec.source
+    # Those of earlier fetches too: a new fetch must not bring back what was forgotten.
+    for video_id in forgotten_ids(context.output.runs.folder):
+        forget(context.directory, video_id)
+    yield from source.fetch(context.run.resolution, context.directory)
+    size = sum(path.stat().st_size for path in context.directory.rglob("*") if path.is_file())
+    return {"found": context.run.resolution, "bytes": size}
 
 
 FETCH = Stage(

@@ -1,16 +1,16 @@
-"""Sample: let the model write from the file mark on, with fixed seeds, at several temperatures."""
+"""Sample: let the model write whole files, with fixed seeds, at several temperatures."""
 
 import itertools
 import shutil
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.errors import OptionError
 from flows.options import Run, SampleSpec
 from flows.stages.devices import device_of
-from flows.store.stage import Stage, Workplace
+from flows.store.stage import Stage, StageContext
 from modeling.vocab import FILE_MARK
 from system.progress import Progress
 
@@ -20,36 +20,36 @@ if TYPE_CHECKING:
     from modeling.vocab import Ids, Vocabulary
 
 STREAMS = 16
-"""So many are written at once by `write_until`."""
+"""Streams that `write_until` writes at once."""
 
 
 def _parameters(run: Run) -> dict[str, Any]:
     return run.sample.model_dump(mode="json")
 
 
-def _work(place: Workplace) -> Generator[Progress, None, dict[str, Any]]:
-    """Every temperature that is done has a folder; a run that was stopped goes on behind them."""
+def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
+    """Each finished temperature has its own folder, so a killed run resumes after the last one."""
     from modeling.checkpoint import load_model
     from modeling.inference.samples import read_samples, write_samples
 
-    spec = place.run.sample
-    model, vocabulary, _ = load_model(place.inputs["train"], device_of(place.settings.device))
-    parts = [place.directory / f"part-{turn}" for turn in range(len(spec.temperatures))]
+    spec = context.run.sample
+    model, vocabulary, _ = load_model(context.inputs["train"], device_of(context.settings.device))
+    parts = [context.directory / f"part-{turn}" for turn in range(len(spec.temperatures))]
     for turn, part in enumerate(parts):
         if not part.exists():
-            samples = yield from _written(spec, turn, model, vocabulary)
-            begun = part.with_suffix(".begun")
-            begun.mkdir(exist_ok=True)
-            write_samples(begun, samples)
-            begun.replace(part)
+            samples = yield from _samples(spec, turn, model, vocabulary)
+            unfinished = part.with_suffix(".begun")
+            unfinished.mkdir(exist_ok=True)
+            write_samples(unfinished, samples)
+            unfinished.replace(part)
     written = [sample for part in parts for sample in read_samples(part)]
-    write_samples(place.directory, written)
+    write_samples(context.directory, written)
     for part in parts:
         shutil.rmtree(part)
     return {"samples": len(written), "characters": len(written) * spec.length}
 
 
-def _written(
+def _samples(
     spec: SampleSpec, turn: int, model: "CharLSTM", vocabulary: "Vocabulary"
 ) -> "Generator[Progress, None, list[Sample]]":
     """The samples of one temperature."""
@@ -83,65 +83,96 @@ def _written(
     ]
 
 
-def write_one(model_folder: Path, *, device: str, seed: int, **settings: Any) -> Iterator[str]:
-    """Write one text, piece by piece; file marks come out as blank lines around a rule.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingSettings:
+    """How to write text, for people who watch; see `modeling.inference.sampling.sample`.
+
+    Attributes:
+        device: name of a device.
+        seed: of the first stream; the same seed gives the same text.
+        length: characters a stream.
+    """
+
+    device: str
+    length: int
+    seed: int = 0
+    prompt: str = ""
+    temperature: float = 0.8
+    top_k: int | None = None
+    top_p: float | None = None
+    max_run: int | None = None
+
+
+def write_one(model_folder: Path, settings: SamplingSettings) -> Iterator[str]:
+    """Write one text, piece by piece; file marks become blank lines around a rule.
 
     Args:
         model_folder: of a finished training.
-        device: name of a device.
-        seed: the same seed gives the same text.
-        settings: of `modeling.inference.sampling.sample`.
 
     Raises:
-        OptionError: a prompt that the model cannot read, or a number out of range.
+        OptionError: if the model cannot read the prompt, or a number is out of range.
     """
     from modeling.checkpoint import load_model
-    from modeling.inference.sampling import sample
 
-    model, vocabulary, _ = load_model(model_folder, device_of(device))
-    with _as_option_error():
-        blocks = sample(model, vocabulary, seeds=[seed], block_length=16, **settings)
+    model, vocabulary, _ = load_model(model_folder, device_of(settings.device))
+    blocks = _blocks(model, vocabulary, settings, [settings.seed], block_length=16)
     return (printable(vocabulary.decode(block[0])) for block in blocks)
 
 
 def write_until(
-    model_folder: Path, *, language: str, device: str, seed: int, **settings: Any
+    model_folder: Path, language: str, settings: SamplingSettings
 ) -> Iterator[tuple[str, bool]]:
-    """Write stream after stream; every unit in them and whether it is valid, without end.
+    """Write stream after stream, without end; yields every unit and whether it is valid.
 
     Args:
         model_folder: of a finished training.
         language: decides what a unit is.
-        device: name of a device.
-        seed: of the first stream.
-        settings: of `modeling.inference.sampling.sample`.
 
     Raises:
-        OptionError: a prompt that the model cannot read, or a number out of range.
-        ScoreError: the language has no units.
+        OptionError: if the model cannot read the prompt, or a number is out of range.
+        ScoreError: if the language has no units.
     """
     import numpy as np
 
     from evaluation.scoring.rejection import judged_units
     from modeling.checkpoint import load_model
-    from modeling.inference.sampling import sample
 
-    model, vocabulary, _ = load_model(model_folder, device_of(device))
-    for first in itertools.count(seed, STREAMS):
+    model, vocabulary, _ = load_model(model_folder, device_of(settings.device))
+    for first in itertools.count(settings.seed, STREAMS):
         seeds = range(first, first + STREAMS)
-        with _as_option_error():
-            blocks = sample(model, vocabulary, seeds=seeds, **settings)
-        streams = np.concatenate(list(blocks), axis=1)
-        # A prompt stands at the start of a file, so that what it begins can be a whole unit.
-        prompt = settings.get("prompt") or ""
-        texts = [FILE_MARK + prompt + vocabulary.decode(ids) for ids in streams]
+        streams = np.concatenate(list(_blocks(model, vocabulary, settings, seeds)), axis=1)
+        # The prompt is the start of a file, so a unit that begins in it can be complete.
+        texts = [FILE_MARK + settings.prompt + vocabulary.decode(ids) for ids in streams]
         yield from judged_units(language, texts)
 
 
-@contextmanager
-def _as_option_error() -> Iterator[None]:
+def _blocks(
+    model: "CharLSTM",
+    vocabulary: "Vocabulary",
+    settings: SamplingSettings,
+    seeds: Sequence[int],
+    block_length: int = 64,
+) -> "Iterator[Ids]":
+    """Blocks of the streams, each (B, K) for B seeds.
+
+    Raises:
+        OptionError: if the model cannot read the prompt, or a number is out of range.
+    """
+    from modeling.inference.sampling import sample
+
     try:
-        yield
+        return sample(
+            model,
+            vocabulary,
+            seeds=seeds,
+            length=settings.length,
+            temperature=settings.temperature,
+            top_k=settings.top_k,
+            top_p=settings.top_p,
+            max_run=settings.max_run,
+            prompt=settings.prompt,
+            block_length=block_length,
+        )
     except ValueError as error:
         raise OptionError(str(error)) from None
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish: what is at work puts itself in order before it goes."""
+"""Graceful shutdown: SIGINT and SIGTERM set a flag, so work can checkpoint before it exits."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """Whether somebody asked to stop."""
+    """Whether a signal asked to stop."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -26,19 +26,19 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Note a signal instead of dying of it; on leaving, pass it on to whoever had it before.
+    """Set a flag on SIGINT or SIGTERM; on leaving, raise the signal for the previous handler.
 
-    Only the main thread can do so; in any other the request stays empty.
+    Only the main thread can install handlers; in any other the flag stays unset.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
 
-    def note(number: int, _frame: FrameType | None) -> None:
+    def set_flag(number: int, _frame: FrameType | None) -> None:
         request.signal = number
 
-    before = {number: signal.signal(number, note) for number in SIGNALS}
+    before = {number: signal.signal(number, set_flag) for number in SIGNALS}
     try:
         yield request
     finally:
@@ -49,9 +49,9 @@ def stop_requests() -> Iterator[StopRequest]:
 
 
 def end_with_parent() -> None:
-    """From now on, get a SIGTERM when the process that started this one dies, however it dies.
+    """From now on, receive SIGTERM when the parent process dies for any reason.
 
-    Prefect's runner starts runs without that: one that is killed would leave them at work.
+    Prefect's runner starts runs without that: killing it would leave them running.
     """
     ask_kernel = dying_with_parent(signal.SIGTERM)
     if ask_kernel is not None:
@@ -59,19 +59,19 @@ def end_with_parent() -> None:
 
 
 def end_within(seconds: float) -> None:
-    """From now on, end this process by force if SIGTERM has not ended it after so many seconds.
+    """From now on, kill this process if it has not exited `seconds` after a SIGTERM.
 
     A SIGTERM is only handled between two steps of Python's main thread, and a step can be a long
-    matrix product or a wait for a dead network. Whoever handles SIGTERM is not disturbed: the
-    interpreter writes the number of every signal into a socket that a thread reads.
+    matrix product or a wait for a dead network. Handlers of SIGTERM are unaffected: the interpreter
+    writes the number of every signal into a socket that a thread reads.
     """
-    listening, told = socket.socketpair()
-    told.setblocking(False)
-    signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
+    signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
 
     def watch() -> None:
-        with told:
-            while signal.SIGTERM not in listening.recv(64):
+        with sender:
+            while signal.SIGTERM not in receiver.recv(64):
                 pass
             time.sleep(seconds)
             os.kill(os.getpid(), signal.SIGKILL)

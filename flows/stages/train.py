@@ -1,4 +1,4 @@
-"""Train: a character LSTM on the corpus; a killed training goes on at its last checkpoint."""
+"""Train: a character LSTM on the corpus; a killed training resumes from its last checkpoint."""
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from flows.errors import StageError
 from flows.options import Run
 from flows.stages.devices import device_of
 from flows.stages.signals import stop_requests
-from flows.store.stage import Stage, Workplace
+from flows.store.stage import Stage, StageContext
 from flows.words import training_line
 from system.progress import Progress
 
@@ -26,97 +26,101 @@ def _parameters(run: Run) -> dict[str, Any]:
     return run.train.to_dict() | init_from
 
 
-def _work(place: Workplace) -> Generator[Progress, None, dict[str, Any]]:
+def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
     from modeling.training.session import Material, Session
 
-    device = device_of(place.settings.device)
-    vocabulary, stream, validation = _data(place)
+    device = device_of(context.settings.device)
+    vocabulary, stream, validation = _data(context)
     material = Material(
-        config=place.run.train,
+        config=context.run.train,
         vocabulary=vocabulary,
         stream=stream,
         validation=validation,
-        initial=_initial(place),
+        initial=_initial(context),
     )
-    with _as_stage_error(place):
-        if place.settings.processes > 1:
-            summary = yield from _together(place, material, device.type)
+    with _as_stage_error(context):
+        if context.settings.processes > 1:
+            summary = yield from _in_processes(context, material, device.type)
         else:
-            session = Session(place.directory, material, device, events=_events(place))
-            yield from _alone(session)
+            session = Session(context.directory, material, device, events=_events(context))
+            yield from _in_this_process(session)
             summary = session.summary()
     del stream, material
-    (place.directory / STREAM).unlink()
+    (context.directory / STREAM).unlink()
     return summary
 
 
-def _alone(session: "Session") -> Generator[Progress, None, None]:
-    """Train in this process; a wish to stop is passed on once the checkpoint is saved."""
+def _in_this_process(session: "Session") -> Generator[Progress, None, None]:
+    """Train in this process; a signal to stop takes effect once the checkpoint is saved."""
     with stop_requests() as stop:
         for progress in session.run(lambda: bool(stop)):
             best = session.trainer.totals.best_bits
             yield Progress.at(progress.fraction, training_line(progress, best))
 
 
-def _together(
-    place: Workplace, material: "Material", device: str
+def _in_processes(
+    context: StageContext, material: "Material", device: str
 ) -> Generator[Progress, None, dict[str, Any]]:
-    from flows.stages.distributed import train_together
+    from flows.stages.distributed import train_in_processes
 
     return (
-        yield from train_together(
-            place.directory,
+        yield from train_in_processes(
+            context.directory,
             material,
-            place.settings.processes,
+            context.settings.processes,
             device=device,
-            stream=place.directory / STREAM,
-            initial=_initial_folder(place),
-            events=_events(place),
+            stream=context.directory / STREAM,
+            initial=_initial_folder(context),
+            events=_events(context),
         )
     )
 
 
-def _events(place: Workplace) -> Path | None:
-    """Folder for TensorBoard's files, if the user wishes them."""
-    root = place.settings.tensorboard
-    return root.expanduser().absolute() / f"{place.run.dataset}-{place.key}" if root else None
+def _events(context: StageContext) -> Path | None:
+    """Folder for TensorBoard's files, None if the user wants none."""
+    root = context.settings.tensorboard
+    return (
+        root.expanduser().absolute() / f"{context.run.dataset}-{context.output.key}"
+        if root
+        else None
+    )
 
 
-def _initial_folder(place: Workplace) -> Path | None:
-    """Folder of the model to begin with."""
-    if place.run.init_from is None:
+def _initial_folder(context: StageContext) -> Path | None:
+    """Folder of the model to start from."""
+    if context.run.init_from is None:
         return None
-    dataset, _, key = place.run.init_from.partition("@")
-    return place.layout.published("train", dataset, key)
+    dataset, _, key = context.run.init_from.partition("@")
+    return context.store.runs("train", dataset).run(key).folder
 
 
-def _initial(place: Workplace) -> "tuple[CharLSTM, Vocabulary] | None":
-    """The model to begin with, and its vocabulary."""
+def _initial(context: StageContext) -> "tuple[CharLSTM, Vocabulary] | None":
+    """The model to start from, and its vocabulary."""
     from modeling.checkpoint import load_model
 
-    folder = _initial_folder(place)
+    folder = _initial_folder(context)
     if folder is None:
         return None
     model, vocabulary, _ = load_model(folder)
     return model, vocabulary
 
 
-def _data(place: Workplace) -> "tuple[Vocabulary, Ids, Sequence[Ids]]":
+def _data(context: StageContext) -> "tuple[Vocabulary, Ids, Sequence[Ids]]":
     """The vocabulary, the training stream on disk, and the validation documents."""
     from corpora.corpus.parquet import read_character_counts, read_documents
     from modeling.vocab import Vocabulary
 
-    corpus = place.inputs["corpus"]
+    corpus = context.inputs["corpus"]
     vocabulary = Vocabulary.from_counts(
-        read_character_counts(corpus), min_count=place.run.train.min_count
+        read_character_counts(corpus), min_count=context.run.train.min_count
     )
-    stream = _write_stream(corpus, vocabulary, place.directory / STREAM)
+    stream = _write_stream(corpus, vocabulary, context.directory / STREAM)
     validation = [document.text for document in read_documents(corpus, "validation")]
     return vocabulary, stream, vocabulary.encode_documents(validation)
 
 
 def _write_stream(corpus: Path, vocabulary: "Vocabulary", path: Path) -> "Ids":
-    """Encode the training documents, each behind its mark, into a memory-mapped array (N,)."""
+    """Encode the training documents, each after its mark, into a memory-mapped array (N,)."""
     import numpy as np
 
     from corpora.corpus.parquet import read_documents
@@ -135,12 +139,12 @@ def _write_stream(corpus: Path, vocabulary: "Vocabulary", path: Path) -> "Ids":
 
 
 @contextmanager
-def _as_stage_error(place: Workplace) -> Iterator[None]:
-    """Say what training refuses (too little text, divergence) as the user's matter."""
+def _as_stage_error(context: StageContext) -> Iterator[None]:
+    """Report what training refuses (too little text, divergence) as the user's error."""
     try:
         yield
     except ValueError as error:
-        raise StageError(f"train of {place.run.dataset}: {error}") from error
+        raise StageError(f"train of {context.run.dataset}: {error}") from error
 
 
 TRAIN = Stage(

@@ -1,8 +1,7 @@
-"""Why the last attempt at a stage failed, kept where `charmill status` and the index find it.
+"""Why the last attempt at a stage failed, recorded for `charmill status` and the report index.
 
-A failure stands beside the runs of its stage until the next success: as soon as `latest` points at
-a run that was made or found current, it is gone (`Layout.point_latest`). It is there also for what
-failed before any work folder was, such as a source that did not answer.
+The record is next to the runs of its stage until the next success: `StageRun.make_latest` removes
+it. It also covers failures before there was any work folder, such as a source that did not answer.
 """
 
 import json
@@ -11,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-from flows.options import STAGE_NAMES, StageName
-from flows.store.paths import Layout
+from flows.errors import StageError
+from flows.options import StageName
+from flows.store.runs import StageRuns, Store
 from system.clock import minute, now_stamp
 from system.errors import CharmillError
 from system.files import write_whole
@@ -35,58 +35,61 @@ class Failure:
     reason: str
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """The failure in one line."""
         return f"{self.stage} failed {minute(self.when)}: {self.reason}"
 
 
 @contextmanager
-def noting(
-    layout: Layout, stage: StageName, dataset: str, what: type[Exception] = Exception
-) -> Iterator[None]:
-    """Keep the reason if the block fails; a wish to stop is no failure.
+def recording_failure(runs: StageRuns, errors: type[Exception] = Exception) -> Iterator[None]:
+    """Record the reason if the block fails; Ctrl-C and a cancellation are no failures.
 
     Args:
-        what: errors that count; any other passes without a trace.
+        errors: those to record; any other leaves no record.
     """
     try:
         yield
-    except what as error:
-        _save(layout, dataset, stage, error)
+    except errors as error:
+        _save(runs, error)
         raise
 
 
-def failures(layout: Layout, dataset: str) -> list[Failure]:
-    """The failures that no success followed, in the order of the stages.
+def failures(store: Store, dataset: str) -> list[Failure]:
+    """The failures of a dataset that no success followed, in the order of the stages.
 
     Raises:
-        ValueError: if the record of one is damaged; names the file.
+        StageError: if a record is damaged; names the file.
     """
-    return [found for stage in STAGE_NAMES if (found := _load(layout, stage, dataset))]
+    return [failure for runs in store.stages(dataset) if (failure := load_failure(runs))]
 
 
-def _save(layout: Layout, dataset: str, stage: StageName, error: Exception) -> None:
-    """Write the record. Where even that cannot be done, the error itself matters more."""
-    kind = "" if isinstance(error, CharmillError) else f"{type(error).__name__}: "
-    words = " ".join(f"{kind}{error}".split())
-    failure = Failure(
-        stage=stage,
-        when=now_stamp(),
-        reason=words if len(words) <= MAX_CHARACTERS else f"{words[:MAX_CHARACTERS]} ...",
-    )
-    path = layout.failure(stage, dataset)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, f"{json.dumps(asdict(failure), indent=1)}\n".encode())
-    except OSError as problem:
-        logger.warning("%s: the reason of the failure could not be kept: %s", path, problem)
+def load_failure(runs: StageRuns) -> Failure | None:
+    """Why the last attempt at a stage failed, None if it did not.
 
-
-def _load(layout: Layout, stage: StageName, dataset: str) -> Failure | None:
-    path = layout.failure(stage, dataset)
+    Raises:
+        StageError: if the record is damaged; names the file.
+    """
+    path = runs.failure_record
     try:
         return Failure(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}: not the record of a failure ({error}); remove it") from None
+        raise StageError(f"{path}: not the record of a failure ({error}); remove it") from None
+
+
+def _save(runs: StageRuns, error: Exception) -> None:
+    """Write the record. If that fails too, the original error matters more."""
+    kind = "" if isinstance(error, CharmillError) else f"{type(error).__name__}: "
+    words = " ".join(f"{kind}{error}".split())
+    failure = Failure(
+        stage=runs.stage,
+        when=now_stamp(),
+        reason=words if len(words) <= MAX_CHARACTERS else f"{words[:MAX_CHARACTERS]} ...",
+    )
+    path = runs.failure_record
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, f"{json.dumps(asdict(failure), indent=1)}\n".encode())
+    except OSError as problem:
+        logger.warning("%s: the reason of the failure could not be recorded: %s", path, problem)

@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from corpora.errors import SourceError
 from corpora.sources.youtube.store import (
     LISTING,
@@ -29,11 +27,10 @@ from corpora.sources.youtube.store import (
 from corpora.sources.youtube.store import forget as forget_in
 from flows.errors import StageError
 from flows.options import STAGE_NAMES, StageName
-from flows.store.manifest import Manifest
-from flows.store.paths import LATEST, MANIFEST, Layout
-from flows.store.stage import INPUTS, next_key
+from flows.store.manifest import MANIFEST, Manifest
+from flows.store.runs import LATEST, WORK, Store
+from flows.store.stage import INPUTS
 
-WORK = ".work-"
 GONE = ".gone-"
 MODELS: tuple[StageName, ...] = ("train", "sample", "evaluate")
 
@@ -53,7 +50,7 @@ class Doomed:
 
 
 def find_video(
-    layout: Layout, dataset: str, video_id: str, *, keep_models: bool = False
+    store: Store, dataset: str, video_id: str, *, keep_models: bool = False
 ) -> list[Doomed]:
     """What a video's comments are in, and what was made from it; changes nothing.
 
@@ -61,8 +58,8 @@ def find_video(
         SourceError: if no fetch of the dataset has this video, nor ever had.
     """
     check_id(video_id)
-    holding = [folder for folder in _collections(layout, dataset) if _lists(folder, video_id)]
-    if not holding and video_id not in forgotten_ids(layout.shelf("fetch", dataset)):
+    holding = [folder for folder in _collections(store, dataset) if _lists(folder, video_id)]
+    if not holding and video_id not in forgotten_ids(store.runs("fetch", dataset).folder):
         raise SourceError(f"{dataset}: no video {video_id!r} was fetched, nothing was removed")
     found = [
         Doomed(stage="fetch", key=folder.name, comments=len(Video.load(folder, video_id).comments))
@@ -70,23 +67,23 @@ def find_video(
         if Video.load(folder, video_id).outcome != "forgotten"
     ]
     changed = {one.key for one in found if one.comments}
-    return found + _orphans(layout, dataset, changed, keep_models=keep_models)
+    return found + _orphans(store, dataset, changed, keep_models=keep_models)
 
 
 def find_expired(
-    layout: Layout, dataset: str, now: datetime, *, keep_models: bool = False
+    store: Store, dataset: str, now: datetime, *, keep_models: bool = False
 ) -> list[Doomed]:
     """The fetches that may be kept no longer, and what was made from them; changes nothing."""
     found = [
         Doomed(stage="fetch", key=folder.name)
-        for folder in _collections(layout, dataset)
+        for folder in _collections(store, dataset)
         if (end := expiry(folder)) is not None and now >= end
     ]
-    return found + _orphans(layout, dataset, {one.key for one in found}, keep_models=keep_models)
+    return found + _orphans(store, dataset, {one.key for one in found}, keep_models=keep_models)
 
 
 def remove(
-    layout: Layout,
+    store: Store,
     dataset: str,
     doomed: list[Doomed],
     *,
@@ -102,30 +99,30 @@ def remove(
         StageError: if a run is at work on one of it; what is left is removed by the next call.
     """
     for stage in STAGE_NAMES:
-        for folder in layout.shelf(stage, dataset).glob(f"{WORK}*"):
-            with _at_rest(layout, stage, dataset, folder.name):
+        for folder in store.runs(stage, dataset).folder.glob(f"{WORK}*"):
+            with _at_rest(store, stage, dataset, folder.name):
                 pass
     if video_id is not None:
-        remember_forgotten(layout.shelf("fetch", dataset), video_id)
+        remember_forgotten(store.runs("fetch", dataset).folder, video_id)
     for one in doomed:
         if one.stage != "fetch":
             continue
         if video_id is None:
-            _delete(layout, "fetch", dataset, one.key)
+            _delete(store, "fetch", dataset, one.key)
         else:
-            _forget_in_fetch(layout, dataset, one, video_id)
-    _move_unfinished(layout, dataset)
-    for one in _orphans(layout, dataset, set(), keep_models=keep_models):
-        _delete(layout, one.stage, dataset, one.key)
+            _forget_in_fetch(store, dataset, one, video_id)
+    _move_unfinished(store, dataset)
+    for one in _orphans(store, dataset, set(), keep_models=keep_models):
+        _delete(store, one.stage, dataset, one.key)
     for stage in STAGE_NAMES:
-        _sweep(layout, stage, dataset)
+        _sweep(store, stage, dataset)
 
 
-def _collections(layout: Layout, dataset: str) -> list[Path]:
+def _collections(store: Store, dataset: str) -> list[Path]:
     """Folders of all fetches from YouTube, finished ones oldest first, then unfinished ones."""
-    shelf = layout.shelf("fetch", dataset)
-    finished = [shelf / key for key in layout.keys("fetch", dataset)]
-    found = [*finished, *sorted(shelf.glob(f"{WORK}*"))]
+    runs = store.runs("fetch", dataset)
+    finished = [run.folder for run in runs.finished()]
+    found = [*finished, *(run.work for run in runs.unfinished())]
     return [folder for folder in found if (folder / LISTING).exists()]
 
 
@@ -133,16 +130,16 @@ def _lists(folder: Path, video_id: str) -> bool:
     return video_id in Listing.load(folder).videos
 
 
-def _orphans(layout: Layout, dataset: str, gone: set[str], *, keep_models: bool) -> list[Doomed]:
+def _orphans(store: Store, dataset: str, gone: set[str], *, keep_models: bool) -> list[Doomed]:
     """Everything made from something that is not there, or from what was; `gone` as if it were.
 
     Unfinished trainings hold the text itself, so `keep_models` does not keep them.
     """
-    there = {"fetch": set(layout.keys("fetch", dataset)) - gone}
+    there = {"fetch": set(store.runs("fetch", dataset).keys()) - gone}
     found = []
     for stage in STAGE_NAMES[1:]:
         there[stage] = set()
-        for folder in sorted(layout.shelf(stage, dataset).glob("*")):
+        for folder in sorted(store.runs(stage, dataset).folder.glob("*")):
             inputs = _inputs(folder)
             if inputs is None:
                 continue
@@ -167,65 +164,62 @@ def _inputs(folder: Path) -> dict[str, str] | None:
     return dict(Manifest.load(folder).inputs) if (folder / MANIFEST).is_file() else None
 
 
-def _forget_in_fetch(layout: Layout, dataset: str, one: Doomed, video_id: str) -> None:
+def _forget_in_fetch(store: Store, dataset: str, one: Doomed, video_id: str) -> None:
     """Remove the comments from one fetch; a finished one that had any gets the next key first.
 
     Killed after the renaming, the video is still there and the next call renames once more.
     """
-    folder = layout.shelf("fetch", dataset) / one.key
+    runs = store.runs("fetch", dataset)
+    run = runs.run(one.key)
+    folder = run.folder
     if one.comments and not one.key.startswith(WORK):
-        key = next_key(layout, "fetch", dataset, one.key.partition("-")[0])
-        is_latest = layout.latest_key("fetch", dataset) == one.key
-        replace(Manifest.load(folder), key=key).save(folder)
-        folder = folder.rename(layout.published("fetch", dataset, key))
+        output = runs.next(run.digest)
+        is_latest = runs.latest == run
+        replace(run.manifest, key=output.key).save(folder)
+        folder = folder.rename(output.folder)
         if is_latest:
-            layout.point_latest("fetch", dataset, key)
+            output.make_latest()
     forget_in(folder, video_id)
 
 
-def _move_unfinished(layout: Layout, dataset: str) -> None:
+def _move_unfinished(store: Store, dataset: str) -> None:
     """Let an unfinished fetch whose key was taken go on under the next one."""
-    shelf = layout.shelf("fetch", dataset)
-    for work in sorted(shelf.glob(f"{WORK}*")):
-        key = work.name.removeprefix(WORK)
-        if layout.is_published("fetch", dataset, key):
-            following = next_key(layout, "fetch", dataset, key.partition("-")[0])
-            work.rename(layout.work("fetch", dataset, following))
+    runs = store.runs("fetch", dataset)
+    for run in runs.unfinished():
+        if run.is_finished:
+            run.work.rename(runs.next(run.digest).work)
 
 
-def _delete(layout: Layout, stage: StageName, dataset: str, name: str) -> None:
+def _delete(store: Store, stage: StageName, dataset: str, name: str) -> None:
     """Remove a folder: out of sight in one step, then from the disk."""
-    folder = layout.shelf(stage, dataset) / name
-    with _at_rest(layout, stage, dataset, name):
+    folder = store.runs(stage, dataset).folder / name
+    with _at_rest(store, stage, dataset, name):
         if folder.exists():
             folder.rename(folder.with_name(f"{GONE}{name}"))
-    _sweep(layout, stage, dataset)
+    _sweep(store, stage, dataset)
 
 
-def _sweep(layout: Layout, stage: StageName, dataset: str) -> None:
+def _sweep(store: Store, stage: StageName, dataset: str) -> None:
     """Remove what was put out of sight, and a `latest` that points there."""
-    shelf = layout.shelf(stage, dataset)
-    for folder in shelf.glob(f"{GONE}*"):
+    runs = store.runs(stage, dataset)
+    for folder in runs.folder.glob(f"{GONE}*"):
         shutil.rmtree(folder)
-    if layout.latest_key(stage, dataset) is None:
-        (shelf / LATEST).unlink(missing_ok=True)
-        if keys := layout.keys(stage, dataset):
-            layout.point_latest(stage, dataset, keys[-1])
+    if runs.latest is None:
+        (runs.folder / LATEST).unlink(missing_ok=True)
+        if finished := runs.finished():
+            finished[-1].make_latest()
 
 
 @contextmanager
-def _at_rest(layout: Layout, stage: StageName, dataset: str, name: str) -> Iterator[None]:
+def _at_rest(store: Store, stage: StageName, dataset: str, name: str) -> Iterator[None]:
     """Hold the lock of a run.
 
     Raises:
         StageError: if a process is making it.
     """
-    path = layout.lock(stage, dataset, name.removeprefix(WORK))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(path, timeout=0):
-            yield
-    except Timeout:
-        raise StageError(
-            f"{dataset}: {stage} is being made right now; stop it, then run this again"
-        ) from None
+    with store.runs(stage, dataset).run(name.removeprefix(WORK)).lock_if_free() as is_free:
+        if not is_free:
+            raise StageError(
+                f"{dataset}: {stage} is being made right now; stop it, then run this again"
+            )
+        yield

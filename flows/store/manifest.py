@@ -1,4 +1,4 @@
-"""The record of a finished stage, written last: where it stands, the stage is complete."""
+"""The record of a finished run, written last: a folder that has one is complete."""
 
 import json
 from collections.abc import Mapping
@@ -6,22 +6,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from flows.store.paths import MANIFEST
+from flows.errors import StageError
 from system.files import write_whole
+
+MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a stage was made from and what came out.
+    """What a run was made from and what it produced.
 
     Attributes:
         key: digest of `inputs`, `parameters` and `version`, with "-N" for the N-th forced run.
-        inputs: stage name to key of what it was made from.
+        inputs: stage name to key of the run it was made from.
         parameters: those that matter to the stage, JSON-plain.
         version: of the stage's code.
         summary: the stage's own figures (files, characters, losses), JSON-plain.
         seconds: working time, over all attempts.
-        attempts: 1, or more if it was interrupted and went on.
+        attempts: 1, or more if it was interrupted and resumed.
         created: when it was finished, ISO 8601 with offset.
         software: package versions.
     """
@@ -48,12 +50,12 @@ class Manifest:
         """Read what `save` wrote.
 
         Raises:
-            ValueError: if the file is not a manifest; says which file.
+            StageError: if the file is not a manifest; names it.
         """
         path = directory / MANIFEST
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:
-            raise ValueError(
-                f"{path}: not a manifest ({error}); remove its folder to make it anew"
+            raise StageError(
+                f"{path}: not a manifest ({error}); remove its folder to make it again"
             ) from None

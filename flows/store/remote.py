@@ -1,12 +1,12 @@
-"""Finished stages on a disk or in a bucket that several machines share: what one made, all have.
+"""Finished runs on a disk or in a bucket that several machines share.
 
 <remote>/<stage>/<dataset>/<key>.json       names the folder and the digest of every file in it
 <remote>/<stage>/<dataset>/<key>.<random>/  the files
 
-The record comes last and in one step, and every copy has a folder of its own. So half a copy is
-never taken for whole, and two machines that send the same run at once do not mix theirs: one
-record wins. What is fetched is checked against the record before it is published here. Nothing is
-deleted there, but for the files of a copy that broke.
+The record is written last and atomically, and every copy has its own folder. So a partial copy is
+never taken for a complete one, and two machines that send the same run at once do not mix their
+files: one record wins. Fetched files are checked against the record before they are published here.
+Nothing is deleted in the store, except the files of a copy that failed.
 """
 
 import hashlib
@@ -22,20 +22,20 @@ from typing import Any, Self, TypeVar
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from flows.errors import RemoteError, RemoteMisuseError
-from flows.store.stage import run_number
+from flows.store.runs import StageRun, StageRuns, run_number
 
 ALLOWED = "s3://bucket/prefix or file:///folder"
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "file": {},
     "s3": {"config_kwargs": {"retries": {"max_attempts": 0}, "connect_timeout": 10}},
 }
-"""Of fsspec, by scheme. The attempts are counted here: botocore's own would multiply them."""
+"""Of fsspec, by scheme. Retries happen here: botocore's own would multiply them."""
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 10.0
-MISTAKES = (FileNotFoundError, NotADirectoryError, PermissionError, ImportError, ValueError)
-BOTOCORE_MISTAKES = ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound")
-"""By name: botocore is only there with the extra `s3`."""
-Found = TypeVar("Found")
+USER_ERRORS = (FileNotFoundError, NotADirectoryError, PermissionError, ImportError, ValueError)
+BOTOCORE_USER_ERRORS = ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound")
+"""By name: botocore is installed only with the extra `s3`."""
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +43,9 @@ class Remote:
     """One remote store.
 
     Attributes:
-        url: as the user wrote it.
-        files: its file system, as fsspec has it.
-        root: where the store begins on it.
+        url: as the user gave it.
+        files: its fsspec file system.
+        root: path of the store on it.
     """
 
     url: str
@@ -54,10 +54,10 @@ class Remote:
 
     @classmethod
     def at(cls, url: str) -> Self:
-        """The store that a URL names; does not ask whether it is there.
+        """The store at a URL; does not check whether it exists.
 
         Raises:
-            RemoteMisuseError: if it cannot be a store; says what is allowed.
+            RemoteMisuseError: if the URL cannot be a store; says what is allowed.
         """
         from fsspec.core import url_to_fs
 
@@ -65,7 +65,7 @@ class Remote:
         if scheme not in OPTIONS or not rest.strip("/"):
             raise RemoteMisuseError(f"CHARMILL_REMOTE {url}: expected {ALLOWED}")
         try:
-            # What another machine has sent a minute ago must be seen.
+            # A run that another machine sent a minute ago must be visible.
             files, root = url_to_fs(
                 url, use_listings_cache=False, skip_instance_cache=True, **OPTIONS[scheme]
             )
@@ -76,83 +76,84 @@ class Remote:
         return cls(url=url, files=files, root=root.rstrip("/"))
 
     def check(self) -> None:
-        """Make sure that the store is there: neither a bucket nor a folder is made by itself.
+        """Make sure that the store exists: neither a bucket nor a folder is created.
 
         Raises:
-            RemoteMisuseError: if it is not there or may not be read.
+            RemoteMisuseError: if it does not exist or may not be read.
             RemoteError: if it does not answer.
         """
         if self.url.startswith("file:"):
-            self._persistently(lambda: self.files.ls(self.root))
+            self._retrying(lambda: self.files.ls(self.root))
             return
         bucket, _, prefix = self.root.partition("/")
         # The listings of s3fs do not tell an empty prefix from a bucket that does not exist.
-        self._persistently(
+        self._retrying(
             lambda: self.files.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=1)
         )
 
-    def newest(self, stage: str, dataset: str, digest: str) -> str | None:
-        """The key of the newest run with this digest, forced ones included.
+    def newest(self, runs: StageRuns, digest: str) -> StageRun | None:
+        """The newest run with this digest that the store has, forced ones included.
 
         Raises:
             RemoteError: if the store does not answer.
         """
-        pattern = posixpath.join(self.root, stage, dataset, f"{digest}*.json")
-        found = self._persistently(lambda: self.files.glob(pattern))
+        pattern = self._path(runs, f"{digest}*.json")
+        found = self._retrying(lambda: self.files.glob(pattern))
         keys = [posixpath.basename(path).removesuffix(".json") for path in found]
-        return max(keys, key=run_number, default=None)
+        newest = max(keys, key=run_number, default=None)
+        return newest and runs.run(newest)
 
-    def has(self, stage: str, dataset: str, key: str) -> bool:
-        """Whether a whole copy of a run is there.
+    def has(self, run: StageRun) -> bool:
+        """Whether the store has a complete copy of a run.
 
         Raises:
             RemoteError: if the store does not answer.
         """
-        record = self._path(stage, dataset, f"{key}.json")
-        return self._persistently(lambda: self.files.exists(record))
+        record = self._path(run.runs, f"{run.key}.json")
+        return self._retrying(lambda: self.files.exists(record))
 
-    def send(self, folder: Path, stage: str, dataset: str, key: str) -> None:
-        """Copy a finished run there.
+    def send(self, run: StageRun) -> None:
+        """Copy a finished run to the store.
 
         Raises:
-            RemoteError: if the store does not take it; nothing is lost here.
+            RemoteError: if the store does not accept it; nothing is lost here.
         """
-        name = f"{key}.{secrets.token_hex(4)}"
-        there = self._path(stage, dataset, name)
+        name = f"{run.key}.{secrets.token_hex(4)}"
+        there = self._path(run.runs, name)
         try:
-            digests = dict(self._put(path, folder, there) for path in _files(folder))
+            digests = dict(self._put(path, run.folder, there) for path in _files(run.folder))
             text = json.dumps({"folder": name, "files": digests}, indent=1, sort_keys=True)
-            record = self._path(stage, dataset, f"{key}.json")
-            self._persistently(lambda: self._put_whole(f"{text}\n".encode(), there, record))
+            record = self._path(run.runs, f"{run.key}.json")
+            self._retrying(lambda: self._put_whole(f"{text}\n".encode(), there, record))
         except BaseException:
             with suppress(Exception):
                 self.files.rm(there, recursive=True)
             raise
 
-    def fetch(self, stage: str, dataset: str, key: str, folder: Path) -> None:
-        """Copy a run into a folder here.
+    def fetch(self, run: StageRun, folder: Path) -> None:
+        """Copy a run from the store into a local folder.
 
         Raises:
-            RemoteError: if the store does not answer, or a file is not what its record says.
+            RemoteError: if the store does not answer, or a file does not match its record.
         """
-        record = self._path(stage, dataset, f"{key}.json")
-        name, digests = _parsed(self._persistently(lambda: self.files.cat_file(record)), record)
+        record = self._path(run.runs, f"{run.key}.json")
+        name, digests = _parsed(self._retrying(lambda: self.files.cat_file(record)), record)
         for path, digest in digests.items():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            source = self._path(stage, dataset, name, path)
+            source = self._path(run.runs, name, path)
             self._get(source, target)
             if _digest(target) != digest:
-                raise RemoteError(f"CHARMILL_REMOTE: {source} is not what {record} says")
+                raise RemoteError(f"CHARMILL_REMOTE: {source} does not match {record}")
 
-    def _path(self, *parts: str) -> str:
-        return posixpath.join(self.root, *parts)
+    def _path(self, runs: StageRuns, *parts: str) -> str:
+        return posixpath.join(self.root, runs.stage, runs.dataset, *parts)
 
     def _get(self, source: str, target: Path) -> None:
-        self._persistently(lambda: self.files.get_file(source, str(target)))
+        self._retrying(lambda: self.files.get_file(source, str(target)))
 
     def _put(self, path: Path, folder: Path, there: str) -> tuple[str, str]:
-        """Copy one file; give its name and digest."""
+        """Copy one file; returns its name and digest."""
         name = path.relative_to(folder).as_posix()
         target = posixpath.join(there, name)
 
@@ -161,11 +162,11 @@ class Remote:
                 self.files.makedirs(posixpath.dirname(target), exist_ok=True)
             self.files.put_file(str(path), target)
 
-        self._persistently(attempt)
+        self._retrying(attempt)
         return name, _digest(path)
 
     def _put_whole(self, content: bytes, there: str, target: str) -> None:
-        """On a disk, by a rename; a bucket takes an object whole or not at all."""
+        """Write atomically: on a disk by a rename; a bucket never stores part of an object."""
         if self.url.startswith("file:"):
             draft = posixpath.join(there, ".record")
             self.files.pipe_file(draft, content)
@@ -173,11 +174,11 @@ class Remote:
         else:
             self.files.pipe_file(target, content)
 
-    def _persistently(self, attempt: Callable[[], Found]) -> Found:
-        """Try a few times where that may help; say what is wrong in one line.
+    def _retrying(self, attempt: Callable[[], Result]) -> Result:
+        """Retry transient errors; report what is wrong in one line.
 
         Raises:
-            RemoteError: in place of whatever the file system raises.
+            RemoteError: instead of whatever the file system raises.
         """
         trying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
@@ -194,7 +195,7 @@ class Remote:
 
 
 def _is_misuse(error: BaseException) -> bool:
-    return isinstance(error, MISTAKES) or type(error).__name__ in BOTOCORE_MISTAKES
+    return isinstance(error, USER_ERRORS) or type(error).__name__ in BOTOCORE_USER_ERRORS
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -208,17 +209,19 @@ def _digest(path: Path) -> str:
 
 
 def _parsed(content: bytes, record: str) -> tuple[str, Mapping[str, str]]:
-    """The folder and the files that a record names; none of them may lead out of it.
+    """The folder and the files that a record names; none may be outside of that folder.
 
     Raises:
-        RemoteError: if it is no such record.
+        RemoteError: if it is not such a record.
     """
     try:
         found = json.loads(content)
         name, digests = str(found["folder"]), dict(found["files"])
     except (ValueError, TypeError, KeyError) as error:
-        raise RemoteError(f"CHARMILL_REMOTE: {record} is no record of a run ({error})") from None
+        raise RemoteError(
+            f"CHARMILL_REMOTE: {record} is not the record of a run ({error})"
+        ) from None
     for path in (name, *digests):
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-            raise RemoteError(f"CHARMILL_REMOTE: {record} leads out of its folder: {path}")
+            raise RemoteError(f"CHARMILL_REMOTE: {record} names a path outside its folder: {path}")
     return name, digests

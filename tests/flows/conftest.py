@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.options import Options, Run, prepare
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from system.settings import Settings
 
 TOML = """
@@ -56,8 +56,8 @@ class Tiny:
     settings: Settings
 
     @property
-    def layout(self) -> Layout:
-        return Layout(self.settings.artifacts_root)
+    def store(self) -> Store:
+        return Store(self.settings.artifacts_root)
 
     def run(self, **options) -> Run:
         return prepare("tiny", Options(**options), self.settings.dataset_folders)

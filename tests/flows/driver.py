@@ -13,7 +13,7 @@ from flows.options import Options, prepare
 from flows.planning.plan import make_plan
 from flows.progress import LogReporter
 from flows.stages.table import STAGES
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from flows.store.stage import execute
 from system.progress import Progress
 from system.settings import Settings
@@ -40,7 +40,7 @@ def main() -> None:
     stage, count = (sys.argv[1], int(sys.argv[2])) if len(sys.argv) > 1 else ("", 0)
     settings, options = Settings(), Options()
     run = prepare("tiny", options, settings.dataset_folders)
-    plan = make_plan(run, options, Layout(settings.artifacts_root))
+    plan = make_plan(run, options, Store(settings.artifacts_root))
     reporter, keys = Suicidal(stage, count), {}
     for decision, one in zip(plan.decisions, STAGES, strict=True):
         inputs = one.choose(keys)

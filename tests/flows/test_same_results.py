@@ -23,7 +23,7 @@ from corpora.spec import dataset_files
 from flows.options import Options, prepare
 from flows.progress import LogReporter
 from flows.stages.table import STAGES
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from flows.store.stage import execute
 from modeling.device import processor_name
 from modeling.engines import race
@@ -49,8 +49,8 @@ def folders(tiny: Tiny) -> Mapping[str, Path]:
             stage, run, stage.choose(keys), settings=tiny.settings, reporter=LogReporter()
         )
         keys[stage.name] = made.key
-    layout = Layout(tiny.settings.artifacts_root)
-    return {stage: layout.published(stage, "tiny", key) for stage, key in keys.items()}
+    store = Store(tiny.settings.artifacts_root)
+    return {stage: store.runs(stage, "tiny").run(key).folder for stage, key in keys.items()}
 
 
 def corpus_digests(folder: Path) -> Digests:

@@ -19,7 +19,7 @@ def succeeded(tiny: Tiny, *arguments: str, **environment: str):
 
 
 def prefect_rows(tiny: Tiny, query: str) -> list[tuple]:
-    database = tiny.layout.prefect_home / "prefect.db"
+    database = tiny.store.prefect_home / "prefect.db"
     with sqlite3.connect(database) as connection:
         rows = connection.execute(query).fetchall()
     connection.close()
@@ -39,7 +39,7 @@ def test_a_dataset_goes_from_nothing_to_a_report_and_stays_current(tiny, tmp_pat
     assert "the LSTM needs" in verdict
     assert "fewer than the best n-gram" in verdict or "more than the best n-gram" in verdict
     path = report.removeprefix("Report: ")
-    assert path.startswith(str(tiny.layout.published("evaluate", "tiny", "")))
+    assert path.startswith(str(tiny.store.runs("evaluate", "tiny").run("").folder))
     assert advice.startswith("Next: ")
 
     assert prefect_rows(tiny, "select name, state_type from flow_run") == [
@@ -51,9 +51,9 @@ def test_a_dataset_goes_from_nothing_to_a_report_and_stays_current(tiny, tmp_pat
     assert "data:image/png;base64," in artifacts["report-tiny"]
     assert len(artifacts["report-tiny"]) < MAX_BYTES
     assert "[tiny](/v2/artifacts/key/report-tiny)" in artifacts["reports"]
-    assert "the LSTM needs" in (tiny.layout.root / "index.html").read_text(encoding="utf-8")
+    assert "the LSTM needs" in (tiny.store.root / "index.html").read_text(encoding="utf-8")
 
-    database = tiny.layout.prefect_home / "prefect.db"
+    database = tiny.store.prefect_home / "prefect.db"
     before = database.stat().st_mtime_ns
     again = succeeded(tiny, "run", "tiny", PYTHONPATH=without(tmp_path, "prefect", "torch"))
     assert "Everything is current: nothing to run." in again.stderr
@@ -64,8 +64,8 @@ def test_a_dataset_goes_from_nothing_to_a_report_and_stays_current(tiny, tmp_pat
     tiny.toml.write_text(tiny.toml.read_text().replace("split", "max_bytes = 194\nsplit"))
     only = succeeded(tiny, "run", "tiny", "--only", "corpus")
     assert "max_bytes 1000000 -> 194" in only.stderr
-    assert len(tiny.layout.keys("corpus", "tiny")) == 2
-    assert len(tiny.layout.keys("train", "tiny")) == 1
+    assert len(tiny.store.runs("corpus", "tiny").keys()) == 2
+    assert len(tiny.store.runs("train", "tiny").keys()) == 1
     after = succeeded(tiny, "run", "tiny", "--plan")
     assert "corpus changed" in after.stderr
 
@@ -74,7 +74,7 @@ def test_a_dataset_goes_from_nothing_to_a_report_and_stays_current(tiny, tmp_pat
     found = json.loads(succeeded(tiny, "diff", "tiny", "--json").stdout)
     assert found["kept"][0] == 60 > found["kept"][1]
     assert found["reasons"] == {"too large": [0, 60 - found["kept"][1]]}
-    card = (tiny.layout.shelf("corpus", "tiny") / "latest" / "README.md").read_text()
+    card = (tiny.store.runs("corpus", "tiny").folder / "latest" / "README.md").read_text()
     assert 'data_files: "documents-*.parquet"' in card
 
     status = json.loads(succeeded(tiny, "status", "tiny", "--json").stdout)
@@ -94,7 +94,7 @@ def test_a_mistake_found_while_running_is_one_line_too(tiny):
     reasons = {stage["stage"]: stage["failure"] for stage in status["tiny"]}
     assert "no document in validation" in reasons["corpus"]["reason"]
     assert not reasons["fetch"]
-    assert "no document in val" in (tiny.layout.root / "index.html").read_text(encoding="utf-8")
+    assert "no document in val" in (tiny.store.root / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -110,5 +110,7 @@ def test_what_one_machine_finished_another_one_does_not_do_again(tiny, tmp_path,
     again = succeeded(other, "run", "tiny")
     assert again.stdout.strip().splitlines()[0] == verdict
     assert "begins" not in again.stderr
-    weights = [t.layout.shelf("train", "tiny") / "latest/model.safetensors" for t in (tiny, other)]
+    weights = [
+        t.store.runs("train", "tiny").folder / "latest/model.safetensors" for t in (tiny, other)
+    ]
     assert weights[0].read_bytes() == weights[1].read_bytes()

@@ -16,7 +16,7 @@ from flows.orchestration.concurrency import _locked, is_transient, training_slot
 from flows.orchestration.events import news_of
 from flows.progress import LogReporter
 from flows.stages.devices import device_name
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from tests.processes import DEADLINE_SECONDS
 
 
@@ -115,10 +115,10 @@ class Listening(LogReporter):
 HOLD = """
 import sys
 from pathlib import Path
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from flows.orchestration.concurrency import training_slot
 from flows.progress import LogReporter
-with training_slot("cpu", Layout(Path(sys.argv[1])), LogReporter()):
+with training_slot("cpu", Store(Path(sys.argv[1])), LogReporter()):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -139,7 +139,7 @@ def test_a_training_of_the_command_line_waits_for_another_on_its_device(training
     reporter, entered = Listening(), threading.Event()
 
     def train():
-        with training_slot("cpu", Layout(tmp_path), reporter):
+        with training_slot("cpu", Store(tmp_path), reporter):
             entered.set()
 
     waiting = threading.Thread(target=train, daemon=True)
@@ -152,16 +152,16 @@ def test_a_training_of_the_command_line_waits_for_another_on_its_device(training
 
 
 def test_served_trainings_share_a_device_and_the_command_line_waits_for_them(tmp_path):
-    layout, reporter, entered = Layout(tmp_path), Listening(), threading.Event()
+    store, reporter, entered = Store(tmp_path), Listening(), threading.Event()
 
     def train():
-        with training_slot("cpu", layout, reporter):
+        with training_slot("cpu", store, reporter):
             entered.set()
 
     waiting = threading.Thread(target=train, daemon=True)
-    with _locked("cpu", layout, fcntl.LOCK_SH, Listening()):
+    with _locked("cpu", store, fcntl.LOCK_SH, Listening()):
         second = Listening()
-        with _locked("cpu", layout, fcntl.LOCK_SH, second):
+        with _locked("cpu", store, fcntl.LOCK_SH, second):
             assert not second.lines
             waiting.start()
             assert reporter.said.wait(DEADLINE_SECONDS)
@@ -172,7 +172,7 @@ def test_served_trainings_share_a_device_and_the_command_line_waits_for_them(tmp
 def test_trainings_on_other_devices_or_for_other_roots_wait_for_nobody(training, tmp_path):
     for device, root in (("cuda:0", tmp_path), ("cpu", tmp_path / "other")):
         reporter = Listening()
-        with training_slot(device, Layout(root), reporter):
+        with training_slot(device, Store(root), reporter):
             assert not reporter.lines
     assert training.poll() is None
 

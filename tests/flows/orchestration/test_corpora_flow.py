@@ -13,7 +13,7 @@ import pytest
 from flows.errors import OptionError
 from flows.orchestration import task_runners as runners
 from flows.orchestration.task_runners import PACKAGES, check_runner
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from system.settings import CHECKOUT
 from tests.flows.cli.test_main import refused
 from tests.processes import DEADLINE_SECONDS
@@ -73,10 +73,10 @@ class Repositories:
 
     def corpora(self, artifacts: str) -> dict[str, bytes]:
         """Every file of the finished corpora; manifests without what is of their time."""
-        layout = Layout(self.root / artifacts)
+        store = Store(self.root / artifacts)
         found = {}
         for name in NAMES:
-            folder = layout.published("corpus", name, layout.latest_key("corpus", name) or "")
+            folder = store.runs("corpus", name).last().folder
             for path in folder.rglob("*"):
                 found[f"{name}/{path.relative_to(folder)}"] = _lasting(path)
         return found

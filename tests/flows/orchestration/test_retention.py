@@ -21,7 +21,7 @@ from flows.progress import LogReporter
 from flows.stages.corpus import CORPUS
 from flows.stages.fetch import FETCH
 from flows.store.forget import find_expired, find_video, remove
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from flows.store.stage import INPUTS, execute
 from flows.store.status import dataset_state
 from system.settings import Settings
@@ -53,13 +53,13 @@ class Talk:
     videos: list[str]
 
     @property
-    def layout(self) -> Layout:
-        return Layout(self.settings.artifacts_root)
+    def store(self) -> Store:
+        return Store(self.settings.artifacts_root)
 
     def plan(self, **options: str) -> dict[str, Decision]:
         chosen = Options(**options)
         run = prepare("talk", chosen, self.settings.dataset_folders)
-        return {d.stage: d for d in make_plan(run, chosen, self.layout).decisions}
+        return {d.stage: d for d in make_plan(run, chosen, self.store).decisions}
 
     def run(self) -> str:
         """Fetch, then build the corpus; give its key."""
@@ -70,12 +70,12 @@ class Talk:
         return execute(CORPUS, run, inputs, settings=self.settings, reporter=reporter).key
 
     def texts(self, key: str) -> set[str]:
-        folder = self.layout.published("corpus", "talk", key)
+        folder = self.store.runs("corpus", "talk").run(key).folder
         return {d.path.removesuffix(".txt") for s in SPLITS for d in read_documents(folder, s)}
 
     def age(self, key: str) -> None:
         """Let the retention of a fetch end a minute ago."""
-        path = self.layout.published("fetch", "talk", key) / "search.json"
+        path = self.store.runs("fetch", "talk").run(key).folder / "search.json"
         listing = json.loads(path.read_text())
         listing["delete_after"] = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
         path.write_text(json.dumps(listing))
@@ -118,7 +118,7 @@ def test_a_fetch_that_may_be_kept_no_longer_is_made_anew(talk):
     assert (decision.action, decision.key) == ("run", f"{digest}-2")
     assert "older than may be kept, since 20" in decision.reason
     assert "older than may be kept" in talk.plan(start="corpus")["fetch"].reason
-    state = dataset_state(talk.layout, "talk")[0].manifest
+    state = dataset_state(talk.store, "talk")[0].manifest
     assert state is not None
     assert state.key == digest
     talk.server.threads[talk.videos[0]] = "videoNotFound"
@@ -127,10 +127,10 @@ def test_a_fetch_that_may_be_kept_no_longer_is_made_anew(talk):
     assert anew != corpus
     assert talk.texts(corpus) - talk.texts(anew) == {talk.videos[0]}
     assert talk.plan()["fetch"].action == talk.plan()["corpus"].action == "reuse"
-    found = find_expired(talk.layout, "talk", datetime.now(UTC))
+    found = find_expired(talk.store, "talk", datetime.now(UTC))
     assert [(one.stage, one.key) for one in found] == [("fetch", digest), ("corpus", corpus)]
-    remove(talk.layout, "talk", found)
-    assert talk.layout.keys("fetch", "talk") == [f"{digest}-2"]
+    remove(talk.store, "talk", found)
+    assert talk.store.runs("fetch", "talk").keys() == [f"{digest}-2"]
     assert talk.run() == anew
 
 
@@ -143,9 +143,9 @@ def test_a_fetch_made_anew_goes_on_in_its_folder_when_quota_ends(talk):
     assert talk.plan()["fetch"].reason.endswith("goes on where it was interrupted")
     talk.next_day()
     talk.run()
-    assert talk.layout.keys("fetch", "talk") == [digest, f"{digest}-2"]
+    assert talk.store.runs("fetch", "talk").keys() == [digest, f"{digest}-2"]
     assert len(talk.server.log) == 62
-    assert not [*talk.layout.shelf("fetch", "talk").glob(".work-*")]
+    assert not [*talk.store.runs("fetch", "talk").folder.glob(".work-*")]
 
 
 def test_an_unfinished_run_says_what_it_is_made_from(talk, monkeypatch):
@@ -155,9 +155,9 @@ def test_an_unfinished_run_says_what_it_is_made_from(talk, monkeypatch):
     monkeypatch.setattr("corpora.corpus.card.write_card", die)
     with pytest.raises(KeyboardInterrupt):
         talk.run()
-    (work,) = talk.layout.shelf("corpus", "talk").glob(".work-*")
+    (work,) = talk.store.runs("corpus", "talk").folder.glob(".work-*")
     assert json.loads((work / INPUTS).read_text()) == {"fetch": talk.plan()["fetch"].key}
-    found = find_video(talk.layout, "talk", talk.videos[0])
+    found = find_video(talk.store, "talk", talk.videos[0])
     assert ("corpus", work.name) in [(one.stage, one.key) for one in found]
 
 
@@ -165,8 +165,8 @@ def test_what_was_forgotten_is_in_no_corpus_and_no_later_fetch_asks_for_it(talk)
     gone = talk.videos[3]
     first = talk.run()
     digest = talk.plan()["fetch"].key
-    found = find_video(talk.layout, "talk", gone, keep_models=True)
-    remove(talk.layout, "talk", found, video_id=gone, keep_models=True)
+    found = find_video(talk.store, "talk", gone, keep_models=True)
+    remove(talk.store, "talk", found, video_id=gone, keep_models=True)
     second = talk.run()
     assert second != first, "models that were kept would be taken for models of this corpus"
     assert talk.texts(second) == {*talk.videos} - {gone}
@@ -205,7 +205,7 @@ def test_the_command_lists_what_it_removes_and_asks_on_a_terminal(talk, monkeypa
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     assert charmill(monkeypatch, *command) == 0
     assert capsys.readouterr().out.split() == [*listed, "Removed."]
-    assert talk.layout.keys("corpus", "talk") == []
+    assert talk.store.runs("corpus", "talk").keys() == []
     assert charmill(monkeypatch, *command, "--yes") == 0
     assert capsys.readouterr().out == "Nothing to remove.\n"
 

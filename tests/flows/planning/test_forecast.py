@@ -17,7 +17,7 @@ def foretell(tiny, monkeypatch):
 
     def foretell(**options):
         run = tiny.run(**options)
-        return forecast(run, make_plan(run, Options(**options), tiny.layout), tiny.settings)
+        return forecast(run, make_plan(run, Options(**options), tiny.store), tiny.settings)
 
     return foretell
 

@@ -10,7 +10,7 @@ from flows.store.stage import execute
 
 
 def plan(tiny, **options):
-    return make_plan(tiny.run(**options), Options(**options), tiny.layout)
+    return make_plan(tiny.run(**options), Options(**options), tiny.store)
 
 
 def actions(plan):

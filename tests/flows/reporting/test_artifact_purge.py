@@ -8,13 +8,13 @@ import pytest
 
 from flows.errors import StageError
 from flows.reporting.artifact_purge import remove_shown_reports
-from flows.store.paths import Layout
+from flows.store.runs import Store
 
 SHOW = """
 import os
 import sys
 from pathlib import Path
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from flows.server.prefect_settings import embed
 from flows.server.process import start_embedded_server
 from system.settings import Settings
@@ -28,46 +28,46 @@ def show():
         text = f"learned by heart, {Path(place).parent.name} " * 2_000
         create_markdown_artifact(key="report-talk", markdown=text, description=place)
 
-home = Layout(Settings().artifacts_root).prefect_home
+home = Store(Settings().artifacts_root).prefect_home
 start_embedded_server(home, os.environ["PREFECT_API_URL"])()
 show()
 """
 
 
-def prefect_files(layout: Layout) -> bytes:
-    return b"".join(path.read_bytes() for path in layout.prefect_home.glob("prefect.db*"))
+def prefect_files(store: Store) -> bytes:
+    return b"".join(path.read_bytes() for path in store.prefect_home.glob("prefect.db*"))
 
 
 @pytest.mark.slow
 def test_reports_that_are_gone_are_nowhere_in_prefects_database(tmp_path):
-    layout = Layout(tmp_path / "artifacts")
+    store = Store(tmp_path / "artifacts")
     kept = tmp_path / "kept" / "report.html"
     kept.parent.mkdir()
     kept.write_text("")
     places = [str(tmp_path / name / "report.html") for name in ("gone", "kept", "lost")]
-    environment = os.environ | {"CHARMILL_ARTIFACTS": str(layout.root)}
+    environment = os.environ | {"CHARMILL_ARTIFACTS": str(store.root)}
     subprocess.run([sys.executable, "-c", SHOW, *places], env=environment, check=True)
-    held = prefect_files(layout)
+    held = prefect_files(store)
     assert all(b"by heart, " + name in held for name in (b"gone", b"kept", b"lost"))
-    assert remove_shown_reports(layout, "talk") > 3
-    held = prefect_files(layout)
+    assert remove_shown_reports(store, "talk") > 3
+    held = prefect_files(store)
     assert b"by heart, kept" in held
     assert b"by heart, gone" not in held
     assert b"by heart, lost" not in held
-    assert remove_shown_reports(layout, "talk") == 0
+    assert remove_shown_reports(store, "talk") == 0
 
 
 def test_without_a_database_there_is_nothing_to_remove(tmp_path):
-    assert remove_shown_reports(Layout(tmp_path), "talk") == 0
+    assert remove_shown_reports(Store(tmp_path), "talk") == 0
 
 
 def test_a_database_that_cannot_be_cleaned_is_one_line_that_says_what_to_do(tmp_path, monkeypatch):
-    layout = Layout(tmp_path)
-    layout.prefect_home.mkdir()
-    with closing(sqlite3.connect(layout.prefect_home / "prefect.db")) as database:
+    store = Store(tmp_path)
+    store.prefect_home.mkdir()
+    with closing(sqlite3.connect(store.prefect_home / "prefect.db")) as database:
         database.execute("CREATE TABLE other (id)")
     with pytest.raises(StageError, match=r"prefect.db: no such table: artifact; delete the artif"):
-        remove_shown_reports(layout, "talk")
+        remove_shown_reports(store, "talk")
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "postgresql+asyncpg://x")
     with pytest.raises(StageError, match="delete the artifact 'report-talk' there by hand"):
-        remove_shown_reports(layout, "talk")
+        remove_shown_reports(store, "talk")

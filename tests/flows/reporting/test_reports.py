@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import typer
-from filelock import FileLock
 from typer.testing import CliRunner
 
 from corpora.errors import SpecError
@@ -25,7 +24,7 @@ from flows.progress import LogReporter
 from flows.reporting.index import INDEX, index_row, write_index
 from flows.stages.table import STAGES
 from flows.store.manifest import Manifest
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from flows.store.stage import execute
 from tests.evaluation.example import example_evaluation
 from tests.evaluation.report.test_compare import documents, texts
@@ -66,25 +65,25 @@ def report_json():
 
 
 @pytest.fixture
-def layout(tmp_path, monkeypatch):
+def store(tmp_path, monkeypatch):
     monkeypatch.setenv("CHARMILL_ARTIFACTS", str(tmp_path / "artifacts"))
-    return Layout(tmp_path / "artifacts")
+    return Store(tmp_path / "artifacts")
 
 
-def publish(layout, *, key="aa11", shift=0.0, **changes):
+def publish(store, *, key="aa11", shift=0.0, **changes):
     manifest = replace(MANIFEST, key=key, **changes)
-    folder = layout.published(manifest.stage, manifest.dataset, key)
+    folder = store.runs(manifest.stage, manifest.dataset).run(key).folder
     folder.mkdir(parents=True)
     if manifest.stage == "evaluate":
         (folder / "report.json").write_text(report_json(), encoding="utf-8")
         Evidence(documents=documents(20, shift=shift), texts=texts(3)).save(folder)
     manifest.save(folder)
-    layout.point_latest(manifest.stage, manifest.dataset, key)
+    store.runs(manifest.stage, manifest.dataset).run(key).make_latest()
     return folder
 
 
-def begin(layout, stage, *, later=10.0):
-    folder = layout.work(stage, "tiny", "bb22")
+def begin(store, stage, *, later=10.0):
+    folder = store.runs(stage, "tiny").run("bb22").work
     folder.mkdir(parents=True)
     when = time.time() + later
     os.utime(folder, (when, when))
@@ -97,78 +96,76 @@ def invoke(*arguments):
     return done.stdout
 
 
-def test_a_finished_dataset_is_good_and_its_row_links_to_its_report(layout):
-    folder = publish(layout)
-    row = index_row(layout, "tiny")
+def test_a_finished_dataset_is_good_and_its_row_links_to_its_report(store):
+    folder = publish(store)
+    row = index_row(store, "tiny")
     assert (row.state, row.notes, row.bits) == ("good", [], 1.5)
     assert row.link is not None
-    assert layout.root / row.link == folder / "report.html"
+    assert store.root / row.link == folder / "report.html"
     assert row.metric is not None
     assert row.metric.value == 0.5
 
 
-def test_a_report_older_than_its_inputs_is_amber(layout):
-    publish(layout)
-    publish(layout, key="t2", stage="train", inputs={})
-    row = index_row(layout, "tiny")
+def test_a_report_older_than_its_inputs_is_amber(store):
+    publish(store)
+    publish(store, key="t2", stage="train", inputs={})
+    row = index_row(store, "tiny")
     assert (row.state, row.notes) == ("warned", ["stale: train was made anew since"])
 
 
-def test_what_the_report_warns_of_is_amber_too(layout):
-    publish(layout, summary={**MANIFEST.summary, "warnings": ["Only 3 held-out files"]})
-    assert index_row(layout, "tiny").state == "warned"
+def test_what_the_report_warns_of_is_amber_too(store):
+    publish(store, summary={**MANIFEST.summary, "warnings": ["Only 3 held-out files"]})
+    assert index_row(store, "tiny").state == "warned"
 
 
-def test_an_attempt_that_did_not_end_is_red_and_the_old_report_stays(layout):
-    publish(layout)
-    begin(layout, "train")
-    row = index_row(layout, "tiny")
+def test_an_attempt_that_did_not_end_is_red_and_the_old_report_stays(store):
+    publish(store)
+    begin(store, "train")
+    row = index_row(store, "tiny")
     assert (row.state, row.notes) == ("failed", ["train was begun and did not end"])
     assert row.verdict == "It is good."
 
 
-def test_what_was_left_before_the_last_report_is_no_failure(layout):
-    publish(layout)
-    begin(layout, "train", later=-1000.0)
-    assert index_row(layout, "tiny").state == "good"
+def test_what_was_left_before_the_last_report_is_no_failure(store):
+    publish(store)
+    begin(store, "train", later=-1000.0)
+    assert index_row(store, "tiny").state == "good"
 
 
-def test_an_attempt_that_holds_its_lock_is_running(layout):
-    begin(layout, "corpus")
-    lock = layout.lock("corpus", "tiny", "bb22")
-    lock.parent.mkdir(parents=True)
-    with FileLock(lock):
-        assert index_row(layout, "tiny").state == "running"
-    assert index_row(layout, "tiny").state == "failed"
+def test_an_attempt_that_holds_its_lock_is_running(store):
+    begin(store, "corpus")
+    with store.runs("corpus", "tiny").run("bb22").lock(pytest.fail):
+        assert index_row(store, "tiny").state == "running"
+    assert index_row(store, "tiny").state == "failed"
 
 
-def test_a_dataset_that_cannot_be_read_blocks_no_other(layout):
-    publish(layout)
-    broken = publish(layout, dataset="broken")
+def test_a_dataset_that_cannot_be_read_blocks_no_other(store):
+    publish(store)
+    broken = publish(store, dataset="broken")
     (broken / "manifest.json").write_text("{")
-    page = write_index(layout).read_text(encoding="utf-8")
+    page = write_index(store).read_text(encoding="utf-8")
     assert "cannot be read" in page
     assert "It is good." in page
-    assert [path.name for path in layout.root.glob("*index*")] == [INDEX]
+    assert [path.name for path in store.root.glob("*index*")] == [INDEX]
 
 
-def test_report_all_writes_the_index_and_says_where(layout):
-    publish(layout)
+def test_report_all_writes_the_index_and_says_where(store):
+    publish(store)
     printed = invoke("report", "--all")
     assert "good" in printed
-    assert printed.splitlines()[-1] == str(layout.root / INDEX)
+    assert printed.splitlines()[-1] == str(store.root / INDEX)
 
 
-def test_report_wants_a_dataset_or_all(layout):
+def test_report_wants_a_dataset_or_all(store):
     with pytest.raises(OptionError, match="report: name a dataset, or use --all"):
         invoke("report")
     with pytest.raises(OptionError, match="report: name a dataset, or use --all"):
         invoke("report", "tiny", "--all")
 
 
-def test_compare_takes_the_last_two_reports_and_says_what_changed(layout):
-    publish(layout)
-    publish(layout, key="cc33", shift=-0.02)
+def test_compare_takes_the_last_two_reports_and_says_what_changed(store):
+    publish(store)
+    publish(store, key="cc33", shift=-0.02)
     printed = invoke("compare", "tiny")
     assert "tiny: aa11 -> cc33" in printed
     assert "better by 0.020 bits, 95 % interval 0.020 to 0.020" in printed
@@ -176,22 +173,20 @@ def test_compare_takes_the_last_two_reports_and_says_what_changed(layout):
     assert json.loads(invoke("compare", "tiny", "--json"))["shared_documents"] == 20
 
 
-def test_compare_knows_a_mistyped_name(layout):
+def test_compare_knows_a_mistyped_name(store):
     with pytest.raises(SpecError, match="no dataset 'pythn'; known: austen"):
         invoke("compare", "pythn")
 
 
-def test_compare_needs_two_reports_that_exist_and_kept_their_evidence(layout):
-    first = publish(layout)
-    with pytest.raises(StageError, match="needs two reports to compare; there are: aa11"):
+def test_compare_needs_two_reports_that_exist_and_kept_their_evidence(store):
+    first = publish(store)
+    with pytest.raises(StageError, match="needs two runs of evaluate to compare; there are: aa11"):
         invoke("compare", "tiny")
-    publish(layout, key="aa33")
-    with pytest.raises(StageError, match="no report 'zz'; there are: aa11, aa33"):
+    publish(store, key="aa33")
+    with pytest.raises(StageError, match=r"no run of evaluate .* 'zz'; there are: aa11, aa33"):
         invoke("compare", "tiny", "zz")
-    with pytest.raises(StageError, match="2 reports begin with 'aa'"):
+    with pytest.raises(StageError, match=r"2 runs of evaluate .* 'aa'; there are: aa11, aa33"):
         invoke("compare", "tiny", "aa")
-    with pytest.raises(StageError, match="aa11 is the first report"):
-        cli_reports.two_reports(layout, "tiny", None, "aa11")
     (first / "documents.parquet").unlink()
     with pytest.raises(ScoreError, match="kept no bits per document"):
         invoke("compare", "tiny")
@@ -228,13 +223,13 @@ def test_a_second_evaluation_compares_itself_with_the_first(tiny):
                 force=force and stage.name == "evaluate",
             )
             keys[stage.name] = made.key
-        folders.append(tiny.layout.published("evaluate", "tiny", keys["evaluate"]))
+        folders.append(tiny.store.runs("evaluate", "tiny").run(keys["evaluate"]).folder)
     first, second = (load_report(folder / "report.json") for folder in folders)
     assert first.change is None
     assert second.change is not None
     assert second.change.old_key == first.key
     assert second.change.shared_documents == second.change.new_documents > 0
     assert {change.new - change.old for change in second.change.changes} == {0.0}
-    assert index_row(tiny.layout, "tiny").bits == pytest.approx(
+    assert index_row(tiny.store, "tiny").bits == pytest.approx(
         next(row.bits_per_char for row in second.ladder if row.kind == "model")
     )

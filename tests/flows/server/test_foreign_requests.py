@@ -20,12 +20,12 @@ from tests.flows.serving import free_port, until
 
 RUN = """
 import os, sys
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from flows.server.prefect_settings import {home}
 from flows.server.process import running_server, start_embedded_server
 from system.settings import Settings
 settings = Settings()
-home = Layout(settings.artifacts_root).prefect_home
+home = Store(settings.artifacts_root).prefect_home
 {start}
 """
 SERVED = RUN.format(

@@ -25,7 +25,7 @@ def train(tiny, processes, **options):
         )
         keys[stage.name] = made.key
     assert made
-    return made, tiny.layout.published("train", "tiny", made.key)
+    return made, tiny.store.runs("train", "tiny").run(made.key).folder
 
 
 @pytest.mark.slow
@@ -56,7 +56,7 @@ def test_what_the_processes_refuse_is_said_in_one_line(tiny):
 @pytest.mark.slow
 def test_a_wish_to_stop_leaves_a_checkpoint_and_no_process(tiny):
     def stop():
-        work = tiny.layout.shelf("train", "tiny")
+        work = tiny.store.runs("train", "tiny").folder
         while not list(work.glob(".work-*/checkpoints/*")):
             time.sleep(0.1)
         os.kill(os.getpid(), signal.SIGINT)
@@ -64,7 +64,7 @@ def test_a_wish_to_stop_leaves_a_checkpoint_and_no_process(tiny):
     threading.Thread(target=stop, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         train(tiny, 2, overrides=("train.budget=50Mchars",))
-    (work,) = tiny.layout.shelf("train", "tiny").glob(".work-*")
+    (work,) = tiny.store.runs("train", "tiny").folder.glob(".work-*")
     assert list((work / "checkpoints").iterdir())
     until(lambda: not _at_work(work))
 

@@ -11,7 +11,7 @@ def ladder(tiny, **options):
         inputs = stage.choose(keys)
         made = execute(stage, run, inputs, settings=tiny.settings, reporter=LogReporter())
         keys[stage.name] = made.key
-        folder = tiny.layout.published(stage.name, "tiny", made.key)
+        folder = tiny.store.runs(stage.name, "tiny").run(made.key).folder
     rows = json.loads((folder / "report.json").read_text())["ladder"]
     return {row["name"]: row for row in rows}
 

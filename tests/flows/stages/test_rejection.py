@@ -5,7 +5,7 @@ import pytest
 from flows.cli.models import MOST_UNITS, _print_valid
 from flows.errors import OptionError, StageError
 from flows.progress import LogReporter
-from flows.stages.sample import write_until
+from flows.stages.sample import SamplingSettings, write_until
 from flows.stages.table import STAGES
 from flows.store.stage import execute
 from tests.flows.conftest import make_tiny
@@ -33,17 +33,19 @@ def model(tmp_path_factory):
         inputs = stage.choose(keys)
         made = execute(stage, run, inputs, settings=tiny.settings, reporter=LogReporter())
         keys[stage.name] = made.key
-    return tiny.layout.published("train", "tiny", keys["train"])
+    return tiny.store.runs("train", "tiny").run(keys["train"]).folder
 
 
 def test_the_same_seed_gives_the_same_units_and_a_prompt_begins_the_first(model):
-    how = {"language": "python", "device": "cpu", "length": 300, "temperature": 0.3}
-    units = list(itertools.islice(write_until(model, seed=3, prompt="def part", **how), 12))
-    assert units == list(itertools.islice(write_until(model, seed=3, prompt="def part", **how), 12))
+    settings = SamplingSettings(
+        device="cpu", length=300, seed=3, temperature=0.3, prompt="def part"
+    )
+    units = list(itertools.islice(write_until(model, "python", settings), 12))
+    assert units == list(itertools.islice(write_until(model, "python", settings), 12))
     assert sum(unit.startswith("def part") for unit, _ in units) >= 6
     assert any(valid for _, valid in units)
 
 
 def test_a_wrong_setting_is_the_users_mistake(model):
     with pytest.raises(OptionError, match="max_run must be at least 1"):
-        next(write_until(model, seed=0, language="python", device="cpu", length=9, max_run=-1))
+        next(write_until(model, "python", SamplingSettings(device="cpu", length=9, max_run=-1)))

@@ -18,7 +18,7 @@ def test_sampling_goes_on_behind_the_temperatures_that_are_done(tiny, monkeypatc
 
     for stage in STAGES[:4]:
         keys[stage.name] = made(stage).key
-    undisturbed = tiny.layout.published("sample", "tiny", keys["sample"])
+    undisturbed = tiny.store.runs("sample", "tiny").run(keys["sample"]).folder
     begun, whole = [], sampling.sample
 
     def interrupted(*given, temperature, **more):
@@ -31,7 +31,7 @@ def test_sampling_goes_on_behind_the_temperatures_that_are_done(tiny, monkeypatc
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             made(STAGES[3], force=True)
-    disturbed = tiny.layout.published("sample", "tiny", made(STAGES[3], force=True).key)
+    disturbed = tiny.store.runs("sample", "tiny").run(made(STAGES[3], force=True).key).folder
     assert begun == [0.5, 0.8, 0.8, 1.0, 1.0]
     assert disturbed != undisturbed
     names = {"samples.parquet", "manifest.json"}

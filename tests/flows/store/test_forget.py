@@ -15,7 +15,7 @@ from corpora.sources.youtube.store import Video, forgotten_ids, outcomes
 from flows.errors import StageError
 from flows.store.forget import MODELS, find_expired, find_video, remove
 from flows.store.manifest import Manifest
-from flows.store.paths import Layout
+from flows.store.runs import Store
 from flows.store.stage import INPUTS
 from tests.corpora.sources.youtube.run import Collection, hold
 from tests.corpora.sources.youtube.server import YoutubeServer, running
@@ -23,8 +23,8 @@ from tests.corpora.sources.youtube.server import YoutubeServer, running
 CHAIN = {"corpus": "fetch", "train": "corpus", "sample": "train", "evaluate": "sample"}
 
 
-def publish(layout: Layout, stage: str, key: str, **inputs: str) -> Path:
-    folder = layout.published(stage, "talk", key)
+def publish(store: Store, stage: str, key: str, **inputs: str) -> Path:
+    folder = store.runs(stage, "talk").run(key).folder
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "content").write_text("by heart")
     Manifest(
@@ -37,16 +37,16 @@ def publish(layout: Layout, stage: str, key: str, **inputs: str) -> Path:
         summary={},
         seconds=1.0,
         attempts=1,
-        created="2026-11-22T12:00:00+00:00",
+        created=f"2026-11-{21 if key == 'old' else 22}T12:00:00+00:00",
         software={},
     ).save(folder)
-    layout.point_latest(stage, "talk", key)
+    store.runs(stage, "talk").run(key).make_latest()
     return folder
 
 
-def begin(layout: Layout, stage: str, key: str, **inputs: str) -> Path:
+def begin(store: Store, stage: str, key: str, **inputs: str) -> Path:
     """A run that was killed in the middle."""
-    folder = layout.work(stage, "talk", key)
+    folder = store.runs(stage, "talk").run(key).work
     folder.mkdir(parents=True)
     (folder / INPUTS).write_text(json.dumps(inputs))
     return folder
@@ -56,32 +56,32 @@ def begin(layout: Layout, stage: str, key: str, **inputs: str) -> Path:
 class Shelves:
     """Two fetches of `talk`, one from before, each with all that was made from it."""
 
-    layout: Layout
+    store: Store
     video: str
     other: str
     silent: str
 
     def keys(self) -> dict[str, list[str]]:
-        return {stage: sorted(self.layout.keys(stage, "talk")) for stage in ("fetch", *CHAIN)}
+        return {stage: sorted(self.store.runs(stage, "talk").keys()) for stage in ("fetch", *CHAIN)}
 
     def fetched(self, key: str) -> Path:
-        return self.layout.published("fetch", "talk", key)
+        return self.store.runs("fetch", "talk").run(key).folder
 
     def forget(self, video: str, **options: bool) -> None:
-        found = find_video(self.layout, "talk", video, **options)
-        remove(self.layout, "talk", found, video_id=video, **options)
+        found = find_video(self.store, "talk", video, **options)
+        remove(self.store, "talk", found, video_id=video, **options)
 
     def expire(self, now: datetime, **options: bool) -> None:
-        found = find_expired(self.layout, "talk", now, **options)
-        remove(self.layout, "talk", found, **options)
+        found = find_expired(self.store, "talk", now, **options)
+        remove(self.store, "talk", found, **options)
 
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory) -> Iterator[tuple[Path, list[str], datetime]]:
     root = tmp_path_factory.mktemp("shelves")
-    layout = Layout(root / "artifacts")
-    old = publish(layout, "fetch", "old")
-    new = publish(layout, "fetch", "new")
+    store = Store(root / "artifacts")
+    old = publish(store, "fetch", "old")
+    new = publish(store, "fetch", "new")
     with running(YoutubeServer()) as server:
         collection = Collection(old, root / "state", server)
         names = hold(collection, 3, 2, "commentsDisabled")
@@ -89,7 +89,7 @@ def filled(tmp_path_factory) -> Iterator[tuple[Path, list[str], datetime]]:
         Collection(new, root / "state", server, now=collection.now + timedelta(days=20)).run()
     for fetch in ("old", "new"):
         for stage, source in CHAIN.items():
-            publish(layout, stage, fetch, **{source: fetch})
+            publish(store, stage, fetch, **{source: fetch})
     yield root, names, collection.now
 
 
@@ -97,11 +97,11 @@ def filled(tmp_path_factory) -> Iterator[tuple[Path, list[str], datetime]]:
 def shelves(filled, tmp_path) -> Shelves:
     root, names, _ = filled
     shutil.copytree(root / "artifacts", tmp_path / "artifacts", symlinks=True)
-    return Shelves(Layout(tmp_path / "artifacts"), *names)
+    return Shelves(Store(tmp_path / "artifacts"), *names)
 
 
 def test_forgetting_a_video_removes_its_comments_and_all_that_was_made_from_them(shelves):
-    found = find_video(shelves.layout, "talk", shelves.video)
+    found = find_video(shelves.store, "talk", shelves.video)
     assert [(one.stage, one.key, one.comments) for one in found[:2]] == [
         ("fetch", "old", 3),
         ("fetch", "new", 3),
@@ -118,26 +118,26 @@ def test_forgetting_a_video_removes_its_comments_and_all_that_was_made_from_them
             shelves.other: ("ok", 2),
             shelves.silent: ("disabled", 0),
         }
-    assert shelves.layout.latest_key("fetch", "talk") == "new-2"
-    left = [path for path in shelves.layout.root.rglob("*") if path.is_file()]
+    assert shelves.store.runs("fetch", "talk").last().key == "new-2"
+    left = [path for path in shelves.store.root.rglob("*") if path.is_file()]
     assert not [path for path in left if f"on {shelves.video}".encode() in path.read_bytes()]
     assert not [path for path in left if path.name == "content" and "fetch" not in path.parts]
 
 
 def test_what_was_made_before_the_video_was_there_is_not_touched(shelves):
-    publish(shelves.layout, "fetch", "another")
-    publish(shelves.layout, "corpus", "clean", fetch="another")
-    publish(shelves.layout, "train", "clean", corpus="clean")
+    publish(shelves.store, "fetch", "another")
+    publish(shelves.store, "corpus", "clean", fetch="another")
+    publish(shelves.store, "train", "clean", corpus="clean")
     shelves.forget(shelves.video)
     assert shelves.keys()["fetch"] == ["another", "new-2", "old-2"]
     assert (shelves.keys()["corpus"], shelves.keys()["train"]) == (["clean"], ["clean"])
-    assert shelves.layout.latest_key("train", "talk") == "clean"
+    assert shelves.store.runs("train", "talk").last().key == "clean"
 
 
 def test_the_fetch_that_was_made_or_reused_last_stays_the_last(shelves):
-    shelves.layout.point_latest("fetch", "talk", "old")
+    shelves.store.runs("fetch", "talk").run("old").make_latest()
     shelves.forget(shelves.video)
-    assert shelves.layout.latest_key("fetch", "talk") == "old-2"
+    assert shelves.store.runs("fetch", "talk").last().key == "old-2"
 
 
 def test_a_video_without_comments_is_forgotten_and_costs_no_model(shelves):
@@ -145,23 +145,23 @@ def test_a_video_without_comments_is_forgotten_and_costs_no_model(shelves):
     shelves.forget(shelves.silent)
     assert shelves.keys() == before
     assert outcomes(shelves.fetched("new"))[shelves.silent].outcome == "forgotten"
-    assert find_video(shelves.layout, "talk", shelves.silent) == []
+    assert find_video(shelves.store, "talk", shelves.silent) == []
 
 
 def test_what_is_built_after_forgetting_stays_when_it_is_said_again(shelves):
     shelves.forget(shelves.video)
-    publish(shelves.layout, "corpus", "rebuilt", fetch="new-2")
-    publish(shelves.layout, "train", "rebuilt", corpus="rebuilt")
-    unfinished = begin(shelves.layout, "sample", "going", train="rebuilt")
+    publish(shelves.store, "corpus", "rebuilt", fetch="new-2")
+    publish(shelves.store, "train", "rebuilt", corpus="rebuilt")
+    unfinished = begin(shelves.store, "sample", "going", train="rebuilt")
     before = shelves.keys()
-    assert find_video(shelves.layout, "talk", shelves.video) == []
+    assert find_video(shelves.store, "talk", shelves.video) == []
     shelves.forget(shelves.video)
     assert shelves.keys() == before
     assert unfinished.exists()
 
 
 def test_models_can_be_kept_and_are_removed_later(shelves):
-    begin(shelves.layout, "train", "going", corpus="new")
+    begin(shelves.store, "train", "going", corpus="new")
     shelves.forget(shelves.video, keep_models=True)
     assert shelves.keys() == {
         "fetch": ["new-2", "old-2"],
@@ -170,7 +170,7 @@ def test_models_can_be_kept_and_are_removed_later(shelves):
         "sample": ["new", "old"],
         "evaluate": ["new", "old"],
     }
-    assert not shelves.layout.work("train", "talk", "going").exists()
+    assert not shelves.store.runs("train", "talk").run("going").work.exists()
     shelves.forget(shelves.video)
     assert shelves.keys() == {"fetch": ["new-2", "old-2"]} | {stage: [] for stage in CHAIN}
 
@@ -179,9 +179,9 @@ def test_unfinished_runs_on_the_comments_go_too_and_one_that_does_not_say_what_i
     shelves,
 ):
     doomed = [
-        begin(shelves.layout, "corpus", "a", fetch="old"),
-        begin(shelves.layout, "train", "b", corpus="old"),
-        begin(shelves.layout, "train", "c"),
+        begin(shelves.store, "corpus", "a", fetch="old"),
+        begin(shelves.store, "train", "b", corpus="old"),
+        begin(shelves.store, "train", "c"),
     ]
     (doomed[2] / INPUTS).unlink()
     shelves.forget(shelves.video)
@@ -189,20 +189,20 @@ def test_unfinished_runs_on_the_comments_go_too_and_one_that_does_not_say_what_i
 
 
 def test_an_unfinished_fetch_loses_the_comments_and_goes_on(shelves):
-    work = shelves.layout.work("fetch", "talk", "new-2")
+    work = shelves.store.runs("fetch", "talk").run("new-2").work
     shutil.copytree(shelves.fetched("new"), work)
     (work / "manifest.json").unlink()
     shelves.forget(shelves.video)
-    moved = shelves.layout.work("fetch", "talk", "new-3")
+    moved = shelves.store.runs("fetch", "talk").run("new-3").work
     assert not work.exists()
     assert Video.load(moved, shelves.video).outcome == "forgotten"
     assert len(Video.load(moved, shelves.other).comments) == 2
 
 
 def test_a_run_at_work_is_not_disturbed_and_nothing_is_removed(shelves):
-    begin(shelves.layout, "train", "busy", corpus="new")
+    begin(shelves.store, "train", "busy", corpus="new")
     before = shelves.keys()
-    path = shelves.layout.lock("train", "talk", "busy")
+    path = shelves.store.lock("train-talk-busy")
     path.parent.mkdir(parents=True)
     with FileLock(path), pytest.raises(StageError, match="train is being made right now"):
         shelves.forget(shelves.video)
@@ -245,7 +245,7 @@ def test_killed_at_any_change_the_same_call_finishes(filled, tmp_path, monkeypat
     for number in range(0, 200, step):
         folder = tmp_path / str(number)
         shutil.copytree(root / "artifacts", folder, symlinks=True)
-        shelves = Shelves(Layout(folder), *names)
+        shelves = Shelves(Store(folder), *names)
         with monkeypatch.context() as patched:
             kill_at(patched, number)
             is_killed = True
@@ -272,12 +272,12 @@ def test_killed_at_any_change_the_same_call_finishes(filled, tmp_path, monkeypat
 
 def test_what_was_kept_too_long_is_deleted_and_what_was_not_is_left(shelves, filled):
     *_, began = filled
-    assert find_expired(shelves.layout, "talk", began + timedelta(days=30, seconds=-1)) == []
+    assert find_expired(shelves.store, "talk", began + timedelta(days=30, seconds=-1)) == []
     shelves.expire(began + timedelta(days=30))
     assert shelves.keys() == {stage: ["new"] for stage in ("fetch", *CHAIN)}
     shelves.expire(began + timedelta(days=50), keep_models=True)
     assert shelves.keys() == {"fetch": [], "corpus": []} | {stage: ["new"] for stage in MODELS}
-    assert not (shelves.layout.shelf("fetch", "talk") / "latest").is_symlink()
+    assert not (shelves.store.runs("fetch", "talk").folder / "latest").is_symlink()
 
 
 def test_what_was_forgotten_is_remembered_when_its_fetch_is_gone(shelves, filled):
@@ -285,14 +285,14 @@ def test_what_was_forgotten_is_remembered_when_its_fetch_is_gone(shelves, filled
     shelves.forget(shelves.video)
     shelves.expire(began + timedelta(days=50))
     assert shelves.keys()["fetch"] == []
-    assert forgotten_ids(shelves.layout.shelf("fetch", "talk")) == [shelves.video]
-    assert find_video(shelves.layout, "talk", shelves.video) == []
+    assert forgotten_ids(shelves.store.runs("fetch", "talk").folder) == [shelves.video]
+    assert find_video(shelves.store, "talk", shelves.video) == []
 
 
 def test_a_video_that_was_never_fetched_is_one_clear_line(shelves):
     with pytest.raises(
         SourceError, match="no video 'v-999999999' was fetched, nothing was removed"
     ):
-        find_video(shelves.layout, "talk", "v-999999999")
+        find_video(shelves.store, "talk", "v-999999999")
     with pytest.raises(SourceError, match=r"'\.\./x' is no id of a video"):
-        find_video(shelves.layout, "talk", "../x")
+        find_video(shelves.store, "talk", "../x")

@@ -9,14 +9,14 @@ import pytest
 
 from corpora.errors import SourceError
 from flows.errors import RemoteError
-from flows.options import Options, prepare
+from flows.options import Options, StageName, prepare
 from flows.planning.exchange import exchange, send_finished, shares
 from flows.planning.plan import make_plan
 from flows.progress import LogReporter
 from flows.stages.table import CORPUS, FETCH
 from flows.store import remote as remote_module
-from flows.store.paths import Layout
 from flows.store.remote import Remote
+from flows.store.runs import StageRun, Store
 from flows.store.stage import execute
 from system.settings import Settings
 
@@ -30,7 +30,7 @@ class Machine:
         self.settings = Settings(
             artifacts=root, datasets=tiny.settings.datasets, device="cpu", remote=url
         )
-        self.layout = Layout(root)
+        self.store = Store(root)
 
     @property
     def run(self):
@@ -40,7 +40,7 @@ class Machine:
         exchange(self.run, options, self.settings)
 
     def actions(self) -> list[str]:
-        return [d.action for d in make_plan(self.run, OPTIONS, self.layout).decisions[:2]]
+        return [d.action for d in make_plan(self.run, OPTIONS, self.store).decisions[:2]]
 
     def make(self, *, send: bool = True, force: bool = False) -> dict[str, str]:
         """Fetch and build the corpus; the keys."""
@@ -56,8 +56,11 @@ class Machine:
             )
             keys[stage.name] = made.key
             if send:
-                send_finished(self.run, stage.name, made.key, self.settings)
+                send_finished(self.finished(stage.name, made.key), self.run, self.settings)
         return keys
+
+    def finished(self, stage: StageName, key: str) -> StageRun:
+        return self.store.runs(stage, "tiny").run(key)
 
 
 @pytest.fixture(autouse=True)
@@ -94,10 +97,10 @@ def test_what_one_machine_finished_is_reused_by_another(machines):
     two.exchange()
     assert two.actions() == ["reuse", "reuse"]
     for stage, key in keys.items():
-        folders = [m.layout.published(stage, "tiny", key) for m in machines]
+        folders = [m.store.runs(stage, "tiny").run(key).folder for m in machines]
         assert content(folders[0]) == content(folders[1])
-        assert two.layout.latest_key(stage, "tiny") is None
-        assert list(two.layout.shelf(stage, "tiny").glob(".*")) == []
+        assert two.store.runs(stage, "tiny").latest is None
+        assert list(two.store.runs(stage, "tiny").folder.glob(".*")) == []
 
 
 def test_what_was_finished_while_the_store_was_away_is_sent_by_the_next_run(machines, store):
@@ -118,7 +121,7 @@ def test_a_store_that_takes_nothing_costs_a_warning_and_no_work(machines, store,
     store.rmdir()
     store.write_text("no folder")
     keys = machines[0].make()
-    assert machines[0].layout.is_published("corpus", "tiny", keys["corpus"])
+    assert machines[0].store.runs("corpus", "tiny").run(keys["corpus"]).is_finished
     assert "corpus of tiny is not in the remote store" in caplog.text
 
 
@@ -143,9 +146,8 @@ def test_a_copy_that_breaks_leaves_no_record_and_no_files(machines, store, monke
         whole(source, target)
 
     monkeypatch.setattr(remote.files, "put_file", broken)
-    folder = one.layout.published("corpus", "tiny", keys["corpus"])
     with pytest.raises(RemoteError, match="ConnectionResetError: gone"):
-        remote.send(folder, "corpus", "tiny", keys["corpus"])
+        remote.send(one.finished("corpus", keys["corpus"]))
     assert len(put) == left
     assert content(store) == {}
 
@@ -162,7 +164,7 @@ def test_a_store_that_fails_for_a_moment_is_asked_again(machines, store, monkeyp
         return exists(path)
 
     monkeypatch.setattr(remote.files, "exists", shaky)
-    assert remote.has("corpus", "tiny", keys["corpus"])
+    assert remote.has(machines[0].finished("corpus", keys["corpus"]))
 
 
 def test_a_damaged_file_is_never_published_and_heals(machines, store, caplog):
@@ -171,24 +173,27 @@ def test_a_damaged_file_is_never_published_and_heals(machines, store, caplog):
     (ledger,) = store.glob("corpus/tiny/*/ledger.parquet")
     ledger.write_bytes(ledger.read_bytes()[:-1] + b"?")
     two.exchange()
-    assert "ledger.parquet is not what" in caplog.text
+    assert "ledger.parquet does not match" in caplog.text
     assert two.actions() == ["reuse", "run"]
-    assert list(two.layout.shelf("corpus", "tiny").glob("*")) == []
+    assert list(two.store.runs("corpus", "tiny").folder.glob("*")) == []
     two.make()
-    shutil.rmtree(one.layout.root)
+    shutil.rmtree(one.store.root)
     one.exchange()
     assert one.actions() == ["reuse", "reuse"]
-    assert keys["corpus"] in one.layout.keys("corpus", "tiny")
+    assert one.store.runs("corpus", "tiny").run(keys["corpus"]).is_finished
 
 
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        (b"{", "is no record of a run"),
-        (b'{"folder": "x"}', "is no record of a run"),
-        (b'{"folder": "../x", "files": {}}', "leads out of its folder: ../x"),
-        (b'{"folder": "x", "files": {"../../evil": "0"}}', "leads out of its folder: ../../evil"),
-        (b'{"folder": "x", "files": {"/evil": "0"}}', "leads out of its folder: /evil"),
+        (b"{", "is not the record of a run"),
+        (b'{"folder": "x"}', "is not the record of a run"),
+        (b'{"folder": "../x", "files": {}}', "names a path outside its folder: ../x"),
+        (
+            b'{"folder": "x", "files": {"../../evil": "0"}}',
+            "names a path outside its folder: ../../evil",
+        ),
+        (b'{"folder": "x", "files": {"/evil": "0"}}', "names a path outside its folder: /evil"),
         (b'{"folder": "x", "files": {}}', "No such file"),
     ],
 )
@@ -197,7 +202,7 @@ def test_a_record_that_lies_leads_nowhere(machines, store, record, message, capl
     keys = one.make()
     (store / "corpus" / "tiny" / f"{keys['corpus']}.json").write_bytes(record)
     two.exchange()
-    assert "not all was fetched from the remote store" in caplog.text
+    assert "the exchange with the remote store is incomplete" in caplog.text
     assert message in caplog.text
     assert two.actions() == ["reuse", "run"]
 
@@ -225,7 +230,7 @@ def test_two_machines_that_send_the_same_at_once_do_not_mix(machines, store):
     assert keys[0] == keys[1]
     senders = [
         threading.Thread(
-            target=send_finished, args=(m.run, "corpus", keys[0]["corpus"], m.settings)
+            target=send_finished, args=(m.finished("corpus", keys[0]["corpus"]), m.run, m.settings)
         )
         for m in machines
         for _ in range(4)
@@ -235,10 +240,10 @@ def test_two_machines_that_send_the_same_at_once_do_not_mix(machines, store):
     for sender in senders:
         sender.join()
     folder = store.parent / "three"
-    Remote.at(f"file://{store}").fetch("corpus", "tiny", keys[0]["corpus"], folder)
+    Remote.at(f"file://{store}").fetch(one.finished("corpus", keys[0]["corpus"]), folder)
     there = content(folder)
     assert there in [
-        content(m.layout.published("corpus", "tiny", keys[0]["corpus"])) for m in machines
+        content(m.store.runs("corpus", "tiny").run(keys[0]["corpus"]).folder) for m in machines
     ]
 
 
@@ -248,13 +253,13 @@ def test_the_newest_of_several_runs_with_a_digest_is_taken(machines, store):
     one.make(force=True)
     one.make(force=True)
     two.exchange()
-    assert two.layout.keys("fetch", "tiny")[0].endswith("-3")
+    assert two.store.runs("fetch", "tiny").keys()[0].endswith("-3")
 
 
 def test_unfinished_work_here_ends_with_what_was_finished_there(machines):
     one, two = machines
     keys = one.make()
-    left = two.layout.work("corpus", "tiny", keys["corpus"])
+    left = two.store.runs("corpus", "tiny").run(keys["corpus"]).work
     left.mkdir(parents=True)
     two.exchange()
     assert not left.exists()
@@ -264,7 +269,7 @@ def test_a_forced_run_asks_the_store_for_nothing(machines):
     one, two = machines
     one.make()
     two.exchange(Options(force=True))
-    assert two.layout.keys("fetch", "tiny") == []
+    assert two.store.runs("fetch", "tiny").keys() == []
 
 
 def test_a_source_that_does_not_answer_is_left_to_the_plan(machines, monkeypatch):
@@ -277,7 +282,7 @@ def test_a_source_that_does_not_answer_is_left_to_the_plan(machines, monkeypatch
     monkeypatch.setattr(type(run.spec.source), "resolve", silent)
     exchange(run, OPTIONS, one.settings)
     with pytest.raises(SourceError):
-        make_plan(run, OPTIONS, one.layout)
+        make_plan(run, OPTIONS, one.store)
 
 
 def test_comments_stay_on_their_machine(machines, tmp_path):

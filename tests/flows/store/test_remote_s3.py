@@ -41,17 +41,18 @@ def test_what_one_machine_finished_is_reused_by_another_through_a_bucket(tiny, t
     two.exchange()
     assert two.actions() == ["reuse", "reuse"]
     for stage, key in keys.items():
-        folders = [m.layout.published(stage, "tiny", key) for m in (one, two)]
+        folders = [m.store.runs(stage, "tiny").run(key).folder for m in (one, two)]
         assert content(folders[0]) == content(folders[1])
 
 
 def test_what_was_sent_a_moment_ago_is_seen_by_a_store_that_looked_before(tiny, tmp_path, endpoint):
     one = Machine(tiny, tmp_path / "one", "s3://shared")
     remote = Remote.at("s3://shared")
-    assert remote.newest("fetch", "tiny", "") is None
+    fetches = one.store.runs("fetch", "tiny")
+    assert remote.newest(fetches, "") is None
     keys = one.make()
-    assert remote.newest("fetch", "tiny", keys["fetch"]) == keys["fetch"]
-    assert remote.has("corpus", "tiny", keys["corpus"])
+    assert remote.newest(fetches, keys["fetch"]) == fetches.run(keys["fetch"])
+    assert remote.has(one.finished("corpus", keys["corpus"]))
 
 
 def test_a_bucket_that_does_not_exist_is_said_in_one_line(tiny, tmp_path, endpoint):
@@ -77,6 +78,6 @@ def test_an_s3_that_is_down_costs_a_warning_and_no_work(tiny, tmp_path, endpoint
         Remote.at("s3://shared").check()
     assert not isinstance(caught.value, RemoteMisuseError)
     one.exchange()
-    assert "the remote store is left out" in caplog.text
+    assert "the remote store is not used" in caplog.text
     keys = one.make()
-    assert one.layout.is_published("corpus", "tiny", keys["corpus"])
+    assert one.store.runs("corpus", "tiny").run(keys["corpus"]).is_finished

@@ -10,16 +10,16 @@ import pytest
 from flows.errors import StageError
 from flows.progress import LogReporter
 from flows.store.manifest import Manifest
-from flows.store.paths import Layout
-from flows.store.stage import Stage, execute, newest_key
+from flows.store.runs import Store
+from flows.store.stage import Stage, execute
 from system.progress import Progress
 from tests.flows.conftest import Tiny
 from tests.processes import DEADLINE_SECONDS
 
 
-def write_result(place):
+def write_result(context):
     yield Progress.at(0.5, "half")
-    (place.directory / "result.txt").write_text(f"seed {place.run.train.seed}")
+    (context.directory / "result.txt").write_text(f"seed {context.run.train.seed}")
     return {"made": True}
 
 
@@ -42,9 +42,9 @@ def made(stage, tiny: Tiny, overrides=(), **keys) -> Manifest:
 def test_a_stage_runs_once_and_is_then_reused(tiny):
     calls = []
 
-    def work(place):
-        calls.append(place.key)
-        yield from write_result(place)
+    def work(context):
+        calls.append(context.output.key)
+        yield from write_result(context)
         return {}
 
     first, second = made(stage_of(work), tiny), made(stage_of(work), tiny)
@@ -71,37 +71,39 @@ def test_a_parameter_of_another_stage_does_not_move_the_key(tiny):
 def test_forcing_makes_a_new_run_beside_the_old_one(tiny):
     first, forced = made(stage_of(), tiny), made(stage_of(), tiny, force=True)
     assert forced.key == f"{first.key}-2"
-    assert tiny.layout.is_published("fetch", "tiny", first.key)
-    assert tiny.layout.latest_key("fetch", "tiny") == forced.key
+    assert tiny.store.runs("fetch", "tiny").run(first.key).is_finished
+    assert tiny.store.runs("fetch", "tiny").last().key == forced.key
     assert made(stage_of(), tiny).key == forced.key
     assert made(stage_of(), tiny, force=True).key == f"{first.key}-3"
-    assert newest_key(tiny.layout, "fetch", "tiny", first.key) == f"{first.key}-3"
+    newest = tiny.store.runs("fetch", "tiny").newest(first.key)
+    assert newest
+    assert newest.key == f"{first.key}-3"
 
 
 def test_latest_follows_what_was_asked_for_last(tiny):
     first = made(stage_of(), tiny)
     made(stage_of(), tiny, ["train.seed=1"])
     made(stage_of(), tiny)
-    assert tiny.layout.latest_key("fetch", "tiny") == first.key
+    assert tiny.store.runs("fetch", "tiny").last().key == first.key
 
 
 def test_a_failure_publishes_nothing_and_the_next_run_starts_afresh(tiny):
-    def broken(place):
-        (place.directory / "half.txt").write_text("x")
+    def broken(context):
+        (context.directory / "half.txt").write_text("x")
         yield Progress.at(None, "")
         raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):
         made(stage_of(broken), tiny)
-    assert tiny.layout.keys("fetch", "tiny") == []
+    assert tiny.store.runs("fetch", "tiny").keys() == []
     key = made(stage_of(), tiny).key
-    folder = tiny.layout.published("fetch", "tiny", key)
+    folder = tiny.store.runs("fetch", "tiny").run(key).folder
     assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "result.txt"]
 
 
 def test_a_resumable_stage_finds_what_it_left_and_counts_the_attempts(tiny):
-    def work(place):
-        left = place.directory / "left.txt"
+    def work(context):
+        left = context.directory / "left.txt"
         yield Progress.at(None, "")
         if not left.exists():
             left.write_text("so far")
@@ -116,7 +118,7 @@ def test_a_resumable_stage_finds_what_it_left_and_counts_the_attempts(tiny):
 
 
 def test_what_killed_runs_of_other_settings_left_is_swept_away(tiny):
-    left = tiny.layout.work("fetch", "tiny", "0123456789abcdef")
+    left = tiny.store.runs("fetch", "tiny").run("0123456789abcdef").work
     left.mkdir(parents=True)
     made(stage_of(), tiny)
     assert not left.exists()
@@ -124,8 +126,8 @@ def test_what_killed_runs_of_other_settings_left_is_swept_away(tiny):
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_one_line_that_says_how_much(tiny, code):
-    def work(place):
-        (place.directory / "part").write_bytes(b"x" * 1000)
+    def work(context):
+        (context.directory / "part").write_bytes(b"x" * 1000)
         yield Progress.at(None, "")
         raise OSError(code, os.strerror(code))
 
@@ -141,14 +143,14 @@ def test_a_disk_that_really_is_full_loses_nothing_that_was_finished(tiny, tmp_pa
         "from pathlib import Path\n"
         "from tests.flows.store import test_stage as t\n"
         "from system.settings import Settings\n"
-        "from flows.store.stage import StageError\n"
+        "from flows.errors import StageError\n"
         "settings = Settings(artifacts=Path(sys.argv[1]), datasets=Path(sys.argv[2]))\n"
         "tiny = t.Tiny(folder=Path('.'), toml=Path('.'), settings=settings)\n"
         "first = t.made(t.stage_of(), tiny)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
-        "def work(place):\n"
+        "def work(context):\n"
         "    yield t.Progress.at(None, '')\n"
-        "    (place.directory / 'big').write_bytes(b'x' * 50_000)\n"
+        "    (context.directory / 'big').write_bytes(b'x' * 50_000)\n"
         "    return {}\n"
         "try:\n"
         "    t.made(t.stage_of(work), tiny, ['train.seed=1'])\n"
@@ -168,7 +170,7 @@ def test_a_disk_that_really_is_full_loses_nothing_that_was_finished(tiny, tmp_pa
 
 def test_a_broken_manifest_is_named(tiny):
     key = made(stage_of(), tiny).key
-    path = tiny.layout.published("fetch", "tiny", key) / "manifest.json"
+    path = tiny.store.runs("fetch", "tiny").run(key).folder / "manifest.json"
     path.write_text('{"stage": ')
     with pytest.raises(ValueError, match=rf"{path}: not a manifest"):
         made(stage_of(), tiny)
@@ -176,7 +178,7 @@ def test_a_broken_manifest_is_named(tiny):
 
 def test_the_manifest_says_what_a_run_was_made_from(tiny):
     manifest = made(stage_of(), tiny, inputs={"corpus": "abc"})
-    folder = tiny.layout.published("fetch", "tiny", manifest.key)
+    folder = tiny.store.runs("fetch", "tiny").run(manifest.key).folder
     data = json.loads((folder / "manifest.json").read_text())
     assert data["inputs"] == {"corpus": "abc"}
     assert data["parameters"] == {"seed": 0}
@@ -184,12 +186,12 @@ def test_the_manifest_says_what_a_run_was_made_from(tiny):
     assert Manifest.load(folder) == manifest
 
 
-def work_slowly(place):
-    with (place.layout.root / "calls").open("a") as calls:
+def work_slowly(context):
+    with (context.store.root / "calls").open("a") as calls:
         calls.write("x")
     for _ in range(5):
         yield Progress.at(None, "")
-    (place.directory / "result.txt").write_text("x")
+    (context.directory / "result.txt").write_text("x")
     return {}
 
 
@@ -225,4 +227,4 @@ def test_two_processes_never_make_the_same_key_twice(tiny):
     for process in (first, second):
         process.join(DEADLINE_SECONDS)
         assert process.exitcode == 0
-    assert (Layout(tiny.settings.artifacts_root).root / "calls").read_text() == "x"
+    assert (Store(tiny.settings.artifacts_root).root / "calls").read_text() == "x"

@@ -1,0 +1,296 @@
+"""The artifact store: the runs of every stage of every dataset, and where their files are.
+
+<root>/<stage>/<dataset>/<key>/        a finished run; never written to again
+<root>/<stage>/<dataset>/latest        link to the run that was made or reused last
+<root>/<stage>/<dataset>/.work-<key>/  a run in progress, or the files of a killed one
+<root>/<stage>/<dataset>/.failed       why the last attempt failed, until the next success
+<root>/.locks/                         one lock per run, and per device that trains
+<root>/.prefect/                       Prefect's home: its database and settings
+
+"The last run" of a stage is what `latest` points to, "the one before" is the newest of the others.
+Age is the `created` of a manifest: `cp -r` and `rsync` change the times of folders.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from flows.errors import StageError
+from flows.options import STAGE_NAMES, StageName
+from flows.store.manifest import MANIFEST, Manifest
+
+LATEST = "latest"
+WORK = ".work-"
+KEY = re.compile(r"[0-9a-z]+(-[0-9]+)?")
+"""A digest, with "-N" for the N-th forced run; a folder of another name is no run."""
+MAX_LISTED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The artifact store below one root folder."""
+
+    root: Path
+
+    def runs(self, stage: StageName, dataset: str) -> "StageRuns":
+        """The runs of a stage of a dataset."""
+        return StageRuns(self, stage, dataset)
+
+    def stages(self, dataset: str) -> "list[StageRuns]":
+        """The runs of every stage of a dataset, in the order of the stages."""
+        return [self.runs(stage, dataset) for stage in STAGE_NAMES]
+
+    def datasets(self) -> list[str]:
+        """Names of all datasets for which any stage was ever started."""
+        folders = (path for stage in STAGE_NAMES for path in (self.root / stage).glob("[!.]*"))
+        return sorted({path.name for path in folders if path.is_dir()})
+
+    def lock(self, name: str) -> Path:
+        """The file of a lock."""
+        return self.root / ".locks" / f"{name}.lock"
+
+    @property
+    def prefect_home(self) -> Path:
+        """Prefect's home."""
+        return self.root / ".prefect"
+
+
+@dataclass(frozen=True, slots=True)
+class StageRuns:
+    """The runs of one stage of one dataset."""
+
+    store: Store
+    stage: StageName
+    dataset: str
+
+    def __str__(self) -> str:
+        return f"{self.stage} of {self.dataset}"
+
+    def run(self, key: str) -> "StageRun":
+        """The run with this key, which need not exist."""
+        return StageRun(self, key)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds all of them."""
+        return self.store.root / self.stage / self.dataset
+
+    @property
+    def failure_record(self) -> Path:
+        """Why the last attempt failed; absent after a success."""
+        return self.folder / ".failed"
+
+    def finished(self) -> "list[StageRun]":
+        """All finished runs, oldest first; those with a damaged manifest are the oldest."""
+        return sorted(self._finished(), key=_age)
+
+    def keys(self) -> list[str]:
+        """The keys of all finished runs, oldest first."""
+        return [run.key for run in self.finished()]
+
+    def unfinished(self) -> "list[StageRun]":
+        """Runs in progress, and runs that were killed, in the order of their keys."""
+        return [
+            self.run(path.name.removeprefix(WORK)) for path in sorted(self.folder.glob(f"{WORK}*"))
+        ]
+
+    def newest(self, digest: str) -> "StageRun | None":
+        """The newest finished run with this digest, forced ones included."""
+        same = (run for run in self._finished() if run.digest == digest)
+        return max(same, key=lambda run: run_number(run.key), default=None)
+
+    def next(self, digest: str) -> "StageRun":
+        """The run that will be made next with this digest."""
+        newest = self.newest(digest)
+        return self.run(digest if newest is None else f"{digest}-{run_number(newest.key) + 1}")
+
+    @property
+    def latest(self) -> "StageRun | None":
+        """The run that `latest` points to, None if there is none or it was removed."""
+        link = self.folder / LATEST
+        run = self.run(link.readlink().name) if link.is_symlink() else None
+        return run if run and run.is_finished else None
+
+    def last(self) -> "StageRun":
+        """The run that `latest` points to.
+
+        Raises:
+            StageError: if the stage was never finished.
+        """
+        if latest := self.latest:
+            return latest
+        raise StageError(
+            f"{self.dataset}: nothing from {self.stage} yet; make it with "
+            f"`charmill run {self.dataset}`"
+        )
+
+    def find(self, beginning: str) -> "StageRun":
+        """The finished run whose key is `beginning`, or the only one whose key starts with it.
+
+        Raises:
+            StageError: if there is no such run or several; lists the keys that exist.
+        """
+        finished = self.finished()
+        exact = [run for run in finished if run.key == beginning]
+        matching = exact or [run for run in finished if beginning and run.key.startswith(beginning)]
+        if len(matching) == 1:
+            return matching[0]
+        problem = f"{len(matching)} runs" if matching else "no run"
+        raise StageError(
+            f"{self.dataset}: {problem} of {self.stage} with a key that starts with {beginning!r}; "
+            f"there are: {_listed(matching or finished)}"
+        )
+
+    def pair(self, old: str | None = None, new: str | None = None) -> "tuple[StageRun, StageRun]":
+        """Two runs to compare, each named by the beginning of its key.
+
+        Without `new` the last run, without `old` the newest of the others.
+
+        Raises:
+            StageError: if one is missing or ambiguous, or both are the same.
+        """
+        after = self.find(new) if new else self.latest
+        others = [run for run in self.finished() if run != after]
+        before = self.find(old) if old else (others[-1] if others else None)
+        if after is None or before is None or before == after:
+            raise StageError(
+                f"{self.dataset}: needs two runs of {self.stage} to compare; there are: "
+                f"{_listed(self.finished())}"
+            )
+        return before, after
+
+    def _finished(self) -> "Iterator[StageRun]":
+        """All finished runs, in no particular order."""
+        for path in self.folder.glob(f"[!.]*/{MANIFEST}"):
+            key = path.parent.name
+            if key != LATEST and KEY.fullmatch(key) and not path.parent.is_symlink():
+                yield self.run(key)
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One run of a stage of a dataset: finished, in progress, or still to be made."""
+
+    runs: StageRuns
+    key: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the finished run is."""
+        return self.runs.folder / self.key
+
+    @property
+    def work(self) -> Path:
+        """Where the run is made; the same for every attempt, so that a killed one can resume."""
+        return self.runs.folder / f"{WORK}{self.key}"
+
+    @property
+    def digest(self) -> str:
+        """The key without the number of a forced run."""
+        return self.key.partition("-")[0]
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run is complete: its manifest is written last."""
+        return (self.folder / MANIFEST).is_file()
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The record of the finished run.
+
+        Raises:
+            StageError: if it is damaged; names the file.
+        """
+        return Manifest.load(self.folder)
+
+    def make_latest(self) -> None:
+        """Point `latest` here, atomically, and remove the record of an earlier failure.
+
+        Raises:
+            StageError: if a copy that followed links made a folder of `latest`.
+        """
+        self.runs.failure_record.unlink(missing_ok=True)
+        if self.runs.latest == self:
+            return
+        link = self.runs.folder / LATEST
+        if link.is_dir() and not link.is_symlink():
+            raise StageError(f"{link}: a folder instead of a link; remove it")
+        temporary = link.with_name(f".{LATEST}-{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(self.key)
+        temporary.replace(link)
+
+    @contextmanager
+    def lock(self, on_wait: Callable[[], None]) -> Iterator[None]:
+        """Hold the lock that a process holds while it makes this run.
+
+        Args:
+            on_wait: called once if another process holds the lock.
+        """
+        lock = self._lock()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            on_wait()
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def lock_if_free(self) -> Iterator[bool]:
+        """Hold the lock if no process holds it; yields whether it is held now."""
+        lock = self._lock()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether a process is making this run."""
+        if not self._lock_path.exists():
+            return False
+        with self.lock_if_free() as is_free:
+            return not is_free
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.runs.store.lock(f"{self.runs.stage}-{self.runs.dataset}-{self.key}")
+
+    def _lock(self) -> FileLock:
+        self._lock_path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(self._lock_path)
+
+
+def run_number(key: str) -> int:
+    """1 for the first run with a digest, N for the N-th."""
+    return int(key.partition("-")[2] or 1)
+
+
+def _age(run: StageRun) -> tuple[datetime, int, str]:
+    """Sorts runs by age; `created` counts seconds, so forced runs are ordered by their number."""
+    try:
+        created = datetime.fromisoformat(run.manifest.created).astimezone(UTC)
+    except (StageError, ValueError, TypeError, OverflowError):
+        created = datetime.min.replace(tzinfo=UTC)
+    return created, run_number(run.key), run.key
+
+
+def _listed(runs: Sequence[StageRun]) -> str:
+    """The newest keys, oldest first."""
+    left_out = f"{len(runs) - MAX_LISTED} older, " if len(runs) > MAX_LISTED else ""
+    return left_out + (", ".join(run.key for run in runs[-MAX_LISTED:]) or "none")
