@@ -77,7 +77,7 @@ def test_an_error_is_not_hidden_by_a_record_that_cannot_be_written(tiny):
 def test_a_damaged_record_is_named_and_blocks_no_other_row(tiny):
     fail(tiny.store)
     tiny.store.runs("fetch", "tiny").failure_record.write_text("{")
-    with pytest.raises(ValueError, match=r"fetch/tiny/\.failed: not the record of a failure"):
+    with pytest.raises(StageError, match=r"fetch/tiny/\.failed: not the record of a failure"):
         failures(tiny.store, "tiny")
     assert "not the record" in index_row(tiny.store, "tiny").notes[0]
 

@@ -172,7 +172,7 @@ def test_a_broken_manifest_is_named(tiny):
     key = made(stage_of(), tiny).key
     path = tiny.store.runs("fetch", "tiny").run(key).folder / "manifest.json"
     path.write_text('{"stage": ')
-    with pytest.raises(ValueError, match=rf"{path}: not a manifest"):
+    with pytest.raises(StageError, match=rf"{path}: not a manifest"):
         made(stage_of(), tiny)
 
 
