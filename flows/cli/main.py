@@ -18,7 +18,7 @@ from flows.cli import models as cli_models
 from flows.cli import reports as cli_reports
 from flows.cli.options import AllowStale, AsJson, BudgetText, Dataset, Force, Overrides, Preset
 from flows.errors import OptionError, StageError
-from flows.options import Options, StageName
+from flows.options import OWN_PRESET, Options, StageName
 from flows.planning.init_from import SETTING
 from flows.settings import Settings
 
@@ -98,11 +98,9 @@ def run(
     budget: BudgetText = None,
     start: Annotated[
         StageName | None,
-        typer.Option("--from", help="Start here; take what is before it as it stands."),
+        typer.Option("--from", help=Options.help("start")),
     ] = None,
-    only: Annotated[
-        StageName | None, typer.Option(help="Run this stage alone, on what is before it.")
-    ] = None,
+    only: Annotated[StageName | None, typer.Option(help=Options.help("only"))] = None,
     force: Force = False,
     overrides: Overrides = None,
     init_from: Annotated[
@@ -119,19 +117,18 @@ def run(
     Says first what will be reused and what will run, and why. A run that was killed goes on where
     it was. Example: charmill run numpy --preset base --budget 10m
     """
-    from flows.cli.runs import run_dataset, show_plan_of
+    from flows.cli.runs import run_dataset
 
     options = Options(
-        preset=preset,
-        budget=budget,
+        preset=preset or OWN_PRESET,
+        budget=budget or "",
         overrides=(*(overrides or ()), *([f"{SETTING}={init_from}"] if init_from else ())),
         start=start,
         only=only,
         force=force,
         allow_stale=allow_stale,
     )
-    carry_out = show_plan_of if plan_only else run_dataset
-    carry_out(dataset, options, Settings())
+    run_dataset(dataset, options, Settings(), plan_only=plan_only)
 
 
 @app.command()

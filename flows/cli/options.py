@@ -4,21 +4,18 @@ from typing import Annotated
 
 import typer
 
+from flows.options import Options
 from modeling.presets import PRESETS
 
 Dataset = Annotated[str, typer.Argument(help="Name of a dataset; see `charmill datasets`.")]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="As train.seed=1 or corpus.max_bytes=9000."),
+    typer.Option("--set", metavar="KEY=VALUE", help=Options.help("overrides")),
 ]
-Force = Annotated[
-    bool, typer.Option("--force", help="Run again even what is current; keeps the old.")
-]
-AllowStale = Annotated[
-    bool, typer.Option(help="If the source cannot be reached, take what was fetched last.")
-]
+Force = Annotated[bool, typer.Option("--force", help=Options.help("force"))]
+AllowStale = Annotated[bool, typer.Option(help=Options.help("allow_stale"))]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-Preset = Annotated[str | None, typer.Option(help=f"Size and recipe: {', '.join(PRESETS)}.")]
-BudgetText = Annotated[
-    str | None, typer.Option(help="How long to train: 90s, 3m, 2h, 2Mchars, 3epochs.")
+Preset = Annotated[
+    str | None, typer.Option(help=f"{Options.help('preset')} One of {', '.join(PRESETS)}.")
 ]
+BudgetText = Annotated[str | None, typer.Option(help=Options.help("budget"))]

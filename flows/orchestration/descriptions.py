@@ -11,7 +11,6 @@ from flows.reporting.artifacts import INDEX, address
 from flows.settings import Settings
 from flows.store.runs import Store
 
-OWN_PRESET = "dataset's own"
 PIPELINE = "pipeline"
 PIPELINE_SUMMARY = "Run every stage of a dataset that is not current, and end with its report."
 SUMMARIES: dict[StageName, str] = {
