@@ -59,7 +59,7 @@ class CorpusSpec(BaseModel):
         text: rules on content: long lines, tables, generated, licence, secrets.
         normalise: changes to the text: ASCII, tabs, upper case; none unless asked for.
         near_threshold: Jaccard similarity of 5-word shingles from which texts are near-copies.
-        frozen: key of an earlier corpus of the dataset: its documents keep their split.
+        frozen: key, or beginning of the key, of an earlier corpus: its documents keep their split.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -76,7 +76,7 @@ class CorpusSpec(BaseModel):
     text: TextRules = TextRules()
     normalise: Normalisation = Normalisation()
     split: SplitSpec = SplitSpec()
-    frozen: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}(-\d+)?$")
+    frozen: str | None = Field(default=None, pattern=r"^([0-9a-f]{4,15}|[0-9a-f]{16}(-\d+)?)$")
 
 
 class DatasetSpec(BaseModel):

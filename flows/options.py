@@ -1,4 +1,4 @@
-"""What is asked for: a dataset, options, and the settings of every stage that follow from them.
+"""Options of a run, and the settings of every stage that follow from them and from the dataset.
 
 Settings are layered: the preset, the dataset's TOML, then `--set stage.key=value`. Nothing here
 imports Prefect or torch, so that planning costs no more than reading a few files.
@@ -23,6 +23,7 @@ StageName = Literal["fetch", "corpus", "train", "sample", "evaluate"]
 STAGE_NAMES: tuple[StageName, ...] = ("fetch", "corpus", "train", "sample", "evaluate")
 DATASET_SECTIONS = ("source", "corpus")
 SECTIONS = (*DATASET_SECTIONS, "train", "sample", "evaluate")
+OWN_PRESET = "dataset's own"
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -40,35 +41,49 @@ class SampleSpec(BaseModel):
 
 
 class Options(BaseModel):
-    """How to run a dataset, as the command line and Prefect's form say it.
+    """How to run a dataset: the options of the command line and the parameters of Prefect's form.
 
-    Attributes:
-        preset: size and recipe of the training; None takes the dataset's own.
-        budget: how long to train: "90s", "3m", "2h", "2Mchars", "3epochs"; None takes the preset's.
-        overrides: "stage.key=value", for example "train.learning_rate=0.004".
-        start: reuse what is before this stage as it stands, without looking at it.
-        only: as `start`, and stop after this stage.
-        force: run again even what is current.
-        allow_stale: where the source cannot be reached, take what was fetched last.
+    Both take their help texts and the form takes its defaults from here.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    preset: str | None = None
-    budget: str | None = None
-    overrides: tuple[str, ...] = ()
-    start: StageName | None = None
-    only: StageName | None = None
-    force: bool = False
-    allow_stale: bool = False
+    preset: str = Field(default=OWN_PRESET, description="Model size and training recipe.")
+    budget: str = Field(
+        default="",
+        description="How long to train: 90s, 3m, 2h, 2Mchars or 3epochs; by default the preset's.",
+    )
+    overrides: tuple[str, ...] = Field(
+        default=(),
+        description="A setting to change, as train.learning_rate=0.004 or corpus.max_bytes=50000; "
+        "may be repeated.",
+    )
+    start: StageName | None = Field(
+        default=None, description="First stage to run; earlier stages are reused unchecked."
+    )
+    only: StageName | None = Field(
+        default=None, description="Run only this stage; earlier stages are reused unchecked."
+    )
+    force: bool = Field(
+        default=False, description="Run again even if current; earlier runs are kept."
+    )
+    allow_stale: bool = Field(
+        default=False,
+        description="Use the last fetch if the source cannot be reached.",
+    )
+
+    @classmethod
+    def help(cls, name: str) -> str:
+        """The help text of an option."""
+        return cls.model_fields[name].description or ""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A dataset with every stage's settings worked out and checked.
+    """A dataset with the settings of every stage, complete and validated.
 
     Attributes:
-        init_from: DATASET@KEY of the model that the training begins with, None for fresh weights.
+        init_from: DATASET@KEY of the model that the training starts from, None for fresh weights.
     """
 
     dataset: str
@@ -81,23 +96,23 @@ class Run:
 
     @cached_property
     def resolution(self) -> dict[str, str]:
-        """What the source holds now (asks it, once)."""
+        """The current state of the source (asks it, once)."""
         return self.spec.source.resolve()
 
 
 def prepare(dataset: str, options: Options, folders: Sequence[Path] = ()) -> Run:
-    """Work out the settings of a run.
+    """Combine preset, dataset and options into the settings of a run.
 
     Raises:
-        SpecError: no such dataset, or a wrong TOML.
-        OptionError: an option or override with a wrong name or value.
+        SpecError: if there is no such dataset, or its TOML is wrong.
+        OptionError: if an option or override has a wrong name or value.
     """
     if options.start and options.only:
         raise OptionError("--from and --only exclude each other: name one stage")
     overrides = parse_overrides(options.overrides)
     laid_over = {name: overrides[name] for name in DATASET_SECTIONS if name in overrides}
     spec = load_dataset(dataset, folders, laid_over)
-    preset = options.preset or spec.preset
+    preset = spec.preset if options.preset == OWN_PRESET else options.preset
     if preset not in PRESETS:
         raise OptionError(f"no preset {preset!r}; known: {', '.join(PRESETS)}")
     own = {name: merged(getattr(spec, name), overrides.get(name, {})) for name in SECTIONS[2:]}
@@ -134,7 +149,7 @@ def parse_overrides(overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def _value(text: str) -> Any:
-    """Read a value as TOML does; what is not TOML is a string."""
+    """Parse a value as TOML; what is not TOML is a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

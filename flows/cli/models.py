@@ -9,7 +9,7 @@ import typer
 
 from flows.cli.options import AsJson, BudgetText, Dataset, Overrides, Preset
 from flows.errors import StageError
-from flows.options import Options, prepare
+from flows.options import OWN_PRESET, Options, prepare
 from flows.planning.init_from import pinned
 from flows.store.runs import Store
 from system.settings import Settings
@@ -39,8 +39,10 @@ def plan(
 
     settings = Settings()
     store = Store(settings.artifacts_root)
-    asked = Options(preset=preset, budget=budget, overrides=tuple(overrides or ()))
-    options = pinned(asked, store)
+    options = Options(
+        preset=preset or OWN_PRESET, budget=budget or "", overrides=tuple(overrides or ())
+    )
+    options = pinned(options, store)
     run = prepare(dataset, options, settings.dataset_folders)
     made = make_plan(run, options, store)
     found = forecast(run, made, settings)

@@ -17,18 +17,20 @@ from flows.store.runs import Store
 from system.settings import Settings
 
 
-def show_plan_of(dataset: str, options: Options, settings: Settings) -> None:
-    """Print what a run would do; change nothing."""
-    store = Store(settings.artifacts_root)
-    options = pinned(options, store)
-    show_plan(make_plan(prepare(dataset, options, settings.dataset_folders), options, store))
+def run_dataset(
+    dataset: str, options: Options, settings: Settings, *, plan_only: bool = False
+) -> None:
+    """Plan, run what is not current, and print the result.
 
-
-def run_dataset(dataset: str, options: Options, settings: Settings) -> None:
-    """Plan, run what is not current, and print the result."""
+    Args:
+        plan_only: print the plan and change nothing.
+    """
     store = Store(settings.artifacts_root)
     options = pinned(options, store)
     run = prepare(dataset, options, settings.dataset_folders)
+    if plan_only:
+        show_plan(make_plan(run, options, store))
+        return
     plan = _plan_to_run(run, options, settings, store)
     show_plan(plan)
     if plan.is_current:
@@ -73,9 +75,9 @@ def _renew_index(store: Store) -> None:
 def _run_flow(dataset: str, options: Options, settings: Settings) -> None:
     """Run the pipeline in this process, with an embedded Prefect."""
     with _prefect(settings):
-        from flows.orchestration.in_process import pipeline
+        from flows.orchestration.flows import run_in_process
 
-        pipeline(dataset, options)
+        run_in_process(dataset, options)
 
 
 def build_many(
@@ -106,9 +108,7 @@ def build_many(
             runner=runner,
             workers=workers,
             cluster=cluster,
-            overrides=options.overrides,
-            force=options.force,
-            allow_stale=options.allow_stale,
+            **options.model_dump(include={"overrides", "force", "allow_stale"}),
         )
     for dataset in dict.fromkeys(datasets):
         show_result(store.runs("corpus", dataset).last())
@@ -124,7 +124,7 @@ def _prefect(settings: Settings) -> Iterator[None]:
     home = Store(settings.artifacts_root).prefect_home
     wait = start_embedded_server(home, embed(settings))
     # Some seconds of imports, while the server starts.
-    from flows.orchestration.in_process import without_heartbeat
+    from flows.orchestration.flows import without_heartbeat
 
     wait()
     reporter = TerminalReporter()

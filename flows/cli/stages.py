@@ -15,7 +15,7 @@ from flows.cli.options import (
     Overrides,
     Preset,
 )
-from flows.options import Options, StageName
+from flows.options import OWN_PRESET, Options, StageName
 from flows.planning.init_from import SETTING
 from system.settings import Settings
 
@@ -25,13 +25,9 @@ def run(
     preset: Preset = None,
     budget: BudgetText = None,
     start: Annotated[
-        StageName | None,
-        typer.Option("--from", help="First stage to run; earlier stages are reused unchecked."),
+        StageName | None, typer.Option("--from", help=Options.help("start"))
     ] = None,
-    only: Annotated[
-        StageName | None,
-        typer.Option(help="Run only this stage; earlier stages are reused unchecked."),
-    ] = None,
+    only: Annotated[StageName | None, typer.Option(help=Options.help("only"))] = None,
     force: Force = False,
     overrides: Overrides = None,
     init_from: Annotated[
@@ -52,19 +48,18 @@ def run(
 
     Example: charmill run numpy --preset base --budget 10m
     """
-    from flows.cli.runs import run_dataset, show_plan_of
+    from flows.cli.runs import run_dataset
 
     options = Options(
-        preset=preset,
-        budget=budget,
+        preset=preset or OWN_PRESET,
+        budget=budget or "",
         overrides=(*(overrides or ()), *([f"{SETTING}={init_from}"] if init_from else ())),
         start=start,
         only=only,
         force=force,
         allow_stale=allow_stale,
     )
-    carry_out = show_plan_of if plan_only else run_dataset
-    carry_out(dataset, options, Settings())
+    run_dataset(dataset, options, Settings(), plan_only=plan_only)
 
 
 def status(

@@ -45,26 +45,26 @@ def run_name() -> str:
     return f"corpora of {', '.join(names[:MOST_NAMED])}{more}"
 
 
+OPTION: Any = Options.model_fields
+
+
 @flow(name="corpora", flow_run_name=run_name)
 def corpora(
     datasets: Annotated[list[str], Field(min_length=1)],
     runner: RunnerName = "threads",
     workers: Annotated[int, Field(ge=0)] = 0,
     cluster: str = "",
-    overrides: tuple[str, ...] = (),
-    force: bool = False,
-    allow_stale: bool = False,
+    overrides: tuple[str, ...] = OPTION["overrides"],
+    force: bool = OPTION["force"],
+    allow_stale: bool = OPTION["allow_stale"],
 ) -> None:
-    """Fetch many datasets and build their corpora, several at once; one that fails blocks no other.
+    """Fetch many datasets and build their corpora in parallel; a failure affects no other.
 
     Args:
-        datasets: what to work on.
-        runner: threads on this machine; dask or ray for a cluster, or for processes here.
-        workers: so many datasets at once; 0, one for each processor. A cluster has its own number.
-        cluster: address of a Dask scheduler or a Ray cluster that runs already; empty, none.
-        overrides: settings to change in all of them, each as corpus.max_bytes=50000.
-        force: fetch and build again even what is current; what was made before is kept.
-        allow_stale: where a source cannot be reached, take what was fetched last.
+        datasets: names of the datasets.
+        runner: threads on this machine; dask or ray for a cluster, or for local processes.
+        workers: datasets to build in parallel (0: one per CPU). A cluster has its own number.
+        cluster: address of a running Dask scheduler or Ray cluster; if empty, none.
 
     Raises:
         StageError: if some could not be built; says which. The others are.

@@ -18,13 +18,9 @@ from prefect.utilities.annotations import freeze
 
 from corpora.errors import SpecError
 from corpora.spec import DatasetSpec, dataset_files, load_dataset
+from flows.options import OWN_PRESET
 from flows.orchestration.corpora_flow import corpora
-from flows.orchestration.descriptions import (
-    OWN_PRESET,
-    SUMMARIES,
-    links,
-    pipeline_description,
-)
+from flows.orchestration.descriptions import SUMMARIES, links, pipeline_description
 from flows.orchestration.flows import STAGE_FLOWS, pipeline
 from flows.store.runs import Store
 from modeling.presets import PRESETS
@@ -115,6 +111,8 @@ def _deployment(
         tags=tags,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
+    # Prefect names the function, which all forms share.
+    made.entrypoint = f"{flow.__module__}.{flow.name}"
     for parameter, values in (choices | {"preset": [OWN_PRESET, *PRESETS]}).items():
         if form := _properties(made).get(parameter):
             form.get("items", form)["enum"] = values

@@ -12,7 +12,6 @@ from flows.store.runs import Store
 from system.clock import minute
 from system.settings import Settings
 
-OWN_PRESET = "dataset's own"
 PIPELINE = "pipeline"
 PIPELINE_SUMMARY = "Run every stage of a dataset that is not current, and end with its report."
 SUMMARIES: dict[StageName, str] = {

@@ -1,29 +1,31 @@
-"""The Prefect flows: a form for the pipeline and one for every stage.
+"""The Prefect flows: a form for the pipeline and one for every stage, and how the CLI calls them.
 
-Each makes its plan, shows it, and runs what is not current (`following.py`).
+A flow plans, shows the plan, and runs what is not current (`tasks.py`). The parameters of a form
+are the fields of `Options`, with their defaults and help texts.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from prefect import Flow, flow
 from prefect.runtime import flow_run
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from pydantic import Field
 
-from flows.options import STAGE_NAMES, Options, StageName
-from flows.orchestration.descriptions import OWN_PRESET, PIPELINE_SUMMARY, SUMMARIES
+from flows.options import OWN_PRESET, STAGE_NAMES, Options, StageName
+from flows.orchestration.descriptions import PIPELINE, PIPELINE_SUMMARY, SUMMARIES
 from flows.orchestration.tasks import follow
 
-ARGS = """
-Args:
-    dataset: what to work on.
-    preset: size and recipe of the training.
-    budget: how long to train, as 90s, 3m, 2h, 2Mchars or 3epochs; empty, as the preset says.
-    overrides: settings to change for this run, each as train.learning_rate=0.004 or
-        corpus.max_bytes=50000.
-    force: run again even what is current; what was made before is kept.
-    plan_only: say what would be done, and why, in the plan artifact; do nothing.
-    allow_stale: where the source cannot be reached, take what was fetched last.
-"""
-AND_AFTER = "    and_after: go on with every stage after this one, to the report.\n"
+OPTION: Any = Options.model_fields
+DATASET: Any = Field(description="Name of the dataset.")
+PLAN_ONLY: Any = Field(
+    default=False,
+    description="Say what would be done, and why, in the plan artifact; do nothing.",
+)
+AND_AFTER: Any = Field(
+    default=False, description="Continue with every stage after this one, to the report."
+)
 
 
 def run_name() -> str:
@@ -42,59 +44,71 @@ def run_name() -> str:
 
 
 def _pipeline_flow() -> Flow:
-    def run(
-        dataset: str,
-        preset: str = OWN_PRESET,
-        budget: str = "",
-        overrides: tuple[str, ...] = (),
-        force: bool = False,
-        plan_only: bool = False,
-        allow_stale: bool = False,
+    @flow(name=PIPELINE, description=PIPELINE_SUMMARY, flow_run_name=run_name)
+    def run_all(
+        dataset: str = DATASET,
+        preset: str = OPTION["preset"],
+        budget: str = OPTION["budget"],
+        overrides: tuple[str, ...] = OPTION["overrides"],
+        force: bool = OPTION["force"],
+        plan_only: bool = PLAN_ONLY,
+        allow_stale: bool = OPTION["allow_stale"],
     ) -> Any:
-        options = _options(preset, budget, overrides, force=force, allow_stale=allow_stale)
+        options = Options(
+            preset=preset,
+            budget=budget,
+            overrides=overrides,
+            force=force,
+            allow_stale=allow_stale,
+        )
         return follow(dataset, options, plan_only=plan_only)
 
-    return _named(run, "pipeline", f"{PIPELINE_SUMMARY}\n{ARGS}")
+    return run_all
 
 
 def _stage_flow(name: StageName) -> Flow:
-    def run(
-        dataset: str,
-        preset: str = OWN_PRESET,
-        budget: str = "",
-        overrides: tuple[str, ...] = (),
-        and_after: bool = False,
-        force: bool = False,
-        plan_only: bool = False,
-        allow_stale: bool = False,
+    @flow(name=name, description=SUMMARIES[name], flow_run_name=run_name)
+    def run_stage(
+        dataset: str = DATASET,
+        preset: str = OPTION["preset"],
+        budget: str = OPTION["budget"],
+        overrides: tuple[str, ...] = OPTION["overrides"],
+        and_after: bool = AND_AFTER,
+        force: bool = OPTION["force"],
+        plan_only: bool = PLAN_ONLY,
+        allow_stale: bool = OPTION["allow_stale"],
     ) -> Any:
-        options = _options(preset, budget, overrides, force=force, allow_stale=allow_stale)
-        which = {"start": name} if and_after else {"only": name}
-        return follow(dataset, options.model_copy(update=which), plan_only=plan_only)
+        options = Options(
+            preset=preset,
+            budget=budget,
+            overrides=overrides,
+            start=name if and_after else None,
+            only=None if and_after else name,
+            force=force,
+            allow_stale=allow_stale,
+        )
+        return follow(dataset, options, plan_only=plan_only)
 
-    return _named(run, name, f"{SUMMARIES[name]}\n{ARGS}{AND_AFTER}")
-
-
-def _options(
-    preset: str, budget: str, overrides: tuple[str, ...], *, force: bool, allow_stale: bool
-) -> Options:
-    return Options(
-        preset=None if preset == OWN_PRESET else preset,
-        budget=budget or None,
-        overrides=overrides,
-        force=force,
-        allow_stale=allow_stale,
-    )
-
-
-def _named(function: Any, name: str, description: str) -> Flow:
-    """Make the flow of a form; Prefect reads its help out of the docstring."""
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = description
-    return flow(name=name, flow_run_name=run_name)(function)
+    return run_stage
 
 
 # Prefect finds a flow by the name it has in this module.
 fetch, corpus, train, sample, evaluate = map(_stage_flow, STAGE_NAMES)
 pipeline = _pipeline_flow()
 STAGE_FLOWS = dict(zip(STAGE_NAMES, (fetch, corpus, train, sample, evaluate), strict=True))
+
+
+def run_in_process(dataset: str, options: Options) -> None:
+    """Run the flow that `options` ask for in this process."""
+    values = options.model_dump(exclude={"start", "only"})
+    if first := options.only or options.start:
+        STAGE_FLOWS[first](dataset, and_after=options.only is None, **values)
+    else:
+        pipeline(dataset, **values)
+
+
+@contextmanager
+def without_heartbeat() -> Iterator[None]:
+    """Run flows in this process without heartbeats: ending their thread takes a second."""
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield

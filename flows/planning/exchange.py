@@ -6,10 +6,6 @@ request, wherever they are.
 """
 
 import logging
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from corpora.errors import SourceError
 from flows.errors import RemoteError, RemoteMisuseError, StageError
@@ -17,6 +13,7 @@ from flows.options import Options, Run, StageName
 from flows.planning.plan import asked_for, is_before
 from flows.store.disk import sync
 from flows.store.manifest import Manifest
+from system.settings import Settings
 from flows.store.remote import Remote
 from flows.store.runs import StageRun, StageRuns, Store
 from flows.store.stage import Stage
@@ -95,47 +92,4 @@ def _current(remote: Remote, stage: Stage, runs: StageRuns, digest: str) -> Stag
             remote.send(newest)
         return newest
     newest = remote.newest(runs, digest)
-    return newest if newest and _fetch(remote, newest) else None
-
-
-def _fetch(remote: Remote, run: StageRun) -> bool:
-    """Publish a run of the remote store here; False if another process is making it.
-
-    Raises:
-        RemoteError: if the store does not answer, or what it holds is damaged.
-    """
-    folder = run.runs.folder / f".remote-{run.key}"
-    with run.lock_if_free() as is_free:
-        if not is_free:
-            return False
-        with _temporary(folder):
-            remote.fetch(run, folder)
-            _check(folder, run)
-            sync(folder)
-            if not run.is_finished:
-                folder.replace(run.folder)
-            shutil.rmtree(run.work, ignore_errors=True)
-    logger.info("%s: %s fetched from %s", run.runs, run.key, remote.url)
-    return True
-
-
-@contextmanager
-def _temporary(folder: Path) -> Iterator[None]:
-    """An empty folder for the block, deleted when it ends."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _check(folder: Path, run: StageRun) -> None:
-    """Refuse files whose manifest names another run."""
-    wanted = f"CHARMILL_REMOTE: {run.runs}, {run.key}"
-    try:
-        found = Manifest.load(folder)
-    except (OSError, StageError) as error:
-        raise RemoteError(f"{wanted}: {error}") from None
-    if (found.stage, found.dataset, found.key) != (run.runs.stage, run.runs.dataset, run.key):
-        raise RemoteError(f"{wanted}: holds {found.stage} of {found.dataset}, {found.key}")
+    return newest if newest and remote.fetch(newest) else None

@@ -11,19 +11,25 @@ Nothing is deleted in the store, except the files of a copy that failed.
 
 import hashlib
 import json
+import logging
 import posixpath
 import secrets
+import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Self, TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from flows.errors import RemoteError, RemoteMisuseError
+from flows.errors import RemoteError, RemoteMisuseError, StageError
+from flows.store.disk import sync
+from flows.store.manifest import Manifest
 from flows.store.runs import StageRun, StageRuns, run_number
 
+logger = logging.getLogger(__name__)
 ALLOWED = "s3://bucket/prefix or file:///folder"
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "file": {},
@@ -130,27 +136,39 @@ class Remote:
                 self.files.rm(there, recursive=True)
             raise
 
-    def fetch(self, run: StageRun, folder: Path) -> None:
-        """Copy a run from the store into a local folder.
+    def fetch(self, run: StageRun) -> bool:
+        """Publish a run of the store here; False if another process is making it.
 
         Raises:
-            RemoteError: if the store does not answer, or a file does not match its record.
+            RemoteError: if the store does not answer, or what it holds is damaged.
         """
+        with run.lock_if_free() as is_free:
+            if not is_free:
+                return False
+            with _temporary(run.runs.folder / f".remote-{run.key}") as folder:
+                self._download(run, folder)
+                _check_manifest(folder, run)
+                sync(folder)
+                if not run.is_finished:
+                    folder.replace(run.folder)
+                shutil.rmtree(run.work, ignore_errors=True)
+        logger.info("%s: %s fetched from %s", run.runs, run.key, self.url)
+        return True
+
+    def _download(self, run: StageRun, folder: Path) -> None:
+        """Copy the files of a run into a folder, and compare their digests with the record."""
         record = self._path(run.runs, f"{run.key}.json")
         name, digests = _parsed(self._retrying(lambda: self.files.cat_file(record)), record)
         for path, digest in digests.items():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             source = self._path(run.runs, name, path)
-            self._get(source, target)
+            self._retrying(partial(self.files.get_file, source, str(target)))
             if _digest(target) != digest:
                 raise RemoteError(f"CHARMILL_REMOTE: {source} does not match {record}")
 
     def _path(self, runs: StageRuns, *parts: str) -> str:
         return posixpath.join(self.root, runs.stage, runs.dataset, *parts)
-
-    def _get(self, source: str, target: Path) -> None:
-        self._retrying(lambda: self.files.get_file(source, str(target)))
 
     def _put(self, path: Path, folder: Path, there: str) -> tuple[str, str]:
         """Copy one file; returns its name and digest."""
@@ -225,3 +243,25 @@ def _parsed(content: bytes, record: str) -> tuple[str, Mapping[str, str]]:
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise RemoteError(f"CHARMILL_REMOTE: {record} names a path outside its folder: {path}")
     return name, digests
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[Path]:
+    """An empty folder for the block, deleted when it ends."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_manifest(folder: Path, run: StageRun) -> None:
+    """Refuse files whose manifest names another run."""
+    wanted = f"CHARMILL_REMOTE: {run.runs}, {run.key}"
+    try:
+        found = Manifest.load(folder)
+    except (OSError, StageError) as error:
+        raise RemoteError(f"{wanted}: {error}") from None
+    if (found.stage, found.dataset, found.key) != (run.runs.stage, run.runs.dataset, run.key):
+        raise RemoteError(f"{wanted}: holds {found.stage} of {found.dataset}, {found.key}")

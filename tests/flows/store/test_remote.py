@@ -239,9 +239,9 @@ def test_two_machines_that_send_the_same_at_once_do_not_mix(machines, store):
         sender.start()
     for sender in senders:
         sender.join()
-    folder = store.parent / "three"
-    Remote.at(f"file://{store}").fetch(one.finished("corpus", keys[0]["corpus"]), folder)
-    there = content(folder)
+    copy = Store(store.parent / "three").runs("corpus", "tiny").run(keys[0]["corpus"])
+    assert Remote.at(f"file://{store}").fetch(copy)
+    there = content(copy.folder)
     assert there in [
         content(m.store.runs("corpus", "tiny").run(keys[0]["corpus"]).folder) for m in machines
     ]
