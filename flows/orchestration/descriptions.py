@@ -1,4 +1,4 @@
-"""What the pages of the deployments say, in Markdown; a finished run renews its own."""
+"""Descriptions of the deployments in Markdown; a finished run updates its own."""
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentUpdate
@@ -9,27 +9,28 @@ from flows.options import StageName
 from flows.reporting.artifacts import INDEX, address, newest_report
 from flows.store.paths import Layout
 from system.clock import minute
+from system.errors import CharmillError
 from system.settings import Settings
 
 OWN_PRESET = "dataset's own"
 PIPELINE = "pipeline"
-PIPELINE_SUMMARY = "Run every stage of a dataset that is not current, and end with its report."
+PIPELINE_SUMMARY = "Run all stages of a dataset that are out of date, up to the report."
 SUMMARIES: dict[StageName, str] = {
-    "fetch": "Bring the raw material of a dataset here: repositories, archives, comments, files.",
-    "corpus": "Filter what was fetched last, drop duplicates, split it, write the documents.",
-    "train": "Train a character LSTM on the corpus built last; goes on if it was interrupted.",
-    "sample": "Let the model trained last write, at several temperatures, with fixed seeds.",
-    "evaluate": "Judge the last samples and model against floor and control; write the report.",
+    "fetch": "Fetch the source of a dataset: repositories, archives, comments or files.",
+    "corpus": "Filter the newest fetch, drop duplicates, split it, and write the documents.",
+    "train": "Train a character LSTM on the newest corpus; resumes if it was interrupted.",
+    "sample": "Generate text with the newest model, at several temperatures, with fixed seeds.",
+    "evaluate": "Compare the newest samples and model with floor and control; write the report.",
 }
 
 
 def pipeline_description(layout: Layout, dataset: str, spec: DatasetSpec) -> str:
-    """What the page of a dataset's pipeline says, in Markdown."""
+    """The description of a dataset's pipeline, in Markdown."""
     return f"**{spec.title}.** {spec.description}\n\n{_newest(layout, dataset)}\n\n{links(dataset)}"
 
 
-def renew_description(layout: Layout, dataset: str) -> None:
-    """Let the deployment of a dataset name its newest report, if there is such a deployment."""
+def update_description(layout: Layout, dataset: str) -> None:
+    """Link the newest report in the deployment of a dataset, if there is one."""
     spec = load_dataset(dataset, Settings().dataset_folders)
     words = pipeline_description(layout, dataset, spec)
     with get_client(sync_client=True) as client:
@@ -43,7 +44,7 @@ def renew_description(layout: Layout, dataset: str) -> None:
 def _newest(layout: Layout, dataset: str) -> str:
     try:
         manifest = newest_report(layout, dataset)
-    except ValueError as error:
+    except (CharmillError, ValueError) as error:
         return str(error)
     if manifest is None:
         return f"No report yet. {PIPELINE_SUMMARY}"
@@ -56,6 +57,6 @@ def _newest(layout: Layout, dataset: str) -> str:
 
 
 def links(dataset: str | None = None) -> str:
-    """Where the artifacts are: the UI's sidebar does not lead there."""
+    """Links to the artifacts, which the UI's sidebar does not show."""
     keys = [f"plan-{dataset}", f"corpus-{dataset}"] if dataset else []
     return "Artifacts: " + ", ".join(f"[{key}]({address(key)})" for key in (*keys, INDEX))

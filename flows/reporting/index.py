@@ -21,6 +21,7 @@ from flows.store.failures import failures
 from flows.store.manifest import Manifest
 from flows.store.paths import MANIFEST, Layout
 from system.clock import minute, now_stamp
+from system.errors import CharmillError
 from system.files import write_whole
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def index_row(layout: Layout, dataset: str) -> IndexRow:
     """One dataset as it stands."""
     try:
         return _row(layout, dataset)
-    except (ValueError, KeyError, OSError) as error:
+    except (CharmillError, ValueError, KeyError, OSError) as error:
         note = f"cannot be read: {error}"
         return IndexRow(dataset=dataset, state="failed", notes=[note])
 

@@ -88,6 +88,8 @@ def _watch(
             assert process.stdout is not None
             for line in process.stdout:
                 said = json.loads(line)
+                if "error" in said:  # the other processes wait for the one that refused
+                    break
                 if stop and not told:
                     process.send_signal(signal.SIGTERM)
                     told = True
@@ -123,8 +125,7 @@ def main() -> None:
     try:
         _train(directory, task, device, group, asked)
     except ValueError as error:
-        if group.is_first:
-            _say({"error": str(error)})
+        _say({"error": str(error)})
         leave(1)
     leave(0)
 
