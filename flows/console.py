@@ -1,4 +1,4 @@
-"""The two consoles of the command line: results on stdout, everything else on stderr."""
+"""The consoles of the command line: results on stdout, everything else on stderr."""
 
 from rich.console import Console
 

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 def training_line(progress: "CurvePoint", best_bits: float | None) -> str:
-    """The progress of a training as one line: speed, bits per character, time left."""
-    spent = progress.fraction
-    left = progress.seconds * (1 - spent) / spent if spent else 0.0
+    """Format training progress as one line: speed, bits per character, time left."""
+    done = progress.fraction
+    left = progress.seconds * (1 - done) / done if done else 0.0
     held_out = "" if best_bits is None else f", held-out {best_bits:.3f}"
     return (
         f"{progress.characters_per_second:,.0f} characters/s, {progress.train_bits:.3f} "

@@ -1,1 +1,1 @@
-"""Files and processes of the operating system: atomic writes, worker pools."""
+"""What every package uses: errors, settings, the clock, files, processes and progress."""

@@ -9,9 +9,9 @@ PR_SET_PDEATHSIG = 1
 
 
 def dying_with_parent(number: signal.Signals) -> Callable[[], None] | None:
-    """For `preexec_fn`: the kernel sends the child this signal when its parent dies.
+    """For `preexec_fn`: have the kernel send the child this signal when its parent dies.
 
-    None where the kernel cannot. Looks up libc before the fork: the child may not.
+    None on systems that cannot. libc is looked up here, because the child must not after the fork.
     """
     if sys.platform != "linux":
         return None

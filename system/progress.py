@@ -1,4 +1,4 @@
-"""Progress of long work, which yields it; who shows it is the caller's choice."""
+"""Progress of long work, which yields it; the caller decides how to show it."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -6,13 +6,13 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a piece of work is.
+    """How far a piece of work has got.
 
     Attributes:
         done: amount done so far, in `unit`.
-        total: amount in all, None if unknown.
+        total: total amount, None if unknown.
         unit: plural noun, as "files"; "" where `done` is a fraction.
-        note: what is being done, in words.
+        note: what is being done, as text.
     """
 
     done: float
@@ -22,12 +22,12 @@ class Progress:
 
     @classmethod
     def at(cls, fraction: float | None, note: str) -> Self:
-        """Progress known as a fraction from 0 to 1, or not known at all."""
+        """Progress as a fraction from 0 to 1, or unknown."""
         return cls(done=fraction or 0.0, total=None if fraction is None else 1.0, note=note)
 
     @property
     def fraction(self) -> float | None:
-        """The share that is done, from 0 to 1; None if unknown."""
+        """The fraction that is done, from 0 to 1; None if unknown."""
         if self.total is None:
             return None
         return self.done / self.total if self.total else 1.0

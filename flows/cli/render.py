@@ -1,6 +1,6 @@
-"""What the command line shows: a bar per stage, the plan, the tables. Progress goes to stderr.
+"""Output of the command line: a progress bar per stage, the plan, and tables.
 
-Where stderr is no terminal, a bar would be noise in a log: a line every few seconds instead.
+Progress goes to stderr. If that is not a terminal, a line every few seconds replaces the bars.
 """
 
 import logging
@@ -33,7 +33,7 @@ Item = TypeVar("Item")
 
 
 class TerminalReporter:
-    """Shows the stages of one run as bars."""
+    """Shows the stages of one run as progress bars."""
 
     def __init__(self) -> None:
         self._bars = Bars(
@@ -50,15 +50,15 @@ class TerminalReporter:
         self._line_due = 0.0
 
     def started(self, stage: str, dataset: str) -> None:
-        """Begin a bar."""
+        """Start a bar."""
         self._stage = stage
         self._line_due = time.monotonic() + LINE_SECONDS
         self._bars.start()
-        self._task = self._bars.add_task(f"of {dataset}", total=1.0, stage=stage)
-        self._say(f"begins, of {dataset}")
+        self._task = self._bars.add_task(dataset, total=1.0, stage=stage)
+        self._log(f"started, dataset {dataset}")
 
     def say(self, line: str) -> None:
-        """Print the line, above the bars."""
+        """Print a line above the bars."""
         err.print(line, markup=False)
 
     def update(self, update: Progress) -> None:
@@ -69,29 +69,29 @@ class TerminalReporter:
         if time.monotonic() >= self._line_due:
             self._line_due = time.monotonic() + LINE_SECONDS
             percent = "" if update.fraction is None else f"{update.fraction:>4.0%}  "
-            self._say(f"{percent}{text}")
+            self._log(f"{percent}{text}")
 
     def finished(self, stage: str, dataset: str, *, key: str, seconds: float | None) -> None:
-        """End the bar."""
-        verb = "was made by another run" if seconds is None else f"done in {duration(seconds)}"
+        """Complete the bar."""
+        verb = "finished by another run" if seconds is None else f"done in {duration(seconds)}"
         if self._task is not None:
             self._bars.update(self._task, completed=1.0, description=verb)
             self._bars.stop_task(self._task)
         self._task = None
         self._bars.stop()
-        self._say(verb)
+        self._log(verb)
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         self._bars.stop()
 
-    def _say(self, text: str) -> None:
+    def _log(self, text: str) -> None:
         if not err.is_terminal:
             err.print(f"{self._stage:<8} {text}")
 
 
 class _Warnings(logging.Handler):
-    """Says what our packages warn of, above the bars."""
+    """Prints warnings above the bars."""
 
     def __init__(self, reporter: TerminalReporter) -> None:
         super().__init__(logging.WARNING)
@@ -104,7 +104,7 @@ class _Warnings(logging.Handler):
 
 @contextmanager
 def showing_warnings(reporter: TerminalReporter, loggers: Iterable[str]) -> Iterator[None]:
-    """Print what these loggers warn of, which Prefect only sends to its server."""
+    """Print the warnings of these loggers, which Prefect sends only to its server."""
     handler = _Warnings(reporter)
     for name in loggers:
         logging.getLogger(name).addHandler(handler)
@@ -116,14 +116,14 @@ def showing_warnings(reporter: TerminalReporter, loggers: Iterable[str]) -> Iter
 
 
 def show_plan(plan: Plan) -> None:
-    """Print what will be done about every stage, and why."""
+    """Print what the plan does with every stage, and why."""
     for decision in plan.decisions:
         style = "dim" if decision.action == "reuse" else "bold"
         head = f"{decision.action:<5} {decision.stage:<8}"
         why = escape(decision.reason) + _about(decision.seconds)
         err.print(f"[{style}]{head}[/] [dim]{decision.key[:8]}[/]  {why}")
     if not plan.is_current and plan.seconds is not None:
-        err.print(f"[dim]about {duration(plan.seconds)} in all[/]")
+        err.print(f"[dim]about {duration(plan.seconds)} in total[/]")
 
 
 def _about(seconds: float | None) -> str:
@@ -131,7 +131,7 @@ def _about(seconds: float | None) -> str:
 
 
 def show_result(run: StageRun) -> None:
-    """Print the verdict of a run, where its report is, and what to do next."""
+    """Print the verdict of a run, the path of its report, and what to do next."""
     folder, dataset = run.folder, run.runs.dataset
     if run.runs.stage != "evaluate":
         out.print(f"{run.runs}: {folder}", markup=False)
@@ -140,7 +140,7 @@ def show_result(run: StageRun) -> None:
     out.print(f"Report: {folder / 'report.html'}", markup=False)
     out.print(
         f"Next: `charmill report {dataset} --open` to read it, "
-        f"`charmill sample {dataset} --stream` to watch it write, "
+        f"`charmill sample {dataset} --stream` to generate text, "
         f"`charmill run {dataset} --preset base` to train longer.",
         markup=False,
     )
@@ -155,7 +155,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
 
 
 def status_table(states: Mapping[str, Sequence[StageState]]) -> Table:
-    """A row per dataset, a column per stage: when it was made, and whether something is left."""
+    """A row per dataset, a column per stage: when it finished, and whether one was interrupted."""
     rows = ((name, *map(_cell, row)) for name, row in states.items())
     return table(("dataset", *STAGE_NAMES), rows)
 
@@ -177,26 +177,26 @@ def _cell(state: StageState) -> str:
 
 
 def tracked(items: Iterable[Item], total: int) -> Iterator[Item]:
-    """Pass items through and show how many there were; silent if it takes no time."""
+    """Pass items through while a bar counts them."""
     with Bars(console=err, transient=True, disable=not err.is_terminal) as bars:
         yield from bars.track(items, total=total, description="scoring")
 
 
 def explanation(row: Mapping[str, Any]) -> str:
-    """What a ledger knows about one file, a line each; what it does not know is left out."""
+    """Format a ledger's record of one file, a field per line; empty fields are omitted."""
     known = {key: value for key, value in row.items() if value not in (None, "")}
     return "\n".join(f"{key.replace('_', ' '):<13} {value}" for key, value in known.items())
 
 
 def doomed_lines(found: "Sequence[Doomed]") -> Iterator[str]:
-    """What will be removed, a line each."""
+    """What will be deleted, a line each."""
     for one in found:
-        what = "all of it" if one.comments is None else f"{one.comments:,} comments"
+        what = "everything" if one.comments is None else f"{one.comments:,} comments"
         yield f"{one.stage:<8} {one.key:<24} {what}"
 
 
 def difference(found: "Difference", shown: int) -> Iterator[str]:
-    """What is another between two corpora, a few names of each sort."""
+    """Format what changed between two corpora, with a few names of each kind."""
     kept, kept_bytes = found.kept, found.kept_bytes
     yield f"kept: {kept[0]:,} -> {kept[1]:,} files, {kept_bytes[0]:,} -> {kept_bytes[1]:,} bytes"
     for reason, (old, new) in found.reasons.items():
@@ -206,7 +206,7 @@ def difference(found: "Difference", shown: int) -> Iterator[str]:
         ("added", found.added),
         ("removed", found.removed),
         ("changed", found.changed),
-        ("decided otherwise", [f"{n}: {old} -> {new}" for n, old, new in found.decisions]),
+        ("decision changed", [f"{n}: {old} -> {new}" for n, old, new in found.decisions]),
         ("moved to another split", [f"{n}: {old} -> {new}" for n, old, new in found.moved]),
     ):
         yield f"{label}: {len(names):,} files"

@@ -24,9 +24,7 @@ def run(
     dataset: Dataset,
     preset: Preset = None,
     budget: BudgetText = None,
-    start: Annotated[
-        StageName | None, typer.Option("--from", help=Options.help("start"))
-    ] = None,
+    start: Annotated[StageName | None, typer.Option("--from", help=Options.help("start"))] = None,
     only: Annotated[StageName | None, typer.Option(help=Options.help("only"))] = None,
     force: Force = False,
     overrides: Overrides = None,

@@ -1,1 +1,1 @@
-"""Prefect: flows, tasks, deployments, concurrency, events."""
+"""Everything that uses Prefect: flows, tasks, deployments, concurrency, events."""

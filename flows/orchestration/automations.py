@@ -1,7 +1,7 @@
-"""Automations that keep the list of runs true.
+"""An automation that marks dead runs as crashed.
 
-A run whose process and runner were both killed would stay Running for ever: nobody is left who
-could say otherwise. The server hears no heartbeat of it, and sets it to Crashed.
+A run whose process and runner were both killed would stay Running for ever, because no process is
+left to report its end. The server notices that its heartbeats stop, and sets it to Crashed.
 """
 
 from datetime import timedelta
@@ -18,7 +18,7 @@ FINAL = ("Completed", "Failed", "Cancelled", "Crashed")
 
 
 def silent_runs_have_crashed() -> AutomationCore:
-    """Set a run to Crashed if neither a heartbeat nor its end follows a heartbeat in time."""
+    """Set a run to Crashed if neither another heartbeat nor its end follows in time."""
     beat = "prefect.flow-run.heartbeat"
     return AutomationCore(
         name=NAME,
@@ -44,7 +44,7 @@ def silent_runs_have_crashed() -> AutomationCore:
 
 
 async def ensure_automations() -> None:
-    """Make ours, unless they are there: a user may have changed or switched them off."""
+    """Create ours unless it exists: the user may have changed it or switched it off."""
     async with get_client() as client:
         if not await client.read_automations_by_name(NAME):
             await client.create_automation(silent_runs_have_crashed())

@@ -1,8 +1,8 @@
-"""What may happen at once, and what is worth another try.
+"""Concurrency limits for training, and which errors are worth a retry.
 
-One training at a time on a device is a global concurrency limit of Prefect: it is seen and can be
-raised in the UI, and holds for all machines that share a server and name a device alike. Where no
-server is asked, on the command line, a lock of the machine takes its place.
+That one training runs at a time on a device is a global concurrency limit of Prefect: it is shown
+in the UI and can be raised there, and it applies to all machines that share a server and name a
+device alike. The command line uses no server; there, a file lock takes its place.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from prefect.tasks import Task
 
 LEASE_SECONDS = 60
-"""So long a slot stays taken after its holder was killed."""
+"""How long a slot stays taken after its holder was killed."""
 RETRIES = 4
 FIRST_PAUSE_SECONDS = 10
 JITTER = 0.5
@@ -31,19 +31,19 @@ TRANSIENT_WORDS = re.compile(
     r"|failed to connect|returned error: (429|5\d\d)|rpc failed",
     re.IGNORECASE,
 )
-"""What git says of a network that failed; it has no exit status for that."""
+"""Git's messages about a failed network; it has no exit status for that."""
 
 
 @contextmanager
 def training_slot(device: str, store: Store, reporter: Reporter) -> Iterator[None]:
     """Wait for the device, and hold it while the block runs.
 
-    Runs of deployments share a device as Prefect's limit says. A training from the command line
-    asks no server: it has the device for itself, among all that use the same artifacts root.
+    Runs of deployments share a device up to Prefect's limit. A training from the command line uses
+    no server: it has the device to itself, among all that use the same artifacts root.
 
     Args:
-        device: as `torch.device` says it: "cpu", "cuda:0".
-        reporter: is told what the training waits for.
+        device: as `torch.device` names it: "cpu", "cuda:0".
+        reporter: shows what the training waits for.
     """
     from prefect.runtime import deployment
 
@@ -57,7 +57,7 @@ def training_slot(device: str, store: Store, reporter: Reporter) -> Iterator[Non
 
 @contextmanager
 def _slot(device: str, reporter: Reporter) -> Iterator[None]:
-    """Hold one of the slots that Prefect's limit gives."""
+    """Hold a slot of Prefect's limit."""
     from prefect.concurrency.sync import concurrency
 
     name = ensure_limit(device)
@@ -70,20 +70,20 @@ def _slot(device: str, reporter: Reporter) -> Iterator[None]:
 
 @contextmanager
 def _locked(device: str, store: Store, kind: int, reporter: Reporter) -> Iterator[None]:
-    """Hold the lock of a device of this machine; it ends with its process, however that ends."""
+    """Hold the lock of a device of this machine; the kernel releases it when the process ends."""
     path = store.lock(f"training-on-{platform.node()}-{device.replace(':', '-')}")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, kind | fcntl.LOCK_NB)
         except BlockingIOError:
-            reporter.say(f"waiting for {device}: another training is at work on it")
+            reporter.say(f"waiting for {device}: another training is using it")
             fcntl.flock(lock, kind)
         yield
 
 
 def ensure_limit(device: str) -> str:
-    """Make the limit of a device, with one slot, unless it is there: then its size is the user's.
+    """Create the limit of a device with one slot, unless it exists: its size is the user's choice.
 
     Returns:
         The name of the limit.
@@ -101,16 +101,16 @@ def ensure_limit(device: str) -> str:
 
 
 def worth_a_retry(_task: "Task", _run: "TaskRun", state: "State") -> bool:
-    """Whether a failed task may succeed when tried again: for Prefect's `retry_condition_fn`."""
+    """Whether a failed task may succeed on retry; Prefect's `retry_condition_fn`."""
     failure = state.result(raise_on_failure=False)
     return isinstance(failure, BaseException) and is_transient(failure)
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether an error comes from a network that may be back in a minute.
+    """Whether an error comes from a network that may recover within minutes.
 
-    A spent quota, a wrong setting and a missing repository are not: another try costs time, and
-    with a quota more than that.
+    A spent quota, an invalid setting and a missing repository are permanent: a retry would cost
+    time, and possibly quota.
     """
     if isinstance(error, ConnectionError | TimeoutError):
         return True

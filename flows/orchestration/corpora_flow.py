@@ -1,7 +1,7 @@
-"""The corpora of many datasets at once: one task for each, wherever the tasks run.
+"""Build the corpora of many datasets in parallel, with one task per dataset.
 
-A dataset that fails blocks no other. What came of each is read from the artifacts root, where the
-worker left it: nothing but names and options goes to a worker, and nothing is expected back.
+A dataset that fails does not stop the others. Workers receive names and options only and return
+nothing; their results are read from the artifacts root.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ MOST_NAMED = 3
 
 
 def run_name() -> str:
-    """Name a flow run after its first datasets."""
+    """Name of a flow run: its first datasets."""
     names = flow_run.get_parameters()["datasets"]
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return f"corpora of {', '.join(names[:MOST_NAMED])}{more}"
@@ -58,23 +58,26 @@ def corpora(
     force: bool = OPTION["force"],
     allow_stale: bool = OPTION["allow_stale"],
 ) -> None:
-    """Fetch many datasets and build their corpora in parallel; a failure affects no other.
+    """Fetch many datasets and build their corpora in parallel; a failure does not stop the others.
 
     Args:
-        datasets: names of the datasets.
-        runner: threads on this machine; dask or ray for a cluster, or for local processes.
-        workers: datasets to build in parallel (0: one per CPU). A cluster has its own number.
-        cluster: address of a running Dask scheduler or Ray cluster; if empty, none.
+        datasets: names of datasets.
+        runner: threads on this machine; dask or ray for a cluster, or for processes here.
+        workers: datasets to build in parallel; 0, one per CPU. A cluster has its own number.
+        cluster: address of a running Dask scheduler or Ray cluster; empty, none.
+        overrides: settings to change in all of them, each as corpus.max_bytes=50000.
+        force: fetch and build again even if up to date; earlier results are kept.
+        allow_stale: use the newest earlier fetch if a source cannot be reached.
 
     Raises:
-        StageError: if some could not be built; says which. The others are.
+        StageError: if some could not be built; names them. The others are built.
     """
     store = Store(Settings().artifacts_root)
     options = Options(overrides=overrides, force=force, allow_stale=allow_stale)
     names = list(dict.fromkeys(datasets))
-    at_once = min(workers or processors(), len(names))
+    in_parallel = min(workers or processors(), len(names))
     with entered(store):
-        with running(runner, workers=at_once, cluster=cluster) as started:
+        with running(runner, workers=in_parallel, cluster=cluster) as started:
             failed = _build_all(names, options, store, started)
         if failed:
             raise StageError(f"{len(failed)} of {len(names)} not built: {', '.join(failed)}")
@@ -83,7 +86,7 @@ def corpora(
 def _build_all(
     names: Sequence[str], options: Options, store: Store, runner: "TaskRunner[Any]"
 ) -> list[str]:
-    """Build the corpora, tell what came of each, and give the names of those that failed."""
+    """Build the corpora, report each outcome, and return the names of those that failed."""
     reporter = current_reporter() or LogReporter()
     failed = []
     asked = [{"dataset": name, "options": options} for name in names]
@@ -98,7 +101,7 @@ def _build_all(
 
 
 def build(dataset: str, options: Options) -> None:
-    """Bring the source of a dataset and its corpus up to date; runs where the runner lets it."""
+    """Bring the source of a dataset and its corpus up to date; runs in a worker."""
     show_our_logs()
     store = Store(Settings().artifacts_root)
     with reporting(RunReporter(dataset)):
@@ -112,10 +115,10 @@ build_task = task(name="build", task_run_name="build {dataset}", **PERSISTENT)(b
 
 
 def _outcome(dataset: str, state: "State", store: Store) -> str:
-    """What came of a dataset, in one line."""
+    """The outcome of a dataset in one line."""
     if not state.is_completed():
-        told = failures(store, dataset)
-        reason = told[-1].reason if told else f"{state.name}: {state.message}"
+        recorded = failures(store, dataset)
+        reason = recorded[-1].reason if recorded else f"{state.name}: {state.message}"
         return f"corpus of {dataset}: FAILED: {reason}"
     made = store.runs("corpus", dataset).last().manifest
     documents = sum(split["documents"] for split in made.summary["splits"].values())

@@ -1,8 +1,8 @@
-"""The deployments: a pipeline for every dataset, every stage for any dataset, corpora for many.
+"""The deployments: a pipeline per dataset, a deployment per stage, and one for many corpora.
 
-What a user can change in Prefect's UI belongs to the user: of a deployment that exists already,
-schedules (with their parameters), the switch, default parameters, tags and limits stay as they
-are, and only what follows from our code and from the datasets is renewed.
+What users can change in Prefect's UI is theirs: when a deployment exists, its schedules (with their
+parameters), its switch, default parameters, tags and limits are kept. Only what follows from our
+code and from the datasets is updated.
 """
 
 import logging
@@ -28,28 +28,28 @@ from system.settings import Settings
 
 logger = logging.getLogger(__name__)
 STAGE_NAME, MANY_NAME = "any-dataset", "many-datasets"
-MANY_SUMMARY = "Fetch many datasets and build their corpora; one that fails blocks no other."
+MANY_SUMMARY = "Fetch many datasets and build their corpora; a failure does not stop the others."
 USERS_FIELDS = ("schedules", "paused", "parameters", "tags", "concurrency_limit")
 
 
 def readable_datasets(settings: Settings) -> dict[str, DatasetSpec]:
-    """Every dataset whose TOML is right; a wrong one is logged and hides no other."""
+    """Every dataset with a valid TOML; an invalid one is logged and skipped."""
     try:
         names = list(dataset_files(settings.dataset_folders))
     except SpecError as error:
-        logger.warning("your own datasets are left out: %s", error)
+        logger.warning("your own datasets are skipped: %s", error)
         names = list(dataset_files(()))
     found = {}
     for name in names:
         try:
             found[name] = load_dataset(name, settings.dataset_folders)
         except SpecError as error:
-            logger.warning("left out: %s", error)
+            logger.warning("skipped: %s", error)
     return found
 
 
 def deployments(settings: Settings) -> Iterator[RunnerDeployment]:
-    """All deployments, as they are for a server that knows none of them."""
+    """All deployments, as a new server gets them."""
     specs = readable_datasets(settings)
     store = Store(settings.artifacts_root)
     for name, spec in specs.items():
@@ -77,7 +77,7 @@ def deployments(settings: Settings) -> Iterator[RunnerDeployment]:
 
 
 async def register(deployment: RunnerDeployment) -> None:
-    """Make the deployment ready to be applied without touching what users changed."""
+    """Prepare the deployment so that applying it keeps what users changed."""
     async with get_client() as client:
         try:
             existing = await client.read_deployment_by_name(deployment.full_name)
@@ -86,7 +86,7 @@ async def register(deployment: RunnerDeployment) -> None:
     kept = {k: v for k, v in existing.parameters.items() if k in _properties(deployment)}
     if set(kept) == set(existing.parameters):
         deployment.model_fields_set.difference_update(USERS_FIELDS)
-    else:  # a parameter is gone from the form: what is left of the user's defaults
+    else:  # a parameter was removed from the form: keep the user's other defaults
         deployment.model_fields_set.difference_update(set(USERS_FIELDS) - {"parameters"})
         deployment.parameters = deployment.parameters | kept
 
@@ -99,9 +99,9 @@ def _deployment(
     tags: list[str],
     choices: dict[str, list[str]],
 ) -> RunnerDeployment:
-    """A deployment whose form offers `choices`, parameter to values, beside the presets.
+    """A deployment whose form offers `choices` (parameter to values) and the presets.
 
-    A list is offered the values for each of its items.
+    For a parameter that is a list, the values are offered for each item.
     """
     made = RunnerDeployment.from_flow(
         flow,
@@ -120,5 +120,5 @@ def _deployment(
 
 
 def _properties(deployment: RunnerDeployment) -> dict[str, Any]:
-    """The form of a deployment, parameter to JSON schema; there is no public way to it."""
+    """The form of a deployment, parameter to JSON schema; Prefect has no public access to it."""
     return deployment._parameter_openapi_schema.properties

@@ -1,8 +1,8 @@
-"""Whether a report says that a dataset's model got better or worse, and how that is told.
+"""Whether a dataset's model got better or worse, and how the user is notified.
 
-In the log, as a tag of the run (a badge in the list of runs; a state of another name than
-Prefect's own would hide the run from that list), and as an event `charmill.report.<news>` that an
-automation in Prefect's UI can send wherever the user wants.
+By a log line, by a tag of the run (a badge in the list of runs; a state with a custom name would
+hide the run from that list), and by an event `charmill.report.<outcome>`, which an automation in
+Prefect's UI can forward.
 """
 
 import json
@@ -19,17 +19,17 @@ from prefect.runtime import deployment
 from prefect.states import Completed
 
 logger = logging.getLogger(__name__)
-News = Literal["first", "better", "worse", "unchanged"]
-TAGGED: tuple[News, ...] = ("better", "worse")
+Outcome = Literal["first", "better", "worse", "unchanged"]
+TAGGED: tuple[Outcome, ...] = ("better", "worse")
 
 
-def news_of(report: Mapping[str, Any]) -> News:
-    """Compare a report with the one before it, by the model's bits on files both runs scored.
+def outcome_of(report: Mapping[str, Any]) -> Outcome:
+    """Compare a report with the previous one, by the model's bits on files that both runs scored.
 
-    A difference whose 95 % interval holds 0 is no news.
+    A difference whose 95 % interval contains 0 counts as unchanged.
 
     Args:
-        report: as `report.json` has it.
+        report: the content of `report.json`.
     """
     change = report.get("change")
     if not change:
@@ -41,30 +41,32 @@ def news_of(report: Mapping[str, Any]) -> News:
     return "worse" if low > 0 else "better" if high < 0 else "unchanged"
 
 
-def tell(dataset: str, folder: Path) -> News:
-    """Read a report's news, log it, and emit it where an automation may listen."""
+def announce(dataset: str, folder: Path) -> Outcome:
+    """Log the outcome of a report, and emit its event for automations."""
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    news, verdict = news_of(report), report["verdict"]
+    outcome, verdict = outcome_of(report), report["verdict"]
     logger.log(
-        logging.WARNING if news == "worse" else logging.INFO, "%s: %s: %s", dataset, news, verdict
+        logging.WARNING if outcome == "worse" else logging.INFO,
+        "%s: %s: %s",
+        *(dataset, outcome, verdict),
     )
     if deployment.get_id() is not None:
         emit_event(
-            event=f"charmill.report.{news}",
+            event=f"charmill.report.{outcome}",
             resource={
                 "prefect.resource.id": f"charmill.dataset.{dataset}",
                 "prefect.resource.name": dataset,
             },
             payload={"verdict": verdict, "report": str(folder / "report.html")},
         )
-    return news
+    return outcome
 
 
-def closing_state(news: News, key: str) -> State[str]:
-    """The final state of the run that wrote a report; tags the run."""
+def closing_state(outcome: Outcome, key: str) -> State[str]:
+    """Tag the run that wrote a report, and return its final state."""
     context = FlowRunContext.get()
-    if news in TAGGED and context and context.flow_run:
-        tags = [*context.flow_run.tags, news]
+    if outcome in TAGGED and context and context.flow_run:
+        tags = [*context.flow_run.tags, outcome]
         with get_client(sync_client=True) as client:
             client.update_flow_run(context.flow_run.id, tags=tags)
-    return Completed(message=f"report {key}: {news}", data=key)
+    return Completed(message=f"report {key}: {outcome}", data=key)

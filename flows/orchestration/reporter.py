@@ -1,4 +1,4 @@
-"""Shows a run that Prefect started: lines in its log, and a bar in the UI."""
+"""Progress of a run that Prefect started: log lines, and a progress bar in the UI."""
 
 import logging
 import time
@@ -13,11 +13,11 @@ from system.progress import Progress
 
 logger = logging.getLogger(__name__)
 UPDATE_SECONDS = 5.0
-"""A stage that takes less has no bar; one that takes more moves it as often."""
+"""Interval of updates; a shorter stage has no bar."""
 
 
 class RunReporter(LogReporter):
-    """As the log, and a bar in the UI for a stage that takes long."""
+    """Logs, and shows a progress bar in the UI for a stage that takes long."""
 
     def __init__(self, dataset: str) -> None:
         super().__init__()
@@ -27,26 +27,26 @@ class RunReporter(LogReporter):
         self._due = 0.0
 
     def started(self, stage: str, dataset: str) -> None:
-        """Log the beginning; the bar comes with the first progress that is due."""
+        """Log the start; the bar appears with the first update that is due."""
         super().started(stage, dataset)
         self._stage, self._bar = stage, None
         self._due = time.monotonic() + UPDATE_SECONDS
 
     def update(self, update: Progress) -> None:
-        """Log progress, and move the bar."""
+        """Log progress, and update the bar."""
         super().update(update)
         if update.fraction is not None and time.monotonic() >= self._due:
             self._show(100 * update.fraction, update.text)
             self._due = time.monotonic() + UPDATE_SECONDS
 
     def finished(self, stage: str, dataset: str, *, key: str, seconds: float | None) -> None:
-        """Log the end, and fill the bar."""
+        """Log the end, and complete the bar."""
         super().finished(stage, dataset, key=key, seconds=seconds)
         if self._bar is not None:
             self._show(100.0, f"done in {duration(seconds or 0)}")
 
     def _show(self, percent: float, text: str) -> None:
-        """Make or move the bar. A server that is away for a moment must not end a training."""
+        """Create or update the bar. A server that is down for a moment must not end a training."""
         words = f"{self._stage}: {text}"
         try:
             if self._bar is None:

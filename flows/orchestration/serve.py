@@ -1,8 +1,8 @@
 """Prefect's UI on this machine, with a deployment per dataset and one per stage.
 
-Starts a server, or uses one that runs; registers the deployments; runs what the UI and its
-schedules ask for, until Ctrl-C. The folder of the user's datasets is looked at every few seconds:
-a TOML that is new or changed shows up without a restart.
+Starts a server or uses a running one, registers the deployments, and executes the runs that the UI
+and its schedules start, until Ctrl-C. The user's datasets folder is checked every second: a TOML
+that is new or changed shows up without a restart.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from prefect.runner import Runner
 
 logger = logging.getLogger(__name__)
-LOOK_SECONDS = 1.0
-"""So often are datasets, due runs and wishes to cancel looked for."""
+POLL_SECONDS = 1.0
+"""Interval of polling for datasets, due runs and cancellations."""
 
 
 def serve_all(
@@ -43,23 +43,23 @@ def serve_all(
 
     Args:
         port, host: where our own server listens.
-        server_url: a server that runs already, to be used instead of our own.
+        server_url: a running server to use instead of our own.
 
     Raises:
-        StageError: if the address is taken, unsafe or dead; says what can be done.
-        OptionError: if there is no such device as `CHARMILL_DEVICE` names.
+        StageError: if the address is in use, unsafe or dead; says what to do.
+        OptionError: if the device that `CHARMILL_DEVICE` names does not exist.
     """
     with _server(settings, host, port, server_url) as api_url:
         out.print(f"Prefect UI: {api_url.removesuffix('/api')}   (Ctrl-C stops it)", markup=False)
         try:
             asyncio.run(_run(settings))
         except asyncio.CancelledError:
-            err.print("[dim]stopped; schedules stay as they are, and rest until the next start[/]")
+            err.print("[dim]stopped; schedules are kept, and pause until the next start[/]")
 
 
 @contextmanager
 def _server(settings: Settings, host: str, port: int, server_url: str | None) -> Iterator[str]:
-    """The address of the API of a server that answers, ours or another."""
+    """Yield the API URL of a server that answers, ours or another."""
     if server_url is not None:
         api_url = api_of(server_url)
         check_server(api_url)
@@ -75,16 +75,16 @@ def _server(settings: Settings, host: str, port: int, server_url: str | None) ->
 
 
 async def _run(settings: Settings) -> None:
-    """Register what there is, and run what is asked for."""
+    """Register the deployments, and execute runs."""
     from prefect.runner import Runner
 
     from flows.orchestration.automations import ensure_automations
     from flows.server.prefect_settings import HEARTBEAT_SECONDS
 
-    # Pausing on the way out would switch off the schedules that the user switched on.
+    # Pausing at shutdown would switch off schedules that the user switched on.
     runner = Runner(
         name="charmill",
-        query_seconds=LOOK_SECONDS,
+        query_seconds=POLL_SECONDS,
         pause_on_shutdown=False,
         heartbeat_seconds=HEARTBEAT_SECONDS,
     )
@@ -96,15 +96,15 @@ async def _run(settings: Settings) -> None:
     )
     main = asyncio.current_task()
     assert main
-    following = asyncio.create_task(_follow(runner, settings, known, stop=main.cancel))
+    watching = asyncio.create_task(_watch_datasets(runner, settings, known, stop=main.cancel))
     try:
         await runner.start()
     finally:
-        following.cancel()
+        watching.cancel()
 
 
 def _ensure_own_limit(settings: Settings) -> None:
-    """Show the limit of this machine's device in the UI before anything trains on it."""
+    """Create the limit of this machine's device, so that the UI shows it before any training."""
     from flows.orchestration.concurrency import ensure_limit
 
     ensure_limit(device_name(settings.device))
@@ -118,26 +118,26 @@ async def _register_all(runner: "Runner", settings: Settings) -> None:
         await runner.aadd_deployment(deployment)
 
 
-async def _follow(
+async def _watch_datasets(
     runner: "Runner", settings: Settings, known: dict[str, int], stop: Callable[[], object]
 ) -> None:
-    """Register anew whenever a dataset's TOML comes, changes or goes.
+    """Register the deployments again whenever a dataset's TOML is added, changed or removed.
 
-    Takes SIGTERM over from the runner, whose own handler leaves without ending its runs.
+    Takes over SIGTERM from the runner, whose own handler exits without ending its runs.
     """
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
     while True:
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
         if (now := _fingerprint(settings)) != known:
-            logger.info("the datasets changed: the deployments are registered anew")
+            logger.info("the datasets changed; registering the deployments again")
             try:
                 await _register_all(runner, settings)
                 known = now
             except httpx.HTTPError as error:
-                logger.warning("not registered, will be tried again: %s", error)
+                logger.warning("not registered, retrying: %s", error)
 
 
 def _fingerprint(settings: Settings) -> dict[str, int]:
-    """When each of the user's TOMLs was written."""
+    """Modification time of each of the user's TOMLs."""
     paths = [path for folder in settings.dataset_folders for path in folder.glob("*.toml")]
     return {str(path): path.stat().st_mtime_ns for path in paths}

@@ -1,7 +1,7 @@
-"""Where the tasks of a flow run: in threads of this process, in Dask or in Ray.
+"""Task runners: threads of this process, Dask or Ray.
 
-Building one corpus takes all processors of a machine already, so threads are enough on one machine.
-Dask and Ray are for a cluster that is there; they are extras, and are imported only when chosen.
+Building one corpus already uses all CPUs of a machine, so threads suffice on one machine. Dask and
+Ray are for an existing cluster; they are extras, and are imported only when chosen.
 """
 
 import os
@@ -21,10 +21,10 @@ PACKAGES: dict[RunnerName, str] = {"dask": "prefect_dask", "ray": "prefect_ray"}
 
 
 def check_runner(name: RunnerName, cluster: str = "") -> None:
-    """Refuse a runner that is not installed, and threads on a cluster.
+    """Refuse a runner that is not installed, or threads on a cluster.
 
     Raises:
-        OptionError: says what to install, or what to choose.
+        OptionError: says what to install or to choose.
     """
     package = PACKAGES.get(name)
     if package and find_spec(package) is None:
@@ -37,27 +37,27 @@ def check_runner(name: RunnerName, cluster: str = "") -> None:
 
 @contextmanager
 def running(name: RunnerName, *, workers: int, cluster: str = "") -> "Iterator[TaskRunner[Any]]":
-    """Run tasks for as long as the block runs.
+    """Provide a task runner while the block runs.
 
     Args:
-        workers: so many tasks at once; a cluster has its own number.
-        cluster: address of a Dask scheduler or of a Ray cluster; empty, processes on this machine.
+        workers: tasks to run in parallel; a cluster has its own number.
+        cluster: address of a Dask scheduler or a Ray cluster; empty, processes on this machine.
 
     Raises:
-        OptionError: as `check_runner`, and if the cluster does not answer.
+        OptionError: as `check_runner`, or if the cluster does not answer.
     """
     check_runner(name, cluster)
     with ExitStack() as stack:
         try:
             runner = stack.enter_context(task_runner(name, workers, cluster))
-            getattr(runner, "client", None)  # Dask connects when it is asked for
+            getattr(runner, "client", None)  # Dask connects when its client is accessed
         except OSError as error:
             raise OptionError(f"runner {name} {cluster}: {error}") from error
         yield runner
 
 
 def task_runner(name: RunnerName, workers: int, cluster: str = "") -> "TaskRunner[Any]":
-    """Make a runner that is not started yet."""
+    """Create a runner without starting it."""
     if name == "dask":
         return _dask(workers, cluster)
     if name == "ray":
@@ -71,14 +71,14 @@ def _dask(workers: int, cluster: str) -> "TaskRunner[Any]":
     runner = import_module("prefect_dask").DaskTaskRunner
     if cluster:
         return runner(address=cluster)
-    # Daemons may not start the processes in which a large corpus is built.
+    # Daemonic workers may not start the processes that build a large corpus.
     import_module("dask").config.set({"distributed.worker.daemon": False})
     return runner(
         cluster_kwargs={
             "n_workers": workers,
             "threads_per_worker": 1,
             "dashboard_address": None,
-            # Dask would kill a worker above its share; the stages bound their memory themselves.
+            # Dask would kill a worker above its share; the stages limit their own memory.
             "memory_limit": 0,
         }
     )

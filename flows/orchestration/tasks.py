@@ -1,8 +1,8 @@
-"""Following a plan inside a Prefect flow run: each stage that is not current is a task.
+"""Execute a plan in a Prefect flow run: every stage that is out of date is a task.
 
-Whether a stage has to run is our plan's decision, from our manifests; Prefect's caching stays off.
-A flow that Prefect runs again (Retry in the UI) plans again: what was finished is reused, and a
-training goes on at its last checkpoint.
+The plan decides from our manifests whether a stage must run; Prefect's caching is off. A flow that
+Prefect retries (Retry in the UI) makes a new plan: finished stages are reused, and a training
+resumes from its last checkpoint.
 """
 
 import logging
@@ -28,8 +28,8 @@ from flows.orchestration.concurrency import (
     training_slot,
     worth_a_retry,
 )
-from flows.orchestration.descriptions import renew_description
-from flows.orchestration.events import closing_state, tell
+from flows.orchestration.descriptions import update_description
+from flows.orchestration.events import announce, closing_state
 from flows.orchestration.reporter import RunReporter
 from flows.planning.exchange import exchange, send_finished
 from flows.planning.init_from import pinned
@@ -48,9 +48,9 @@ from flows.store.stage import execute
 from system.settings import Settings
 
 PLAN_SECONDS = 600
-"""So long a source may take to say what it holds."""
+"""Time limit for asking a source for its current version."""
 STOP_SECONDS = 6
-"""A run that is cancelled has so long for its checkpoint; then it is ended by force."""
+"""Time that a cancelled run has for its checkpoint before it is killed."""
 BY_NAME = {stage.name: stage for stage in STAGES}
 PERSISTENT: dict[str, Any] = {
     "cache_policy": NO_CACHE,
@@ -62,14 +62,14 @@ PERSISTENT: dict[str, Any] = {
 
 
 def follow(dataset: str, options: Options, *, plan_only: bool) -> Any:
-    """Plan, show the plan, and do it.
+    """Make a plan, show it, and execute it.
 
     Returns:
-        The key of the last stage; with a report, a Prefect state that holds the news.
+        The key of the last stage; for a new report, a Prefect state that names the outcome.
     """
     store = Store(Settings().artifacts_root)
     with entered(store):
-        options = _less_what_was_forced(dataset, pinned(options, store), store)
+        options = _without_force_on_retry(dataset, pinned(options, store), store)
         if Settings().remote and not plan_only:
             share_task(dataset, options)
         plan = plan_task(dataset, options)
@@ -85,17 +85,17 @@ def follow(dataset: str, options: Options, *, plan_only: bool) -> Any:
 
 @contextmanager
 def entered(store: Store) -> Iterator[None]:
-    """What every run begins and ends with: logs, the end that it is asked for, the index."""
+    """Set-up and tear-down of every flow run: logging, cancellation, the report index."""
     show_our_logs()
     if deployment.get_id() is not None:
         end_within(STOP_SECONDS)
         end_with_parent()
-    with _cancelled_as_asked(), renewing_index(store):
+    with _keeping_cancelled_state(), renewing_index(store):
         yield
 
 
 def show_our_logs() -> None:
-    """Let Prefect see what we log: it gives our loggers its handler, not a level."""
+    """Set the level of our loggers: Prefect gives them a handler, but no level."""
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.INFO)
 
@@ -103,10 +103,10 @@ def show_our_logs() -> None:
 def carry_out(
     plan: Plan, options: Options, store: Store, make: Callable[..., str]
 ) -> dict[StageName, str]:
-    """Do what a plan says; give the key of every stage.
+    """Execute a plan; return the key of every stage.
 
     Args:
-        make: `make_stage`, or the task made of it.
+        make: `make_stage`, or its task.
     """
     check_space(store)
     keys: dict[StageName, str] = {}
@@ -121,7 +121,7 @@ def carry_out(
 
 
 def share(dataset: str, options: Options) -> None:
-    """Fetch what other machines have finished, and send what they do not have."""
+    """Fetch finished stages from the remote store, and send it those it lacks."""
     settings = Settings()
     run = prepare(dataset, options, settings.dataset_folders)
     with recording_failure(Store(settings.artifacts_root).runs("fetch", dataset)):
@@ -129,7 +129,7 @@ def share(dataset: str, options: Options) -> None:
 
 
 def plan_stages(dataset: str, options: Options) -> Plan:
-    """Decide about every stage; the source may have to be asked what it holds."""
+    """Decide which stages must run; may ask the source for its current version."""
     settings = Settings()
     run = prepare(dataset, options, settings.dataset_folders)
     store = Store(settings.artifacts_root)
@@ -140,7 +140,7 @@ def plan_stages(dataset: str, options: Options) -> Plan:
 def make_stage(
     name: StageName, dataset: str, options: Options, inputs: dict[StageName, str]
 ) -> str:
-    """Run one stage on `inputs`; give its key."""
+    """Run one stage on `inputs`; return its key."""
     settings = Settings()
     run = prepare(dataset, options, settings.dataset_folders)
     store = Store(settings.artifacts_root)
@@ -171,19 +171,18 @@ stage_task = task(name="stage", task_run_name="{name} {dataset}", **PERSISTENT)(
 
 
 def _publish(store: Store, dataset: str, key: str) -> Any:
-    """Show the report, renew the index and the deployment's words, and tell the news."""
+    """Publish the report, update the index and the deployment, and announce the outcome."""
     folder = store.runs("evaluate", dataset).run(key).folder
     publish_report(dataset, folder)
     publish_index(index_rows(store))
-    renew_description(store, dataset)
-    news = tell(dataset, folder)
-    return closing_state(news, key)
+    update_description(store, dataset)
+    return closing_state(announce(dataset, folder), key)
 
 
-def _less_what_was_forced(dataset: str, options: Options, store: Store) -> Options:
-    """Options for a run that Prefect runs again: what it has forced already is made.
+def _without_force_on_retry(dataset: str, options: Options, store: Store) -> Options:
+    """Drop `force` when Prefect retries a run that has already forced its first stage.
 
-    The first stage decides: those after it have new inputs, so they run, or go on, unforced.
+    The later stages have new inputs, so they run, or resume, without being forced.
     """
     context = FlowRunContext.get()
     began = context and context.flow_run and context.flow_run.created
@@ -196,11 +195,11 @@ def _less_what_was_forced(dataset: str, options: Options, store: Store) -> Optio
 
 
 @contextmanager
-def _cancelled_as_asked() -> Iterator[None]:
-    """Leave the state of a cancelled run to whoever cancelled it.
+def _keeping_cancelled_state() -> Iterator[None]:
+    """Keep the state of a cancelled run as Cancelled.
 
-    Prefect takes a SIGTERM for a crash unless its own handler was in place when the wish to cancel
-    came; a training has another, for its checkpoint.
+    Prefect takes a SIGTERM for a crash unless its own handler was installed when the run was
+    cancelled; a training installs another one, for its checkpoint.
     """
     try:
         yield

@@ -11,9 +11,6 @@ from corpora.errors import SourceError
 from flows.errors import RemoteError, RemoteMisuseError, StageError
 from flows.options import Options, Run, StageName
 from flows.planning.plan import asked_for, is_before
-from flows.store.disk import sync
-from flows.store.manifest import Manifest
-from system.settings import Settings
 from flows.store.remote import Remote
 from flows.store.runs import StageRun, StageRuns, Store
 from flows.store.stage import Stage

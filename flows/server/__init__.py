@@ -1,1 +1,1 @@
-"""Prefect's server as charmill starts it: its process, settings, and request checks."""
+"""Prefect's server as charmill starts it: process, settings and request checks."""

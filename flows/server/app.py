@@ -1,6 +1,6 @@
-"""Prefect's server as we run it, for `uvicorn --factory`: closed to web pages from elsewhere.
+"""ASGI apps for `uvicorn --factory`: Prefect's server, closed to web pages of other origins.
 
-The address at which it listens is taken from PREFECT_SERVER_API_HOST, as Prefect does.
+The address it listens on is taken from PREFECT_SERVER_API_HOST, as Prefect does.
 """
 
 import os
@@ -21,13 +21,13 @@ def with_ui() -> ASGIApp:
 
 
 def embedded() -> ASGIApp:
-    """The server that a run starts for itself."""
+    """The server that a run starts for its own use."""
     names = HostNames(listed=frozenset(LOOPBACK_NAMES), any_address=False)
     return OwnOriginOnly(app=_prefect(ephemeral=True), names=names, browsers=False)
 
 
 def _prefect(*, ephemeral: bool) -> ASGIApp:
-    # Prefect says "*" by default; its own pages need nothing here.
+    # Prefect's default is "*"; its own pages need no CORS.
     os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ""
     from prefect.server.api.server import create_app
 

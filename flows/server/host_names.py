@@ -1,7 +1,7 @@
-"""What our server may be called in the Host header of a request.
+"""Host names that our server accepts in the Host header of a request.
 
-A web page whose own name is made to point at this machine (DNS rebinding) is the server's own page
-to the browser; only the name, which the page cannot change, tells it from ours.
+With DNS rebinding, a foreign web page resolves its own name to this machine, and the browser takes
+our server for that page's origin. Only the name, which the page cannot change, gives it away.
 """
 
 import ipaddress
@@ -9,6 +9,7 @@ import re
 import socket
 from dataclasses import dataclass
 
+from system.errors import SettingsError
 from system.settings import variable
 
 SETTING = variable("server_hosts")
@@ -20,12 +21,12 @@ _AUTHORITY = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostNames:
-    """The names of a server; the port is free, so that tunnels may choose theirs.
+    """The names of a server; any port is accepted, so that tunnels can use their own.
 
     Attributes:
         listed: names and addresses, in lower case and without brackets.
-        any_address: whether every IP address is fine too. To rebind takes a name, and behind the
-            published port of a container no server knows at which address it is reached.
+        any_address: whether every IP address is accepted too. Rebinding needs a name, and a server
+            in a container does not know the address of its published port.
     """
 
     listed: frozenset[str]
@@ -40,38 +41,38 @@ class HostNames:
 
 
 def host_names(bound: str, further: str) -> HostNames:
-    """The names of a server.
+    """The names that a server accepts.
 
     Args:
-        bound: the address or name at which it listens.
-        further: names separated by commas, as in `CHARMILL_SERVER_HOSTS`.
+        bound: the address or name that it listens on.
+        further: more names, separated by commas, as in `CHARMILL_SERVER_HOSTS`.
 
     Raises:
-        ValueError: if one of them is no host name.
+        SettingsError: if one of them is not a host name.
     """
     names = {*LOOPBACK_NAMES, bound.lower()}
     for text in filter(None, (part.strip() for part in further.split(","))):
         name, port = parse_authority(text)
         if not name or port:
-            raise ValueError(
-                f"{SETTING}: {text!r} is no host name; expected names or addresses without scheme "
-                "and port, separated by commas"
+            raise SettingsError(
+                f"{SETTING}: {text!r} is not a host name; expected names or addresses without "
+                "scheme or port, separated by commas"
             )
         names.add(name)
     if is_loopback(bound):
         return HostNames(listed=frozenset(names), any_address=False)
-    # Not getfqdn: who answers for reverse look-ups in this network may be who rebinds.
+    # Not getfqdn: the attacker may answer reverse look-ups in this network.
     machine = socket.gethostname().lower()
     names |= {machine, machine.partition(".")[0]}
     return HostNames(listed=frozenset(names - {"", "0.0.0.0", "::"}), any_address=True)  # noqa: S104
 
 
 def parse_authority(authority: str) -> tuple[str, str | None]:
-    """Take `name:port` apart.
+    """Split `name:port`.
 
     Returns:
-        The name in its one spelling (lower case, no brackets), empty if anything is malformed; the
-        port, if there is one.
+        The name in canonical form (lower case, no brackets), empty if anything is malformed; and
+        the port, if there is one.
     """
     match = _AUTHORITY.fullmatch(authority)
     if match is None:
@@ -84,7 +85,7 @@ def parse_authority(authority: str) -> tuple[str, str | None]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
+    """Whether only this machine can connect to what listens on `host`."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

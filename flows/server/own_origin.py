@@ -1,12 +1,12 @@
-"""Only its own pages, and programs, get to a server of ours; web pages from elsewhere do not.
+"""Middleware that admits programs and the server's own pages, and rejects foreign web pages.
 
-A browser sends what any page asks of it to any address, this machine's loopback too. CORS merely
-keeps the page from reading the answer: a plain POST or a websocket is carried out all the same.
-So every request is looked at before the server sees it:
+A browser sends requests from any page to any address, including this machine's loopback address.
+CORS only keeps the page from reading the response: a simple POST or a websocket is executed anyway.
+So every request is checked before the server sees it:
 
-- Host has to be a name of this server.
-- Origin, which browsers send wherever a page could change something, has to be that very host.
-- Sec-Fetch-Site, which no page can set, has to be our own; but anyone may link to us.
+- Host must be a name of this server.
+- Origin, which browsers send with every request that can change something, must be the same host.
+- Sec-Fetch-Site, which no page can set, must be ours; but any page may link to us.
 """
 
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flows.server.host_names import SETTING, HostNames, parse_authority
 
-BY_US = "charmill: "
-"""How every refusal begins."""
+REJECTION_PREFIX = "charmill: "
+"""Prefix of every rejection."""
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnOriginOnly:
-    """Answer 400 or 403 to what a foreign page sends; hand everything else on to `app`.
+    """Answer requests of foreign pages with 400 or 403; pass everything else to `app`.
 
     Attributes:
-        names: what the server may be called.
-        browsers: False for a server without pages: nothing that a browser sends gets in.
+        names: the names of the server.
+        browsers: False for a server without pages, which rejects every request of a browser.
     """
 
     app: ASGIApp
@@ -43,34 +43,34 @@ class OwnOriginOnly:
             await self.app(scope, receive, _without_foreign_frames(send))
         elif scope["type"] == "http":
             await refusal(scope, receive, send)
-        else:  # No page reads why; to the browser this is 403, too.
+        else:  # The page cannot read the reason; the browser sees a 403 too.
             await send({"type": "websocket.close", "code": 1008})
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         headers = Headers(scope=scope)
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or parse_authority(hosts[0])[0] not in self.names:
-            return _say(
+            return _rejection(
                 400,
-                f"Host {_shown(hosts)} is no name of this server; its names are {self.names}; "
-                f"{SETTING} adds further ones",
+                f"Host {_shown(hosts)} is not a name of this server; its names are {self.names}; "
+                f"{SETTING} adds more",
             )
-        if not self.browsers and any(_is_of_browsers(name) for name in headers):
-            return _say(403, "this server is for programs, no browser may use it")
+        if not self.browsers and any(_is_sent_by_browsers(name) for name in headers):
+            return _rejection(403, "this server is for programs, not for browsers")
         if not all(_is_same_origin(origin, hosts[0]) for origin in origins):
-            return _say(
+            return _rejection(
                 403,
                 f"Origin {_shown(origins)} may not use this server, only its own pages at Host "
-                f"{_shown(hosts)} may; a proxy has to pass on Host as it is",
+                f"{_shown(hosts)} may; a proxy must pass on Host unchanged",
             )
         # Browsers disagree on whether ws:// is the site of http://; they all send Origin with it.
-        if scope["type"] == "http" and _is_used_from_elsewhere(scope["method"], headers):
-            return _say(403, "pages from elsewhere may link to this server, not use it")
+        if scope["type"] == "http" and _is_foreign_use(scope["method"], headers):
+            return _rejection(403, "foreign pages may link to this server, but not use it")
         return None
 
 
 def _is_same_origin(origin: str, host: str) -> bool:
-    """Whether an Origin is that of the Host, whose scheme we do not know behind a proxy."""
+    """Whether an Origin matches the Host, whose scheme is unknown behind a proxy."""
     scheme, _, authority = origin.partition("://")
     if (default := DEFAULT_PORTS.get(scheme)) is None:
         return False
@@ -78,18 +78,18 @@ def _is_same_origin(origin: str, host: str) -> bool:
     return (name, port or default) == (own_name, own_port or default)
 
 
-def _is_used_from_elsewhere(method: str, headers: Headers) -> bool:
+def _is_foreign_use(method: str, headers: Headers) -> bool:
     if not set(headers.getlist("sec-fetch-site")) - {"same-origin", "none"}:
         return False
     return method not in ("GET", "HEAD") or headers.get("sec-fetch-mode") != "navigate"
 
 
-def _is_of_browsers(header: str) -> bool:
+def _is_sent_by_browsers(header: str) -> bool:
     return header == "origin" or header.startswith("sec-fetch-")
 
 
 def _without_foreign_frames(send: Send) -> Send:
-    """Let no other site show our pages in a frame of its own and lead the user's clicks there."""
+    """Forbid other sites to embed our pages in a frame (clickjacking)."""
 
     async def send_framed(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -100,8 +100,8 @@ def _without_foreign_frames(send: Send) -> Send:
     return send_framed
 
 
-def _say(status: int, line: str) -> PlainTextResponse:
-    return PlainTextResponse(f"{BY_US}{line}\n", status)
+def _rejection(status: int, line: str) -> PlainTextResponse:
+    return PlainTextResponse(f"{REJECTION_PREFIX}{line}\n", status)
 
 
 def _shown(values: list[str]) -> str:

@@ -1,7 +1,7 @@
-"""Prefect's settings: quiet, its home under the artifacts root, talking to the server we choose.
+"""Prefect's settings: quiet, with its home under the artifacts root and the server of our choice.
 
-Must run before Prefect is imported, because Prefect reads the environment only once. Where the
-database is stays the user's choice (`PREFECT_SERVER_DATABASE_CONNECTION_URL`).
+They must be set before Prefect is imported, because Prefect reads the environment only once. The
+database remains the user's choice (`PREFECT_SERVER_DATABASE_CONNECTION_URL`).
 """
 
 import os
@@ -12,7 +12,7 @@ from flows.store.runs import Store
 from system.settings import Settings
 
 HEARTBEAT_SECONDS = 30
-"""A run that is silent for three times as long is taken for crashed."""
+"""A run without a heartbeat for three times this long counts as crashed."""
 LOGGERS = ("flows", "corpora", "modeling", "evaluation")
 LEASES = "prefect.server.concurrency.lease_storage"
 ENVIRONMENT = {
@@ -20,13 +20,13 @@ ENVIRONMENT = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-    # In memory, a slot that was held when the server stopped would be held for ever.
+    # With leases in memory, a slot that is held when the server stops would never be released.
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": f"{LEASES}.filesystem",
     "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(LOGGERS),
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
 }
 EMBEDDED = {
-    # Prefect's own embedded server outlives a process that is killed; ours does not.
+    # Prefect's own ephemeral server outlives a killed process; ours does not.
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_LEVEL": "INFO",
@@ -36,14 +36,19 @@ SERVED = {
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
 }
-ELSEWHERE = ("PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_PROFILE", "PREFECT_UI_API_URL")
+SERVER_VARIABLES = (
+    "PREFECT_API_URL",
+    "PREFECT_API_KEY",
+    "PREFECT_PROFILE",
+    "PREFECT_UI_API_URL",
+)
 
 
 def embed(settings: Settings) -> str:
-    """For flows that run in this process, seen by the terminal's bars only.
+    """Configure Prefect for flows in this process, with progress on the terminal only.
 
     Returns:
-        The address at which `start_embedded_server` has to start their server.
+        The API URL at which `start_embedded_server` must start their server.
     """
     _use_own_home(settings)
     os.environ.update(EMBEDDED)
@@ -52,7 +57,7 @@ def embed(settings: Settings) -> str:
 
 
 def use_own_server(settings: Settings, api_url: str) -> None:
-    """For a server that we start ourselves; who may log in to it, we may too."""
+    """Configure Prefect for a server that we start, with the password that it asks for, if any."""
     _use_own_home(settings)
     os.environ.update(SERVED)
     os.environ["PREFECT_API_URL"] = api_url
@@ -61,7 +66,7 @@ def use_own_server(settings: Settings, api_url: str) -> None:
 
 
 def use_other_server(settings: Settings, api_url: str) -> None:
-    """For a server that runs already; the user's key or password for it stays as it is."""
+    """Configure Prefect for a running server; the user's API key or password for it is kept."""
     credentials = {name: os.environ.get(name) for name in ("PREFECT_API_KEY",)}
     _use_own_home(settings)
     os.environ.update(SERVED)
@@ -70,11 +75,11 @@ def use_other_server(settings: Settings, api_url: str) -> None:
 
 
 def _use_own_home(settings: Settings) -> None:
-    """Point Prefect at our own home, and at no server that the environment names."""
+    """Point Prefect at our own home, and away from any server that the environment names."""
     assert "prefect" not in sys.modules
     home = Store(settings.artifacts_root).prefect_home
     home.mkdir(parents=True, exist_ok=True)
-    for name in ELSEWHERE:
+    for name in SERVER_VARIABLES:
         os.environ.pop(name, None)
     os.environ.update(ENVIRONMENT)
     os.environ["PREFECT_HOME"] = str(home)

@@ -1,9 +1,9 @@
-"""Prefect's server as a child that dies with this process, however that ends.
+"""Prefect's server as a child process that dies with this process, however that ends.
 
-With a UI for `charmill serve`; without, for one `charmill run`.
+With a UI for `charmill serve`; without one for a single `charmill run`.
 
-Whoever reaches the server can run code on this machine, so it listens on the loopback address,
-where any other needs a password, and lets no web page from elsewhere in (`own_origin.py`).
+Anyone who can connect to the server can run code on this machine. So it listens on the loopback
+address, any other address needs a password, and foreign web pages are rejected (`own_origin.py`).
 """
 
 import atexit
@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from flows.errors import StageError
 from flows.server.host_names import host_names, is_loopback
-from flows.server.own_origin import BY_US
+from flows.server.own_origin import REJECTION_PREFIX
 from system.processes import dying_with_parent
 from system.settings import CHECKOUT
 
@@ -34,27 +34,25 @@ PASSWORD = "PREFECT_SERVER_API_AUTH_STRING"  # noqa: S105 (the name of a variabl
 
 
 def check_address(host: str, port: int, further_names: str = "") -> None:
-    """Refuse an address that is taken, or open to others without a password.
+    """Refuse an address that is in use, or that others can reach without a password.
 
     Args:
         host, port: where our server will listen.
-        further_names: what else it may be called, as in `CHARMILL_SERVER_HOSTS`.
+        further_names: more host names of the server, as in `CHARMILL_SERVER_HOSTS`.
 
     Raises:
-        StageError: says what is in the way and what can be done.
+        StageError: if the address cannot be used; says why, and what to do.
+        SettingsError: if a further name is not a host name.
     """
     if not is_loopback(host) and not os.environ.get(PASSWORD):
         raise StageError(
-            f"--host {host}: whoever reaches Prefect's server can run code on this machine; set "
-            f"{PASSWORD}=user:password first, or use {LOOPBACK}"
+            f"--host {host}: anyone who can connect to Prefect's server can run code on this "
+            f"machine; set {PASSWORD}=user:password first, or use {LOOPBACK}"
         )
-    try:
-        host_names(host, further_names)
-    except ValueError as error:
-        raise StageError(str(error)) from None
+    host_names(host, further_names)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
-        # As servers do: a port whose last connections are still being closed is free.
+        # As servers do: a port whose last connections are still closing counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -73,7 +71,7 @@ def check_server(api_url: str) -> None:
 
 
 def api_of(url: str) -> str:
-    """The address of the API of a server that is named with or without its `/api`."""
+    """The URL of a server's API, given its URL with or without `/api`."""
     if not url.startswith(("http://", "https://")):
         raise StageError(f"--server-url {url}: expected http://... or https://...")
     bare = url.rstrip("/")
@@ -85,7 +83,7 @@ def running_server(home: Path, host: str, port: int) -> Iterator[None]:
     """Run the server while the block runs.
 
     Raises:
-        StageError: if it does not start; says where its log is.
+        StageError: if it does not start; names its log file.
     """
     settings = {"PREFECT_UI_API_URL": "/api"}
     with _child("with_ui", home / "server.log", host, port, settings) as wait:
@@ -96,11 +94,11 @@ def running_server(home: Path, host: str, port: int) -> Iterator[None]:
 def start_embedded_server(home: Path, api_url: str) -> Callable[[], None]:
     """Start a server for this process alone, without UI and schedules; it ends with this process.
 
-    Not before: Prefect's threads send their last lines while Python shuts down, and wait for a
-    minute if nobody takes them.
+    It must not end earlier: Prefect's threads send their last log lines while Python shuts down,
+    and wait for a minute if no server answers.
 
     Returns:
-        What waits until it answers; raises StageError if it does not start.
+        A function that waits until the server answers, and raises StageError if it does not start.
     """
     port = urlsplit(api_url).port
     assert port
@@ -119,8 +117,8 @@ def start_embedded_server(home: Path, api_url: str) -> Callable[[], None]:
 def _child(
     factory: str, log: Path, host: str, port: int, settings: Mapping[str, str]
 ) -> Iterator[Callable[[], None]]:
-    """Run a server while the block runs; gives what waits until it answers."""
-    # Else uvicorn looks in the current folder first, which may have other `flows` in it.
+    """Run a server while the block runs; yields a function that waits until it answers."""
+    # Otherwise uvicorn imports from the current folder first, which may hold another `flows`.
     ours = ["--app-dir", str(CHECKOUT), "--factory", f"flows.server.app:{factory}"]
     command = [sys.executable, "-m", "uvicorn", *ours, "--timeout-keep-alive", "5"]
     always = {"PREFECT_SERVER_API_HOST": host, "PREFECT_SERVER_API_PORT": str(port)}
@@ -140,14 +138,14 @@ def _child(
 
 
 def free_port() -> int:
-    """A port of the loopback address at which nobody listens now."""
+    """A port of the loopback address that is not in use now."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return probe.getsockname()[1]
 
 
 def own_api(host: str, port: int) -> str:
-    """The address at which this machine reaches its own server's API."""
+    """The URL at which this machine reaches its own server's API."""
     reached = {"0.0.0.0": LOOPBACK, "": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104
     return f"http://{f'[{reached}]' if ':' in reached else reached}:{port}/api"
 
@@ -171,18 +169,18 @@ def _stop(process: subprocess.Popen) -> None:
 
 
 def _is_healthy(api_url: str) -> bool:
-    """Whether a Prefect server answers there, even if it asks for a password first.
+    """Whether a Prefect server answers there, even if it asks for a password.
 
     Raises:
-        StageError: if it is one of ours that goes by other names.
+        StageError: if it is one of ours and does not accept this host name.
     """
     try:
         with urllib.request.urlopen(f"{api_url}/health", timeout=2) as answer:  # noqa: S310
             return answer.read(8) == b"true"
     except urllib.error.HTTPError as error:
         reason = error.read(1000).decode("ascii", "replace").strip()
-        if reason.startswith(BY_US) and reason.isprintable():
-            raise StageError(f"{api_url}: {reason.removeprefix(BY_US)}") from None
+        if reason.startswith(REJECTION_PREFIX) and reason.isprintable():
+            raise StageError(f"{api_url}: {reason.removeprefix(REJECTION_PREFIX)}") from None
         return error.code in (401, 403)
     except (OSError, ValueError):
         return False
@@ -192,7 +190,7 @@ def _taken(host: str, port: int, error: OSError) -> str:
     api_url = own_api(host, port)
     if _is_healthy(api_url):
         return (
-            f"--port {port}: a Prefect server answers there already; use it with --server-url "
+            f"--port {port}: a Prefect server is already running there; use it with --server-url "
             f"{api_url.removesuffix('/api')}, stop it, or choose another --port"
         )
     return f"--port {port}: cannot listen on {host} ({error.strerror}); choose another --port"

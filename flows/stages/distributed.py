@@ -88,6 +88,8 @@ def _watch(
             assert process.stdout is not None
             for line in process.stdout:
                 message = json.loads(line)
+                if "error" in message:  # the other processes wait for the one that refused
+                    break
                 if stop and not stopping:
                     process.send_signal(signal.SIGTERM)
                     stopping = True
@@ -123,8 +125,7 @@ def main() -> None:
     try:
         _train(directory, task, device, group, stops)
     except ValueError as error:
-        if group.is_first:
-            _print({"error": str(error)})
+        _print({"error": str(error)})
         leave(1)
     leave(0)
 

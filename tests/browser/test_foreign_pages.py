@@ -75,10 +75,10 @@ def test_a_name_that_is_rebound_to_this_machine_reads_nothing(page, served):
     address = f"http://{REBOUND}:{served.port}"
     answer = page.goto(address)
     assert answer.status == 400
-    assert "is no name of this server" in page.inner_text("body")
+    assert "is not a name of this server" in page.inner_text("body")
     ask = "async path => { const a = await fetch(path); return [a.status, await a.text()] }"
     status, text = page.evaluate(ask, "/api/flows/count")
-    assert (status, "is no name of this server" in text) == (400, True)
+    assert (status, "is not a name of this server" in text) == (400, True)
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])

@@ -1,10 +1,22 @@
 import json
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
+from corpora import errors as corpora_errors
+from corpora.errors import SourceError
+from evaluation import errors as evaluation_errors
+from evaluation.errors import ScoreError
+from flows import errors as flows_errors
+from flows.cli import main as cli
+from flows.cli.main import EXAMPLES
+from flows.errors import RemoteMisuseError
+from system.errors import CharmillError, SettingsError
+from system.settings import documentation
 from tests.flows.conftest import Tiny
 from tests.processes import DEADLINE_SECONDS
 
@@ -77,8 +89,6 @@ def test_a_missing_repository_is_one_line(tiny):
 def test_a_full_disk_is_noticed_before_anything_starts(tiny, monkeypatch, capsys):
     import shutil
 
-    from flows.cli import main as cli
-
     usage = shutil.disk_usage("/")._replace(free=1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
     for name, value in tiny.environment().items():
@@ -100,10 +110,46 @@ def test_add_writes_a_dataset_that_can_be_run(tiny, tmp_path):
     assert "the name 'mine' is taken by" in refused(again)
 
 
-def test_help_has_examples_and_lists_the_environment(tiny):
+def test_help_has_examples_lists_run_first_and_documents_every_variable(tiny):
     shown = charmill(tiny, "--help").stdout
-    for word in ("CHARMILL_ARTIFACTS", "CHARMILL_DATASETS", "CHARMILL_DEVICE", "Examples:"):
-        assert word in shown
+    for word in (*documentation(), *EXAMPLES):
+        assert word in " ".join(shown.split())
+    assert re.search(r"Commands:\n  run ", shown)
+
+
+def test_version_prints_the_version_of_the_package(tiny):
+    assert charmill(tiny, "--version").stdout == f"charmill {version('charmill')}\n"
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), OSError("a bug"), KeyError("a bug")])
+def test_an_error_that_is_no_users_mistake_keeps_its_traceback(monkeypatch, error):
+    def fails(*_args, **_options):
+        raise error
+
+    monkeypatch.setattr(cli, "app", fails)
+    with pytest.raises(type(error), match="a bug"):
+        cli.main()
+
+
+def test_every_error_that_users_can_fix_is_below_the_one_root_and_documented_at_the_head():
+    for module in (corpora_errors, evaluation_errors, flows_errors):
+        own = [one for one in vars(module).values() if isinstance(one, type)]
+        assert len(own) > 1
+        for one in own:
+            assert issubclass(one, CharmillError)
+            assert re.search(rf"\b{one.__name__}$", module.__doc__ or "", re.MULTILINE)
+
+
+@pytest.mark.parametrize("error", [SourceError, RemoteMisuseError, ScoreError, SettingsError])
+def test_any_charmill_error_is_one_line_and_exit_status_2(monkeypatch, capsys, error):
+    def fails(*_args, **_options):
+        raise error("a\nlong   story")
+
+    monkeypatch.setattr(cli, "app", fails)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "charmill: a long story\n"
 
 
 def test_datasets_lists_those_that_ship_and_the_users(tiny):

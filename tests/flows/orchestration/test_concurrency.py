@@ -13,7 +13,7 @@ from corpora.errors import CorpusError, SourceError
 from corpora.sources.youtube.quota import QuotaError
 from flows.errors import OptionError
 from flows.orchestration.concurrency import _locked, is_transient, training_slot
-from flows.orchestration.events import news_of
+from flows.orchestration.events import outcome_of
 from flows.progress import LogReporter
 from flows.stages.devices import device_name
 from flows.store.runs import Store
@@ -69,7 +69,7 @@ def report(low, high):
     ],
 )
 def test_only_a_change_beyond_chance_is_news(report, news):
-    assert news_of(report) == news
+    assert outcome_of(report) == news
 
 
 STUCK = """
@@ -145,7 +145,7 @@ def test_a_training_of_the_command_line_waits_for_another_on_its_device(training
     waiting = threading.Thread(target=train, daemon=True)
     waiting.start()
     assert reporter.said.wait(DEADLINE_SECONDS)
-    assert reporter.lines == ["waiting for cpu: another training is at work on it"]
+    assert reporter.lines == ["waiting for cpu: another training is using it"]
     assert not entered.is_set()
     training.kill() if end == "killed" else training.stdin.close()
     assert entered.wait(DEADLINE_SECONDS)

@@ -64,8 +64,8 @@ def test_a_wrong_list_of_names_is_said_in_one_line(tmp_path):
     )
     assert done.returncode == 2
     assert done.stderr == (
-        "charmill: CHARMILL_SERVER_HOSTS: 'https://mill.example.org' is no host name; expected "
-        "names or addresses without scheme and port, separated by commas\n"
+        "charmill: CHARMILL_SERVER_HOSTS: 'https://mill.example.org' is not a host name; expected "
+        "names or addresses without scheme or port, separated by commas\n"
     )
 
 

@@ -175,7 +175,7 @@ def test_a_page_that_hides_its_origin_changes_nothing(port):
 
 
 def test_who_names_it_wrongly_as_server_url_is_told_the_right_names(port):
-    with pytest.raises(StageError, match=r"/api: Host '0.0.0.0:\d+' is no name of this server"):
+    with pytest.raises(StageError, match=r"/api: Host '0.0.0.0:\d+' is not a name of this server"):
         check_server(f"http://0.0.0.0:{port}/api")
 
 

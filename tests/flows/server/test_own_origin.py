@@ -7,6 +7,7 @@ import pytest
 
 from flows.server.host_names import host_names
 from flows.server.own_origin import OwnOriginOnly
+from system.errors import SettingsError
 
 AT_HOME = {"host": "127.0.0.1:4200"}
 LOOPBACK = host_names("127.0.0.1", "")
@@ -112,8 +113,8 @@ def test_what_a_proxy_says_about_the_host_changes_nothing():
 def test_a_wrong_host_is_told_in_one_line_what_is_right():
     body = exchange({"host": "evil.example"})[0][1]["body"].decode()
     assert body == (
-        "charmill: Host 'evil.example' is no name of this server; its names are 127.0.0.1, [::1], "
-        "localhost; CHARMILL_SERVER_HOSTS adds further ones\n"
+        "charmill: Host 'evil.example' is not a name of this server; its names are 127.0.0.1, "
+        "[::1], localhost; CHARMILL_SERVER_HOSTS adds more\n"
     )
 
 
@@ -231,5 +232,5 @@ def test_an_open_server_answers_to_addresses_its_own_names_and_those_listed(boun
     "further", ["https://a.example", "a.example:80", "*", "*.example", "a b", "[::x]"]
 )
 def test_what_is_no_host_name_is_refused_with_what_is_allowed(further):
-    with pytest.raises(ValueError, match="is no host name; expected names or addresses without"):
+    with pytest.raises(SettingsError, match="is not a host name; expected names or addresses"):
         host_names("127.0.0.1", f"fine.example,{further}")

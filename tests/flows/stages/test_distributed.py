@@ -1,6 +1,9 @@
 import contextlib
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -9,6 +12,7 @@ import pytest
 
 from flows.errors import StageError
 from flows.progress import LogReporter
+from flows.stages.distributed import _watch
 from flows.stages.table import STAGES
 from flows.store.stage import execute
 from tests.processes import until
@@ -76,3 +80,19 @@ def _at_work(folder):
         with contextlib.suppress(OSError):
             lines.append(file.read_bytes())
     return [line for line in lines if os.fsencode(folder) in line]
+
+
+def process_that_prints(*lines: dict) -> "subprocess.Popen[str]":
+    """A stand-in for torchrun: prints the lines, then waits for the other processes."""
+    text = "\n".join(map(json.dumps, lines))
+    script = f"import time; print({text!r}, flush=True); time.sleep(60)"
+    return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+
+
+def test_what_any_process_refuses_is_said_while_the_others_still_wait(tmp_path):
+    process = process_that_prints({"error": "rank 1: no memory"}, {"summary": {}})
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="rank 1: no memory"):
+        list(_watch(process, tmp_path))
+    assert time.monotonic() - began < 30
+    assert process.returncode == -signal.SIGKILL
