@@ -15,24 +15,23 @@ from typing import IO, Literal, cast
 from urllib.parse import quote_from_bytes
 
 from pathspec import GitIgnoreSpec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from corpora.document import Entry, Snapshot
 from corpora.errors import SourceError
+from corpora.sources.source import Resolution, SourceModel
 from system.progress import Progress
 
 SNAPSHOT = "folder.tar"
 PLACES = {"{stdlib}": lambda: sysconfig.get_paths()["stdlib"]}
 
 
-class FolderSource(BaseModel):
+class FolderSource(SourceModel):
     """A folder of text files.
 
     `path` may begin with `~` or with `{stdlib}`, the standard library of the running interpreter.
     `include` are gitignore-style patterns; files that match none are not looked at.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["folder"]
     path: str
@@ -48,7 +47,7 @@ class FolderSource(BaseModel):
             text = text.replace(place, value())
         return Path(text).expanduser()
 
-    def resolve(self) -> dict[str, str]:
+    def resolve(self) -> Resolution:
         """Say what the folder holds now: a digest of all paths and contents.
 
         Raises:
@@ -63,7 +62,7 @@ class FolderSource(BaseModel):
             raise SourceError(f"{self.root}: no file matches {', '.join(self.include)}")
         return {"digest": digest.hexdigest()}
 
-    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Progress]:
+    def fetch(self, resolution: Resolution, directory: Path) -> Iterator[Progress]:
         """Copy the folder's files into a snapshot under `directory`.
 
         Raises:

@@ -1,11 +1,9 @@
-"""The commands that look into a corpus: what became of a file, what is another since last time."""
+"""The commands that query a corpus: what became of a file, and what changed between two."""
 
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from corpora.sources import Source
+from corpora.sources import parse_source
 from flows.errors import StageError
 from flows.store.manifest import Manifest
 from flows.store.paths import Layout
@@ -15,15 +13,14 @@ from flows.store.status import latest_folder
 def explain(layout: Layout, dataset: str, path: str) -> list[dict[str, Any]]:
     """Everything the newest corpus knows about a file, one record per source that has it."""
     from corpora.corpus.ledger import rows_of
-    from corpora.corpus.permalinks import permalink
 
     folder = latest_folder(layout, "corpus", dataset)
     corpus = Manifest.load(folder)
     fetched = Manifest.load(layout.published("fetch", dataset, corpus.inputs["fetch"]))
-    source = TypeAdapter(Source).validate_python(fetched.parameters["source"])
-    found = fetched.parameters["found"]
+    source = parse_source(fetched.parameters["source"])
+    resolution = fetched.parameters["found"]
     return [
-        {**row, "permalink": permalink(source, found, row["source"], row["path"])}
+        {**row, "permalink": source.permalink(resolution, row["source"], row["path"])}
         for row in rows_of(folder, path)
     ]
 

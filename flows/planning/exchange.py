@@ -1,8 +1,8 @@
 """Finished stages go to the remote store and come from it, if the user has one.
 
 A store that does not answer costs a warning and no work: what is here stands, and is sent by the
-next run. Comments from YouTube stay on their machine: they must be deleted after 30 days, and
-forgotten on request, wherever they are.
+next run. Material that its source does not allow to be copied stays on this machine, with all that
+is derived from it.
 """
 
 import logging
@@ -24,12 +24,11 @@ from flows.store.remote import Remote
 from flows.store.stage import Stage, newest_key, sync, why_outdated
 
 logger = logging.getLogger(__name__)
-UNSHARED_KINDS = ("youtube",)
 
 
 def shares(run: Run, settings: Settings) -> bool:
     """Whether what is made of this dataset goes to a remote store."""
-    return bool(settings.remote) and run.spec.source.kind not in UNSHARED_KINDS
+    return bool(settings.remote) and run.spec.source.is_shareable
 
 
 def exchange(run: Run, options: Options, settings: Settings) -> None:

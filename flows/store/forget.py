@@ -1,9 +1,8 @@
-"""Remove a video's comments, or all data kept for too long, and what was made from them.
+"""Delete one item of a source, or all material past its retention, and everything derived from it.
 
-A fetch that loses comments gets a new key, since a key stands for a content. What was made from
-the old one can then be told by its manifest alone: it, or what it was made from, was made from
-something that is no longer there. That is what is removed, so a kill at any moment leaves nothing
-that the next call does not find.
+A fetch that loses an item gets a new key, because a key identifies a content. What was derived from
+the old content then shows in its manifests: it names an input, direct or indirect, that no longer
+exists. Exactly that is deleted, so after a kill at any moment the next call finds the rest.
 """
 
 import json
@@ -17,145 +16,163 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from corpora.errors import SourceError
-from corpora.sources.youtube.store import (
-    LISTING,
-    Listing,
-    Video,
-    check_id,
-    expiry,
-    forgotten_ids,
-    remember_forgotten,
-)
-from corpora.sources.youtube.store import forget as forget_in
+from corpora.sources import ItemStore, Source
 from flows.errors import StageError
 from flows.options import STAGE_NAMES, StageName
 from flows.store.manifest import Manifest
 from flows.store.paths import LATEST, MANIFEST, Layout
 from flows.store.stage import INPUTS, next_key
+from system.files import write_whole
 
 WORK = ".work-"
 GONE = ".gone-"
+FORGOTTEN = "forgotten.json"
 MODELS: tuple[StageName, ...] = ("train", "sample", "evaluate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doomed:
-    """What is to be removed or changed.
+class Removal:
+    """A run that is to be deleted, or that is to lose one item.
 
     Attributes:
-        key: name of its folder; ".work-<key>" is a run that was begun and not finished.
-        comments: to be removed from it; None if all of it goes.
+        key: name of its folder; ".work-<key>" is an unfinished run.
+        texts: how many texts of the item it holds; None if the whole run is deleted.
+        unit: plural noun for these texts.
     """
 
     stage: StageName
     key: str
-    comments: int | None = None
+    texts: int | None = None
+    unit: str = "texts"
 
 
-def find_video(
-    layout: Layout, dataset: str, video_id: str, *, keep_models: bool = False
-) -> list[Doomed]:
-    """What a video's comments are in, and what was made from it; changes nothing.
+def find_item(
+    layout: Layout, dataset: str, source: Source, item: str, *, keep_models: bool = False
+) -> list[Removal]:
+    """List the fetches that hold an item, and what was derived from them; changes nothing.
 
     Raises:
-        SourceError: if no fetch of the dataset has this video, nor ever had.
+        SourceError: if no fetch of the dataset holds this item, or ever held it.
     """
-    check_id(video_id)
-    holding = [folder for folder in _collections(layout, dataset) if _lists(folder, video_id)]
-    if not holding and video_id not in forgotten_ids(layout.shelf("fetch", dataset)):
-        raise SourceError(f"{dataset}: no video {video_id!r} was fetched, nothing was removed")
-    found = [
-        Doomed(stage="fetch", key=folder.name, comments=len(Video.load(folder, video_id).comments))
-        for folder in holding
-        if Video.load(folder, video_id).outcome != "forgotten"
+    items = _items(source)
+    items.check(item)
+    counts = {folder: items.count(folder, item) for folder in _fetches(layout, dataset)}
+    holding = {folder: count for folder, count in counts.items() if count is not None}
+    if not holding and item not in forgotten_ids(layout, dataset):
+        raise SourceError(f"{dataset}: no {items.noun} {item!r} was fetched, nothing was removed")
+    removals = [
+        Removal(stage="fetch", key=folder.name, texts=count, unit=items.unit)
+        for folder, count in holding.items()
+        if not items.is_deleted(folder, item)
     ]
-    changed = {one.key for one in found if one.comments}
-    return found + _orphans(layout, dataset, changed, keep_models=keep_models)
+    changed = {removal.key for removal in removals if removal.texts}
+    return removals + _orphans(layout, dataset, changed, keep_models=keep_models)
 
 
 def find_expired(
-    layout: Layout, dataset: str, now: datetime, *, keep_models: bool = False
-) -> list[Doomed]:
-    """The fetches that may be kept no longer, and what was made from them; changes nothing."""
-    found = [
-        Doomed(stage="fetch", key=folder.name)
-        for folder in _collections(layout, dataset)
-        if (end := expiry(folder)) is not None and now >= end
+    layout: Layout, dataset: str, source: Source, now: datetime, *, keep_models: bool = False
+) -> list[Removal]:
+    """List the fetches past their retention, and what was derived from them; changes nothing."""
+    removals = [
+        Removal(stage="fetch", key=folder.name)
+        for folder in _fetches(layout, dataset)
+        if (end := source.expiry(folder)) is not None and now >= end
     ]
-    return found + _orphans(layout, dataset, {one.key for one in found}, keep_models=keep_models)
+    expired = {removal.key for removal in removals}
+    return removals + _orphans(layout, dataset, expired, keep_models=keep_models)
 
 
 def remove(
     layout: Layout,
     dataset: str,
-    doomed: list[Doomed],
+    source: Source,
+    removals: list[Removal],
     *,
-    video_id: str | None = None,
+    item: str | None = None,
     keep_models: bool = False,
 ) -> None:
-    """Remove what `find_video` or `find_expired` found, and all that was made from it since.
+    """Delete what `find_item` or `find_expired` listed, and all that was derived from it since.
 
     Args:
-        video_id: the video to forget, None for what is expired.
+        item: the item to forget, None for expired fetches.
 
     Raises:
-        StageError: if a run is at work on one of it; what is left is removed by the next call.
+        StageError: if a run is working on any of it; the next call deletes what remains.
     """
     for stage in STAGE_NAMES:
         for folder in layout.shelf(stage, dataset).glob(f"{WORK}*"):
-            with _at_rest(layout, stage, dataset, folder.name):
+            with _idle(layout, stage, dataset, folder.name):
                 pass
-    if video_id is not None:
-        remember_forgotten(layout.shelf("fetch", dataset), video_id)
-    for one in doomed:
-        if one.stage != "fetch":
+    if item is not None:
+        _remember(layout, dataset, item)
+    for removal in removals:
+        if removal.stage != "fetch":
             continue
-        if video_id is None:
-            _delete(layout, "fetch", dataset, one.key)
+        if item is None:
+            _delete(layout, "fetch", dataset, removal.key)
         else:
-            _forget_in_fetch(layout, dataset, one, video_id)
+            _forget_in_fetch(layout, dataset, _items(source), removal, item)
     _move_unfinished(layout, dataset)
-    for one in _orphans(layout, dataset, set(), keep_models=keep_models):
-        _delete(layout, one.stage, dataset, one.key)
+    for removal in _orphans(layout, dataset, set(), keep_models=keep_models):
+        _delete(layout, removal.stage, dataset, removal.key)
     for stage in STAGE_NAMES:
         _sweep(layout, stage, dataset)
 
 
-def _collections(layout: Layout, dataset: str) -> list[Path]:
-    """Folders of all fetches from YouTube, finished ones oldest first, then unfinished ones."""
+def forgotten_ids(layout: Layout, dataset: str) -> list[str]:
+    """The items that no fetch of a dataset may bring back; the record outlives the fetches."""
+    path = layout.shelf("fetch", dataset) / FORGOTTEN
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+
+
+def _remember(layout: Layout, dataset: str, item: str) -> None:
+    ids = sorted({*forgotten_ids(layout, dataset), item})
+    path = layout.shelf("fetch", dataset) / FORGOTTEN
+    write_whole(path, json.dumps(ids, indent=1).encode())
+
+
+def _items(source: Source) -> ItemStore:
+    if source.items is None:
+        raise SourceError(f"a source of kind {source.kind!r} has no items to forget")
+    return source.items
+
+
+def _fetches(layout: Layout, dataset: str) -> list[Path]:
+    """Folders of all fetches: finished ones, oldest first, then unfinished ones."""
     shelf = layout.shelf("fetch", dataset)
     finished = [shelf / key for key in layout.keys("fetch", dataset)]
-    found = [*finished, *sorted(shelf.glob(f"{WORK}*"))]
-    return [folder for folder in found if (folder / LISTING).exists()]
+    return [*finished, *sorted(shelf.glob(f"{WORK}*"))]
 
 
-def _lists(folder: Path, video_id: str) -> bool:
-    return video_id in Listing.load(folder).videos
-
-
-def _orphans(layout: Layout, dataset: str, gone: set[str], *, keep_models: bool) -> list[Doomed]:
-    """Everything made from something that is not there, or from what was; `gone` as if it were.
+def _orphans(layout: Layout, dataset: str, gone: set[str], *, keep_models: bool) -> list[Removal]:
+    """Every run with an input that does not exist, directly or indirectly.
 
     Unfinished trainings hold the text itself, so `keep_models` does not keep them.
+
+    Args:
+        gone: keys of fetches to treat as deleted.
     """
-    there = {"fetch": set(layout.keys("fetch", dataset)) - gone}
-    found = []
+    existing = {"fetch": set(layout.keys("fetch", dataset)) - gone}
+    orphans = []
     for stage in STAGE_NAMES[1:]:
-        there[stage] = set()
+        existing[stage] = set()
         for folder in sorted(layout.shelf(stage, dataset).glob("*")):
             inputs = _inputs(folder)
             if inputs is None:
                 continue
-            is_work = folder.name.startswith(WORK)
-            if all(key in there[name] for name, key in inputs.items()):
-                there[stage] |= set() if is_work else {folder.name}
-            elif is_work or not (keep_models and stage in MODELS):
-                found.append(Doomed(stage=stage, key=folder.name))
-    return found
+            is_unfinished = folder.name.startswith(WORK)
+            if all(key in existing[name] for name, key in inputs.items()):
+                existing[stage] |= set() if is_unfinished else {folder.name}
+            elif is_unfinished or not (keep_models and stage in MODELS):
+                orphans.append(Removal(stage=stage, key=folder.name))
+    return orphans
 
 
 def _inputs(folder: Path) -> dict[str, str] | None:
-    """What a run was made from, None for what is no run; one that does not say is made of "?"."""
+    """The inputs of a run, None if this is not a run.
+
+    An unfinished run without a record of its inputs has a fetch that never exists, "?".
+    """
     if folder.is_symlink() or folder.name.startswith(GONE):
         return None
     if folder.name.startswith(WORK):
@@ -167,24 +184,26 @@ def _inputs(folder: Path) -> dict[str, str] | None:
     return dict(Manifest.load(folder).inputs) if (folder / MANIFEST).is_file() else None
 
 
-def _forget_in_fetch(layout: Layout, dataset: str, one: Doomed, video_id: str) -> None:
-    """Remove the comments from one fetch; a finished one that had any gets the next key first.
+def _forget_in_fetch(
+    layout: Layout, dataset: str, items: ItemStore, removal: Removal, item: str
+) -> None:
+    """Delete an item from one fetch; a finished fetch that held texts of it is renamed first.
 
-    Killed after the renaming, the video is still there and the next call renames once more.
+    If killed after renaming, the item is still there and the next call renames once more.
     """
-    folder = layout.shelf("fetch", dataset) / one.key
-    if one.comments and not one.key.startswith(WORK):
-        key = next_key(layout, "fetch", dataset, one.key.partition("-")[0])
-        is_latest = layout.latest_key("fetch", dataset) == one.key
+    folder = layout.shelf("fetch", dataset) / removal.key
+    if removal.texts and not removal.key.startswith(WORK):
+        key = next_key(layout, "fetch", dataset, removal.key.partition("-")[0])
+        is_latest = layout.latest_key("fetch", dataset) == removal.key
         replace(Manifest.load(folder), key=key).save(folder)
         folder = folder.rename(layout.published("fetch", dataset, key))
         if is_latest:
             layout.point_latest("fetch", dataset, key)
-    forget_in(folder, video_id)
+    items.delete(folder, item)
 
 
 def _move_unfinished(layout: Layout, dataset: str) -> None:
-    """Let an unfinished fetch whose key was taken go on under the next one."""
+    """Give an unfinished fetch whose key has been taken the next key, so that it can resume."""
     shelf = layout.shelf("fetch", dataset)
     for work in sorted(shelf.glob(f"{WORK}*")):
         key = work.name.removeprefix(WORK)
@@ -194,16 +213,16 @@ def _move_unfinished(layout: Layout, dataset: str) -> None:
 
 
 def _delete(layout: Layout, stage: StageName, dataset: str, name: str) -> None:
-    """Remove a folder: out of sight in one step, then from the disk."""
+    """Delete a run: renamed in one step, then removed from the disk."""
     folder = layout.shelf(stage, dataset) / name
-    with _at_rest(layout, stage, dataset, name):
+    with _idle(layout, stage, dataset, name):
         if folder.exists():
             folder.rename(folder.with_name(f"{GONE}{name}"))
     _sweep(layout, stage, dataset)
 
 
 def _sweep(layout: Layout, stage: StageName, dataset: str) -> None:
-    """Remove what was put out of sight, and a `latest` that points there."""
+    """Remove renamed runs from the disk, and repair `latest` if it pointed at one."""
     shelf = layout.shelf(stage, dataset)
     for folder in shelf.glob(f"{GONE}*"):
         shutil.rmtree(folder)
@@ -214,11 +233,11 @@ def _sweep(layout: Layout, stage: StageName, dataset: str) -> None:
 
 
 @contextmanager
-def _at_rest(layout: Layout, stage: StageName, dataset: str, name: str) -> Iterator[None]:
+def _idle(layout: Layout, stage: StageName, dataset: str, name: str) -> Iterator[None]:
     """Hold the lock of a run.
 
     Raises:
-        StageError: if a process is making it.
+        StageError: if another process holds it.
     """
     path = layout.lock(stage, dataset, name.removeprefix(WORK))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,14 +7,15 @@ repository of the account, and why, stands in `repositories.json` beside the clo
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from corpora.document import Snapshot
 from corpora.errors import SourceError
@@ -22,6 +23,7 @@ from corpora.sources.git.fetch import fetch_repository, find_commit, remove_repo
 from corpora.sources.git.repository import Repository
 from corpora.sources.git.snapshot import GitSnapshot
 from corpora.sources.github.api import UNKNOWN, Listed, clone_variables, list_repositories
+from corpora.sources.source import Resolution, SourceModel
 from system.files import write_whole
 from system.progress import Progress
 
@@ -89,7 +91,7 @@ class RepositoryOutcome:
         return clone_variables(self.private, self.clone_url)
 
 
-class GithubAccountSource(BaseModel):
+class GithubAccountSource(SourceModel):
     """The repositories that a user or an organisation on GitHub owns.
 
     Attributes:
@@ -104,8 +106,6 @@ class GithubAccountSource(BaseModel):
         include, exclude: names of repositories, "*" as in file names, upper case or lower.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     kind: Literal["github_account"]
     account: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,99})?$")
     include: tuple[str, ...] = Field(default=("*",), min_length=1)
@@ -118,7 +118,7 @@ class GithubAccountSource(BaseModel):
     opt_out_files: tuple[str, ...] = (".noai", "ai.txt")
     max_bytes: int = Field(default=1_000_000_000, gt=0)
 
-    def resolve(self) -> dict[str, str]:
+    def resolve(self) -> Resolution:
         """Look up the commit of the default branch of every repository that is kept.
 
         Raises:
@@ -135,7 +135,7 @@ class GithubAccountSource(BaseModel):
             raise _nothing_kept(self.account, [_at(one, None) for one in outcomes])
         return found
 
-    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Progress]:
+    def fetch(self, resolution: Resolution, directory: Path) -> Iterator[Progress]:
         """Fetch every kept repository; those already there are kept, those that opt out removed.
 
         Raises:
@@ -164,6 +164,14 @@ class GithubAccountSource(BaseModel):
         kept = [one.repository for one in _load(directory) if one.fate == "kept"]
         return GitSnapshot(directory, tuple(kept))
 
+    def permalink(self, resolution: Mapping[str, str], source: str, path: str) -> str | None:
+        """Link to a file on GitHub at the commit that was fetched."""
+        full_names = {name.rsplit("/", 1)[-1]: name for name in resolution}
+        if source not in full_names:
+            return None
+        name = full_names[source]
+        return f"https://github.com/{name}/blob/{resolution[name]}/{quote(path)}"
+
     def _judged(self) -> list[RepositoryOutcome]:
         """Ask GitHub, and put every repository through the gates that need no clone."""
         if not self.account:
@@ -183,7 +191,7 @@ class GithubAccountSource(BaseModel):
             )
         return outcomes
 
-    def _matched(self, resolution: dict[str, str]) -> list[RepositoryOutcome]:
+    def _matched(self, resolution: Resolution) -> list[RepositoryOutcome]:
         """Judge anew, and hold what is kept against what was resolved."""
         outcomes = [_at(one, resolution.get(one.full_name)) for one in self._judged()]
         kept = {one.full_name for one in outcomes if one.fate == "kept"}

@@ -26,6 +26,7 @@ from pydantic import (
 
 from corpora.document import Entry, Snapshot
 from corpora.errors import SourceError
+from corpora.sources.source import Resolution, SourceModel
 from corpora.sources.url.archive import (
     Limits,
     check_claim,
@@ -104,14 +105,12 @@ def _with_url(value: Any) -> Any:
     return {"url": value} if isinstance(value, str) else value
 
 
-class UrlSource(BaseModel):
+class UrlSource(SourceModel):
     """One or more files; a plain URL stands for `{url = "..."}`.
 
     `max_bytes` is for one download; it may unpack to `max_unpacked_bytes`, and to `max_ratio`
     times what it was.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["url"]
     urls: tuple[Annotated[Download, BeforeValidator(_with_url)], ...] = Field(min_length=1)
@@ -128,7 +127,7 @@ class UrlSource(BaseModel):
             raise ValueError(f"two downloads are called {twice[0]!r}: give one a `name`")
         return self
 
-    def resolve(self) -> dict[str, str]:
+    def resolve(self) -> Resolution:
         """Ask which version of every file is there now; pinned ones are not asked about.
 
         Raises:
@@ -140,7 +139,7 @@ class UrlSource(BaseModel):
                 for one in self.urls
             }
 
-    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Progress]:
+    def fetch(self, resolution: Resolution, directory: Path) -> Iterator[Progress]:
         """Download every file; those already there in that version are kept.
 
         Raises:

@@ -18,6 +18,7 @@ from filelock import FileLock
 from pydantic import SecretStr
 
 from corpora.errors import SourceError
+from corpora.sources.youtube.credentials import read_key
 from corpora.sources.youtube.privacy import load_salt, pseudonym
 from system.files import write_whole
 
@@ -57,6 +58,19 @@ class Balance:
     spent: int
     left: int
     refused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyQuota:
+    """Today's quota of one key.
+
+    Attributes:
+        balances: by unit, such as "search calls".
+        resets: when the server grants a new quota.
+    """
+
+    balances: Mapping[str, Balance]
+    resets: datetime
 
 
 class Quota:
@@ -167,6 +181,17 @@ class Quota:
             f"{resumes:%Y-%m-%d %H:%M} UTC and it goes on from here",
             resumes,
         )
+
+
+def read_quota(environment: Mapping[str, str], now: datetime) -> KeyQuota:
+    """Read today's quota of the user's key, as this machine has counted it.
+
+    Raises:
+        SourceError: without a usable key, or if the ledger cannot be read.
+    """
+    quota = Quota.of_key(read_key(environment), state_folder(environment), GRANTED, lambda: now)
+    balances = {UNITS[bucket]: quota.balance(bucket) for bucket in GRANTED}
+    return KeyQuota(balances=balances, resets=quota.resets)
 
 
 def state_folder(environment: Mapping[str, str]) -> Path:

@@ -10,27 +10,41 @@ calendar would throw away, at every turn, what was collected or trained on the d
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from corpora.document import Entry, Snapshot
+from corpora.sources.source import ItemStore, Resolution, SourceModel
 from corpora.sources.youtube.credentials import read_endpoint, read_key
 from corpora.sources.youtube.quota import state_folder
 from corpora.sources.youtube.search import YoutubeSearch
-from corpora.sources.youtube.store import Video, outcomes
+from corpora.sources.youtube.store import Video, VideoItems, expiry, outcomes
 from system.progress import Progress
 
 
-class YoutubeSource(YoutubeSearch):
-    """The comments on the videos that a search gives."""
+class YoutubeSource(YoutubeSearch, SourceModel):
+    """The comments on the videos that a search returns.
+
+    YouTube's terms require that stored comments are deleted after 30 days, and on request; so they
+    are never copied to another machine, where neither could be done.
+    """
+
+    is_shareable: ClassVar[bool] = False
+    items: ClassVar[ItemStore | None] = VideoItems()
 
     kind: Literal["youtube"]
 
-    def resolve(self) -> dict[str, str]:
+    @property
+    def retention(self) -> timedelta:
+        """How long comments may be kept."""
+        return timedelta(days=self.retention_days)
+
+    def resolve(self) -> Resolution:
         """Say what is asked for, without asking it."""
         return {"search": self.query}
 
-    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Progress]:
+    def fetch(self, resolution: Resolution, directory: Path) -> Iterator[Progress]:
         """Collect the comments into `directory`, going on with what stands there.
 
         Raises:
@@ -52,6 +66,10 @@ class YoutubeSource(YoutubeSearch):
     def open(self, directory: Path) -> Snapshot:
         """Open what `fetch` left in `directory`."""
         return YoutubeSnapshot(directory)
+
+    def expiry(self, directory: Path) -> datetime | None:
+        """When the retention of a collection ends, counted from its first page."""
+        return expiry(directory)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,13 @@ Each file is replaced whole and holds its own place in the paging beside its con
 between two pages neither loses a page nor asks for it twice.
 """
 
-import json
 import logging
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from corpora.errors import SourceError
 from system.files import write_whole
@@ -19,7 +18,6 @@ from system.files import write_whole
 VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 LISTING = "search.json"
 VIDEOS = "videos"
-FORGOTTEN = "forgotten.json"
 BARREN_PAGES = 3
 
 VideoOutcome = Literal[
@@ -146,40 +144,36 @@ def expiry(directory: Path) -> datetime | None:
     return Listing.load(directory).delete_after if (directory / LISTING).exists() else None
 
 
-def forget(directory: Path, video_id: str) -> None:
-    """Remove a video's comments from a collection, and remember that they were removed.
+@dataclass(frozen=True, slots=True)
+class VideoItems:
+    """The comments of single videos, each deletable on request."""
 
-    Raises:
-        SourceError: for what is not a video's id.
-    """
-    check_id(video_id)
-    Video(video_id=video_id, outcome="forgotten", cursor=Cursor(token=None)).save(directory)
+    noun: ClassVar[str] = "video"
+    unit: ClassVar[str] = "comments"
 
+    def check(self, item: str) -> None:
+        """Check the form of a video's id.
 
-def check_id(video_id: str) -> None:
-    """Refuse what is not a video's id.
+        Raises:
+            SourceError: if no video can have this id; says what an id looks like.
+        """
+        if not VIDEO_ID.fullmatch(item):
+            raise SourceError(f"{item!r} is not a video id: 11 of A-Z, a-z, 0-9, _ and -")
 
-    Raises:
-        SourceError: says what one looks like.
-    """
-    if not VIDEO_ID.fullmatch(video_id):
-        raise SourceError(f"{video_id!r} is no id of a video: 11 of A-Z, a-z, 0-9, _ and -")
+    def count(self, directory: Path, item: str) -> int | None:
+        """Count the comments of a video, None if the collection does not list it."""
+        if not (directory / LISTING).exists() or item not in Listing.load(directory).videos:
+            return None
+        return len(Video.load(directory, item).comments)
 
+    def is_deleted(self, directory: Path, item: str) -> bool:
+        """Whether a video's comments were deleted on request."""
+        return Video.load(directory, item).outcome == "forgotten"
 
-def forgotten_ids(shelf: Path) -> list[str]:
-    """The videos that no fetch of a dataset may bring back; the record outlives the fetches.
-
-    Args:
-        shelf: folder of all fetches of the dataset.
-    """
-    path = shelf / FORGOTTEN
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-
-
-def remember_forgotten(shelf: Path, video_id: str) -> None:
-    """Write down that no fetch of a dataset may bring a video's comments back."""
-    ids = sorted({*forgotten_ids(shelf), video_id})
-    write_whole(shelf / FORGOTTEN, json.dumps(ids, indent=1).encode())
+    def delete(self, directory: Path, item: str) -> None:
+        """Delete a video's comments, and record that, so that no later fetch asks for them."""
+        self.check(item)
+        Video(video_id=item, outcome="forgotten", cursor=Cursor(token=None)).save(directory)
 
 
 def _discard(directory: Path) -> None:

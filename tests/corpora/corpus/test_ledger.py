@@ -1,7 +1,6 @@
 import pytest
 
 from corpora.corpus.ledger import _is_another, compare, rows_of
-from corpora.corpus.permalinks import permalink
 from corpora.errors import CorpusError
 from corpora.sources import GithubAccountSource, GitSource
 from tests.corpora.build.test_corpus import built, plain
@@ -40,15 +39,15 @@ def test_a_permalink_names_the_commit_and_quotes_the_path():
         {"kind": "git", "repositories": [{"url": url} for url in urls]}
     )
     found = {"b": "1" * 40, "d": "2" * 40, "e": "3" * 40}
-    assert permalink(source, found, "b", "x y.c") == (
+    assert source.permalink(found, "b", "x y.c") == (
         f"https://github.com/a/b/blob/{'1' * 40}/x%20y.c"
     )
-    assert permalink(source, found, "d", "z.c") == f"https://gitlab.com/c/d/-/blob/{'2' * 40}/z.c"
-    assert permalink(source, found, "e", "z.c") is None
+    assert source.permalink(found, "d", "z.c") == f"https://gitlab.com/c/d/-/blob/{'2' * 40}/z.c"
+    assert source.permalink(found, "e", "z.c") is None
     account = GithubAccountSource(kind="github_account", account="a")
     found = {"a/b": "4" * 40}
-    assert permalink(account, found, "b", "z.c") == f"https://github.com/a/b/blob/{'4' * 40}/z.c"
-    assert permalink(account, found, "c", "z.c") is None
+    assert account.permalink(found, "b", "z.c") == f"https://github.com/a/b/blob/{'4' * 40}/z.c"
+    assert account.permalink(found, "c", "z.c") is None
 
 
 BLOB, OTHER = "a" * 40, "b" * 40

@@ -21,13 +21,14 @@ from flows.progress import LogReporter
 from flows.settings import Settings
 from flows.stages.corpus import CORPUS
 from flows.stages.fetch import FETCH
-from flows.store.forget import find_expired, find_video, remove
+from flows.store.forget import find_expired, find_item, remove
 from flows.store.paths import Layout
 from flows.store.stage import INPUTS, execute
 from flows.store.status import dataset_state
-from tests.corpora.sources.youtube.run import Collection, hold
+from tests.corpora.sources.youtube.run import Collection, hold, source
 from tests.corpora.sources.youtube.server import KEY, YoutubeServer, running
 
+SOURCE = source()
 TOML = """
 title = "Talk"
 language = "prose"
@@ -127,9 +128,9 @@ def test_a_fetch_that_may_be_kept_no_longer_is_made_anew(talk):
     assert anew != corpus
     assert talk.texts(corpus) - talk.texts(anew) == {talk.videos[0]}
     assert talk.plan()["fetch"].action == talk.plan()["corpus"].action == "reuse"
-    found = find_expired(talk.layout, "talk", datetime.now(UTC))
+    found = find_expired(talk.layout, "talk", SOURCE, datetime.now(UTC))
     assert [(one.stage, one.key) for one in found] == [("fetch", digest), ("corpus", corpus)]
-    remove(talk.layout, "talk", found)
+    remove(talk.layout, "talk", SOURCE, found)
     assert talk.layout.keys("fetch", "talk") == [f"{digest}-2"]
     assert talk.run() == anew
 
@@ -157,7 +158,7 @@ def test_an_unfinished_run_says_what_it_is_made_from(talk, monkeypatch):
         talk.run()
     (work,) = talk.layout.shelf("corpus", "talk").glob(".work-*")
     assert json.loads((work / INPUTS).read_text()) == {"fetch": talk.plan()["fetch"].key}
-    found = find_video(talk.layout, "talk", talk.videos[0])
+    found = find_item(talk.layout, "talk", SOURCE, talk.videos[0])
     assert ("corpus", work.name) in [(one.stage, one.key) for one in found]
 
 
@@ -165,8 +166,8 @@ def test_what_was_forgotten_is_in_no_corpus_and_no_later_fetch_asks_for_it(talk)
     gone = talk.videos[3]
     first = talk.run()
     digest = talk.plan()["fetch"].key
-    found = find_video(talk.layout, "talk", gone, keep_models=True)
-    remove(talk.layout, "talk", found, video_id=gone, keep_models=True)
+    found = find_item(talk.layout, "talk", SOURCE, gone, keep_models=True)
+    remove(talk.layout, "talk", SOURCE, found, item=gone, keep_models=True)
     second = talk.run()
     assert second != first, "models that were kept would be taken for models of this corpus"
     assert talk.texts(second) == {*talk.videos} - {gone}

@@ -12,7 +12,7 @@ from corpora.errors import SourceError
 from corpora.sources.youtube.credentials import read_endpoint, read_key
 from corpora.sources.youtube.quota import QuotaError
 from corpora.sources.youtube.source import YoutubeSource
-from corpora.sources.youtube.store import Listing, Video, expiry, forget
+from corpora.sources.youtube.store import Listing, Video, VideoItems, expiry
 from corpora.spec import CorpusSpec, load_dataset
 from tests.corpora.sources.youtube.run import hold, source
 from tests.corpora.sources.youtube.server import KEY, thread
@@ -167,14 +167,14 @@ def test_a_forgotten_video_is_gone_and_stays_away(collection):
     next(steps)
     steps.close()
     for name in (one, two):
-        forget(collection.directory, name)
+        VideoItems().delete(collection.directory, name)
     assert f"on {one}".encode() not in bytes_on_disk(collection.directory)
     collection.run()
     assert collection.outcomes() == ["forgotten", "forgotten"]
     assert collection.texts() == {}
     assert collection.ledger() == [(1, 1)]
-    with pytest.raises(SourceError, match=r"'\.\./x' is no id of a video"):
-        forget(collection.directory, "../x")
+    with pytest.raises(SourceError, match=r"'\.\./x' is not a video id"):
+        VideoItems().delete(collection.directory, "../x")
 
 
 def test_a_video_that_is_forgotten_while_a_corpus_is_built_is_not_read(collection):
@@ -182,7 +182,7 @@ def test_a_video_that_is_forgotten_while_a_corpus_is_built_is_not_read(collectio
     collection.run()
     snapshot = source().open(collection.directory)
     entries = list(snapshot.entries())
-    forget(collection.directory, name)
+    VideoItems().delete(collection.directory, name)
     assert [content for _, content in snapshot.read(entries)] == [None]
 
 
@@ -191,7 +191,7 @@ def test_unfinished_data_expires_and_is_fetched_anew_but_for_what_was_forgotten(
     assert expiry(collection.directory) is None
     with pytest.raises(QuotaError):
         collection.run(units_per_day=1, retention_days=7)
-    forget(collection.directory, two)
+    VideoItems().delete(collection.directory, two)
     assert expiry(collection.directory) == collection.now + timedelta(days=7)
     collection.server.threads[one] = [thread("new", "another comment")]
     collection.next_day(days=6)
