@@ -1,6 +1,10 @@
+import json
+from dataclasses import asdict
+
+import pandas as pd
 import pytest
 
-from corpora.corpus.ledger import _is_another, compare, rows_of
+from corpora.corpus.ledger import compare, content_changed, rows_of
 from corpora.errors import CorpusError
 from corpora.sources import GithubAccountSource, GitSource
 from tests.corpora.build.test_corpus import built, plain
@@ -29,6 +33,7 @@ def test_two_corpora_are_compared_file_by_file(tmp_path):
     assert found.changed == ["s/f5.py"]
     assert {name for name, _, _ in found.moved} <= {"s/f5.py"}
     assert found.kept == (62, 61)
+    assert json.loads(json.dumps(asdict(found)))["kept"] == [62, 61]
     assert found.reasons == {"too large": (0, 1)}
     assert found.kept_bytes[0] - found.kept_bytes[1] == 90
 
@@ -54,7 +59,7 @@ BLOB, OTHER = "a" * 40, "b" * 40
 
 
 def row(**values):
-    return {"sha256": None, "handle": "0", "bytes": 9} | values
+    return {"sha256": "", "handle": "0", "bytes": 9} | values
 
 
 @pytest.mark.parametrize(
@@ -69,4 +74,4 @@ def row(**values):
     ],
 )
 def test_a_file_changed_if_its_content_did_wherever_it_stands(old, new, changed):
-    assert _is_another(old, new) is changed
+    assert list(content_changed(pd.DataFrame([old]), pd.DataFrame([new]))) == [changed]
