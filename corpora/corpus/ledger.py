@@ -106,7 +106,8 @@ def _read(directory: Path) -> "pd.DataFrame":
 def _changes(old: "pd.Series", new: "pd.Series") -> list[tuple[str, str, str]]:
     """(name, old, new) of files whose value changed; skips files without one on either side."""
     changed = (old != "") & (new != "") & (old != new)
-    return list(zip(old.index[changed.to_numpy()], old[changed], new[changed], strict=True))
+    names = map(str, old.index[changed.to_numpy()])
+    return list(zip(names, old[changed], new[changed], strict=True))
 
 
 def _reasons(old: "pd.DataFrame", new: "pd.DataFrame") -> dict[str, tuple[int, int]]:

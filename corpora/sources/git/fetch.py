@@ -22,7 +22,6 @@ FETCH = (
     "--no-recurse-submodules",
     "--no-auto-maintenance",
 )
-COUNTED = re.compile(r"(remote: )?[A-Za-z ]{1,40}: +\d{1,3}% \(\d{1,15}/\d{1,15}\)")
 KEPT_LINES = 100
 MAX_LINE_BYTES = 2**16
 
@@ -144,30 +143,18 @@ def _settings(location: str, max_blob_bytes: int) -> list[str]:
 def _progress(
     repository: Repository, arguments: list[str], bare: Path, variables: Mapping[str, str]
 ) -> Iterator[Progress]:
-    """Fetch, and tell the progress from git's own progress lines."""
+    """Fetch, yielding what git's progress lines say."""
+    from corpora.sources.git.progress import FetchProgress
+
+    progress = FetchProgress(repository.label)
     last: deque[str] = deque(maxlen=KEPT_LINES)
     with git(arguments, bare=bare, variables=variables) as process:
         pieces = (piece for _, piece in listen(process, repository.url))
         for line in _lines(pieces):
             last.append(line)
-            if COUNTED.match(line):
-                yield from _steps(line, repository.label)
+            yield from progress.parse(line)
     if process.returncode:
         raise failure(process, "\n".join(last), repository.url, bare)
-
-
-def _steps(line: str, note: str) -> list[Progress]:
-    from git import RemoteProgress
-
-    steps = []
-
-    class Collector(RemoteProgress):
-        def update(self, op_code, cur_count, max_count=None, message=""):  # noqa: ANN001, ANN202
-            total = int(float(max_count)) if max_count else None
-            steps.append(Progress(done=int(cur_count), total=total, unit="objects", note=note))
-
-    Collector().new_message_handler()(line)
-    return steps
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
