@@ -1,4 +1,4 @@
-"""Git repositories, each kept as a bare shallow repository at one resolved commit."""
+"""Git repositories, each stored bare and shallow at one resolved commit."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,8 +23,8 @@ class GitSource(SourceModel):
     """One or more git repositories.
 
     Attributes:
-        max_blob_bytes: larger files are not fetched (from a server that can leave them out) and
-            not read; 0 for no limit.
+        max_blob_bytes: larger files are not fetched (if the server can leave them out) and not
+            read; 0 for no limit.
     """
 
     kind: Literal["git"]
@@ -33,7 +33,7 @@ class GitSource(SourceModel):
 
     @model_validator(mode="after")
     def _labels_are_distinct(self) -> "GitSource":
-        # Folders are named after them, and some disks do not tell upper case from lower.
+        # Folders are named after labels, and some file systems ignore case.
         labels = [repository.label.casefold() for repository in self.repositories]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
@@ -41,7 +41,7 @@ class GitSource(SourceModel):
         return self
 
     def resolve(self) -> Resolution:
-        """Look up the commit that every repository's ref stands at now.
+        """Look up the commit that every repository's ref points at now.
 
         Raises:
             SourceError: if a repository cannot be reached or has no such ref.
@@ -49,7 +49,7 @@ class GitSource(SourceModel):
         return {repository.label: _commit_of(repository) for repository in self.repositories}
 
     def fetch(self, resolution: Resolution, directory: Path) -> Iterator[Progress]:
-        """Fetch every repository, bare and shallow; those already there are kept."""
+        """Fetch every repository that is not in `directory`, bare and shallow."""
         for repository in self.repositories:
             yield from fetch_repository(
                 repository,
@@ -59,7 +59,7 @@ class GitSource(SourceModel):
             )
 
     def open(self, directory: Path) -> Snapshot:
-        """Open what `fetch` left in `directory`."""
+        """Open the repositories that `fetch` wrote."""
         return GitSnapshot(directory, self.repositories, self.max_blob_bytes)
 
     def permalink(self, resolution: Mapping[str, str], source: str, path: str) -> str | None:

@@ -24,7 +24,7 @@ def read_key(environment: Mapping[str, str]) -> SecretStr:
     """The API key, from CHARMILL_YOUTUBE_KEY or the file CHARMILL_YOUTUBE_KEY_FILE names.
 
     Raises:
-        SourceError: if there is none, or others than its owner may read the file.
+        SourceError: if there is none, or users other than its owner may read the file.
     """
     if environment.get(KEY, "").strip():
         return _checked(SecretStr(environment[KEY].strip()), KEY)
@@ -39,7 +39,7 @@ def read_key(environment: Mapping[str, str]) -> SecretStr:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             if mode & 0o077:
                 raise SourceError(
-                    f"{path}: not for its owner alone (mode {mode:04o}); chmod 600 it"
+                    f"{path}: others than its owner may read it (mode {mode:04o}); chmod 600"
                 )
             return _checked(SecretStr(file.read(LONGEST_KEY).strip()), str(path))
     except OSError as error:
@@ -47,10 +47,10 @@ def read_key(environment: Mapping[str, str]) -> SecretStr:
 
 
 def read_endpoint(environment: Mapping[str, str]) -> str:
-    """Where the API is: Google's, or what CHARMILL_YOUTUBE_ENDPOINT names.
+    """The URL of the API: Google's, or the value of CHARMILL_YOUTUBE_ENDPOINT.
 
     Raises:
-        SourceError: for an address that would carry the key in the clear to another machine.
+        SourceError: for a URL that would send the key unencrypted to another machine.
     """
     endpoint = environment.get(ENDPOINT) or GOOGLE
     parts = urlsplit(endpoint)
@@ -62,5 +62,5 @@ def read_endpoint(environment: Mapping[str, str]) -> str:
 
 def _checked(key: SecretStr, place: str) -> SecretStr:
     if not VISIBLE.fullmatch(key.get_secret_value()):
-        raise SourceError(f"{place}: is no API key: one word of ASCII is expected")
+        raise SourceError(f"{place}: is not an API key: one word of ASCII is expected")
     return key

@@ -83,7 +83,9 @@ def test_a_key_is_read_from_a_file_that_only_its_owner_reads(tmp_path):
     assert read_key({"CHARMILL_YOUTUBE_KEY_FILE": str(path)}).get_secret_value() == KEY
     for mode in (0o640, 0o604, 0o620):
         path.chmod(mode)
-        with pytest.raises(SourceError, match=rf"not for its owner alone \(mode {mode:04o}\)") as e:
+        with pytest.raises(
+            SourceError, match=rf"others than its owner may read it \(mode {mode:04o}\)"
+        ) as e:
             read_key({"CHARMILL_YOUTUBE_KEY_FILE": str(path)})
         assert KEY not in str(e.value)
 
@@ -93,8 +95,8 @@ def test_a_key_is_read_from_a_file_that_only_its_owner_reads(tmp_path):
     [
         ({}, "no API key; set CHARMILL_YOUTUBE_KEY, or CHARMILL_YOUTUBE_KEY_FILE"),
         ({"CHARMILL_YOUTUBE_KEY_FILE": "/nowhere/key"}, "/nowhere/key: No such file"),
-        ({"CHARMILL_YOUTUBE_KEY": "two words"}, "CHARMILL_YOUTUBE_KEY: is no API key"),
-        ({"CHARMILL_YOUTUBE_KEY": "a\r\nx-header: b"}, "CHARMILL_YOUTUBE_KEY: is no API key"),
+        ({"CHARMILL_YOUTUBE_KEY": "two words"}, "CHARMILL_YOUTUBE_KEY: is not an API key"),
+        ({"CHARMILL_YOUTUBE_KEY": "a\r\nx-header: b"}, "CHARMILL_YOUTUBE_KEY: is not an API key"),
     ],
 )
 def test_a_missing_or_broken_key_is_one_clear_line(environment, message):
