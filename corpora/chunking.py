@@ -1,4 +1,4 @@
-"""Cut a sequence into groups of bounded size."""
+"""Group neighbouring items up to a size."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -6,15 +6,15 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-def cut(items: Sequence[Item], limit: int, size: Callable[[Item], int]) -> Iterator[list[Item]]:
-    """Cut a sequence into groups, each ending where it reaches `limit`."""
+def grouped(items: Sequence[Item], limit: int, size: Callable[[Item], int]) -> Iterator[list[Item]]:
+    """Yield consecutive groups; each ends with the item that brings its size to `limit` or more."""
     group: list[Item] = []
-    held = 0
+    total = 0
     for item in items:
         group.append(item)
-        held += size(item)
-        if held >= limit:
+        total += size(item)
+        if total >= limit:
             yield group
-            group, held = [], 0
+            group, total = [], 0
     if group:
         yield group

@@ -1,8 +1,8 @@
-"""The records that text passes through on its way from a source into a corpus.
+"""The records that text passes through between a source and a corpus.
 
-An `Entry` is a file that a source holds, known by its metadata alone; its content is read only
-when no rule about the metadata has dropped it. A `Document` is a text that the corpus keeps. An
-`Outcome` is one line of the ledger: every entry gets exactly one, kept or dropped, with the reason.
+An `Entry` is a file that a source lists, known only by its metadata; its content is read only if no
+rule on metadata drops it. A `Document` is a text in the corpus. An `Outcome` is one row of the
+ledger: every entry gets exactly one, kept or dropped, with the reason.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,11 +19,11 @@ class Entry:
 
     Attributes:
         source: which of the dataset's repositories or folders, for example "torch7".
-        path: path inside the source, "/" between parts, valid UTF-8 (other bytes as %XX).
+        path: path inside the source, separated by "/", valid UTF-8 (other bytes as %XX).
         size: bytes.
         handle: what the source needs to read the content (a blob id, a member name).
         problem: why there is no content to read ("symbolic link"), None for a regular file.
-        license: SPDX expression that the source states for all its files, None if it states none.
+        license: SPDX expression that the source declares for all its files, None if it has none.
     """
 
     source: str
@@ -36,7 +36,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A text that the corpus keeps, with what must be known about it."""
+    """A text in the corpus, with its metadata."""
 
     source: str
     path: str
@@ -48,15 +48,15 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of an entry.
+    """The decision about an entry.
 
     Attributes:
         reason: the rule that dropped it ("extension", "tests", "duplicate"), None if kept.
-        detail: what the rule saw, in words; "" where there is nothing to add.
+        detail: what the rule saw, in words; "" if there is nothing to add.
         duplicate_of: "source/path" of the first file with the same text, or of a kept near-copy.
         cluster: "source/path" of the first file that this kept one is a near-copy of.
-        vendored: whether its path says that it is a copy of another project's file.
-        encoding: how the bytes were read, None if they were not.
+        vendored: whether its path marks it as a copy of another project's file.
+        encoding: how the bytes were decoded, None if they were not.
         characters: length of the text after decoding, None if it was not decoded.
     """
 
@@ -74,12 +74,12 @@ class Outcome:
 
 
 class Snapshot(Protocol):
-    """Opened raw material of one dataset, as its source's `fetch` left it on disk."""
+    """The fetched material of one dataset, opened for reading; must be picklable."""
 
     def entries(self) -> Iterator[Entry]:
-        """List the files, in an order that depends on nothing but the material."""
+        """List the files, in an order that depends only on the material."""
         ...
 
     def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
-        """Read the content of these entries, in their order; None where it is missing."""
+        """Read the content of these entries, in the given order; None if it is missing."""
         ...

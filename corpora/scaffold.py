@@ -52,9 +52,8 @@ def add_dataset(
 def _toml(title: str, location: str, extensions: Sequence[str]) -> str:
     """The text of the dataset; a JSON string is a TOML string."""
     local = Path(location).expanduser()
-    is_checkout = (local / ".git").exists() or (local / "HEAD").exists()
     place = json.dumps(str(local.resolve()) if local.exists() else location)
-    if local.is_dir() and not is_checkout:
+    if local.is_dir() and not _is_repository(local):
         source = ['kind = "folder"', f"path = {place}"]
     else:
         source = ['kind = "git"', "", "[[source.repositories]]", f"url = {place}"]
@@ -70,6 +69,21 @@ def _toml(title: str, location: str, extensions: Sequence[str]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _is_repository(folder: Path) -> bool:
+    """Whether git has its data in this folder: a checkout, a linked worktree, a bare repository."""
+    if not any((folder / name).exists() for name in (".git", "HEAD")):
+        return False
+    try:
+        from git import InvalidGitRepositoryError, Repo
+    except ImportError:  # GitPython runs git when it is imported
+        raise SpecError(f"{folder}: seems to be a git repository, but git is missing") from None
+    try:
+        Repo(folder, search_parent_directories=False).close()
+    except InvalidGitRepositoryError:
+        return False
+    return True
 
 
 def _language(extensions: Sequence[str]) -> str:

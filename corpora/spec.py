@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from corpora.errors import SpecError
 from corpora.filters.content import TextRules
-from corpora.sources import Source
+from corpora.sources import AnySource
 from corpora.text.normalise import Normalisation
 
 SHIPPED = Path(__file__).parent / "datasets"
@@ -88,7 +88,7 @@ class DatasetSpec(BaseModel):
     description: str = ""
     language: str
     preset: str = "smoke"
-    source: Source
+    source: AnySource
     corpus: CorpusSpec
     train: Mapping[str, Any] = {}
     sample: Mapping[str, Any] = {}

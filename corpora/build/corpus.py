@@ -1,22 +1,22 @@
-"""From a snapshot to a corpus, in two passes over the files and none over all texts at once.
+"""Build a corpus from a snapshot: two passes over the files, never all texts in memory at once.
 
-Rules on metadata; then every file left is read, judged by its content and signed (first pass, in
-several processes if it pays); copies and near-copies are found and the split decided from what
-the pass left, a few hundred bytes a file; then the kept files are read again and written in
-shards (second pass). Same snapshot and spec give the same bytes, whatever the machine.
+Rules on metadata come first. Every remaining file is then read, judged by its content and given a
+signature (first pass, in several processes if that pays). From a few hundred bytes a file, copies
+and near-copies are found and the split is decided. Then the kept files are read again and written
+in shards (second pass). The same snapshot and spec give the same bytes on every machine.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from corpora.build.examine import Chunk, Finding, examine, read_again
+from corpora.build.examine import ExaminedFile, FileBatch, examine, read_again
 from corpora.build.metadata_filters import first_drop, metadata_rules
-from corpora.build.shards import shards, write
+from corpora.build.shards import SHARD_BYTES, shards, write
 from corpora.build.subsample import NOT_SAMPLED, sampled
 from corpora.build.totals import Totals
-from corpora.chunking import cut
+from corpora.chunking import grouped
 from corpora.corpus.parquet import (
     LEDGER,
     LEDGER_SCHEMA,
@@ -24,7 +24,7 @@ from corpora.corpus.parquet import (
     ledger_row,
     write_character_counts,
 )
-from corpora.dedup.decontaminate import Decided, decide
+from corpora.dedup.decontaminate import COMPARED_CHARACTERS, Decisions, decide
 from corpora.dedup.minhash import Hashes, shingles
 from corpora.document import Entry, Outcome, Snapshot, Split
 from corpora.licenses.repositories import with_licenses
@@ -32,12 +32,35 @@ from corpora.spec import CorpusSpec
 from system.pool import in_order, processors
 from system.progress import Progress
 
-CHUNK_BYTES = 16 * 2**20
-POOL_BYTES = 64 * 2**20
-"""Below this much text, starting processes costs more than they save."""
 LEDGER_ROW_BYTES = 400
-Record = Callable[[Outcome], None]
 NOTHING_FROZEN: Mapping[str, Split] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSizes:
+    """How much a build handles at a time. Only `shard_bytes` shows in the result.
+
+    Attributes:
+        batch_bytes: files examined as one task.
+        parallel_bytes: below this much text, starting processes costs more than it saves.
+        shard_bytes: files written to one shard.
+        compared_characters: text whose shingles are compared at a time.
+    """
+
+    batch_bytes: int = 16 * 2**20
+    parallel_bytes: int = 64 * 2**20
+    shard_bytes: int = SHARD_BYTES
+    compared_characters: int = COMPARED_CHARACTERS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Build:
+    """What every step of a build needs to know."""
+
+    snapshot: Snapshot
+    spec: CorpusSpec
+    frozen: Mapping[str, Split]
+    sizes: BuildSizes
 
 
 def build_corpus(
@@ -47,16 +70,18 @@ def build_corpus(
     *,
     frozen: Mapping[str, Split] = NOTHING_FROZEN,
     workers: int | None = None,
+    sizes: BuildSizes = BuildSizes(),
 ) -> Iterator[Progress]:
     """Write the corpus of `snapshot` into `directory`, yielding progress.
 
     Args:
-        frozen: digest to split, of documents that must stay where they are.
-        workers: processes; None takes all processors if there is enough to do.
+        frozen: digest to split, of documents that must keep their split.
+        workers: processes; None uses all processors if there is enough to do.
 
     Raises:
-        CorpusError: if some split would be empty.
+        CorpusError: if a split would be empty.
     """
+    build = _Build(snapshot=snapshot, spec=spec, frozen=frozen, sizes=sizes)
     totals = Totals()
     with RowWriter(directory / LEDGER, LEDGER_SCHEMA) as ledger:
 
@@ -64,85 +89,78 @@ def build_corpus(
             totals.add(outcome)
             ledger.write(ledger_row(outcome), LEDGER_ROW_BYTES)
 
-        wanted = with_licenses(snapshot, _wanted(snapshot, spec, record))
-        size = sum(entry.size for entry in wanted)
-        workers = workers or (processors() if size >= POOL_BYTES else 1)
-        findings = yield from _examined(snapshot, wanted, spec, workers)
-        decided = _decided(findings, snapshot, spec, frozen)
-        for outcome in decided.outcomes:
+        entries = with_licenses(snapshot, _filtered(build, record))
+        text_bytes = sum(entry.size for entry in entries)
+        workers = workers or (processors() if text_bytes >= sizes.parallel_bytes else 1)
+        examined = yield from _examined(build, entries, workers)
+        decisions = _decisions(build, examined)
+        for outcome in decisions.outcomes:
             record(outcome)
-    totals.leak_before, totals.leak_after = decided.leak_before, decided.leak_after
-    kept = [outcome for outcome in decided.outcomes if outcome.reason is None]
-    done = 2 * len(wanted) - len(kept)
-    cut_up = shards(kept, snapshot, spec, directory, frozen)
-    for shard in in_order(write, cut_up, workers=workers):
+    totals.leak_before, totals.leak_after = decisions.leak_before, decisions.leak_after
+    kept = [outcome for outcome in decisions.outcomes if outcome.reason is None]
+    done = 2 * len(entries) - len(kept)
+    planned = shards(kept, snapshot, spec, directory, frozen, shard_bytes=sizes.shard_bytes)
+    for shard in in_order(write, planned, workers=workers):
         totals.add_documents(shard)
         done += shard.files
-        yield Progress(done=done, total=2 * len(wanted), unit="files", note="written")
-    _finish(totals, spec, directory)
-
-
-def _finish(totals: Totals, spec: CorpusSpec, directory: Path) -> None:
-    """Write vocabulary and summary, unless some split is empty."""
+        yield Progress(done=done, total=2 * len(entries), unit="files", note="written")
     totals.check()
     write_character_counts(directory, totals.character_counts())
     totals.summary(spec).save(directory)
 
 
-def _examined(
-    snapshot: Snapshot, wanted: Sequence[Entry], spec: CorpusSpec, workers: int
-) -> Generator[Progress, None, list[Finding]]:
-    """The first pass: judge and sign every file, in its order."""
-    findings: list[Finding] = []
-    for found in in_order(examine, _chunks(snapshot, wanted, spec), workers=workers):
-        findings += found
-        yield Progress(done=len(findings), total=2 * len(wanted), unit="files", note="examined")
-    return findings
-
-
-def _decided(
-    findings: Sequence[Finding], snapshot: Snapshot, spec: CorpusSpec, frozen: Mapping[str, Split]
-) -> Decided:
-    """Final outcomes: of what the first pass dropped, then of what it let pass."""
-    dropped = [one.outcome for one in findings if one.signature is None]
-    passed = [one.outcome for one in findings if one.signature is not None]
-    signatures = [one.signature for one in findings if one.signature is not None]
-    decided = decide(passed, signatures, _reader(snapshot, spec, passed), spec, frozen)
-    return replace(decided, outcomes=[*dropped, *decided.outcomes])
-
-
-def _wanted(snapshot: Snapshot, spec: CorpusSpec, record: Record) -> list[Entry]:
+def _filtered(build: _Build, record: Callable[[Outcome], None]) -> list[Entry]:
     """The entries that no rule on metadata drops; the others are recorded."""
-    rules = metadata_rules(spec)
+    rules = metadata_rules(build.spec)
     passed = []
-    for entry in snapshot.entries():
+    for entry in build.snapshot.entries():
         dropped = first_drop(rules, entry)
         if dropped is None:
             passed.append(entry)
         else:
             record(Outcome(entry=entry, reason=dropped[0], detail=dropped[1]))
-    wanted = []
-    for entry, chosen in zip(passed, sampled(passed, spec.sample_bytes), strict=True):
-        if chosen:
-            wanted.append(entry)
+    chosen = []
+    for entry, is_sampled in zip(passed, sampled(passed, build.spec.sample_bytes), strict=True):
+        if is_sampled:
+            chosen.append(entry)
         else:
             record(Outcome(entry=entry, reason=NOT_SAMPLED))
-    return wanted
+    return chosen
 
 
-def _chunks(snapshot: Snapshot, entries: Sequence[Entry], spec: CorpusSpec) -> Iterator[Chunk]:
-    """Cut the files, in their order, into chunks of about CHUNK_BYTES."""
-    for group in cut(entries, CHUNK_BYTES, lambda entry: entry.size):
-        yield Chunk(snapshot=snapshot, entries=group, spec=spec)
+def _examined(
+    build: _Build, entries: Sequence[Entry], workers: int
+) -> Generator[Progress, None, list[ExaminedFile]]:
+    """The first pass: judge every file and compute its signature, in order."""
+    files: list[ExaminedFile] = []
+    for batch in in_order(examine, _batches(build, entries), workers=workers):
+        files += batch
+        yield Progress(done=len(files), total=2 * len(entries), unit="files", note="examined")
+    return files
 
 
-def _reader(
-    snapshot: Snapshot, spec: CorpusSpec, outcomes: Sequence[Outcome]
-) -> Callable[[Sequence[int]], dict[int, Hashes]]:
-    """Reads files again, by their places in `outcomes`, for a closer comparison."""
+def _batches(build: _Build, entries: Sequence[Entry]) -> Iterator[FileBatch]:
+    for group in grouped(entries, build.sizes.batch_bytes, lambda entry: entry.size):
+        yield FileBatch(snapshot=build.snapshot, entries=group, spec=build.spec)
 
-    def shingles_of(places: Sequence[int]) -> dict[int, Hashes]:
-        wanted = [outcomes[place] for place in places]
-        return dict(zip(places, map(shingles, read_again(snapshot, wanted, spec)), strict=True))
 
-    return shingles_of
+def _decisions(build: _Build, files: Sequence[ExaminedFile]) -> Decisions:
+    """Final outcomes: of files that the first pass dropped, then of those that it passed."""
+    dropped = [file.outcome for file in files if file.signature is None]
+    passed = [file.outcome for file in files if file.signature is not None]
+    signatures = [file.signature for file in files if file.signature is not None]
+
+    def read_shingles(positions: Sequence[int]) -> dict[int, Hashes]:
+        wanted = [passed[position] for position in positions]
+        texts = read_again(build.snapshot, wanted, build.spec)
+        return dict(zip(positions, map(shingles, texts), strict=True))
+
+    decisions = decide(
+        passed,
+        signatures,
+        read_shingles,
+        build.spec,
+        build.frozen,
+        compared_characters=build.sizes.compared_characters,
+    )
+    return replace(decisions, outcomes=[*dropped, *decisions.outcomes])

@@ -1,7 +1,7 @@
-"""Look at files one by one: read, decode, judge by content. The first pass of a build.
+"""Examine files one by one: read, decode, judge by content. The first pass of a build.
 
-What leaves this pass is small (an outcome and a signature a file), so it may come from another
-process; texts stay behind, and are read again when they are compared or written.
+The result for a file is small (an outcome and a signature), so it can be sent from another process.
+Texts are not kept; they are read again when they are compared or written.
 """
 
 import hashlib
@@ -17,18 +17,18 @@ from corpora.text.decoding import Decoded, UndecodableError, decode
 from corpora.text.gutenberg import cut_license
 
 LFS_HEAD = b"version https://git-lfs.github.com/spec/"
-"""Stands where git has a pointer and not the file: Git LFS keeps that elsewhere."""
+"""How the pointer begins that git has in place of a file in Git LFS."""
 FORBIDDEN = "\uffff"
-"""The one character no document may hold: models use it for the border between files."""
+"""The one character no document may hold: models use it as the border between documents."""
 REPLACEMENT = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
-    """A file that was read.
+class ReadFile:
+    """A file after reading.
 
     Attributes:
-        outcome: dropped with a reason, or kept as far as its own content goes.
+        outcome: dropped with a reason, or kept as far as its own content decides.
         text: "" if it was dropped.
     """
 
@@ -37,8 +37,8 @@ class Examined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
-    """Neighbouring files, as much as one task of the first pass takes."""
+class FileBatch:
+    """Neighbouring files, examined as one task."""
 
     snapshot: Snapshot
     entries: Sequence[Entry]
@@ -46,37 +46,37 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What the first pass found out about one file; no signature, (P,), if it was dropped."""
+class ExaminedFile:
+    """The result of the first pass for one file; no signature, (P,) uint16, if it was dropped."""
 
     outcome: Outcome
     signature: Signatures | None
 
 
-def examine(chunk: Chunk) -> list[Finding]:
-    """Judge the files of a chunk, and sketch the texts of those that pass."""
+def examine(batch: FileBatch) -> list[ExaminedFile]:
+    """Judge the files of a batch, and compute signatures of the texts that pass."""
     outcomes, sets = [], []
-    for one in read_texts(chunk.snapshot, chunk.entries, chunk.spec):
-        outcomes.append(one.outcome)
-        if one.outcome.reason is None:
-            sets.append(shingles(one.text))
+    for file in read_texts(batch.snapshot, batch.entries, batch.spec):
+        outcomes.append(file.outcome)
+        if file.outcome.reason is None:
+            sets.append(shingles(file.text))
     rows = iter(sketch(sets))
     return [
-        Finding(outcome=outcome, signature=None if outcome.reason else next(rows))
+        ExaminedFile(outcome=outcome, signature=None if outcome.reason else next(rows))
         for outcome in outcomes
     ]
 
 
 def read_texts(
     snapshot: Snapshot, entries: Sequence[Entry], spec: CorpusSpec
-) -> Iterator[Examined]:
+) -> Iterator[ReadFile]:
     """Read files in their order, each with its text or the reason that drops it."""
     for entry, content in snapshot.read(entries):
         yield _judge(entry, content, spec)
 
 
 def read_again(snapshot: Snapshot, outcomes: Sequence[Outcome], spec: CorpusSpec) -> Iterator[str]:
-    """Read the texts of files that passed every rule, without asking the rules again."""
+    """Read the texts of files that passed every rule, without applying the rules again."""
     entries = [outcome.entry for outcome in outcomes]
     for outcome, (_, content) in zip(outcomes, snapshot.read(entries), strict=True):
         assert content is not None
@@ -85,7 +85,7 @@ def read_again(snapshot: Snapshot, outcomes: Sequence[Outcome], spec: CorpusSpec
         yield text
 
 
-def _judge(entry: Entry, content: bytes | None, spec: CorpusSpec) -> Examined:
+def _judge(entry: Entry, content: bytes | None, spec: CorpusSpec) -> ReadFile:
     if content is None:
         return _dropped(entry, UNREADABLE)
     if content.startswith(LFS_HEAD):
@@ -110,11 +110,11 @@ def _judge(entry: Entry, content: bytes | None, spec: CorpusSpec) -> Examined:
         encoding=decoded.encoding,
         characters=len(text),
     )
-    return Examined(outcome=outcome, text=text)
+    return ReadFile(outcome=outcome, text=text)
 
 
 def _decoded(content: bytes, spec: CorpusSpec) -> tuple[Decoded, str]:
-    """The text before any normalisation, and what is another than in the file, in words."""
+    """The text before normalisation, and a note on what differs from the file."""
     notes = []
     if spec.gutenberg:
         cut = cut_license(content)
@@ -132,5 +132,5 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _dropped(entry: Entry, reason: str, detail: str = "") -> Examined:
-    return Examined(outcome=Outcome(entry=entry, reason=reason, detail=detail), text="")
+def _dropped(entry: Entry, reason: str, detail: str = "") -> ReadFile:
+    return ReadFile(outcome=Outcome(entry=entry, reason=reason, detail=detail), text="")

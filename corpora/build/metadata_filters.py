@@ -1,6 +1,6 @@
-"""Rules that drop an entry, each with the reason that the ledger and the funnel will name.
+"""Rules on metadata, each with the reason that the ledger and the funnel show.
 
-Rules on metadata run first, so that the content of a dropped file is never read.
+They run before any content is read, so the content of a dropped file never is.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from corpora.filters.content import REASONS, VENDORED, TextRules
 from corpora.spec import CorpusSpec
 
 Rule = Callable[[Entry], str | None]
-"""Gives the detail for the ledger ("" for none) if it drops the entry, None if it passes."""
+"""Returns the detail for the ledger ("" for none) to drop an entry, None to pass it."""
 
 EMPTY = "empty"
 UNREADABLE = "missing in the source"
@@ -32,7 +32,7 @@ TEXT_REASONS = (
 
 
 def metadata_rules(spec: CorpusSpec) -> dict[str, Rule]:
-    """The rules on metadata by reason, in the order in which they are asked."""
+    """The rules on metadata by reason, in the order in which they are applied."""
     return {
         "not a regular file": lambda entry: entry.problem,
         "extension": _extension_rule(spec.extensions),
@@ -44,7 +44,7 @@ def metadata_rules(spec: CorpusSpec) -> dict[str, Rule]:
 
 
 def reasons(spec: CorpusSpec) -> tuple[str, ...]:
-    """Every reason a corpus of this spec can name, in the order of the funnel."""
+    """Every reason that can occur in a corpus of this spec, in the order of the funnel."""
     return (*metadata_rules(spec), NOT_SAMPLED, *TEXT_REASONS)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from corpora.build.examine import read_again
-from corpora.build.totals import UNICODE, Written
-from corpora.chunking import cut
+from corpora.build.totals import UNICODE, WrittenShard
+from corpora.chunking import grouped
 from corpora.corpus.parquet import DOCUMENT_SCHEMA, RowWriter, document_row
 from corpora.dedup.split import split_of
 from corpora.document import Document, Outcome, Snapshot, Split
@@ -23,10 +23,10 @@ SHARD_BYTES = 128 * 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """Neighbouring kept files, and the Parquet file their documents go to.
+    """Neighbouring kept files, and the Parquet file for their documents.
 
     Attributes:
-        frozen: digest to split, of parts that must stay where they are.
+        frozen: digest to split, of parts that must keep their split.
     """
 
     path: Path
@@ -42,15 +42,17 @@ def shards(
     spec: CorpusSpec,
     directory: Path,
     frozen: Mapping[str, Split],
+    *,
+    shard_bytes: int = SHARD_BYTES,
 ) -> Iterator[Shard]:
-    """Cut kept files into shards of about SHARD_BYTES."""
+    """Group kept files into shards of about `shard_bytes`."""
     of_parts = dict(frozen) if spec.part_characters else {}
-    for number, group in enumerate(cut(outcomes, SHARD_BYTES, lambda o: o.entry.size)):
+    for number, group in enumerate(grouped(outcomes, shard_bytes, lambda o: o.entry.size)):
         path = directory / f"documents-{number:05d}.parquet"
         yield Shard(path=path, snapshot=snapshot, outcomes=group, spec=spec, frozen=of_parts)
 
 
-def write(shard: Shard) -> Written:
+def write(shard: Shard) -> WrittenShard:
     """Read the files of a shard again and write their documents."""
     documents: list[tuple[str, Split, int, str | None]] = []
     totals = np.zeros(UNICODE, np.int64)
@@ -63,7 +65,7 @@ def write(shard: Shard) -> Written:
                 counts = np.bincount(np.frombuffer(document.text.encode("utf-32-le"), np.uint32))
                 totals[: len(counts)] += counts
     points = np.flatnonzero(totals)
-    return Written(
+    return WrittenShard(
         files=len(shard.outcomes), documents=documents, points=points, counts=totals[points]
     )
 

@@ -1,6 +1,6 @@
-"""A part of a corpus that is too large: whole files, chosen by a hash of their names.
+"""Sample a corpus that is too large: whole files, chosen by a hash of their names.
 
-The choice depends on nothing but names and sizes; a file that is added moves few others.
+The choice depends on names and sizes only, so adding a file changes it for few others.
 """
 
 import hashlib
@@ -12,14 +12,14 @@ NOT_SAMPLED = "not sampled"
 
 
 def sampled(entries: Sequence[Entry], size: int | None) -> list[bool]:
-    """Whether each file is in the sample: in hash order, as long as they fit into `size` bytes."""
+    """Whether each file is in the sample: files in hash order, as far as `size` bytes allow."""
     if size is None:
         return [True] * len(entries)
     chosen = [False] * len(entries)
-    for place in sorted(range(len(entries)), key=lambda place: _digest(entries[place])):
-        if entries[place].size <= size:
-            chosen[place] = True
-            size -= entries[place].size
+    for position in sorted(range(len(entries)), key=lambda position: _digest(entries[position])):
+        if entries[position].size <= size:
+            chosen[position] = True
+            size -= entries[position].size
     return chosen
 
 

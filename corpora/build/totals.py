@@ -1,4 +1,4 @@
-"""Counts kept while a corpus is built, out of which come its summary and its vocabulary."""
+"""Counts taken while a corpus is built; its summary and its vocabulary come from them."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -19,13 +19,13 @@ NO_LEAK = Leak(files=0, characters=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """What went into a shard.
+class WrittenShard:
+    """What was written to a shard.
 
     Attributes:
         files: how many files the documents came from.
         documents: digest, split, characters and licence of each, in order.
-        points, counts: code points of the training split, and how often each stands there.
+        points, counts: code points in the training split, and how often each occurs, both (C,).
     """
 
     files: int
@@ -36,7 +36,7 @@ class Written:
 
 @dataclass(slots=True)
 class Totals:
-    """Counts what the summary and the vocabulary need, while a corpus is built."""
+    """Running counts for the summary and the vocabulary."""
 
     files: Counter[str] = field(default_factory=Counter)
     bytes: Counter[str] = field(default_factory=Counter)
@@ -53,7 +53,7 @@ class Totals:
         self.files[reason] += 1
         self.bytes[reason] += outcome.entry.size
 
-    def add_documents(self, written: Written) -> None:
+    def add_documents(self, written: WrittenShard) -> None:
         """Count the documents of one shard."""
         for sha256, split, characters, license_ in written.documents:
             self.digest.update(f"{sha256} {split}\n".encode())
@@ -62,10 +62,10 @@ class Totals:
         self.characters[written.points] += written.counts
 
     def check(self) -> None:
-        """Refuse a corpus that cannot be trained on and judged.
+        """Refuse a corpus on which no model can be trained and evaluated.
 
         Raises:
-            CorpusError: if some split is empty.
+            CorpusError: if a split is empty.
         """
         empty = [split for split in SPLITS if not self.sizes[split]]
         if empty:
@@ -76,7 +76,7 @@ class Totals:
             )
 
     def character_counts(self) -> dict[str, int]:
-        """Characters of the training split and how often each stands there."""
+        """How often each character occurs in the training split."""
         return {chr(i): int(self.characters[i]) for i in np.flatnonzero(self.characters)}
 
     def summary(self, spec: CorpusSpec) -> CorpusSummary:

@@ -1,47 +1,57 @@
-"""Ask the ledger: why is this file in or out, and what is another between two corpora?"""
+"""Query the ledger: why is this file in or out, and what changed between two corpora?"""
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from corpora.corpus.parquet import LEDGER
 from corpora.errors import CorpusError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Row = Mapping[str, Any]
-NEAREST = 5
+MAX_SUGGESTIONS = 5
 BLOB_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+COMPARED = ["source", "path", "bytes", "handle", "reason", "sha256", "split"]
 
 
 def rows_of(directory: Path, path: str) -> list[Row]:
-    """The ledger's rows of a file, given as "path" or "source/path"; one per source that has it.
+    """Find a file's rows in the ledger of a corpus, one for each source that has the file.
+
+    Args:
+        path: "path" or "source/path".
 
     Raises:
-        CorpusError: if no file of that name was seen; names some that were.
+        CorpusError: if the ledger has no such file; suggests files of the same name.
     """
-    ledger = _read(directory)
-    found = [row for row in ledger if path in (row["path"], _name(row))]
-    if found:
-        return found
-    last = path.rsplit("/", 1)[-1]
-    alike = [_name(row) for row in ledger if row["path"].rsplit("/", 1)[-1] == last]
-    hint = f"; seen with that name: {', '.join(alike[:NEAREST])}" if alike else ""
+    table = pq.read_table(directory / LEDGER)
+    paths = table.select(["source", "path"]).to_pandas()
+    names = paths["source"] + "/" + paths["path"]
+    matches = np.flatnonzero((paths["path"] == path) | (names == path))
+    if len(matches):
+        return table.take(matches).to_pylist()
+    base_name = path.rsplit("/", 1)[-1]
+    similar = names[paths["path"].str.rsplit("/", n=1).str[-1] == base_name].head(MAX_SUGGESTIONS)
+    hint = f"; seen with that name: {', '.join(similar)}" if len(similar) else ""
     raise CorpusError(f"{path}: no such file was seen{hint}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """What is another in a new corpus.
+    """What changed from an old corpus to a new one.
 
     Attributes:
         added, removed: names of files that only one of the two has seen.
-        changed: files whose text is another.
-        decisions: files seen by both whose decision or reason is another: (name, old, new).
-        moved: files whose split is another: (name, old, new).
+        changed: files whose text changed.
+        decisions: files seen by both whose decision or reason changed: (name, old, new).
+        moved: files whose split changed: (name, old, new).
         kept, kept_bytes: kept files and their bytes, old and new.
         reasons: dropped files by reason, old and new.
     """
@@ -58,63 +68,48 @@ class Difference:
 
 def compare(old: Path, new: Path) -> Difference:
     """Compare the ledgers of two corpora, file by file."""
-    before = {_name(row): row for row in _read(old)}
-    after = {_name(row): row for row in _read(new)}
-    both = sorted(before.keys() & after.keys())
+    before, after = _read(old), _read(new)
+    both = before.index.intersection(after.index).sort_values()
+    old_rows, new_rows = before.loc[both], after.loc[both]
+    kept = [ledger.loc[ledger["reason"] == "", "bytes"] for ledger in (before, after)]
     return Difference(
-        added=sorted(after.keys() - before.keys()),
-        removed=sorted(before.keys() - after.keys()),
-        changed=[name for name in both if _is_another(before[name], after[name])],
-        decisions=list(_changes(both, before, after, _verdict)),
-        moved=list(_changes(both, before, after, lambda row: row["split"])),
-        kept=(_kept(before), _kept(after)),
-        kept_bytes=(_kept_bytes(before), _kept_bytes(after)),
+        added=after.index.difference(before.index).tolist(),
+        removed=before.index.difference(after.index).tolist(),
+        changed=both[content_changed(old_rows, new_rows)].tolist(),
+        decisions=_changes(*(rows["reason"].replace("", "kept") for rows in (old_rows, new_rows))),
+        moved=_changes(old_rows["split"], new_rows["split"]),
+        kept=(len(kept[0]), len(kept[1])),
+        kept_bytes=(int(kept[0].sum()), int(kept[1].sum())),
         reasons=_reasons(before, after),
     )
 
 
-def _changes(
-    names: Sequence[str], before: Mapping[str, Row], after: Mapping[str, Row], value: Any
-) -> Iterator[tuple[str, str, str]]:
-    """Names whose value is another; where one of the two has none, nothing is said."""
-    for name in names:
-        old, new = value(before[name]), value(after[name])
-        if old and new and old != new:
-            yield name, old, new
+def content_changed(old: "pd.DataFrame", new: "pd.DataFrame") -> "pd.Series":
+    """Whether the content of each file changed; both tables have the same files in the same order.
 
-
-def _is_another(old: Row, new: Row) -> bool:
-    """Whether the content changed: by digest where both were read, else by size and git's blob id.
-
-    Other handles than git's say where a content stands, not what it is.
+    Decided by digest where both contents were read, otherwise by size and git's blob id. Handles of
+    other sources say where a content is stored, not what it is.
     """
-    if old["sha256"] and new["sha256"]:
-        return old["sha256"] != new["sha256"]
-    blobs = all(BLOB_ID.fullmatch(row["handle"] or "") for row in (old, new))
-    return old["bytes"] != new["bytes"] or (blobs and old["handle"] != new["handle"])
+    hashed = (old["sha256"] != "") & (new["sha256"] != "")
+    blobs = old["handle"].str.fullmatch(BLOB_ID) & new["handle"].str.fullmatch(BLOB_ID)
+    unlike = (old["bytes"] != new["bytes"]) | (blobs & (old["handle"] != new["handle"]))
+    return unlike.where(~hashed, old["sha256"] != new["sha256"])
 
 
-def _verdict(row: Row) -> str:
-    return row["reason"] or "kept"
+def _read(directory: Path) -> "pd.DataFrame":
+    """The ledger by "source/path"; of two files with one name the last, "" for what is missing."""
+    frame = pq.read_table(directory / LEDGER, columns=COMPARED).to_pandas()
+    frame.index = frame.pop("source") + "/" + frame.pop("path")
+    return frame[~frame.index.duplicated(keep="last")].fillna("")
 
 
-def _kept(rows: Mapping[str, Row]) -> int:
-    return sum(row["reason"] is None for row in rows.values())
+def _changes(old: "pd.Series", new: "pd.Series") -> list[tuple[str, str, str]]:
+    """(name, old, new) of files whose value changed; skips files without one on either side."""
+    changed = (old != "") & (new != "") & (old != new)
+    names = map(str, old.index[changed.to_numpy()])
+    return list(zip(names, old[changed], new[changed], strict=True))
 
 
-def _kept_bytes(rows: Mapping[str, Row]) -> int:
-    return sum(row["bytes"] for row in rows.values() if row["reason"] is None)
-
-
-def _reasons(before: Mapping[str, Row], after: Mapping[str, Row]) -> dict[str, tuple[int, int]]:
-    old, new = (Counter(row["reason"] for row in rows.values()) for rows in (before, after))
-    names = sorted({*old, *new} - {None})
-    return {str(name): (old[name], new[name]) for name in names}
-
-
-def _read(directory: Path) -> list[Row]:
-    return pq.read_table(directory / LEDGER).to_pylist()
-
-
-def _name(row: Row) -> str:
-    return f"{row['source']}/{row['path']}"
+def _reasons(old: "pd.DataFrame", new: "pd.DataFrame") -> dict[str, tuple[int, int]]:
+    before, after = (Counter(filter(None, ledger["reason"])) for ledger in (old, new))
+    return {str(name): (before[name], after[name]) for name in sorted({*before, *after})}

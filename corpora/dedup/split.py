@@ -1,7 +1,7 @@
-"""Which split a document belongs to: decided by a hash of its text alone.
+"""Which split a document belongs to: a hash of its text decides, and nothing else.
 
-So the split does not move when files are added, removed or renamed, and equal texts can never
-stand on both sides.
+So the split does not move when files are added, removed or renamed, and equal texts always fall
+into the same split.
 """
 
 import hashlib
@@ -11,12 +11,12 @@ from corpora.spec import SplitSpec
 
 
 def split_of(sha256: str, spec: SplitSpec) -> Split:
-    """Place a text, known by its hexadecimal digest, by the shares that `spec` asks for."""
+    """Assign a text, given by its hexadecimal digest, by the shares in `spec`."""
     return _split_at(f"{spec.salt}:{sha256}", spec)
 
 
 def naive_split_of(entry: Entry, spec: SplitSpec) -> Split:
-    """Place a file by its name alone, as a split without regard to copies would."""
+    """Assign a file by its name alone, as a split that ignores copies would."""
     return _split_at(f"{spec.salt}:{entry.source}/{entry.path}", spec)
 
 

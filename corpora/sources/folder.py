@@ -1,7 +1,7 @@
-"""A folder on this machine, kept as one uncompressed tar with nothing in it but paths and bytes.
+"""A folder on this machine, stored as one uncompressed tar of paths and contents only.
 
-The snapshot is what later stages read, so a folder that changes afterwards changes nothing. The
-identity of a folder is the digest of its paths and contents: looking costs one read of the files.
+Later stages read the tar, so changes to the folder after a fetch have no effect. The identity of a
+folder is the digest of its paths and contents, so `resolve` reads every file once.
 """
 
 import hashlib
@@ -15,24 +15,23 @@ from typing import IO, Literal, cast
 from urllib.parse import quote_from_bytes
 
 from pathspec import GitIgnoreSpec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from corpora.document import Entry, Snapshot
 from corpora.errors import SourceError
+from corpora.sources.source import Resolution, SourceModel
 from system.progress import Progress
 
 SNAPSHOT = "folder.tar"
-PLACES = {"{stdlib}": lambda: sysconfig.get_paths()["stdlib"]}
+PLACEHOLDERS = {"{stdlib}": lambda: sysconfig.get_paths()["stdlib"]}
 
 
-class FolderSource(BaseModel):
+class FolderSource(SourceModel):
     """A folder of text files.
 
     `path` may begin with `~` or with `{stdlib}`, the standard library of the running interpreter.
-    `include` are gitignore-style patterns; files that match none are not looked at.
+    `include` are gitignore-style patterns; files that match none are ignored.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["folder"]
     path: str
@@ -42,17 +41,17 @@ class FolderSource(BaseModel):
 
     @property
     def root(self) -> Path:
-        """The folder with its placeholder filled in."""
+        """The folder, with the placeholder replaced."""
         text = self.path
-        for place, value in PLACES.items():
-            text = text.replace(place, value())
+        for placeholder, value in PLACEHOLDERS.items():
+            text = text.replace(placeholder, value())
         return Path(text).expanduser()
 
-    def resolve(self) -> dict[str, str]:
-        """Say what the folder holds now: a digest of all paths and contents.
+    def resolve(self) -> Resolution:
+        """Compute the digest of all paths and contents.
 
         Raises:
-            SourceError: if there is no such folder, or nothing in it to read.
+            SourceError: if there is no such folder, or no file in it matches.
         """
         digest = hashlib.sha256()
         files = self._files()
@@ -63,11 +62,11 @@ class FolderSource(BaseModel):
             raise SourceError(f"{self.root}: no file matches {', '.join(self.include)}")
         return {"digest": digest.hexdigest()}
 
-    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Progress]:
+    def fetch(self, resolution: Resolution, directory: Path) -> Iterator[Progress]:
         """Copy the folder's files into a snapshot under `directory`.
 
         Raises:
-            SourceError: if the folder changed since `resolution`, or while it was read.
+            SourceError: if the folder has changed since `resolution`.
         """
         files = self._files()
         digest = hashlib.sha256()
@@ -79,7 +78,7 @@ class FolderSource(BaseModel):
             raise SourceError(f"{self.root}: changed while it was read; run again")
 
     def open(self, directory: Path) -> Snapshot:
-        """Open what `fetch` left in `directory`."""
+        """Open the tar that `fetch` wrote."""
         return FolderSnapshot(directory / SNAPSHOT, self.root.name or "folder", self.license)
 
     def _files(self) -> list[tuple[Path, bytes]]:
@@ -132,7 +131,7 @@ class FolderSnapshot:
 
 
 def printable_path(raw: bytes) -> str:
-    """Give a path as valid UTF-8: bytes that are not, and "%" itself then, become %XX."""
+    """A path as valid UTF-8; if it is not, its invalid bytes, and "%" itself, become %XX."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -140,14 +139,14 @@ def printable_path(raw: bytes) -> str:
 
 
 def _tar(path: Path, mode: Literal["r", "w"]) -> tarfile.TarFile:
-    """Open a tar whose bytes do not depend on the locale."""
+    """Open a tar independently of the locale."""
     return tarfile.open(
         path, mode, format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"
     )
 
 
 def _text(name: bytes) -> str:
-    """A name as text in any locale, bytes that are no UTF-8 as lone surrogates."""
+    """A name as text in any locale; invalid UTF-8 becomes lone surrogates."""
     return name.decode("utf-8", "surrogateescape")
 
 
@@ -156,7 +155,7 @@ def _raw(member: tarfile.TarInfo) -> bytes:
 
 
 def _handle(member: tarfile.TarInfo) -> str:
-    """The name, valid UTF-8 and never that of another member: no name begins with a slash."""
+    """A unique handle in valid UTF-8; an escaped name gets a slash, with which no name begins."""
     escaped = printable_path(_raw(member))
     return member.name if member.name == escaped else f"/{escaped}"
 
@@ -166,7 +165,7 @@ def _is_plain(path: Path) -> bool:
 
 
 def _add(tar: tarfile.TarFile, name: str, path: Path) -> bytes:
-    """Append a file under `name` and give the digest of what was appended."""
+    """Append a file under `name` and return the digest of the appended content."""
     with path.open("rb") as file:
         content = _HashingReader(file)
         member = tarfile.TarInfo(name)
@@ -176,7 +175,7 @@ def _add(tar: tarfile.TarFile, name: str, path: Path) -> bytes:
 
 
 class _HashingReader:
-    """Hash a file on its way through `read`."""
+    """A file that hashes what is read from it."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

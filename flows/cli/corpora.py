@@ -3,7 +3,7 @@
 import json
 import sys
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from flows.orchestration.task_runners import RunnerName
 from flows.store.runs import Store
 from system.clock import duration
 from system.settings import Settings
+
+if TYPE_CHECKING:
+    from corpora.sources import Source
 
 SHOWN = 10
 
@@ -163,25 +166,25 @@ def forget(
 
     Example: charmill forget flat-earth dQw4w9WgXcQ
     """
-    from flows.cli.render import doomed_lines
+    from flows.cli.render import removal_lines
     from flows.console import out
-    from flows.reporting.artifact_purge import remove_shown_reports
-    from flows.store.forget import find_expired, find_video, remove
+    from flows.reporting.artifact_purge import purge_reports
+    from flows.store.forget import find_expired, find_item, remove
 
-    _check_youtube(dataset)
+    source = _forgetting_source(dataset)
     if (video_id is None) is not expired:
         raise OptionError("forget: name a video, or use --expired")
     store = Store(Settings().artifacts_root)
     if video_id is None:
-        found = find_expired(store, dataset, datetime.now(UTC), keep_models=keep_models)
+        found = find_expired(store, dataset, source, datetime.now(UTC), keep_models=keep_models)
     else:
-        found = find_video(store, dataset, video_id, keep_models=keep_models)
-    for line in doomed_lines(found):
+        found = find_item(store, dataset, source, video_id, keep_models=keep_models)
+    for line in removal_lines(found):
         out.print(line, markup=False)
     if found and not yes and sys.stdin.isatty():
         typer.confirm("Delete this permanently?", abort=True)
-    remove(store, dataset, found, video_id=video_id, keep_models=keep_models)
-    remove_shown_reports(store, dataset)
+    remove(store, dataset, source, found, item=video_id, keep_models=keep_models)
+    purge_reports(store, dataset)
     out.print("Deleted." if found else "Nothing to delete.")
 
 
@@ -194,38 +197,37 @@ def quota(as_json: AsJson = False) -> None:
     """
     from dataclasses import asdict
 
-    from corpora.sources.youtube.credentials import read_key
-    from corpora.sources.youtube.quota import GRANTED, UNITS, Quota
+    from corpora.sources import read_quota
     from flows.cli.render import table
     from flows.console import out
 
     now = datetime.now(UTC)
-    settings = Settings()
-    ledger = Quota.of_key(read_key(settings), settings.state_folder, GRANTED, lambda: now)
-    balances = {UNITS[bucket]: ledger.balance(bucket) for bucket in GRANTED}
+    key_quota = read_quota(Settings(), now)
     if as_json:
-        buckets = {name: asdict(balance) for name, balance in balances.items()}
-        out.print_json(json.dumps({"buckets": buckets, "resets": ledger.resets.isoformat()}))
+        buckets = {name: asdict(balance) for name, balance in key_quota.balances.items()}
+        out.print_json(json.dumps({"buckets": buckets, "resets": key_quota.resets.isoformat()}))
         return
     rows = [
         (name, f"{one.spent:,}", f"{one.left:,}", "refused by the server" if one.refused else "")
-        for name, one in balances.items()
+        for name, one in key_quota.balances.items()
     ]
     out.print(table(("today's quota", "spent", "left", ""), rows))
     out.print(
-        f"Resets at {ledger.resets:%Y-%m-%d %H:%M} UTC, midnight Pacific time, "
-        f"in {duration((ledger.resets - now).total_seconds())}."
+        f"Resets at {key_quota.resets:%Y-%m-%d %H:%M} UTC, midnight Pacific time, "
+        f"in {duration((key_quota.resets - now).total_seconds())}."
     )
 
 
-def _check_youtube(dataset: str) -> None:
+def _forgetting_source(dataset: str) -> "Source":
+    """The source of a dataset, if its material has a retention or items that can be forgotten."""
     from corpora.spec import load_dataset
 
-    kind = load_dataset(dataset, Settings().dataset_folders).source.kind
-    if kind != "youtube":
+    source = load_dataset(dataset, Settings().dataset_folders).source
+    if source.items is None and source.retention is None:
         raise OptionError(
-            f"{dataset}: has a source of kind {kind!r}; only 'youtube' can be forgotten"
+            f"{dataset}: its source is of kind {source.kind!r}, which has nothing to forget"
         )
+    return source
 
 
 def _check(dataset: str) -> None:

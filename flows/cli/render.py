@@ -26,7 +26,7 @@ from system.progress import Progress
 
 if TYPE_CHECKING:
     from corpora.corpus.ledger import Difference
-    from flows.store.forget import Doomed
+    from flows.store.forget import Removal
 
 LINE_SECONDS = 10.0
 Item = TypeVar("Item")
@@ -188,10 +188,10 @@ def explanation(row: Mapping[str, Any]) -> str:
     return "\n".join(f"{key.replace('_', ' '):<13} {value}" for key, value in known.items())
 
 
-def doomed_lines(found: "Sequence[Doomed]") -> Iterator[str]:
-    """What will be deleted, a line each."""
-    for one in found:
-        what = "everything" if one.comments is None else f"{one.comments:,} comments"
+def removal_lines(removals: "Sequence[Removal]") -> Iterator[str]:
+    """One line for each run that will be deleted or changed."""
+    for one in removals:
+        what = "all of it" if one.texts is None else f"{one.texts:,} {one.unit}"
         yield f"{one.stage:<8} {one.key:<24} {what}"
 
 

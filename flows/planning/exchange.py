@@ -1,8 +1,8 @@
 """Exchange finished runs with the remote store, if the user has one.
 
 A store that does not answer costs a warning and no work: the next run sends what this one could
-not. Comments from YouTube stay on their machine: they must be deleted after 30 days, and on
-request, wherever they are.
+not. Material that its source does not allow to be copied stays on this machine, with everything
+derived from it.
 """
 
 import logging
@@ -17,12 +17,11 @@ from flows.store.stage import Stage
 from system.settings import Settings
 
 logger = logging.getLogger(__name__)
-UNSHARED_KINDS = ("youtube",)
 
 
 def shares(run: Run, settings: Settings) -> bool:
     """Whether the runs of this dataset are exchanged with a remote store."""
-    return bool(settings.remote) and run.spec.source.kind not in UNSHARED_KINDS
+    return bool(settings.remote) and run.spec.source.is_shareable
 
 
 def exchange(run: Run, options: Options, settings: Settings) -> None:

@@ -1,7 +1,8 @@
-"""The copies of reports in Prefect's database, removed when the reports are.
+"""Delete the copies of reports in Prefect's database once the reports themselves are gone.
 
-Prefect's own way to delete an artifact leaves its text in free pages of the file; here they go
-too. That needs SQLite: a database elsewhere is its owner's to clean, and is said so.
+Prefect's own way to delete an artifact leaves its text in free pages of the file; here those pages
+are cleared too. That needs SQLite. A database elsewhere must be cleaned by its owner; the error
+says what to delete.
 """
 
 import os
@@ -13,48 +14,48 @@ from flows.errors import StageError
 from flows.store.runs import Store
 
 DATABASE = "prefect.db"
-ELSEWHERE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
-HOLDERS = (
+CONNECTION_URL = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
+TABLES = (
     ("artifact", "key", "description"),
     ("artifact_collection", "key", "description"),
     ("events", "json_extract(payload, '$.key')", "json_extract(payload, '$.description')"),
 )
-"""Tables with the text of artifacts: what says an artifact's key, and what its report's path."""
-PATIENCE_SECONDS = 60
-"""So long may a server at work hold the database."""
+"""Tables that hold artifacts: name, and SQL expressions for an artifact's key and report path."""
+TIMEOUT_SECONDS = 60
+"""How long to wait for a running server to release the database."""
 
 
-def remove_shown_reports(store: Store, dataset: str) -> int:
-    """Remove from Prefect's database every report of a dataset whose file is gone.
+def purge_reports(store: Store, dataset: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> int:
+    """Delete every report of a dataset from Prefect's database whose file is gone.
 
     Returns:
-        How many rows were removed.
+        The number of rows deleted.
 
     Raises:
-        StageError: if the database cannot be cleaned; says which artifact to delete by hand.
+        StageError: if the database cannot be cleaned; names the artifact to delete by hand.
     """
     path = store.prefect_home / DATABASE
     key = f"report-{dataset}"
-    if ELSEWHERE in os.environ:
-        raise StageError(f"{ELSEWHERE}: delete the artifact {key!r} there by hand")
+    if CONNECTION_URL in os.environ:
+        raise StageError(f"{CONNECTION_URL}: delete the artifact {key!r} there by hand")
     if not path.exists():
         return 0
     try:
-        with closing(sqlite3.connect(path, timeout=PATIENCE_SECONDS)) as database:
-            return _remove(database, key)
+        with closing(sqlite3.connect(path, timeout=timeout_seconds)) as database:
+            return _purge(database, key)
     except sqlite3.Error as error:
         raise StageError(f"{path}: {error}; delete the artifact {key!r} by hand") from None
 
 
-def _remove(database: sqlite3.Connection, key: str) -> int:
-    removed = 0
-    for table, name, place in HOLDERS:
-        query = f"SELECT id, {place} FROM {table} WHERE {name} = ?"  # noqa: S608 (our own words)
+def _purge(database: sqlite3.Connection, key: str) -> int:
+    deleted = 0
+    for table, name, report in TABLES:
+        query = f"SELECT id, {report} FROM {table} WHERE {name} = ?"  # noqa: S608 (constants)
         rows = database.execute(query, (key,)).fetchall()
-        gone = [(row,) for row, report in rows if report and not Path(report).exists()]
+        gone = [(row,) for row, path in rows if path and not Path(path).exists()]
         database.executemany(f"DELETE FROM {table} WHERE id = ?", gone)  # noqa: S608
-        removed += len(gone)
+        deleted += len(gone)
     database.commit()
-    database.execute("VACUUM")  # or earlier versions stand on in pages that are free
+    database.execute("VACUUM")  # otherwise earlier versions remain in free pages
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return removed
+    return deleted

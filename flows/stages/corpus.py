@@ -4,9 +4,7 @@ from collections.abc import Generator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
-
-from corpora.sources import Source
+from corpora.sources import parse_source
 from flows.errors import StageError
 from flows.options import Run
 from flows.store.manifest import Manifest
@@ -28,7 +26,7 @@ def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
 
     spec = context.run.spec
     fetched = Manifest.load(context.inputs["fetch"])
-    source = TypeAdapter(Source).validate_python(fetched.parameters["source"])
+    source = parse_source(fetched.parameters["source"])
     snapshot = source.open(context.inputs["fetch"])
     yield from build_corpus(snapshot, spec.corpus, context.directory, frozen=_frozen(context))
     summary = CorpusSummary.load(context.directory)

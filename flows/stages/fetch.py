@@ -5,8 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from corpora.sources.youtube.store import expiry, forget, forgotten_ids
+from corpora.errors import SpecError
+from corpora.sources import parse_source
 from flows.options import Run
+from flows.store.forget import forgotten_ids
+from flows.store.manifest import Manifest
 from flows.store.stage import Stage, StageContext
 from system.progress import Progress
 
@@ -16,7 +19,10 @@ def _parameters(run: Run) -> dict[str, Any]:
 
 
 def _outdated(folder: Path) -> str | None:
-    end = expiry(folder)
+    try:
+        end = parse_source(Manifest.load(folder).parameters["source"]).expiry(folder)
+    except SpecError as error:
+        return f"fetched by another version of charmill ({error})"
     if end is None or datetime.now(UTC) < end:
         return None
     return f"older than may be kept, since {end:%Y-%m-%d}; `charmill forget --expired` deletes it"
@@ -24,9 +30,10 @@ def _outdated(folder: Path) -> str | None:
 
 def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
     source = context.run.spec.source
-    # Those of earlier fetches too: a new fetch must not bring back what was forgotten.
-    for video_id in forgotten_ids(context.output.runs.folder):
-        forget(context.directory, video_id)
+    if source.items:
+        # Items forgotten in earlier fetches too: a new fetch must not bring them back.
+        for item in forgotten_ids(context.output.runs):
+            source.items.delete(context.directory, item)
     yield from source.fetch(context.run.resolution, context.directory)
     size = sum(path.stat().st_size for path in context.directory.rglob("*") if path.is_file())
     return {"found": context.run.resolution, "bytes": size}

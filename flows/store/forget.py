@@ -1,9 +1,8 @@
-"""Remove a video's comments, or all data kept for too long, and what was made from them.
+"""Delete one item of a source, or all material past its retention, and everything derived from it.
 
-A fetch that loses comments gets a new key, since a key stands for a content. What was made from
-the old one can then be told by its manifest alone: it, or what it was made from, was made from
-something that is no longer there. That is what is removed, so a kill at any moment leaves nothing
-that the next call does not find.
+A fetch that loses an item gets a new key, because a key identifies a content. What was derived from
+the old content then shows in its manifests: it names an input, direct or indirect, that no longer
+exists. Exactly that is deleted, so after a kill at any moment the next call finds the rest.
 """
 
 import json
@@ -15,144 +14,161 @@ from datetime import datetime
 from pathlib import Path
 
 from corpora.errors import SourceError
-from corpora.sources.youtube.store import (
-    LISTING,
-    Listing,
-    Video,
-    check_id,
-    expiry,
-    forgotten_ids,
-    remember_forgotten,
-)
-from corpora.sources.youtube.store import forget as forget_in
+from corpora.sources import ItemStore, Source
 from flows.errors import StageError
 from flows.options import STAGE_NAMES, StageName
 from flows.store.manifest import MANIFEST, Manifest
-from flows.store.runs import LATEST, WORK, Store
+from flows.store.runs import LATEST, WORK, StageRuns, Store
 from flows.store.stage import INPUTS
+from system.files import write_whole
 
 GONE = ".gone-"
+FORGOTTEN = "forgotten.json"
 MODELS: tuple[StageName, ...] = ("train", "sample", "evaluate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doomed:
-    """What is to be removed or changed.
+class Removal:
+    """A run that is to be deleted, or that is to lose one item.
 
     Attributes:
-        key: name of its folder; ".work-<key>" is a run that was begun and not finished.
-        comments: to be removed from it; None if all of it goes.
+        key: name of its folder; ".work-<key>" is an unfinished run.
+        texts: how many texts of the item it holds; None if the whole run is deleted.
+        unit: plural noun for these texts.
     """
 
     stage: StageName
     key: str
-    comments: int | None = None
+    texts: int | None = None
+    unit: str = "texts"
 
 
-def find_video(
-    store: Store, dataset: str, video_id: str, *, keep_models: bool = False
-) -> list[Doomed]:
-    """What a video's comments are in, and what was made from it; changes nothing.
+def find_item(
+    store: Store, dataset: str, source: Source, item: str, *, keep_models: bool = False
+) -> list[Removal]:
+    """List the fetches that hold an item, and what was derived from them; changes nothing.
 
     Raises:
-        SourceError: if no fetch of the dataset has this video, nor ever had.
+        SourceError: if no fetch of the dataset holds this item, or ever held it.
     """
-    check_id(video_id)
-    holding = [folder for folder in _collections(store, dataset) if _lists(folder, video_id)]
-    if not holding and video_id not in forgotten_ids(store.runs("fetch", dataset).folder):
-        raise SourceError(f"{dataset}: no video {video_id!r} was fetched, nothing was removed")
-    found = [
-        Doomed(stage="fetch", key=folder.name, comments=len(Video.load(folder, video_id).comments))
-        for folder in holding
-        if Video.load(folder, video_id).outcome != "forgotten"
+    items = _items(source)
+    items.check(item)
+    runs = store.runs("fetch", dataset)
+    counts = {folder: items.count(folder, item) for folder in _fetches(runs)}
+    holding = {folder: count for folder, count in counts.items() if count is not None}
+    if not holding and item not in forgotten_ids(runs):
+        raise SourceError(f"{dataset}: no {items.noun} {item!r} was fetched, nothing was removed")
+    removals = [
+        Removal(stage="fetch", key=folder.name, texts=count, unit=items.unit)
+        for folder, count in holding.items()
+        if not items.is_deleted(folder, item)
     ]
-    changed = {one.key for one in found if one.comments}
-    return found + _orphans(store, dataset, changed, keep_models=keep_models)
+    changed = {removal.key for removal in removals if removal.texts}
+    return removals + _orphans(store, dataset, changed, keep_models=keep_models)
 
 
 def find_expired(
-    store: Store, dataset: str, now: datetime, *, keep_models: bool = False
-) -> list[Doomed]:
-    """The fetches that may be kept no longer, and what was made from them; changes nothing."""
-    found = [
-        Doomed(stage="fetch", key=folder.name)
-        for folder in _collections(store, dataset)
-        if (end := expiry(folder)) is not None and now >= end
+    store: Store, dataset: str, source: Source, now: datetime, *, keep_models: bool = False
+) -> list[Removal]:
+    """List the fetches past their retention, and what was derived from them; changes nothing."""
+    removals = [
+        Removal(stage="fetch", key=folder.name)
+        for folder in _fetches(store.runs("fetch", dataset))
+        if (end := source.expiry(folder)) is not None and now >= end
     ]
-    return found + _orphans(store, dataset, {one.key for one in found}, keep_models=keep_models)
+    expired = {removal.key for removal in removals}
+    return removals + _orphans(store, dataset, expired, keep_models=keep_models)
 
 
 def remove(
     store: Store,
     dataset: str,
-    doomed: list[Doomed],
+    source: Source,
+    removals: list[Removal],
     *,
-    video_id: str | None = None,
+    item: str | None = None,
     keep_models: bool = False,
 ) -> None:
-    """Remove what `find_video` or `find_expired` found, and all that was made from it since.
+    """Delete what `find_item` or `find_expired` listed, and all that was derived from it since.
 
     Args:
-        video_id: the video to forget, None for what is expired.
+        item: the item to forget, None for expired fetches.
 
     Raises:
-        StageError: if a run is at work on one of it; what is left is removed by the next call.
+        StageError: if a run is working on any of it; the next call deletes what remains.
     """
     for stage in STAGE_NAMES:
         for folder in store.runs(stage, dataset).folder.glob(f"{WORK}*"):
-            with _at_rest(store, stage, dataset, folder.name):
+            with _idle(store, stage, dataset, folder.name):
                 pass
-    if video_id is not None:
-        remember_forgotten(store.runs("fetch", dataset).folder, video_id)
-    for one in doomed:
-        if one.stage != "fetch":
+    if item is not None:
+        _remember(store.runs("fetch", dataset), item)
+    for removal in removals:
+        if removal.stage != "fetch":
             continue
-        if video_id is None:
-            _delete(store, "fetch", dataset, one.key)
+        if item is None:
+            _delete(store, "fetch", dataset, removal.key)
         else:
-            _forget_in_fetch(store, dataset, one, video_id)
+            _forget_in_fetch(store.runs("fetch", dataset), _items(source), removal, item)
     _move_unfinished(store, dataset)
-    for one in _orphans(store, dataset, set(), keep_models=keep_models):
-        _delete(store, one.stage, dataset, one.key)
+    for removal in _orphans(store, dataset, set(), keep_models=keep_models):
+        _delete(store, removal.stage, dataset, removal.key)
     for stage in STAGE_NAMES:
         _sweep(store, stage, dataset)
 
 
-def _collections(store: Store, dataset: str) -> list[Path]:
-    """Folders of all fetches from YouTube, finished ones oldest first, then unfinished ones."""
-    runs = store.runs("fetch", dataset)
-    finished = [run.folder for run in runs.finished()]
-    found = [*finished, *(run.work for run in runs.unfinished())]
-    return [folder for folder in found if (folder / LISTING).exists()]
+def forgotten_ids(fetches: StageRuns) -> list[str]:
+    """The items that no fetch of a dataset may bring back; the record outlives the fetches."""
+    path = fetches.folder / FORGOTTEN
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
 
 
-def _lists(folder: Path, video_id: str) -> bool:
-    return video_id in Listing.load(folder).videos
+def _remember(fetches: StageRuns, item: str) -> None:
+    ids = sorted({*forgotten_ids(fetches), item})
+    write_whole(fetches.folder / FORGOTTEN, json.dumps(ids, indent=1).encode())
 
 
-def _orphans(store: Store, dataset: str, gone: set[str], *, keep_models: bool) -> list[Doomed]:
-    """Everything made from something that is not there, or from what was; `gone` as if it were.
+def _items(source: Source) -> ItemStore:
+    if source.items is None:
+        raise SourceError(f"a source of kind {source.kind!r} has no items to forget")
+    return source.items
+
+
+def _fetches(fetches: StageRuns) -> list[Path]:
+    """Folders of all fetches: finished ones, oldest first, then unfinished ones."""
+    finished = [run.folder for run in fetches.finished()]
+    return [*finished, *(run.work for run in fetches.unfinished())]
+
+
+def _orphans(store: Store, dataset: str, gone: set[str], *, keep_models: bool) -> list[Removal]:
+    """Every run with an input that does not exist, directly or indirectly.
 
     Unfinished trainings hold the text itself, so `keep_models` does not keep them.
+
+    Args:
+        gone: keys of fetches to treat as deleted.
     """
-    there = {"fetch": set(store.runs("fetch", dataset).keys()) - gone}
-    found = []
+    existing = {"fetch": set(store.runs("fetch", dataset).keys()) - gone}
+    orphans = []
     for stage in STAGE_NAMES[1:]:
-        there[stage] = set()
+        existing[stage] = set()
         for folder in sorted(store.runs(stage, dataset).folder.glob("*")):
             inputs = _inputs(folder)
             if inputs is None:
                 continue
-            is_work = folder.name.startswith(WORK)
-            if all(key in there[name] for name, key in inputs.items()):
-                there[stage] |= set() if is_work else {folder.name}
-            elif is_work or not (keep_models and stage in MODELS):
-                found.append(Doomed(stage=stage, key=folder.name))
-    return found
+            is_unfinished = folder.name.startswith(WORK)
+            if all(key in existing[name] for name, key in inputs.items()):
+                existing[stage] |= set() if is_unfinished else {folder.name}
+            elif is_unfinished or not (keep_models and stage in MODELS):
+                orphans.append(Removal(stage=stage, key=folder.name))
+    return orphans
 
 
 def _inputs(folder: Path) -> dict[str, str] | None:
-    """What a run was made from, None for what is no run; one that does not say is made of "?"."""
+    """The inputs of a run, None if this is not a run.
+
+    An unfinished run without a record of its inputs has a fetch that never exists, "?".
+    """
     if folder.is_symlink() or folder.name.startswith(GONE):
         return None
     if folder.name.startswith(WORK):
@@ -164,26 +180,25 @@ def _inputs(folder: Path) -> dict[str, str] | None:
     return dict(Manifest.load(folder).inputs) if (folder / MANIFEST).is_file() else None
 
 
-def _forget_in_fetch(store: Store, dataset: str, one: Doomed, video_id: str) -> None:
-    """Remove the comments from one fetch; a finished one that had any gets the next key first.
+def _forget_in_fetch(fetches: StageRuns, items: ItemStore, removal: Removal, item: str) -> None:
+    """Delete an item from one fetch; a finished fetch that held texts of it is renamed first.
 
-    Killed after the renaming, the video is still there and the next call renames once more.
+    If killed after renaming, the item is still there and the next call renames once more.
     """
-    runs = store.runs("fetch", dataset)
-    run = runs.run(one.key)
+    run = fetches.run(removal.key)
     folder = run.folder
-    if one.comments and not one.key.startswith(WORK):
-        output = runs.next(run.digest)
-        is_latest = runs.latest == run
+    if removal.texts and not removal.key.startswith(WORK):
+        output = fetches.next(run.digest)
+        is_latest = fetches.latest == run
         replace(run.manifest, key=output.key).save(folder)
         folder = folder.rename(output.folder)
         if is_latest:
             output.make_latest()
-    forget_in(folder, video_id)
+    items.delete(folder, item)
 
 
 def _move_unfinished(store: Store, dataset: str) -> None:
-    """Let an unfinished fetch whose key was taken go on under the next one."""
+    """Give an unfinished fetch whose key has been taken the next key, so that it can resume."""
     runs = store.runs("fetch", dataset)
     for run in runs.unfinished():
         if run.is_finished:
@@ -191,16 +206,16 @@ def _move_unfinished(store: Store, dataset: str) -> None:
 
 
 def _delete(store: Store, stage: StageName, dataset: str, name: str) -> None:
-    """Remove a folder: out of sight in one step, then from the disk."""
+    """Delete a run: renamed in one step, then removed from the disk."""
     folder = store.runs(stage, dataset).folder / name
-    with _at_rest(store, stage, dataset, name):
+    with _idle(store, stage, dataset, name):
         if folder.exists():
             folder.rename(folder.with_name(f"{GONE}{name}"))
     _sweep(store, stage, dataset)
 
 
 def _sweep(store: Store, stage: StageName, dataset: str) -> None:
-    """Remove what was put out of sight, and a `latest` that points there."""
+    """Remove renamed runs from the disk, and repair `latest` if it pointed at one."""
     runs = store.runs(stage, dataset)
     for folder in runs.folder.glob(f"{GONE}*"):
         shutil.rmtree(folder)
@@ -211,11 +226,11 @@ def _sweep(store: Store, stage: StageName, dataset: str) -> None:
 
 
 @contextmanager
-def _at_rest(store: Store, stage: StageName, dataset: str, name: str) -> Iterator[None]:
+def _idle(store: Store, stage: StageName, dataset: str, name: str) -> Iterator[None]:
     """Hold the lock of a run.
 
     Raises:
-        StageError: if a process is making it.
+        StageError: if another process holds it.
     """
     with store.runs(stage, dataset).run(name.removeprefix(WORK)).lock_if_free() as is_free:
         if not is_free:

@@ -3,6 +3,7 @@ import pytest
 from corpora.errors import SpecError
 from corpora.scaffold import add_dataset
 from corpora.spec import load_dataset
+from tests.conftest import run_git
 
 
 def test_a_repository_becomes_a_dataset_that_loads(tmp_path):
@@ -22,6 +23,19 @@ def test_a_folder_becomes_a_folder_dataset_and_a_checkout_a_git_one(tmp_path, ma
     texts, thing = (load_dataset(name, [tmp_path / "sets"]) for name in ("texts", "thing"))
     assert (texts.source.kind, texts.language) == ("folder", "prose")
     assert (thing.source.kind, thing.language) == ("git", "c")
+
+
+def test_a_worktree_and_a_bare_repository_are_repositories_a_text_called_head_is_not(
+    tmp_path, make_repository
+):
+    root = make_repository({"a.c": "int a;"})
+    run_git(root, "worktree", "add", "--quiet", str(tmp_path / "tree"))
+    run_git(tmp_path, "clone", "--quiet", "--bare", str(root), str(tmp_path / "bare"))
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain/HEAD").write_text("Heads, tails and other texts")
+    for name, kind in (("tree", "git"), ("bare", "git"), ("plain", "folder")):
+        add_dataset(str(tmp_path / name), [".c"], tmp_path / "sets")
+        assert load_dataset(name, [tmp_path / "sets"]).source.kind == kind
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,24 @@
-"""Find the commit of a ref, and fetch it: bare, shallow, without the blobs that are too large."""
+"""Find the commit of a ref and fetch it: bare, shallow, without blobs that are too large."""
 
 import re
 import shutil
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from corpora.errors import SourceError
-from corpora.sources.git.process import NOTHING, GitError, failure, git, git_output, listen
+from corpora.sources.git.process import (
+    LIMITS,
+    NO_VARIABLES,
+    GitError,
+    GitLimits,
+    failure,
+    git,
+    git_output,
+    read_output,
+)
 from corpora.sources.git.repository import COMMIT, Repository
 from corpora.sources.git.snapshot import LEFT_OUT, MAX_BLOB_BYTES, list_tree
 from system.files import write_whole
@@ -22,16 +32,20 @@ FETCH = (
     "--no-recurse-submodules",
     "--no-auto-maintenance",
 )
-COUNTED = re.compile(r"(remote: )?[A-Za-z ]{1,40}: +\d{1,3}% \(\d{1,15}/\d{1,15}\)")
 KEPT_LINES = 100
 MAX_LINE_BYTES = 2**16
 
 
-def find_commit(repository: Repository, variables: Mapping[str, str] = NOTHING) -> str | None:
-    """The commit that the repository's ref stands at now, None if it has no such ref.
+def find_commit(
+    repository: Repository,
+    variables: Mapping[str, str] = NO_VARIABLES,
+    *,
+    limits: GitLimits = LIMITS,
+) -> str | None:
+    """The commit that the repository's ref points at now, None if there is no such ref.
 
     Args:
-        variables: more environment for git.
+        variables: added to git's environment.
 
     Raises:
         SourceError: if the repository cannot be reached.
@@ -43,6 +57,7 @@ def find_commit(repository: Repository, variables: Mapping[str, str] = NOTHING) 
         ["ls-remote", "--", repository.location, ref, f"{ref}^{{}}"],
         variables=variables,
         about=repository.url,
+        limits=limits,
     ).decode("utf-8", "replace")
     pairs = (line.split("\t", 1) for line in listing.splitlines())
     found = {name: commit for commit, name in pairs}
@@ -54,19 +69,20 @@ def fetch_repository(
     repository: Repository,
     commit: str,
     directory: Path,
-    variables: Mapping[str, str] = NOTHING,
+    variables: Mapping[str, str] = NO_VARIABLES,
     *,
     max_blob_bytes: int = MAX_BLOB_BYTES,
+    limits: GitLimits = LIMITS,
 ) -> Iterator[Progress]:
-    """Fetch one commit into `directory`/LABEL.git, unless that is there already.
+    """Fetch one commit into `directory`/LABEL.git, unless that exists.
 
     Args:
-        variables: more environment for git.
-        max_blob_bytes: larger blobs are left out if the server can; 0 for no limit.
+        variables: added to git's environment.
+        max_blob_bytes: leave out larger blobs if the server supports it; 0 for no limit.
 
     Raises:
-        SourceError: if the repository cannot be reached or has lost the commit, or if another
-            commit stands there.
+        SourceError: if the repository cannot be reached or no longer has the commit, or if
+            LABEL.git holds another commit.
         OSError: if the disk is full.
     """
     bare = repository.bare(directory)
@@ -76,14 +92,15 @@ def fetch_repository(
     partial = bare.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        yield from _fetch(repository, commit, partial, variables, max_blob_bytes)
+        fetch = _Fetch(repository, commit, partial, variables, max_blob_bytes, limits)
+        yield from fetch.run()
         partial.rename(bare)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def remove_repository(repository: Repository, directory: Path) -> None:
-    """Remove what `fetch_repository` left; never half of it is taken for all."""
+    """Remove what `fetch_repository` wrote; a kill in between leaves no half repository."""
     bare = repository.bare(directory)
     partial = bare.with_suffix(".partial")
     bare.rename(partial)
@@ -98,80 +115,81 @@ def _check_commit(repository: Repository, bare: Path, commit: str) -> None:
         )
 
 
-def _fetch(
-    repository: Repository,
-    commit: str,
-    bare: Path,
-    variables: Mapping[str, str],
-    max_blob_bytes: int,
-) -> Iterator[Progress]:
-    """Fetch one commit into a new bare repository and let HEAD stand at it."""
-    hashes = f"--object-format={'sha1' if len(commit) == 40 else 'sha256'}"
-    git_output(["init", "--quiet", "--bare", "--template=", hashes], bare=bare, about=str(bare))
-    settings = _settings(repository.location, max_blob_bytes)
-    try:
-        yield from _progress(repository, [*settings, commit], bare, variables)
-    except GitError:
-        if commit == repository.ref:
-            raise
-        # Some servers give branches and tags only, never a bare commit hash.
-        yield from _progress(repository, [*settings, repository.ref], bare, variables)
-    git_output(
-        ["update-ref", "--no-deref", "HEAD", commit],
-        bare=bare,
-        about=f"{repository.url}: commit {commit} (moved on while it was fetched? run again)",
-    )
-    if max_blob_bytes:
-        missing = (file.blob for file in list_tree(bare) if file.size is None)
-        write_whole(bare / LEFT_OUT, "".join(f"{blob}\n" for blob in missing).encode())
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    """One commit on its way into a new bare repository."""
 
+    repository: Repository
+    commit: str
+    bare: Path
+    variables: Mapping[str, str]
+    max_blob_bytes: int
+    limits: GitLimits
 
-def _settings(location: str, max_blob_bytes: int) -> list[str]:
-    """The arguments of a fetch, up to what is wanted.
+    def run(self) -> Iterator[Progress]:
+        """Fetch the commit and point HEAD at it."""
+        self._create()
+        try:
+            yield from self._request(self.commit)
+        except GitError:
+            if self.commit == self.repository.ref:
+                raise
+            # Some servers offer branches and tags only, never a bare commit hash.
+            yield from self._request(self.repository.ref)
+        url, commit = self.repository.url, self.commit
+        git_output(
+            ["update-ref", "--no-deref", "HEAD", commit],
+            bare=self.bare,
+            about=f"{url}: commit {commit} (moved on while it was fetched? run again)",
+        )
+        if self.max_blob_bytes:
+            tree = list_tree(self.bare, self.limits)
+            missing = (file.blob for file in tree if file.size is None)
+            write_whole(self.bare / LEFT_OUT, "".join(f"{blob}\n" for blob in missing).encode())
 
-    The remote lives on the command line alone. Blobs that it promises for later (a partial clone)
-    are nobody's promise afterwards, so no later command goes and gets them, whatever its version.
-    """
-    settings = {"remote.charmill.url": location, "fetch.unpackLimit": "1"}
-    if max_blob_bytes:
-        settings["remote.charmill.promisor"] = "true"
-        # The limit of git's filter is the smallest size that is left out.
-        settings["remote.charmill.partialCloneFilter"] = f"blob:limit={max_blob_bytes + 1}"
-    options = (("-c", f"{key}={value}") for key, value in settings.items())
-    return [*chain.from_iterable(options), *FETCH, "charmill"]
+    def _create(self) -> None:
+        hashes = f"--object-format={'sha1' if len(self.commit) == 40 else 'sha256'}"
+        arguments = ["init", "--quiet", "--bare", "--template=", hashes]
+        git_output(arguments, bare=self.bare, about=str(self.bare))
 
+    def _request(self, wanted: str) -> Iterator[Progress]:
+        """Run `git fetch` for a commit or a ref, yielding what its progress lines say."""
+        from corpora.sources.git.progress import FetchProgress
 
-def _progress(
-    repository: Repository, arguments: list[str], bare: Path, variables: Mapping[str, str]
-) -> Iterator[Progress]:
-    """Fetch, and tell the progress from git's own progress lines."""
-    last: deque[str] = deque(maxlen=KEPT_LINES)
-    with git(arguments, bare=bare, variables=variables) as process:
-        pieces = (piece for _, piece in listen(process, repository.url))
-        for line in _lines(pieces):
-            last.append(line)
-            if COUNTED.match(line):
-                yield from _steps(line, repository.label)
-    if process.returncode:
-        raise failure(process, "\n".join(last), repository.url, bare)
+        progress = FetchProgress(self.repository.label)
+        arguments = [*self._settings(), wanted]
+        last: deque[str] = deque(maxlen=KEPT_LINES)
+        with git(
+            arguments, bare=self.bare, variables=self.variables, limits=self.limits
+        ) as process:
+            output = read_output(process, self.repository.url, self.limits)
+            for line in _lines(piece for _, piece in output):
+                last.append(line)
+                yield from progress.parse(line)
+        if process.returncode:
+            raise failure(process, "\n".join(last), self.repository.url, self.bare)
 
+    def _settings(self) -> list[str]:
+        """The arguments of `git fetch`, up to what is wanted.
 
-def _steps(line: str, note: str) -> list[Progress]:
-    from git import RemoteProgress
-
-    steps = []
-
-    class Collector(RemoteProgress):
-        def update(self, op_code, cur_count, max_count=None, message=""):  # noqa: ANN001, ANN202
-            total = int(float(max_count)) if max_count else None
-            steps.append(Progress(done=int(cur_count), total=total, unit="objects", note=note))
-
-    Collector().new_message_handler()(line)
-    return steps
+        The remote exists on the command line only. So blobs that it promises to send later (a
+        partial clone) are nobody's promise afterwards, and no version of git tries to get them.
+        """
+        settings = {
+            "remote.charmill.url": self.repository.location,
+            "fetch.unpackLimit": "1",
+        }
+        if self.max_blob_bytes:
+            settings["remote.charmill.promisor"] = "true"
+            # git's filter leaves out blobs of exactly its limit too.
+            limit = f"blob:limit={self.max_blob_bytes + 1}"
+            settings["remote.charmill.partialCloneFilter"] = limit
+        options = (("-c", f"{key}={value}") for key, value in settings.items())
+        return [*chain.from_iterable(options), *FETCH, "charmill"]
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
-    """Split output at newlines and carriage returns, as git's progress needs."""
+    """Split output at newlines and at the carriage returns of git's progress."""
     rest = b""
     for piece in pieces:
         *whole, rest = re.split(rb"[\r\n]", rest + piece)

@@ -1,4 +1,4 @@
-"""What a dataset says about one git repository, with nothing in it that git could take amiss."""
+"""One git repository in a dataset, validated so that git cannot misread any field."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def _url(text: str) -> str:
             f"{text!r} is not https://, ssh://, git://, file://, user@host:path or a path"
         )
     if PASSWORD.match(text):
-        raise ValueError("the URL holds a password: give it to a credential helper of git's")
+        raise ValueError("the URL contains a password: use a git credential helper instead")
     return text
 
 
@@ -31,7 +31,7 @@ def _reference(text: str) -> str:
 
 
 class Repository(BaseModel):
-    """One repository: where, at which branch, tag or commit, and under which licence (SPDX)."""
+    """One repository: its URL, branch, tag or commit, and licence (SPDX)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,18 +48,18 @@ class Repository(BaseModel):
 
     @property
     def label(self) -> str:
-        """The name it is known by: given, or the last part of its URL."""
+        """Its name: as given, or the last part of its URL."""
         last = re.sub(r"(/|\.git)+$", "", self.url).replace(":", "/").rsplit("/", 1)[-1]
         return self.name or re.sub(r"[^\w.-]", "_", last)
 
     @property
     def location(self) -> str:
-        """What git is given: the URL, or the absolute path of a local repository."""
+        """The URL for git; a local path becomes an absolute file:// URL."""
         if not self.url.startswith(LOCAL):
             return self.url
         path = Path(self.url).expanduser().resolve()
         return f"file://{path}".replace("%", "%25")
 
     def bare(self, directory: Path) -> Path:
-        """Where it is kept in the folder that a source fetches into."""
+        """Its bare repository in the directory of a fetch."""
         return directory / f"{self.label}.git"

@@ -1,8 +1,8 @@
-"""Read bare repositories that were fetched: files by `ls-tree`, contents by `cat-file --batch`.
+"""Read fetched bare repositories: file lists by `ls-tree`, contents by `cat-file --batch`.
 
-Nothing is checked out, so no symbolic link, hook, filter or attribute of a stranger's repository
-does anything here. Nothing is fetched either. Every content is held against its hash, and what
-`fetch` brought and is gone or damaged now is an error, so a corpus is never short for that.
+Nothing is checked out, so symbolic links, hooks, filters and attributes of an untrusted repository
+have no effect. Nothing is fetched. Every content is verified against its hash; a blob that was
+fetched and is now missing or damaged is an error, so a corpus never silently lacks a file.
 """
 
 import hashlib
@@ -16,15 +16,15 @@ from typing import IO
 from corpora.document import Entry
 from corpora.errors import SourceError
 from corpora.sources.folder import printable_path
-from corpora.sources.git.process import GitError, git, git_output, last_words
+from corpora.sources.git.process import LIMITS, GitError, GitLimits, error_line, git, git_output
 from corpora.sources.git.repository import Repository
 
 REGULAR_MODES = {b"100644", b"100755"}
 PROBLEMS = {b"120000": "symbolic link", b"160000": "submodule"}
 LEFT_OUT = "left-out"
-"""File in a bare repository: the blobs that the server left out, one a line."""
+"""A file in the bare repository that lists the blobs the server left out, one a line."""
 MAX_BLOB_BYTES = 16 * 2**20
-"""Sixteen times what a dataset keeps unless it says otherwise; text files rarely reach it."""
+"""Sixteen times the default `corpus.max_bytes`; text files rarely reach it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class TreeFile:
     """One line of `ls-tree -l`.
 
     Attributes:
-        size: bytes; 0 of a submodule, None if the blob is not there.
+        size: bytes; 0 for a submodule, None if the blob is missing.
     """
 
     mode: bytes
@@ -43,10 +43,10 @@ class TreeFile:
 
 @dataclass(frozen=True, slots=True)
 class GitSnapshot:
-    """Reads the bare repositories that `fetch_repository` left; the commit stands in HEAD.
+    """Reads the bare repositories that `fetch_repository` wrote, each at the commit in HEAD.
 
-    A blob of more than `max_blob_bytes` (0 for no limit) counts as left out even if its server
-    sent it: which server was asked makes no difference.
+    A blob of more than `max_blob_bytes` (0 for no limit) counts as left out even if the server
+    sent it, so that the result does not depend on the server.
     """
 
     directory: Path
@@ -63,10 +63,10 @@ class GitSnapshot:
             yield from self._entries(repository)
 
     def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
-        """Read blobs, through one `cat-file --batch` as long as the repository stays the same.
+        """Read blobs, with one `cat-file --batch` for consecutive entries of one repository.
 
         Raises:
-            SourceError: if one is damaged, or gone.
+            SourceError: if a blob is damaged or missing.
         """
         stores = {one.label: one.bare(self.directory) for one in self.repositories}
         for label, group in groupby(entries, lambda entry: entry.source):
@@ -102,15 +102,15 @@ class GitSnapshot:
         return None
 
 
-def list_tree(bare: Path) -> Iterator[TreeFile]:
+def list_tree(bare: Path, limits: GitLimits = LIMITS) -> Iterator[TreeFile]:
     """List the files of the commit in HEAD, in git's order: by the bytes of their paths.
 
     Raises:
-        SourceError: if the repository is damaged, or lists as too many files.
+        SourceError: if the repository is damaged, or lists too many files.
     """
     arguments = ["ls-tree", "-r", "-z", "-l", "--full-tree", "HEAD"]
     try:
-        listing = git_output(arguments, bare=bare, about=str(bare))
+        listing = git_output(arguments, bare=bare, about=str(bare), limits=limits)
     except GitError as error:
         raise _damaged(bare, str(error).removeprefix(f"{bare}: ")) from error
     for line in listing.split(b"\0")[:-1]:
@@ -131,32 +131,32 @@ def _left_out(bare: Path) -> set[str]:
 
 
 def _read_blobs(bare: Path, entries: list[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
-    """Read blobs; None where a tree calls something a file that is none."""
-    # Files take the questions and the complaints: with pipes, git could wait for us and we for it.
-    with tempfile.TemporaryFile() as questions, tempfile.TemporaryFile() as complaints:
-        questions.writelines(entry.handle.encode() + b"\n" for entry in entries)
-        questions.seek(0)
+    """Read blobs; None where a tree lists an object as a file that is not a blob."""
+    # Files for stdin and stderr: with pipes, git and this process could deadlock.
+    with tempfile.TemporaryFile() as requests, tempfile.TemporaryFile() as errors:
+        requests.writelines(entry.handle.encode() + b"\n" for entry in entries)
+        requests.seek(0)
         arguments = ["cat-file", "--batch", "--buffer"]
-        with git(arguments, bare=bare, stdin=questions, stderr=complaints) as process:
+        with git(arguments, bare=bare, stdin=requests, stderr=errors) as process:
             assert process.stdout is not None
             for entry in entries:
-                found = _next_object(process.stdout)
-                if found is None or found.id(len(entry.handle)) != entry.handle:
-                    complaints.seek(0)
-                    words = last_words(complaints.read().decode("utf-8", "replace"))
-                    raise _damaged(bare, f"{entry.path} cannot be read: {words or 'is gone'}")
-                yield entry, found.content if found.kind == b"blob" else None
+                item = _next_object(process.stdout)
+                if item is None or item.id(len(entry.handle)) != entry.handle:
+                    errors.seek(0)
+                    message = error_line(errors.read().decode("utf-8", "replace"))
+                    raise _damaged(bare, f"{entry.path} cannot be read: {message or 'is gone'}")
+                yield entry, item.content if item.kind == b"blob" else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitObject:
-    """An object of git: its kind (b"blob", b"tree", ...) and its content."""
+    """A git object: its kind (b"blob", b"tree", ...) and its content."""
 
     kind: bytes
     content: bytes
 
     def id(self, digits: int) -> str:
-        """The name git gives it: SHA-1 (40 digits) or SHA-256 (64) of a header and the content."""
+        """Its id in git: SHA-1 (40 digits) or SHA-256 (64) of a header and the content."""
         algorithm = hashlib.sha1 if digits == 40 else hashlib.sha256
         header = b"%s %d\0" % (self.kind, len(self.content))
         digest = algorithm(header, usedforsecurity=False)
@@ -174,4 +174,4 @@ def _next_object(stream: IO[bytes]) -> GitObject | None:
 
 
 def _damaged(bare: Path, what: str) -> SourceError:
-    return SourceError(f"{bare}: is damaged ({what}); fetch it anew: --from fetch --force")
+    return SourceError(f"{bare}: is damaged ({what}); fetch it again: --from fetch --force")

@@ -1,28 +1,31 @@
-"""Git repositories, each kept as a bare shallow repository at one resolved commit."""
+"""Git repositories, each stored bare and shallow at one resolved commit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from corpora.document import Snapshot
 from corpora.errors import SourceError
 from corpora.sources.git.fetch import fetch_repository, find_commit
 from corpora.sources.git.repository import Repository
 from corpora.sources.git.snapshot import MAX_BLOB_BYTES, GitSnapshot
+from corpora.sources.source import Resolution, SourceModel
 from system.progress import Progress
 
+BLOB_PAGES = {"github.com": "blob", "gitlab.com": "-/blob", "codeberg.org": "src/commit"}
+"""How a forge's URL for a file continues after the repository, by host."""
 
-class GitSource(BaseModel):
+
+class GitSource(SourceModel):
     """One or more git repositories.
 
     Attributes:
-        max_blob_bytes: larger files are not fetched (from a server that can leave them out) and
-            not read; 0 for no limit.
+        max_blob_bytes: larger files are not fetched (if the server can leave them out) and not
+            read; 0 for no limit.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["git"]
     repositories: tuple[Repository, ...] = Field(min_length=1)
@@ -30,23 +33,23 @@ class GitSource(BaseModel):
 
     @model_validator(mode="after")
     def _labels_are_distinct(self) -> "GitSource":
-        # Folders are named after them, and some disks do not tell upper case from lower.
+        # Folders are named after labels, and some file systems ignore case.
         labels = [repository.label.casefold() for repository in self.repositories]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             raise ValueError(f"two repositories are called {twice[0]!r}: give one a `name`")
         return self
 
-    def resolve(self) -> dict[str, str]:
-        """Look up the commit that every repository's ref stands at now.
+    def resolve(self) -> Resolution:
+        """Look up the commit that every repository's ref points at now.
 
         Raises:
             SourceError: if a repository cannot be reached or has no such ref.
         """
         return {repository.label: _commit_of(repository) for repository in self.repositories}
 
-    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Progress]:
-        """Fetch every repository, bare and shallow; those already there are kept."""
+    def fetch(self, resolution: Resolution, directory: Path) -> Iterator[Progress]:
+        """Fetch every repository that is not in `directory`, bare and shallow."""
         for repository in self.repositories:
             yield from fetch_repository(
                 repository,
@@ -56,8 +59,17 @@ class GitSource(BaseModel):
             )
 
     def open(self, directory: Path) -> Snapshot:
-        """Open what `fetch` left in `directory`."""
+        """Open the repositories that `fetch` wrote."""
         return GitSnapshot(directory, self.repositories, self.max_blob_bytes)
+
+    def permalink(self, resolution: Mapping[str, str], source: str, path: str) -> str | None:
+        """Link to a file on GitHub, GitLab or Codeberg, at the commit that was fetched."""
+        for repository in self.repositories:
+            host, _, project = repository.url.removeprefix("https://").partition("/")
+            if repository.label == source and host in BLOB_PAGES and source in resolution:
+                page = f"{BLOB_PAGES[host]}/{resolution[source]}/{quote(path)}"
+                return f"https://{host}/{project.removesuffix('.git')}/{page}"
+        return None
 
 
 def _commit_of(repository: Repository) -> str:

@@ -1,7 +1,7 @@
-"""The repositories of a GitHub account, as GitHub's interface lists them.
+"""List the repositories of a GitHub account through GitHub's API.
 
-A token is read from the environment and leaves it only as a header: for the interface, and, by
-git's own configuration, for cloning private repositories. It is in no argument, file or message.
+A token is read from the environment and sent only as a header: to the API and, through git's
+configuration, to clone private repositories. It appears in no argument, file or message.
 """
 
 import base64
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from corpora.errors import SourceError
+from corpora.sources.http import TIMEOUT_SECONDS, USER_AGENT
 from system.settings import Settings, variable
 
 if TYPE_CHECKING:
@@ -24,13 +25,12 @@ if TYPE_CHECKING:
 TOKEN_VARIABLE = variable("github_token")
 UNKNOWN = "unknown"
 MAX_WAIT_SECONDS = 120
-"""Rate limits that end sooner are waited for; the others are told to the user."""
-TIMEOUT_SECONDS = 30
-PAGE = 100
+"""Wait for rate limits that end sooner; report the others to the user."""
+PAGE_SIZE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ListedRepository:
     """A repository as GitHub lists it.
 
     Attributes:
@@ -54,8 +54,11 @@ class Listed:
         return self.full_name.rsplit("/", 1)[-1]
 
 
-def list_repositories(account: str, *, private: bool) -> list[Listed]:
-    """List what an account owns, by name; what `private` asks for needs a token that sees it.
+def list_repositories(account: str, *, private: bool) -> list[ListedRepository]:
+    """List the repositories that an account owns, sorted by name.
+
+    Args:
+        private: include private ones; needs a token with access to them.
 
     Raises:
         SourceError: if there is no such account, or GitHub does not answer.
@@ -66,10 +69,10 @@ def list_repositories(account: str, *, private: bool) -> list[Listed]:
 
 
 def token_variable() -> str | None:
-    """The environment variable that holds a token, None if none does.
+    """The name of the environment variable that holds a token, None if there is none.
 
     Raises:
-        SourceError: if it holds something else.
+        SourceError: if a variable holds something that cannot be a token.
     """
     found = _token()
     return found[0] if found else None
@@ -90,18 +93,25 @@ def _token() -> tuple[str, str] | None:
 
 
 def clone_variables(listed_private: bool, clone_url: str) -> dict[str, str]:
-    """The environment in which git may clone a repository: with the token, if it is private."""
+    """Environment variables for git to clone a repository: with the token, if it is private."""
     found = _token()
     parts = urlsplit(clone_url)
     if found is None or not listed_private or parts.scheme != "https":
         return {}
     login = base64.b64encode(f"x-access-token:{found[1]}".encode()).decode()
-    count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
+    count = _config_count()
     return {
         "GIT_CONFIG_COUNT": str(count + 1),
         f"GIT_CONFIG_KEY_{count}": f"http.https://{parts.netloc}/.extraHeader",
         f"GIT_CONFIG_VALUE_{count}": f"Authorization: Basic {login}",
     }
+
+
+def _config_count() -> int:
+    count = os.environ.get("GIT_CONFIG_COUNT", "") or "0"
+    if not count.isdecimal():
+        raise SourceError(f"GIT_CONFIG_COUNT: {count!r} is not a number")
+    return int(count)
 
 
 def _client() -> "Github":
@@ -112,8 +122,9 @@ def _client() -> "Github":
         base_url=_api(),
         auth=None if found is None else Auth.Token(found[1]),
         timeout=TIMEOUT_SECONDS,
-        per_page=PAGE,
-        # One request after the other needs no pause between them.
+        per_page=PAGE_SIZE,
+        user_agent=USER_AGENT,
+        # Sequential requests need no pause between them.
         seconds_between_requests=None,
         retry=GithubRetry(
             total=5,
@@ -142,12 +153,12 @@ def _owned(github: "Github", account: str, *, private: bool) -> Iterable["Github
     return user.get_repos(type="owner")
 
 
-def _listed(one: "GithubRepository") -> Listed:
+def _listed(one: "GithubRepository") -> ListedRepository:
     spdx = one.license.spdx_id if one.license else None
-    return Listed(
+    return ListedRepository(
         full_name=one.full_name,
         clone_url=one.clone_url,
-        # "Other" is what GitHub says of a licence it does not recognise.
+        # NOASSERTION is how GitHub reports a licence it does not recognise.
         license=UNKNOWN if spdx in (None, "", "NOASSERTION") else spdx,
         topics=tuple(one.topics or ()),
         kilobytes=one.size,
@@ -160,7 +171,7 @@ def _listed(one: "GithubRepository") -> Listed:
 
 @contextmanager
 def _explained(account: str) -> Iterator[None]:
-    """Turn what PyGithub and requests raise into one line, and nothing of the request into it."""
+    """Turn what PyGithub and requests raise into a SourceError without details of the request."""
     import github
     import requests
 
@@ -169,7 +180,7 @@ def _explained(account: str) -> Iterator[None]:
     except github.RateLimitExceededException as error:
         raise SourceError(f"{_api()}: {_until(error)}") from None
     except github.BadCredentialsException:
-        raise SourceError(f"{_api()}: refuses the token in {token_variable()}") from None
+        raise SourceError(f"{_api()}: rejects the token in {token_variable()}") from None
     except github.UnknownObjectException:
         raise SourceError(f"{_api()}: has no user or organisation {account!r}") from None
     except github.GithubException as error:

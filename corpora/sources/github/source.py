@@ -1,27 +1,29 @@
 """Every repository of one GitHub account that passes the gates, each bare and shallow.
 
-The gates: names, private, forks, archived, opt-out, licence, size. What became of every
-repository of the account, and why, stands in `repositories.json` beside the clones.
+The gates: names, private, forks, archived, opt-out, licence, size. `repositories.json` records the
+decision about every repository of the account, with the reason.
 """
 
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from corpora.document import Snapshot
 from corpora.errors import SourceError
 from corpora.sources.git.fetch import fetch_repository, find_commit, remove_repository
 from corpora.sources.git.repository import Repository
 from corpora.sources.git.snapshot import GitSnapshot
-from corpora.sources.github.api import UNKNOWN, Listed, clone_variables, list_repositories
+from corpora.sources.github.api import UNKNOWN, ListedRepository, clone_variables, list_repositories
+from corpora.sources.source import Resolution, SourceModel
 from system.files import write_whole
 from system.progress import Progress
 
@@ -40,8 +42,8 @@ PERMISSIVE = (
     "Zlib",
 )
 DISALLOW = re.compile(rb"^[ \t]*Disallow:[ \t]*[^\s#]", re.IGNORECASE | re.MULTILINE)
-ASKED_AT_ONCE = 8
-Fate = Literal[
+PARALLEL_LOOKUPS = 8
+Decision = Literal[
     "kept",
     "excluded",
     "private",
@@ -57,16 +59,17 @@ Fate = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryOutcome:
-    """What became of a repository of the account.
+    """The decision about a repository of the account, as a row of `repositories.json`.
 
     Attributes:
-        detail: what the gate saw; "" where there is nothing to add.
+        fate: the decision.
+        detail: what the gate saw; "" if there is nothing to add.
         license: SPDX id, "unknown" if GitHub recognised none.
-        commit: where its default branch stood, None if nobody asked or there is none.
+        commit: the head of its default branch, None if not looked up or if there is none.
     """
 
     full_name: str
-    fate: Fate
+    fate: Decision
     detail: str
     clone_url: str
     license: str
@@ -75,7 +78,7 @@ class RepositoryOutcome:
 
     @property
     def repository(self) -> Repository:
-        """What git is to fetch."""
+        """The repository for git to fetch."""
         name = self.full_name.rsplit("/", 1)[-1]
         return Repository(
             url=self.clone_url,
@@ -85,26 +88,24 @@ class RepositoryOutcome:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment that git needs for it."""
+        """Environment variables that git needs for it."""
         return clone_variables(self.private, self.clone_url)
 
 
-class GithubAccountSource(BaseModel):
+class GithubAccountSource(SourceModel):
     """The repositories that a user or an organisation on GitHub owns.
 
     Attributes:
-        account: its name; a dataset may leave it to whoever runs it.
-        private: take private ones too; needs a token that sees them.
+        account: its name; a dataset may leave it to the user.
+        private: include private repositories; needs a token with access to them.
         licenses: SPDX ids, with "*" as in file names; "unknown" is a repository without a licence
-            that GitHub recognises, "*" lets all pass.
-        opt_out_topics: topics by which an owner says no to machine learning.
-        opt_out_files: files at the root that say no: by a "Disallow:" line if their name ends in
-            ".txt", by being there if not.
+            that GitHub recognises, "*" allows all.
+        opt_out_topics: topics by which an owner opts out of machine learning.
+        opt_out_files: files in the root that opt out: by a "Disallow:" line if the name ends in
+            ".txt", otherwise by existing.
         max_bytes: of one repository with its whole history.
-        include, exclude: names of repositories, "*" as in file names, upper case or lower.
+        include, exclude: names of repositories, with "*" as in file names, in any case.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["github_account"]
     account: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,99})?$")
@@ -118,15 +119,15 @@ class GithubAccountSource(BaseModel):
     opt_out_files: tuple[str, ...] = (".noai", "ai.txt")
     max_bytes: int = Field(default=1_000_000_000, gt=0)
 
-    def resolve(self) -> dict[str, str]:
-        """Look up the commit of the default branch of every repository that is kept.
+    def resolve(self) -> Resolution:
+        """Look up the head of the default branch of every kept repository.
 
         Raises:
-            SourceError: if there is no such account, or nothing of it is kept.
+            SourceError: if there is no such account, or none of its repositories is kept.
         """
-        outcomes = self._judged()
+        outcomes = self._listed()
         passing = [one for one in outcomes if one.fate == "kept"]
-        with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+        with ThreadPoolExecutor(PARALLEL_LOOKUPS) as pool:
             commits = list(pool.map(_find, passing))
         found = {
             one.full_name: commit for one, commit in zip(passing, commits, strict=True) if commit
@@ -135,13 +136,13 @@ class GithubAccountSource(BaseModel):
             raise _nothing_kept(self.account, [_at(one, None) for one in outcomes])
         return found
 
-    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Progress]:
-        """Fetch every kept repository; those already there are kept, those that opt out removed.
+    def fetch(self, resolution: Resolution, directory: Path) -> Iterator[Progress]:
+        """Fetch every kept repository that is not in `directory`; remove those that opt out.
 
         Raises:
-            SourceError: if the account changed since `resolution`, or nothing of it is kept.
+            SourceError: if the account changed since `resolution`, or no repository is kept.
         """
-        outcomes = _load(directory) or self._matched(resolution)
+        outcomes = _load(directory) or self._resolved(resolution)
         _save(directory, outcomes)
         for index, one in enumerate(outcomes):
             if one.fate == "kept":
@@ -149,7 +150,7 @@ class GithubAccountSource(BaseModel):
                 yield from fetch_repository(one.repository, one.commit, directory, one.variables)
                 refusal = self._refusal(one, directory)
                 if refusal:
-                    # In this order, a kill in between leads to fetching it again.
+                    # In this order, a kill in between only causes another fetch.
                     remove_repository(one.repository, directory)
                     outcomes[index] = replace(one, fate="opted out", detail=f"file {refusal}")
                     _save(directory, outcomes)
@@ -164,8 +165,16 @@ class GithubAccountSource(BaseModel):
         kept = [one.repository for one in _load(directory) if one.fate == "kept"]
         return GitSnapshot(directory, tuple(kept))
 
-    def _judged(self) -> list[RepositoryOutcome]:
-        """Ask GitHub, and put every repository through the gates that need no clone."""
+    def permalink(self, resolution: Mapping[str, str], source: str, path: str) -> str | None:
+        """Link to a file on GitHub at the commit that was fetched."""
+        full_names = {name.rsplit("/", 1)[-1]: name for name in resolution}
+        if source not in full_names:
+            return None
+        name = full_names[source]
+        return f"https://github.com/{name}/blob/{resolution[name]}/{quote(path)}"
+
+    def _listed(self) -> list[RepositoryOutcome]:
+        """List the account, and pass every repository through the gates that need no clone."""
         if not self.account:
             raise SourceError("source.account is not set: name it, --set source.account=NAME")
         outcomes = []
@@ -183,20 +192,20 @@ class GithubAccountSource(BaseModel):
             )
         return outcomes
 
-    def _matched(self, resolution: dict[str, str]) -> list[RepositoryOutcome]:
-        """Judge anew, and hold what is kept against what was resolved."""
-        outcomes = [_at(one, resolution.get(one.full_name)) for one in self._judged()]
+    def _resolved(self, resolution: Resolution) -> list[RepositoryOutcome]:
+        """List the account again, and compare what is kept with what was resolved."""
+        outcomes = [_at(one, resolution.get(one.full_name)) for one in self._listed()]
         kept = {one.full_name for one in outcomes if one.fate == "kept"}
         gone = sorted(resolution.keys() - kept)
         if gone:
             raise SourceError(f"{gone[0]}: was renamed, removed or closed just now; run again")
         return outcomes
 
-    def _gate(self, one: Listed) -> tuple[Fate, str]:
+    def _gate(self, one: ListedRepository) -> tuple[Decision, str]:
         refused = sorted(set(one.topics) & set(self.opt_out_topics))
         licensed = any(fnmatchcase(one.license, pattern) for pattern in self.licenses)
         size = one.kilobytes * 1024
-        gates: tuple[tuple[Fate, bool, str], ...] = (
+        gates: tuple[tuple[Decision, bool, str], ...] = (
             ("excluded", not self._is_named(one.name.lower()), ""),
             ("private", one.private and not self.private, ""),
             ("disabled", one.disabled, "by GitHub"),
@@ -233,14 +242,14 @@ def _find(one: RepositoryOutcome) -> str | None:
 
 
 def _at(one: RepositoryOutcome, commit: str | None) -> RepositoryOutcome:
-    """Say where its default branch stood; one that was to be kept but had no commit is empty."""
+    """Add the head of the default branch; a kept repository without one is empty."""
     fate = "empty" if one.fate == "kept" and commit is None else one.fate
     return replace(one, fate=fate, commit=commit)
 
 
 def _nothing_kept(account: str, outcomes: Sequence[RepositoryOutcome]) -> SourceError:
     if not outcomes:
-        return SourceError(f"{account}: has no repository that can be seen")
+        return SourceError(f"{account}: has no visible repository")
     fates = Counter(one.fate for one in outcomes)
     counts = ", ".join(f"{number} {fate}" for fate, number in fates.most_common())
     return SourceError(f"{account}: none of its {len(outcomes)} repositories is kept: {counts}")

@@ -1,9 +1,9 @@
-"""Downloaded files, plain or packed, read member by member; nothing is extracted under its name.
+"""Read downloaded files, plain or packed, member by member; nothing is extracted by its own name.
 
-A compressed file is unpacked once into one file of ours, so that what is left to read (a text, a
-tar, a zip) gives any member at once, in any order and from several processes. The price is the
-disk space. What an archive may unpack to is capped before and while it is unpacked. Content
-decides what a file is, not its name. Archives inside archives stay closed.
+A compressed file is decompressed once into a file of a fixed name. What remains (a text, a tar, a
+zip) gives random access to its members, also from several processes, at the price of disk space.
+The unpacked size is limited before and during decompression. A file's type is decided by its
+content, not its name. Archives inside archives are not opened.
 """
 
 import bz2
@@ -32,7 +32,7 @@ ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 ENCRYPTED = 0x1
 RATIO_FLOOR_BYTES = 10_000_000
-"""Whatever the ratio, this little may always be unpacked."""
+"""This much may always be unpacked, whatever the ratio."""
 CHUNK_BYTES = 2**20
 DAMAGE = (
     tarfile.TarError,
@@ -44,9 +44,9 @@ DAMAGE = (
     OverflowError,
     RuntimeError,
 )
-"""What the standard library raises at archives that are damaged, or made to look so.
+"""What the standard library raises for damaged or malicious archives.
 
-A RuntimeError, or a kind of it: an unknown compression, a nesting too deep.
+RuntimeError and its subclasses: an unknown compression, too deep nesting.
 """
 Kind = Literal["plain", "zip", "tar"]
 
@@ -65,7 +65,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A file in an archive, or the file itself; the fields are those of `Entry`."""
+    """A file in an archive, or the file itself; fields as in `Entry`."""
 
     path: str
     size: int
@@ -74,20 +74,20 @@ class Member:
 
 
 def unpack(path: Path, limits: Limits, about: str) -> Path:
-    """Decompress a file beside itself if it is compressed; check that it can be listed.
+    """Decompress a file into a new one if it is compressed; check that it can be listed.
 
     Args:
         about: begins every error.
 
     Returns:
-        The file that `list_members` and `read_members` can read: `path` itself, or a new one.
+        The file for `list_members` and `read_members`: `path` itself, or a new one.
 
     Raises:
-        SourceError: if it is damaged, or would unpack to more than `limits` allow.
+        SourceError: if it is damaged, or would unpack to more than `limits` allows.
     """
     allowed = limits.allowed(path.stat().st_size)
     plain = path.with_name(path.name + ".plain")
-    with _blaming(about):
+    with _explaining_damage(about):
         unpacked = plain if _decompress(path, plain, allowed, about) else path
         total = sum(member.size for member in list_members(unpacked, path.name))
     if _kind(unpacked) == "zip" and total > allowed:
@@ -96,20 +96,20 @@ def unpack(path: Path, limits: Limits, about: str) -> Path:
 
 
 def check_claim(path: Path, name: str, about: str) -> None:
-    """Refuse a download that is no archive although its name says so: an error page, mostly.
+    """Refuse a download that is named like an archive and is none: usually an error page.
 
     Raises:
-        SourceError: shows how the file begins.
+        SourceError: if so; shows how the file begins.
     """
     with path.open("rb") as file:
         head = file.read(tarfile.BLOCKSIZE)
     packed = any(head.startswith(magic) for magic in COMPRESSIONS)
     if name.lower().endswith(SUFFIXES) and not packed and _kind(path) == "plain":
-        raise SourceError(f"{about}: is no archive, it begins with {head[:30]!r}")
+        raise SourceError(f"{about}: is not an archive, it begins with {head[:30]!r}")
 
 
 def list_members(path: Path, name: str) -> Iterator[Member]:
-    """List the files in what `unpack` left, in their order there; `name` is a plain file's path."""
+    """List the files in what `unpack` returned, in archive order; `name` is for a plain file."""
     kind = _kind(path)
     if kind == "zip":
         yield from _zip_members(path)
@@ -120,7 +120,7 @@ def list_members(path: Path, name: str) -> Iterator[Member]:
 
 
 def read_members(path: Path, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
-    """Read members that `list_members` gave, in any order; None where one is damaged."""
+    """Read members that `list_members` listed, in any order; None for a damaged one."""
     if _kind(path) == "zip":
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -135,12 +135,12 @@ def read_members(path: Path, entries: Iterable[Entry]) -> Iterator[tuple[Entry, 
 
 
 def plain_name(name: str) -> str:
-    """The name of a compressed file without its compression."""
+    """The name of a compressed file without the suffix of its compression."""
     return re.sub(r"(?<=.)\.(gz|bz2|xz)$", "", name, flags=re.IGNORECASE)
 
 
 def _decompress(source: Path, target: Path, allowed: int, about: str) -> bool:
-    """Write what `source` holds to `target` if it is compressed; say whether it is."""
+    """Decompress `source` to `target` if it is compressed; return whether it is."""
     with source.open("rb") as file:
         head = file.read(8)
     openers = [opener for magic, opener in COMPRESSIONS.items() if head.startswith(magic)]
@@ -202,11 +202,11 @@ def _tar_members(path: Path) -> Iterator[Member]:
     with tarfile.open(path, "r:", encoding="utf-8", errors="surrogateescape") as archive:
         position = -1
         while (member := archive.next()) is not None:
-            # A negative size leads Python before 3.11.14 in circles (CVE-2025-8194).
+            # A negative size sends Python before 3.11.14 into an endless loop (CVE-2025-8194).
             if member.size < 0 or member.offset <= position:
                 raise tarfile.ReadError("a member before its predecessor")
             position = member.offset
-            # Else every header ever seen stays in memory.
+            # Otherwise every header stays in memory.
             archive.members.clear()  # pyright: ignore[reportAttributeAccessIssue]
             if not member.isdir():
                 yield Member(
@@ -239,8 +239,8 @@ def _printable(name: str) -> str:
 
 def _read_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | None:
     try:
-        with _blaming(member.filename), archive.open(member) as file:
-            # Without a size, a member that lies about its own is inflated whole.
+        with _explaining_damage(member.filename), archive.open(member) as file:
+            # Without a size, a member with a false size is inflated whole.
             content = file.read(member.file_size)
     except SourceError:
         return None
@@ -255,8 +255,8 @@ def _too_much(about: str, allowed: int) -> SourceError:
 
 
 @contextmanager
-def _blaming(about: str) -> Iterator[None]:
-    """Turn what the libraries raise at a damaged file into one line."""
+def _explaining_damage(about: str) -> Iterator[None]:
+    """Turn what the libraries raise for a damaged file into a SourceError."""
     try:
         yield
     except SourceError:
@@ -264,7 +264,7 @@ def _blaming(about: str) -> Iterator[None]:
     except DAMAGE as error:
         raise SourceError(f"{about}: damaged archive: {error}") from None
     except OSError as error:
-        # gzip and bz2 have no number for damage; EINVAL is a seek to an offset before the file.
+        # gzip and bz2 set no errno for damage; EINVAL is a seek to a negative offset.
         if error.errno not in (None, errno.EINVAL):
             raise
         raise SourceError(f"{about}: damaged archive: {error}") from None

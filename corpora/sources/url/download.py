@@ -1,10 +1,9 @@
-"""Files named by URLs: which version is there now, and bringing exactly that one.
+"""Download files by URL: find which version is there now, then bring exactly that one.
 
-A version is what a server says of it, its ETag or its date, and of a local file its digest,
-written as the text that `identify` returns. A download that broke goes on where it ended if that
-version is still there, starts over if the server cannot tell, and is refused if the file changed
-under it. Failures that may pass (timeouts, broken connections, 429, 5xx) are tried again, ever
-more slowly.
+A version is the server's ETag or date, or the digest of a local file, as the text that `identify`
+returns. An interrupted download resumes if that version is still there, starts over if the server
+cannot tell, and is refused if the file has changed. Transient failures (timeouts, broken
+connections, 429, 5xx) are retried with growing pauses.
 """
 
 import hashlib
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from corpora.errors import SourceError
+from corpora.sources.http import TIMEOUT_SECONDS, USER_AGENT
 from system.progress import Progress
 
 if TYPE_CHECKING:
@@ -27,19 +27,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PAUSES: tuple[float | None, ...] = (1, 4, 16, None)
-"""Seconds to wait after each failure that may pass; after the last one there is no more try."""
+"""Seconds to wait after each transient failure; None: no further attempt."""
 MAX_PAUSE_SECONDS = 60
-TIMEOUT_SECONDS = 30
 CHUNK_BYTES = 2**20
 TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
 UNVERSIONED = "unversioned"
 ETAG, DATE, SHA256 = "etag ", "last-modified ", "sha256 "
-# Compressed on the way, a file would have another ETag, other offsets and another digest.
-HEADERS = {"Accept-Encoding": "identity", "User-Agent": "charmill"}
+# Compressed in transit, a file would have a different ETag, offsets and digest.
+HEADERS = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT}
 
 
-class TransientError(SourceError):
-    """A failure that may pass; `retry_after` is how many seconds the server asks to wait."""
+class TransientDownloadError(SourceError):
+    """A failure that a retry may cure; `retry_after` is the server's request, in seconds."""
 
     def __init__(self, message: str, retry_after: float = 0) -> None:
         super().__init__(message)
@@ -54,33 +53,38 @@ def http_client() -> "httpx.Client":
 
 
 def identify(client: "httpx.Client", url: str) -> str:
-    """Say which version of the file is there now, without bringing it.
+    """Look up which version of the file is there now, without downloading it.
 
     Raises:
-        SourceError: if it is not there.
+        SourceError: if there is no such file.
     """
     if urlsplit(url).scheme == "file":
         return SHA256 + sha256_of(_local_file(url))
     for pause in PAUSES:
         try:
             return _look(client, url)
-        except TransientError as error:
+        except TransientDownloadError as error:
             _wait(error, pause)
     raise AssertionError
 
 
 def download(
-    client: "httpx.Client", url: str, identity: str, target: Path, *, max_bytes: int
+    client: "httpx.Client",
+    url: str,
+    identity: str,
+    target: Path,
+    *,
+    max_bytes: int,
 ) -> Iterator[Progress]:
-    """Bring one version of a file into `target`, going on where `target` ends.
+    """Download one version of a file to `target`, resuming at the end of `target`.
 
     Args:
-        identity: what `identify` said, or "sha256 ..." for whatever has that digest (which the
-            caller checks).
-        max_bytes: refuse a file that is larger.
+        identity: what `identify` returned, or "sha256 ..." for any version with that digest (which
+            the caller checks).
+        max_bytes: refuse a larger file.
 
     Raises:
-        SourceError: if it is not there, too large, or another version by now.
+        SourceError: if there is no such file, it is too large, or its version has changed.
     """
     if urlsplit(url).scheme == "file":
         yield from _copy(url, target, max_bytes)
@@ -88,7 +92,7 @@ def download(
     for pause in PAUSES:
         try:
             yield from _attempt(client, url, identity, target, max_bytes)
-        except TransientError as error:
+        except TransientDownloadError as error:
             _wait(error, pause)
         else:
             return
@@ -155,12 +159,12 @@ def _attempt(
             _check_version(response, url, identity)
         elif not content_range.startswith(f"bytes {have}-"):
             target.unlink(missing_ok=True)
-            raise TransientError(f"{url}: cannot go on at byte {have}, starting over")
+            raise TransientDownloadError(f"{url}: cannot resume at byte {have}, starting over")
         yield from _write(response, url, target, have, max_bytes)
 
 
 def _range_headers(identity: str, target: Path) -> dict[str, str]:
-    """Ask for the rest of `target`, but only if it is the rest of the same version."""
+    """Request the rest of `target`, provided that it is the rest of the same version."""
     if not target.exists() or target.stat().st_size == 0:
         return {}
     rest = {"Range": f"bytes={target.stat().st_size}-"}
@@ -177,12 +181,12 @@ def _range_headers(identity: str, target: Path) -> dict[str, str]:
 def _write(
     response: "httpx.Response", url: str, target: Path, done: int, max_bytes: int
 ) -> Iterator[Progress]:
-    """Append the answer to the first `done` bytes of `target`."""
+    """Append the response to the first `done` bytes of `target`."""
     length = response.headers.get("content-length", "")
     total = done + int(length) if length.isdigit() else None
     with target.open("ab" if done else "wb") as file:
         _check_size(url, total or 0, max_bytes)
-        # As they come: httpx keeps back, and loses at a failure, what is less than a chunk size.
+        # Unbuffered: httpx would hold back, and lose at a failure, less than a chunk.
         for chunk in response.iter_raw():
             done += len(chunk)
             _check_size(url, done, max_bytes)
@@ -211,13 +215,13 @@ def _check_version(response: "httpx.Response", url: str, identity: str) -> None:
 def _answer(
     client: "httpx.Client", method: str, url: str, headers: Mapping[str, str] | None = None
 ) -> Iterator["httpx.Response"]:
-    """Send a request; whatever goes wrong until the last byte is read becomes one line."""
+    """Send a request; any failure until the last byte is read becomes a SourceError."""
     import httpx
 
     try:
         with client.stream(method, url, headers=headers) as response:
             if response.status_code in TRANSIENT_STATUS:
-                raise TransientError(
+                raise TransientDownloadError(
                     f"{url}: HTTP {response.status_code} {response.reason_phrase}",
                     retry_after=_seconds(response.headers.get("retry-after", "")),
                 )
@@ -225,17 +229,17 @@ def _answer(
     except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.InvalidURL) as error:
         raise SourceError(f"{url}: {error}") from None
     except httpx.TransportError as error:
-        raise TransientError(f"{url}: {error or type(error).__name__}") from None
+        raise TransientDownloadError(f"{url}: {error or type(error).__name__}") from None
 
 
 def _seconds(retry_after: str) -> float:
     return float(retry_after) if retry_after.isdigit() else 0
 
 
-def _wait(error: TransientError, pause: float | None) -> None:
-    """Wait before the next try; raise the error if there is none."""
+def _wait(error: TransientDownloadError, pause: float | None) -> None:
+    """Wait before the next attempt; raise the error if there is none."""
     if pause is None:
         raise SourceError(f"{error} (tried {len(PAUSES)} times)") from None
     seconds = min(max(pause, error.retry_after), MAX_PAUSE_SECONDS)
-    logger.warning("%s; trying again in %.0f s", error, seconds)
+    logger.warning("%s; retrying in %.0f s", error, seconds)
     time.sleep(seconds)

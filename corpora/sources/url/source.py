@@ -1,7 +1,7 @@
-"""Files on the web or on this machine, named by their URLs: texts, and archives of texts.
+"""Files on the web or on this machine, by URL: texts, and archives of texts.
 
-Every download is kept with its sha256; one that is pinned must have the digest it is pinned to,
-and is not asked about before it is fetched. What archives may unpack to is capped.
+Every download is recorded with its sha256. A pinned one must have its pinned digest, and no request
+is made before it is fetched. The unpacked size of archives is limited.
 """
 
 import hashlib
@@ -26,6 +26,7 @@ from pydantic import (
 
 from corpora.document import Entry, Snapshot
 from corpora.errors import SourceError
+from corpora.sources.source import Resolution, SourceModel
 from corpora.sources.url.archive import (
     Limits,
     check_claim,
@@ -48,7 +49,7 @@ DOWNLOADS = "downloads.json"
 def _url(text: str) -> str:
     parts = urlsplit(text)
     if parts.username or parts.password:
-        raise ValueError("a URL with a user name or a password would be stored and shown")
+        raise ValueError("a URL with a user name or a password would be stored and displayed")
     if parts.scheme in ("http", "https") and parts.hostname:
         return text
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
@@ -57,7 +58,7 @@ def _url(text: str) -> str:
 
 
 class Download(BaseModel):
-    """One file: where, and, if wanted, its sha256, a name for it, and its licence (SPDX)."""
+    """One file: its URL and, optionally, its sha256, a name, and its licence (SPDX)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -74,23 +75,23 @@ class Download(BaseModel):
 
     @property
     def label(self) -> str:
-        """The name it is known by: given, or the last part of its URL."""
+        """Its name: as given, or the last part of its URL."""
         return self.name or self.file_name
 
     @property
     def text_path(self) -> str:
-        """The path of its text, if it is no archive: with the extension that the URL has."""
+        """The path of its text if it is not an archive: with the extension of the URL."""
         return plain_name(self.file_name if "." in self.file_name else self.label)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """What a download was.
+class DownloadRecord:
+    """What is recorded about a finished download.
 
     Attributes:
-        identity: its version, as the resolution named it.
-        sha256, bytes: of the file as it was downloaded.
-        kept_bytes: of the file as it is kept, decompressed.
+        identity: its version, as in the resolution.
+        sha256, bytes: of the file as downloaded.
+        kept_bytes: of the file as stored, decompressed.
     """
 
     url: str
@@ -104,14 +105,12 @@ def _with_url(value: Any) -> Any:
     return {"url": value} if isinstance(value, str) else value
 
 
-class UrlSource(BaseModel):
-    """One or more files; a plain URL stands for `{url = "..."}`.
+class UrlSource(SourceModel):
+    """One or more files; a plain URL is short for `{url = "..."}`.
 
-    `max_bytes` is for one download; it may unpack to `max_unpacked_bytes`, and to `max_ratio`
-    times what it was.
+    `max_bytes` limits one download; it may unpack to `max_unpacked_bytes`, and to `max_ratio` times
+    its size.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["url"]
     urls: tuple[Annotated[Download, BeforeValidator(_with_url)], ...] = Field(min_length=1)
@@ -128,11 +127,11 @@ class UrlSource(BaseModel):
             raise ValueError(f"two downloads are called {twice[0]!r}: give one a `name`")
         return self
 
-    def resolve(self) -> dict[str, str]:
-        """Ask which version of every file is there now; pinned ones are not asked about.
+    def resolve(self) -> Resolution:
+        """Look up the present version of every file; none is looked up that is pinned.
 
         Raises:
-            SourceError: if one is not there.
+            SourceError: if a file does not exist.
         """
         with http_client() as client:
             return {
@@ -140,11 +139,11 @@ class UrlSource(BaseModel):
                 for one in self.urls
             }
 
-    def fetch(self, resolution: dict[str, str], directory: Path) -> Iterator[Progress]:
-        """Download every file; those already there in that version are kept.
+    def fetch(self, resolution: Resolution, directory: Path) -> Iterator[Progress]:
+        """Download every file that is not in `directory` in that version.
 
         Raises:
-            SourceError: if one is not there, another than it should be, or too large.
+            SourceError: if a file does not exist, has another digest, or is too large.
         """
         (directory / FILES).mkdir(exist_ok=True)
         (directory / PARTIAL).mkdir(exist_ok=True)
@@ -152,12 +151,12 @@ class UrlSource(BaseModel):
         with http_client() as client:
             for one in self.urls:
                 identity = resolution[one.label]
-                if not _is_here(records.get(one.label), identity, directory / FILES / one.label):
+                if not _is_current(records.get(one.label), identity, directory / FILES / one.label):
                     yield from self._bring(client, one, identity, directory, records)
         shutil.rmtree(directory / PARTIAL)
 
     def open(self, directory: Path) -> Snapshot:
-        """Open what `fetch` left in `directory`."""
+        """Open what `fetch` stored in `directory`."""
         return UrlSnapshot(directory / FILES, self)
 
     def _bring(
@@ -166,9 +165,9 @@ class UrlSource(BaseModel):
         one: Download,
         identity: str,
         directory: Path,
-        records: dict[str, Record],
+        records: dict[str, DownloadRecord],
     ) -> Iterator[Progress]:
-        """Download one file, check it, unpack it, record it."""
+        """Download, check, unpack and record one file."""
         tag = hashlib.sha256(identity.encode()).hexdigest()[:16]
         partial = directory / PARTIAL / tag / one.label
         partial.parent.mkdir(exist_ok=True)
@@ -176,10 +175,10 @@ class UrlSource(BaseModel):
         try:
             record, ready = self._accept(one, identity, partial)
         except SourceError:
-            # Else the next run would take up what is wrong.
+            # Otherwise the next run would resume with a wrong file.
             partial.unlink(missing_ok=True)
             raise
-        # In this order, a kill at any point costs no second download.
+        # In this order, a kill at any point costs no further download.
         kept = directory / FILES / one.label
         kept.unlink(missing_ok=True)
         records[one.label] = record
@@ -187,8 +186,8 @@ class UrlSource(BaseModel):
         ready.replace(kept)
         partial.unlink(missing_ok=True)
 
-    def _accept(self, one: Download, identity: str, partial: Path) -> tuple[Record, Path]:
-        """Check a whole download; give its record and the file that is to be kept."""
+    def _accept(self, one: Download, identity: str, partial: Path) -> tuple[DownloadRecord, Path]:
+        """Check a finished download; return its record and the file to store."""
         digest, size = sha256_of(partial), partial.stat().st_size
         if identity.startswith(SHA256) and identity != SHA256 + digest:
             wanted = identity.removeprefix(SHA256)
@@ -196,7 +195,7 @@ class UrlSource(BaseModel):
         check_claim(partial, one.file_name, one.url)
         limits = Limits(max_bytes=self.max_unpacked_bytes, max_ratio=self.max_ratio)
         ready = unpack(partial, limits, one.url)
-        record = Record(
+        record = DownloadRecord(
             url=one.url,
             identity=identity,
             sha256=digest,
@@ -208,13 +207,13 @@ class UrlSource(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class UrlSnapshot:
-    """Reads the files that `UrlSource.fetch` kept."""
+    """Reads the files that `UrlSource.fetch` stored."""
 
     files: Path
     source: UrlSource
 
     def entries(self) -> Iterator[Entry]:
-        """List the downloads as given, the members of each in the order of its archive."""
+        """List the downloads in the given order, the members of each in archive order."""
         for one in self.source.urls:
             for member in list_members(self.files / one.label, one.text_path):
                 yield Entry(
@@ -227,12 +226,12 @@ class UrlSnapshot:
                 )
 
     def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
-        """Read texts as they were downloaded."""
+        """Read the bytes of texts as they were downloaded."""
         for label, group in groupby(entries, key=lambda entry: entry.source):
             yield from read_members(self.files / label, group)
 
 
-def _is_here(record: Record | None, identity: str, kept: Path) -> bool:
+def _is_current(record: DownloadRecord | None, identity: str, kept: Path) -> bool:
     return (
         record is not None
         and record.identity == identity
@@ -241,12 +240,12 @@ def _is_here(record: Record | None, identity: str, kept: Path) -> bool:
     )
 
 
-def _load_records(directory: Path) -> dict[str, Record]:
+def _load_records(directory: Path) -> dict[str, DownloadRecord]:
     path = directory / DOWNLOADS
     if not path.exists():
         return {}
     rows = json.loads(path.read_text(encoding="utf-8"))
-    return {name: Record(**row) for name, row in rows.items()}
+    return {name: DownloadRecord(**row) for name, row in rows.items()}
 
 
 def _write_json(path: Path, data: Any) -> None:

@@ -1,7 +1,7 @@
 """The two calls of the YouTube Data API that charmill makes, counted, retried and typed.
 
-The key travels in a header and is known to `KeyedHttp` alone. No exception that leaves this
-module was raised inside the client: none carries a frame, a cause or a context with the key.
+The key is sent in a header and known only to `KeyedHttp`. No exception that leaves this module was
+raised inside the client, so none carries a frame, a cause or a context with the key.
 """
 
 import logging
@@ -32,7 +32,7 @@ ATTEMPTS = 5
 LONGEST_PAUSE_SECONDS = 60
 TIMEOUT_SECONDS = 60
 LOST = (OSError, HTTPException, httplib2.HttpLib2Error)
-# What the client raises at a body it did not foresee, for example at a 403 with the body "[]".
+# What the client raises for an unexpected body, for example for a 403 with the body "[]".
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
 MASK = b"[key]"
 
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """Time, as an argument."""
+    """The current time and a way to wait, as arguments for tests to replace."""
 
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
@@ -63,23 +63,23 @@ class CallError(SourceError):
         self.fault = fault
 
     def __reduce__(self) -> tuple[type[Self], tuple[Fault]]:
-        """How it comes back from another process."""
+        """Pickles, so that it can be raised in another process."""
         return type(self), (self.fault,)
 
 
-class TransientError(CallError):
-    """A call that went wrong in a way that may be gone at the next attempt."""
+class TransientCallError(CallError):
+    """A call that failed and may succeed at the next attempt."""
 
 
 class YoutubeApi:
-    """The API at `endpoint`; every request is written down in `quota` before it is sent."""
+    """The API at `endpoint`; every request is recorded in `quota` before it is sent."""
 
     def __init__(self, key: SecretStr, endpoint: str, quota: Quota, clock: Clock) -> None:
         self._quota = quota
         self._retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_random_exponential(max=LONGEST_PAUSE_SECONDS),
-            retry=retry_if_exception_type(TransientError),
+            retry=retry_if_exception_type(TransientCallError),
             sleep=clock.sleep,
             before_sleep=before_sleep_log(logger, logging.WARNING),
             reraise=True,
@@ -105,7 +105,7 @@ class YoutubeApi:
 
         Raises:
             QuotaError: if the day's search calls are spent.
-            CallError: if the server refused, or failed at every attempt (TransientError).
+            CallError: if the server refused, or failed at every attempt (TransientCallError).
         """
         asked = {**parameters, "part": "snippet", "type": "video", "maxResults": 50}
         return self._page("search", self._service.search().list, asked, token, SearchPage)
@@ -140,25 +140,25 @@ class YoutubeApi:
         kind: type[Page],
     ) -> Page:
         day = self._quota.spend(bucket)
-        # The client's own num_retries would send requests that the ledger does not see.
+        # The client's own num_retries would send requests that the ledger does not count.
         answer = _parsed(_answer(method(**parameters)), kind)
         if not self._http.is_sent:
             self._quota.give_back(bucket, day)
         if isinstance(answer, Fault):
             if answer.is_daily_quota:
                 raise self._quota.refused(bucket, day)
-            raise (TransientError if answer.is_transient else CallError)(answer)
+            raise (TransientCallError if answer.is_transient else CallError)(answer)
         return answer
 
 
 class KeyedHttp(httplib2.Http):
-    """Adds the key to what is sent, and takes it out of what comes back.
+    """Adds the key to requests, and removes it from responses.
 
-    Sends every request once: httplib2 would repeat it on a lost connection, at the quota's cost.
-    A redirect is not followed: it would carry the key to wherever it points.
+    Sends every request once: httplib2 would repeat it on a lost connection, at the quota's expense.
+    Does not follow redirects, which could send the key to any server.
 
     Attributes:
-        is_sent: whether the last request went out.
+        is_sent: whether the last request was sent.
     """
 
     def __init__(self, key: SecretStr, endpoint: str) -> None:
@@ -178,7 +178,7 @@ class KeyedHttp(httplib2.Http):
         try:
             response, content = super().request(*args, **kwargs)
         except (*LOST, *UNREADABLE):
-            self.close()  # or the next request would go into what is left of this connection
+            self.close()  # or the next request would use what is left of this connection
             raise
         return response, content.replace(key.encode(), MASK)
 
@@ -189,7 +189,7 @@ class KeyedHttp(httplib2.Http):
 
 
 def _sending(connection: Any, before: Callable[[], None]) -> type:
-    """A kind of connection that calls `before` before it sends a request."""
+    """A connection class that calls `before` before it sends a request."""
 
     class Sending(connection):
         def request(self, *args: Any, **kwargs: Any) -> None:
@@ -200,7 +200,7 @@ def _sending(connection: Any, before: Callable[[], None]) -> type:
 
 
 def _answer(request: Any) -> object:
-    """Send a request; what the client raises becomes a Fault."""
+    """Send a request; exceptions of the client become a Fault."""
     try:
         return request.execute(num_retries=0)
     except HttpError as error:
@@ -212,7 +212,7 @@ def _answer(request: Any) -> object:
 
 
 def _parsed(answer: object, kind: type[Page]) -> Page | Fault:
-    """Read an answer; where the body was no JSON, the client gives it as a str."""
+    """Validate an answer; a body that was not JSON arrives as a str."""
     if isinstance(answer, Fault):
         return answer
     try:

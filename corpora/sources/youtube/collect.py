@@ -1,7 +1,7 @@
 """Collect the comments of a search: list the videos, then read each one's comments.
 
-Every page is on the disk before the next one is asked for. Whatever stops it, the same call in
-the same folder goes on from there.
+Every page is on the disk before the next one is requested. After any interruption, the same call in
+the same folder resumes.
 """
 
 import logging
@@ -23,8 +23,8 @@ from corpora.sources.youtube.store import (
     UNFINISHED,
     VIDEO_ID,
     Comment,
-    Cursor,
     Listing,
+    PageCursor,
     Video,
     VideoOutcome,
     outcomes,
@@ -48,14 +48,14 @@ def collect(
     state: Path,
     clock: Clock,
 ) -> Iterator[Progress]:
-    """Bring every video's comments into `directory`, yielding progress.
+    """Collect the comments of every video in `directory`, yielding progress.
 
     Args:
-        state: folder of the ledger of the key's quota.
+        state: folder with the ledger of the key's quota.
 
     Raises:
-        QuotaError: when the day's quota is spent; says when it goes on.
-        SourceError: if nothing was found, or the server keeps failing.
+        QuotaError: when the day's quota is spent; says when to run again.
+        SourceError: if the search finds nothing, or the server keeps failing.
     """
     quota = Quota.of_key(key, state, search.limits, clock.now)
     retention = timedelta(days=search.retention_days)
@@ -79,7 +79,7 @@ class _Collector:
     salt: bytes
 
     def list_videos(self, listing: Listing) -> Generator[Progress, None, Listing]:
-        """Follow the search until it has given enough distinct videos."""
+        """Read pages of the search until there are enough distinct videos."""
         while listing.cursor.token is not None and len(listing.videos) < self.search.max_videos:
             listing = self._listing_after(listing, listing.cursor.token)
             listing.save(self.directory)
@@ -88,12 +88,12 @@ class _Collector:
                 logger.warning("search: %s, after %d videos", note, len(listing.videos))
             yield Progress(done=len(listing.videos), total=None, unit="videos found", note=note)
         if not listing.videos:
-            replace(listing, cursor=Cursor()).save(self.directory)
+            replace(listing, cursor=PageCursor()).save(self.directory)
             raise SourceError(f"YouTube: no video found for {self.search.query!r}")
         return listing
 
     def read_videos(self, listing: Listing) -> Iterator[Progress]:
-        """Read the comments of every video that has none yet, or not all."""
+        """Read the comments of every video that is not finished."""
         errors, total = 0, len(listing.videos)
         tally: Counter[str] = Counter()
         for done, video_id in enumerate(listing.videos):
@@ -101,7 +101,7 @@ class _Collector:
             while video.outcome in UNFINISHED:
                 video = self._video_after(video)
                 video.save(self.directory)
-                yield Progress(done=done, total=total, unit="videos", note=_state(video))
+                yield Progress(done=done, total=total, unit="videos", note=_described(video))
                 if video.outcome == "error":
                     break
             tally[video.outcome] += 1
@@ -116,17 +116,17 @@ class _Collector:
         yield Progress(done=total, total=total, unit="videos", note=note)
 
     def _listing_after(self, listing: Listing, token: str) -> Listing:
-        """The listing after one more page."""
+        """The listing with one more page."""
         try:
             page = self.api.search(self.search.parameters, token)
         except CallError as error:
             if INVALID_TOKEN not in error.fault.reasons:
                 raise
-            return replace(listing, cursor=listing.cursor.left(str(error.fault)))
+            return replace(listing, cursor=listing.cursor.abandoned(str(error.fault)))
         return _with_videos(listing, page, self.search.max_videos)
 
     def _video_after(self, video: Video) -> Video:
-        """The video after one more page, or after the call that gave none."""
+        """The video with one more page, or with the reason why there is none."""
         token = video.cursor.token
         assert token is not None
         try:
@@ -184,11 +184,11 @@ def _refused(video: Video, fault: Fault) -> Video:
 
 
 def _mark_waiting(directory: Path) -> None:
-    """Write down of every video that is not done that it waits for quota."""
+    """Record that every unfinished video waits for quota."""
     for video in outcomes(directory).values():
         if video.outcome in UNFINISHED:
             replace(video, outcome="quota", detail="").save(directory)
 
 
-def _state(video: Video) -> str:
+def _described(video: Video) -> str:
     return f"{video.video_id}: {len(video.comments):,} comments, {video.outcome};"

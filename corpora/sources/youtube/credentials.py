@@ -20,7 +20,7 @@ def read_key(settings: Settings) -> SecretStr:
     """The API key, from CHARMILL_YOUTUBE_KEY or the file CHARMILL_YOUTUBE_KEY_FILE names.
 
     Raises:
-        SourceError: if there is none, or others than its owner may read the file.
+        SourceError: if there is none, or users other than its owner may read the file.
     """
     if settings.youtube_key and (key := settings.youtube_key.get_secret_value().strip()):
         return _checked(SecretStr(key), KEY)
@@ -34,7 +34,7 @@ def read_key(settings: Settings) -> SecretStr:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             if mode & 0o077:
                 raise SourceError(
-                    f"{path}: not for its owner alone (mode {mode:04o}); chmod 600 it"
+                    f"{path}: others than its owner may read it (mode {mode:04o}); chmod 600"
                 )
             return _checked(SecretStr(file.read(LONGEST_KEY).strip()), str(path))
     except OSError as error:
@@ -42,10 +42,10 @@ def read_key(settings: Settings) -> SecretStr:
 
 
 def read_endpoint(settings: Settings) -> str:
-    """Where the API is: Google's, or what CHARMILL_YOUTUBE_ENDPOINT names.
+    """The URL of the API: Google's, or the value of CHARMILL_YOUTUBE_ENDPOINT.
 
     Raises:
-        SourceError: for an address that would carry the key in the clear to another machine.
+        SourceError: for a URL that would send the key unencrypted to another machine.
     """
     endpoint = settings.youtube_endpoint
     parts = urlsplit(endpoint)
@@ -57,5 +57,5 @@ def read_endpoint(settings: Settings) -> str:
 
 def _checked(key: SecretStr, place: str) -> SecretStr:
     if not VISIBLE.fullmatch(key.get_secret_value()):
-        raise SourceError(f"{place}: is no API key: one word of ASCII is expected")
+        raise SourceError(f"{place}: is not an API key: one word of ASCII is expected")
     return key

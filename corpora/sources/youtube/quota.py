@@ -1,8 +1,8 @@
 """YouTube's daily quota as a ledger on disk: one per key, shared by all who use the key.
 
-Every request is written down before it is sent, so a kill can make the ledger count one request
-too many, never one too few. It is read, changed and replaced under a lock, so processes that share
-a key share its day. The day is the server's: it begins at midnight Pacific time.
+Every request is recorded before it is sent, so after a kill the ledger may count one request too
+many, never one too few. It is read, changed and replaced under a lock, so processes that share a
+key share its quota. The day is the server's: it begins at midnight Pacific time.
 """
 
 import json
@@ -18,9 +18,10 @@ from filelock import FileLock
 from pydantic import SecretStr
 
 from corpora.errors import SourceError
+from corpora.sources.youtube.credentials import read_key
 from corpora.sources.youtube.privacy import load_salt, pseudonym
 from system.files import write_whole
-from system.settings import variable
+from system.settings import Settings, variable
 
 Bucket = Literal["search", "other"]
 UNITS: dict[Bucket, str] = {"search": "search calls", "other": "units"}
@@ -32,10 +33,10 @@ DAYS_KEPT = 31
 
 
 class QuotaError(SourceError):
-    """The quota of today is spent.
+    """Today's quota is spent.
 
     Attributes:
-        resumes: when the server gives a new one.
+        resumes: when the server grants a new one.
     """
 
     def __init__(self, message: str, resumes: datetime) -> None:
@@ -43,13 +44,13 @@ class QuotaError(SourceError):
         self.resumes = resumes
 
     def __reduce__(self) -> tuple[type[Self], tuple[str, datetime]]:
-        """How it comes back from another process."""
+        """Pickles, so that it can be raised in another process."""
         return type(self), (str(self), self.resumes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """What stands in the ledger about one bucket today.
+    """One bucket of the ledger today.
 
     Attributes:
         refused: whether the server has said today that nothing is left, whatever `left` is.
@@ -60,12 +61,25 @@ class Balance:
     refused: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyQuota:
+    """Today's quota of one key.
+
+    Attributes:
+        balances: by unit, such as "search calls".
+        resets: when the server grants a new quota.
+    """
+
+    balances: Mapping[str, Balance]
+    resets: datetime
+
+
 class Quota:
-    """What a key has spent on each day, and what may still be spent today.
+    """What a key has spent each day, and what remains for today.
 
     Args:
-        limits: requests that may be sent in a day: pages of `search.list`, and all others.
-        now: gives the time, with its zone.
+        limits: requests allowed in a day: pages of `search.list`, and all others.
+        now: returns the time, with its zone.
     """
 
     def __init__(
@@ -83,7 +97,7 @@ class Quota:
         limits: Mapping[Bucket, int],
         now: Callable[[], datetime],
     ) -> Self:
-        """The ledger of a key; its name is a salted digest, from which no key can be guessed.
+        """The ledger of a key, named by a salted digest that does not reveal the key.
 
         Raises:
             SourceError: if `folder` cannot be written.
@@ -99,7 +113,7 @@ class Quota:
 
     @property
     def resets(self) -> datetime:
-        """When the server gives a new quota."""
+        """When the server grants a new quota."""
         return _end_of(self._today())
 
     def balance(self, bucket: Bucket) -> Balance:
@@ -110,7 +124,7 @@ class Quota:
         return Balance(spent=spent, left=left, refused=refused)
 
     def spend(self, bucket: Bucket) -> date:
-        """Write down a request that is about to be sent, and give the day that pays for it.
+        """Record a request that is about to be sent, and return the day it is charged to.
 
         Raises:
             QuotaError: if it would exceed the limit, or the server refused one today.
@@ -124,14 +138,14 @@ class Quota:
         return day
 
     def give_back(self, bucket: Bucket, day: date) -> None:
-        """Strike out a request of `day`: it was never sent."""
+        """Remove a request from `day`: it was never sent."""
         with self._days() as days:
             _entry(days, day)[bucket] -= 1
 
     def refused(self, bucket: Bucket, day: date) -> QuotaError:
-        """Write down that the server refused a request of `day`, and give the error to raise.
+        """Record that the server refused a request of `day`, and return the error to raise.
 
-        The request cost nothing, and no other will be answered that day, whatever is left here.
+        The request cost nothing, and no other will succeed that day, whatever remains here.
         """
         with self._days() as days:
             entry = _entry(days, day)
@@ -144,7 +158,7 @@ class Quota:
 
     @contextmanager
     def _days(self) -> Iterator[dict[str, Any]]:
-        """The ledger, to be changed; nothing is written if the block raises."""
+        """The ledger for changes in the block; nothing is written if it raises."""
         with FileLock(self._path.with_suffix(".lock"), mode=0o600):
             days = self._read()
             yield days
@@ -157,7 +171,7 @@ class Quota:
         try:
             return json.loads(self._path.read_text(encoding="utf-8"))
         except ValueError:
-            raise SourceError(f"{self._path}: not a ledger of quota; remove it") from None
+            raise SourceError(f"{self._path}: not a quota ledger; delete it") from None
 
     def _error(self, bucket: Bucket, day: date, entry: Mapping[str, Any]) -> QuotaError:
         spent = f"{entry[bucket]:,} of {self._limits[bucket]:,} {UNITS[bucket]}"
@@ -170,10 +184,21 @@ class Quota:
         )
 
 
+def read_quota(settings: Settings, now: datetime) -> KeyQuota:
+    """Read today's quota of the user's key, as this machine has counted it.
+
+    Raises:
+        SourceError: without a usable key, or if the ledger cannot be read.
+    """
+    quota = Quota.of_key(read_key(settings), settings.state_folder, GRANTED, lambda: now)
+    balances = {UNITS[bucket]: quota.balance(bucket) for bucket in GRANTED}
+    return KeyQuota(balances=balances, resets=quota.resets)
+
+
 def _entry(days: dict[str, Any], day: date) -> dict[str, Any]:
     return days.setdefault(day.isoformat(), {"search": 0, "other": 0, "refused": []})
 
 
 def _end_of(day: date) -> datetime:
-    """The midnight of Pacific time that ends `day`, in UTC."""
+    """Midnight Pacific time at the end of `day`, in UTC."""
     return datetime.combine(day + timedelta(days=1), time(), PACIFIC).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""What the YouTube Data API answers, as far as charmill reads it."""
+"""Responses of the YouTube Data API, as far as charmill reads them."""
 
 import json
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import Annotated, Any, Self
 from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
 
 SPENT = {"quotaExceeded", "dailyLimitExceeded"}
-HURRIED = {"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"}
+RATE_LIMITED = {"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"}
 TOO_MANY_REQUESTS = 429
 LONGEST_MESSAGE = 200
 COMMENT = ("snippet", "topLevelComment", "snippet")
 
 
 def _storable(value: object) -> object:
-    """Replace what JSON can spell and a text file can not: lone surrogates and NUL."""
+    """Replace what JSON can express and a text file cannot: lone surrogates and NUL."""
     if not isinstance(value, str):
         return value
     text = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -25,13 +25,13 @@ Text = Annotated[str, BeforeValidator(_storable)]
 
 
 class FoundVideo(BaseModel):
-    """An item of `search.list`; a channel or a playlist has no video id."""
+    """An item of `search.list`; channels and playlists have no video id."""
 
     video_id: str = Field(default="", validation_alias=AliasPath("id", "videoId"))
 
 
 class FoundComment(BaseModel):
-    """An item of `commentThreads.list`; the author of a closed account has a name at most."""
+    """An item of `commentThreads.list`; the author of a closed account has at most a name."""
 
     id: Text
     text: Text = Field(validation_alias=AliasPath(*COMMENT, "textDisplay"))
@@ -62,13 +62,13 @@ class CommentPage(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Why a call gave no page.
+    """Why a call returned no page.
 
     Attributes:
         text: one line.
-        reasons: the server's own words for it, such as "commentsDisabled".
-        is_daily_quota: the day's quota is spent: asking again today is in vain.
-        is_transient: asking again in a while may help.
+        reasons: the server's codes, such as "commentsDisabled".
+        is_daily_quota: the day's quota is spent, so retrying today is pointless.
+        is_transient: retrying after a pause may succeed.
     """
 
     text: str
@@ -81,19 +81,19 @@ class Fault:
 
     @classmethod
     def of(cls, status: int, content: bytes) -> Self:
-        """Read an answer whose HTTP status is none of success."""
+        """Read an answer whose HTTP status is an error."""
         error = _error(content)
         details = [*_dicts(error.get("errors")), *_dicts(error.get("details"))]
         reasons = frozenset(str(d["reason"]) for d in details if "reason" in d)
         message = " ".join(str(error.get("message", "")).split())[:LONGEST_MESSAGE]
-        hurried = status == TOO_MANY_REQUESTS or bool(reasons & HURRIED)
-        is_daily = bool(reasons & SPENT) or (hurried and "per day" in message)
+        is_rate_limited = status == TOO_MANY_REQUESTS or bool(reasons & RATE_LIMITED)
+        is_daily = bool(reasons & SPENT) or (is_rate_limited and "per day" in message)
         words = " ".join([f"HTTP {status}", *sorted(reasons)])
         return cls(
             text=f"{words}: {message}" if message else words,
             reasons=reasons,
             is_daily_quota=is_daily,
-            is_transient=not is_daily and (hurried or status >= 500),
+            is_transient=not is_daily and (is_rate_limited or status >= 500),
         )
 
 

@@ -1,4 +1,4 @@
-"""What is asked of YouTube: a search, and how much of its comments to read."""
+"""A YouTube search, and how many of its comments to read."""
 
 from datetime import date
 from typing import Literal
@@ -11,9 +11,9 @@ from corpora.sources.youtube.quota import GRANTED, Bucket
 class YoutubeSearch(BaseModel):
     """A search for videos, and limits on what is read of them.
 
-    `region` is the country from which is searched, and in which telephone numbers are masked.
-    The quota is the key's, whatever dataset spends it: this one stops when the key has spent
-    `search_calls_per_day` or `units_per_day` today. YouTube's terms leave stored data 30 days.
+    `region` is the country to search from, and whose telephone numbers are masked. The quota is
+    shared by all datasets of a key: this one stops when the key has spent `search_calls_per_day`
+    or `units_per_day` today. YouTube's terms allow data to be stored for 30 days.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,7 +34,7 @@ class YoutubeSearch(BaseModel):
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The search as `search.list` is asked it."""
+        """The search as parameters of `search.list`."""
         asked = {
             "q": self.query,
             "order": self.order,
@@ -48,5 +48,5 @@ class YoutubeSearch(BaseModel):
 
     @property
     def limits(self) -> dict[Bucket, int]:
-        """What may be spent in a day."""
+        """Requests allowed in a day, by bucket."""
         return {"search": self.search_calls_per_day, "other": self.units_per_day}

@@ -1,17 +1,18 @@
-"""Comments on disk: one JSON file per video, and one for the list that the search gave.
+"""Comments on disk: one JSON file per video, and one for the list of videos from the search.
 
-Each file is replaced whole and holds its own place in the paging beside its content, so a kill
-between two pages neither loses a page nor asks for it twice.
+Each file is replaced atomically and records its own position in the paging with its content, so a
+kill between two pages neither loses a page nor requests one twice.
 """
 
-import json
 import logging
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import ValidationError
 
 from corpora.errors import SourceError
 from system.files import write_whole
@@ -19,27 +20,26 @@ from system.files import write_whole
 VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 LISTING = "search.json"
 VIDEOS = "videos"
-FORGOTTEN = "forgotten.json"
 BARREN_PAGES = 3
 
 VideoOutcome = Literal[
     "ok", "truncated", "disabled", "not found", "forgotten", "quota", "error", "pending"
 ]
 UNFINISHED: set[VideoOutcome] = {"quota", "error", "pending"}
-"""Outcomes that the next run tries to better."""
+"""Outcomes of videos that the next run requests again."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
-    """Where a paged listing stands.
+class PageCursor:
+    """The position in a paged listing.
 
     Attributes:
-        asked: tokens of the pages that were had; "" stands for the first page.
-        token: of the page to ask for next, None if there is none.
-        barren: pages in a row that brought nothing new.
-        note: why the listing was left before its end, "" if it was not.
+        asked: tokens of the pages received; "" for the first page.
+        token: of the next page, None if there is none.
+        barren: consecutive pages without anything new.
+        note: why the listing was abandoned before its end, "" if it was not.
     """
 
     asked: tuple[str, ...] = ()
@@ -47,19 +47,19 @@ class Cursor:
     barren: int = 0
     note: str = ""
 
-    def after(self, token: str | None, *, new: int) -> "Cursor":
-        """The next place, after a page that brought `new` items and named the page `token`."""
+    def after(self, token: str | None, *, new: int) -> "PageCursor":
+        """The position after a page with `new` new items that names `token` as its next page."""
         asked = (*self.asked, self.token or "")
         barren = 0 if new else self.barren + 1
-        here = Cursor(asked=asked, token=token, barren=barren)
+        position = PageCursor(asked=asked, token=token, barren=barren)
         if token in asked:
-            return here.left(f"page {len(asked)} repeated an earlier page token")
+            return position.abandoned(f"page {len(asked)} repeated an earlier page token")
         if token is not None and barren == BARREN_PAGES:
-            return here.left(f"{barren} pages in a row brought nothing new")
-        return here
+            return position.abandoned(f"{barren} pages in a row brought nothing new")
+        return position
 
-    def left(self, note: str) -> "Cursor":
-        """The end of a listing that goes no further."""
+    def abandoned(self, note: str) -> "PageCursor":
+        """The end of a listing that will not be read further."""
         return replace(self, token=None, note=note)
 
 
@@ -75,12 +75,12 @@ class Comment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Video:
-    """The comments of one video, in the server's order, and what became of asking for them."""
+    """The comments of one video, in the server's order, and the outcome of requesting them."""
 
     video_id: str
     outcome: VideoOutcome = "pending"
     detail: str = ""
-    cursor: Cursor = field(default_factory=Cursor)
+    cursor: PageCursor = field(default_factory=PageCursor)
     comments: tuple[Comment, ...] = ()
 
     @property
@@ -95,11 +95,11 @@ class Video:
 
     @classmethod
     def load(cls, directory: Path, video_id: str) -> Self:
-        """Read what `save` wrote; a video that was never asked about is pending."""
+        """Read what `save` wrote; a video that was never requested is pending."""
         path = _video_path(directory, video_id)
         if not path.exists():
             return cls(video_id=video_id)
-        return _adapter(Video).validate_json(path.read_bytes())
+        return _load(Video, path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +107,12 @@ class Listing:
     """The distinct videos of a search, best first.
 
     Attributes:
-        delete_after: when the data must be gone; YouTube's terms leave it 30 days.
+        delete_after: when the data must have been deleted; 30 days by YouTube's terms.
     """
 
     began: datetime
     delete_after: datetime
-    cursor: Cursor = field(default_factory=Cursor)
+    cursor: PageCursor = field(default_factory=PageCursor)
     videos: tuple[str, ...] = ()
 
     def save(self, directory: Path) -> None:
@@ -122,14 +122,14 @@ class Listing:
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Read what `save` wrote."""
-        return _adapter(Listing).validate_json((directory / LISTING).read_bytes())
+        return _load(Listing, directory / LISTING)
 
     @classmethod
     def load_or_begin(cls, directory: Path, now: datetime, retention: timedelta) -> Self:
-        """The listing to go on with; what was kept for longer than `retention` is deleted first."""
+        """The listing to resume, or a new one; data past its retention is deleted first."""
         end = expiry(directory)
         if end is not None and now >= end:
-            logger.warning("%s: not finished by %s, begins anew", directory, end.date())
+            logger.warning("%s: not finished by %s, starting over", directory, end.date())
             _discard(directory)
         if (directory / LISTING).exists():
             return cls.load(directory)
@@ -142,48 +142,44 @@ def outcomes(directory: Path) -> dict[str, Video]:
 
 
 def expiry(directory: Path) -> datetime | None:
-    """When the data in `directory` must be fetched anew or deleted; None if it is no collection."""
+    """When the data in `directory` must be deleted or fetched again; None if there is none."""
     return Listing.load(directory).delete_after if (directory / LISTING).exists() else None
 
 
-def forget(directory: Path, video_id: str) -> None:
-    """Remove a video's comments from a collection, and remember that they were removed.
+@dataclass(frozen=True, slots=True)
+class VideoItems:
+    """The comments of single videos, each deletable on request."""
 
-    Raises:
-        SourceError: for what is not a video's id.
-    """
-    check_id(video_id)
-    Video(video_id=video_id, outcome="forgotten", cursor=Cursor(token=None)).save(directory)
+    noun: ClassVar[str] = "video"
+    unit: ClassVar[str] = "comments"
 
+    def check(self, item: str) -> None:
+        """Check the form of a video's id.
 
-def check_id(video_id: str) -> None:
-    """Refuse what is not a video's id.
+        Raises:
+            SourceError: if no video can have this id; says what an id looks like.
+        """
+        if not VIDEO_ID.fullmatch(item):
+            raise SourceError(f"{item!r} is not a video id: 11 of A-Z, a-z, 0-9, _ and -")
 
-    Raises:
-        SourceError: says what one looks like.
-    """
-    if not VIDEO_ID.fullmatch(video_id):
-        raise SourceError(f"{video_id!r} is no id of a video: 11 of A-Z, a-z, 0-9, _ and -")
+    def count(self, directory: Path, item: str) -> int | None:
+        """Count the comments of a video, None if the collection does not list it."""
+        if not (directory / LISTING).exists() or item not in Listing.load(directory).videos:
+            return None
+        return len(Video.load(directory, item).comments)
 
+    def is_deleted(self, directory: Path, item: str) -> bool:
+        """Whether a video's comments were deleted on request."""
+        return Video.load(directory, item).outcome == "forgotten"
 
-def forgotten_ids(shelf: Path) -> list[str]:
-    """The videos that no fetch of a dataset may bring back; the record outlives the fetches.
-
-    Args:
-        shelf: folder of all fetches of the dataset.
-    """
-    path = shelf / FORGOTTEN
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-
-
-def remember_forgotten(shelf: Path, video_id: str) -> None:
-    """Write down that no fetch of a dataset may bring a video's comments back."""
-    ids = sorted({*forgotten_ids(shelf), video_id})
-    write_whole(shelf / FORGOTTEN, json.dumps(ids, indent=1).encode())
+    def delete(self, directory: Path, item: str) -> None:
+        """Delete a video's comments, and record that, so that no later fetch asks for them."""
+        self.check(item)
+        Video(video_id=item, outcome="forgotten", cursor=PageCursor(token=None)).save(directory)
 
 
 def _discard(directory: Path) -> None:
-    """Delete everything but the record of what was forgotten; the listing last."""
+    """Delete everything except the record of forgotten videos; the listing last."""
     for video in outcomes(directory).values():
         if video.outcome != "forgotten":
             _video_path(directory, video.video_id).unlink(missing_ok=True)
@@ -193,6 +189,18 @@ def _discard(directory: Path) -> None:
 def _video_path(directory: Path, video_id: str) -> Path:
     assert VIDEO_ID.fullmatch(video_id)
     return directory / VIDEOS / f"{video_id}.json"
+
+
+def _load(kind: type, path: Path) -> Any:
+    """Read a file of one of the classes above.
+
+    Raises:
+        SourceError: if it is damaged.
+    """
+    try:
+        return _adapter(kind).validate_json(path.read_bytes())
+    except ValidationError:
+        raise SourceError(f"{path}: damaged; delete it, and it is fetched again") from None
 
 
 @cache

@@ -1,14 +1,12 @@
 """Makes a corpus in a process of its own: python corpus_process.py KIND PLACE FOLDER WORKERS.
 
-Chunks and shards are small, so that several workers have something to share.
+Batches and shards are small, so that several workers have something to share.
 """
 
 import sys
 from pathlib import Path
 
-from corpora.build import corpus as build
-from corpora.build import shards as write
-from corpora.build.corpus import build_corpus
+from corpora.build.corpus import BuildSizes, build_corpus
 from corpora.sources import FolderSource, GitSource
 from corpora.spec import CorpusSpec, SplitSpec
 
@@ -17,7 +15,6 @@ SPEC = CorpusSpec(extensions=(".py",), split=SplitSpec(validation=0.2, test=0.2)
 
 def main(kind: str, place: str, folder: Path, workers: int) -> None:
     """Fetch into FOLDER/fetch, build into FOLDER/corpus."""
-    build.CHUNK_BYTES, write.SHARD_BYTES = 10_000, 10_000
     if kind == "git":
         source = GitSource.model_validate(
             {"kind": "git", "repositories": [{"url": place, "name": "code"}]}
@@ -28,7 +25,8 @@ def main(kind: str, place: str, folder: Path, workers: int) -> None:
     fetched.mkdir(parents=True)
     corpus.mkdir()
     list(source.fetch(source.resolve(), fetched))
-    list(build_corpus(source.open(fetched), SPEC, corpus, workers=workers))
+    sizes = BuildSizes(batch_bytes=10_000, shard_bytes=10_000)
+    list(build_corpus(source.open(fetched), SPEC, corpus, workers=workers, sizes=sizes))
 
 
 if __name__ == "__main__":

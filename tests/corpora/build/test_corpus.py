@@ -4,7 +4,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from corpora.build.corpus import build_corpus
+from corpora.build.corpus import BuildSizes, build_corpus
 from corpora.corpus.parquet import read_character_counts, read_documents
 from corpora.corpus.summary import CorpusSummary
 from corpora.dedup.split import split_of
@@ -12,6 +12,7 @@ from corpora.document import Entry
 from corpora.errors import CorpusError
 from corpora.spec import CorpusSpec, SplitSpec
 
+SIZES = BuildSizes()
 SPEC = {"extensions": [".py"], "split": {"validation": 0.2, "test": 0.2}}
 
 
@@ -44,11 +45,11 @@ def plain(number=60, name="f"):
     return {f"{name}{i}.py": f"{name} = {i}\n".encode() for i in range(number)}
 
 
-def built(tmp_path, files, name="out", **changes):
+def built(tmp_path, files, name="out", *, sizes=SIZES, **changes):
     directory = tmp_path / name
     directory.mkdir()
     spec = CorpusSpec.model_validate(SPEC | changes)
-    list(build_corpus(FakeSnapshot(files), spec, directory))
+    list(build_corpus(FakeSnapshot(files), spec, directory, sizes=sizes))
     return directory
 
 

@@ -1,7 +1,10 @@
+import json
+from dataclasses import asdict
+
+import pandas as pd
 import pytest
 
-from corpora.corpus.ledger import _is_another, compare, rows_of
-from corpora.corpus.permalinks import permalink
+from corpora.corpus.ledger import compare, content_changed, rows_of
 from corpora.errors import CorpusError
 from corpora.sources import GithubAccountSource, GitSource
 from tests.corpora.build.test_corpus import built, plain
@@ -30,6 +33,7 @@ def test_two_corpora_are_compared_file_by_file(tmp_path):
     assert found.changed == ["s/f5.py"]
     assert {name for name, _, _ in found.moved} <= {"s/f5.py"}
     assert found.kept == (62, 61)
+    assert json.loads(json.dumps(asdict(found)))["kept"] == [62, 61]
     assert found.reasons == {"too large": (0, 1)}
     assert found.kept_bytes[0] - found.kept_bytes[1] == 90
 
@@ -40,22 +44,22 @@ def test_a_permalink_names_the_commit_and_quotes_the_path():
         {"kind": "git", "repositories": [{"url": url} for url in urls]}
     )
     found = {"b": "1" * 40, "d": "2" * 40, "e": "3" * 40}
-    assert permalink(source, found, "b", "x y.c") == (
+    assert source.permalink(found, "b", "x y.c") == (
         f"https://github.com/a/b/blob/{'1' * 40}/x%20y.c"
     )
-    assert permalink(source, found, "d", "z.c") == f"https://gitlab.com/c/d/-/blob/{'2' * 40}/z.c"
-    assert permalink(source, found, "e", "z.c") is None
+    assert source.permalink(found, "d", "z.c") == f"https://gitlab.com/c/d/-/blob/{'2' * 40}/z.c"
+    assert source.permalink(found, "e", "z.c") is None
     account = GithubAccountSource(kind="github_account", account="a")
     found = {"a/b": "4" * 40}
-    assert permalink(account, found, "b", "z.c") == f"https://github.com/a/b/blob/{'4' * 40}/z.c"
-    assert permalink(account, found, "c", "z.c") is None
+    assert account.permalink(found, "b", "z.c") == f"https://github.com/a/b/blob/{'4' * 40}/z.c"
+    assert account.permalink(found, "c", "z.c") is None
 
 
 BLOB, OTHER = "a" * 40, "b" * 40
 
 
 def row(**values):
-    return {"sha256": None, "handle": "0", "bytes": 9} | values
+    return {"sha256": "", "handle": "0", "bytes": 9} | values
 
 
 @pytest.mark.parametrize(
@@ -70,4 +74,4 @@ def row(**values):
     ],
 )
 def test_a_file_changed_if_its_content_did_wherever_it_stands(old, new, changed):
-    assert _is_another(old, new) is changed
+    assert list(content_changed(pd.DataFrame([old]), pd.DataFrame([new]))) == [changed]

@@ -1,11 +1,10 @@
 """Copies and near-copies: none across the split, whatever the number of workers and shards."""
 
 from corpora.build import corpus as build
-from corpora.build import shards as write
-from corpora.build.corpus import build_corpus
+from corpora.build.corpus import BuildSizes, build_corpus
 from corpora.corpus.parquet import read_documents, read_split
 from corpora.corpus.summary import CorpusSummary
-from corpora.dedup import decontaminate as clusters
+from corpora.dedup.decontaminate import SIDES
 from corpora.spec import CorpusSpec, SplitSpec
 from tests.corpora.build.test_corpus import SPEC, FakeSnapshot, built, ledger, plain
 
@@ -27,7 +26,7 @@ def test_of_near_copies_only_the_most_held_out_stay(tmp_path):
     seen = set()
     for i in range(40):
         falls = {name: alone[name]["split"] for name in (f"a{i}.py", f"b{i}.py")}
-        right = min(falls.values(), key=clusters.SIDES.index)
+        right = min(falls.values(), key=SIDES.index)
         seen.add(tuple(falls.values()))
         assert all(
             rows[n]["split"] == (side if side == right else None) for n, side in falls.items()
@@ -66,15 +65,14 @@ def test_no_copy_and_no_near_copy_stands_in_both_train_and_test(tmp_path):
     assert not first_words["train"] & first_words["test"]
 
 
-def test_any_number_of_workers_gives_the_same_bytes(tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "CHUNK_BYTES", 500)
-    monkeypatch.setattr(write, "SHARD_BYTES", 900)
+def test_any_number_of_workers_gives_the_same_bytes(tmp_path):
+    sizes = BuildSizes(batch_bytes=500, shard_bytes=900)
     snapshot = FakeSnapshot(plain(90) | near_copies(10) | {"bad.py": b"\0", "big.py": b"x" * 5000})
     spec = CorpusSpec.model_validate(SPEC | {"max_bytes": 4000})
     for workers in (1, 2):
         directory = tmp_path / str(workers)
         directory.mkdir()
-        list(build_corpus(snapshot, spec, directory, workers=workers))
+        list(build_corpus(snapshot, spec, directory, workers=workers, sizes=sizes))
     names = sorted(path.name for path in (tmp_path / "1").iterdir())
     assert len([name for name in names if name.startswith("documents-")]) > 3
     for name in names:
@@ -84,20 +82,19 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path, monkeypatch):
 def test_near_copies_are_compared_in_groups_that_give_the_same_clusters(tmp_path, monkeypatch):
     read = []
     whole = ledger(built(tmp_path, near_copies(), "whole"))
-    monkeypatch.setattr(clusters, "COMPARED_CHARACTERS", 1_000)
+    sizes = BuildSizes(compared_characters=1_000)
     again = build.read_again
     monkeypatch.setattr(
         build, "read_again", lambda *given: read.append(len(given[1])) or again(*given)
     )
-    assert ledger(built(tmp_path, near_copies(), "groups")) == whole
+    assert ledger(built(tmp_path, near_copies(), "groups", sizes=sizes)) == whole
     assert sum(read) == 80
     assert max(read) <= 8
 
 
-def test_shards_hold_every_document_once_and_in_order(tmp_path, monkeypatch):
+def test_shards_hold_every_document_once_and_in_order(tmp_path):
     whole = built(tmp_path, plain(90), "whole")
-    monkeypatch.setattr(write, "SHARD_BYTES", 100)
-    cut = built(tmp_path, plain(90), "cut")
+    cut = built(tmp_path, plain(90), "cut", sizes=BuildSizes(shard_bytes=100))
     assert len(list(cut.glob("documents-*"))) > 3
     for split in ("train", "validation", "test"):
         assert list(read_documents(cut, split)) == list(read_documents(whole, split))

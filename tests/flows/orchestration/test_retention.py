@@ -20,14 +20,15 @@ from flows.planning.plan import Decision, make_plan
 from flows.progress import LogReporter
 from flows.stages.corpus import CORPUS
 from flows.stages.fetch import FETCH
-from flows.store.forget import find_expired, find_video, remove
+from flows.store.forget import find_expired, find_item, remove
 from flows.store.runs import Store
 from flows.store.stage import INPUTS, execute
 from flows.store.status import dataset_state
 from system.settings import Settings
-from tests.corpora.sources.youtube.run import Collection, hold
+from tests.corpora.sources.youtube.run import Collection, hold, source
 from tests.corpora.sources.youtube.server import KEY, YoutubeServer, running
 
+SOURCE = source()
 TOML = """
 title = "Talk"
 language = "prose"
@@ -127,9 +128,9 @@ def test_a_fetch_that_may_be_kept_no_longer_is_made_anew(talk):
     assert anew != corpus
     assert talk.texts(corpus) - talk.texts(anew) == {talk.videos[0]}
     assert talk.plan()["fetch"].action == talk.plan()["corpus"].action == "reuse"
-    found = find_expired(talk.store, "talk", datetime.now(UTC))
+    found = find_expired(talk.store, "talk", SOURCE, datetime.now(UTC))
     assert [(one.stage, one.key) for one in found] == [("fetch", digest), ("corpus", corpus)]
-    remove(talk.store, "talk", found)
+    remove(talk.store, "talk", SOURCE, found)
     assert talk.store.runs("fetch", "talk").keys() == [f"{digest}-2"]
     assert talk.run() == anew
 
@@ -157,7 +158,7 @@ def test_an_unfinished_run_says_what_it_is_made_from(talk, monkeypatch):
         talk.run()
     (work,) = talk.store.runs("corpus", "talk").folder.glob(".work-*")
     assert json.loads((work / INPUTS).read_text()) == {"fetch": talk.plan()["fetch"].key}
-    found = find_video(talk.store, "talk", talk.videos[0])
+    found = find_item(talk.store, "talk", SOURCE, talk.videos[0])
     assert ("corpus", work.name) in [(one.stage, one.key) for one in found]
 
 
@@ -165,8 +166,8 @@ def test_what_was_forgotten_is_in_no_corpus_and_no_later_fetch_asks_for_it(talk)
     gone = talk.videos[3]
     first = talk.run()
     digest = talk.plan()["fetch"].key
-    found = find_video(talk.store, "talk", gone, keep_models=True)
-    remove(talk.store, "talk", found, video_id=gone, keep_models=True)
+    found = find_item(talk.store, "talk", SOURCE, gone, keep_models=True)
+    remove(talk.store, "talk", SOURCE, found, item=gone, keep_models=True)
     second = talk.run()
     assert second != first, "models that were kept would be taken for models of this corpus"
     assert talk.texts(second) == {*talk.videos} - {gone}
@@ -213,8 +214,8 @@ def test_the_command_lists_what_it_removes_and_asks_on_a_terminal(talk, monkeypa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["talk"], "name either a video or --expired"),
-        (["talk", "v-000000000", "--expired"], "name either a video or --expired"),
+        (["talk"], "forget: name a video, or use --expired"),
+        (["talk", "v-000000000", "--expired"], "forget: name a video, or use --expired"),
         (["talk", "v-999999999"], "no video 'v-999999999' was fetched, nothing was removed"),
         (["python-stdlib", "--expired"], "its source is of kind 'folder'"),
         (["nosuch", "--expired"], "no dataset 'nosuch'"),

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from flows.errors import StageError
-from flows.reporting.artifact_purge import remove_shown_reports
+from flows.reporting.artifact_purge import purge_reports
 from flows.store.runs import Store
 
 SHOW = """
@@ -49,16 +49,16 @@ def test_reports_that_are_gone_are_nowhere_in_prefects_database(tmp_path):
     subprocess.run([sys.executable, "-c", SHOW, *places], env=environment, check=True)
     held = prefect_files(store)
     assert all(b"by heart, " + name in held for name in (b"gone", b"kept", b"lost"))
-    assert remove_shown_reports(store, "talk") > 3
+    assert purge_reports(store, "talk") > 3
     held = prefect_files(store)
     assert b"by heart, kept" in held
     assert b"by heart, gone" not in held
     assert b"by heart, lost" not in held
-    assert remove_shown_reports(store, "talk") == 0
+    assert purge_reports(store, "talk") == 0
 
 
 def test_without_a_database_there_is_nothing_to_remove(tmp_path):
-    assert remove_shown_reports(Store(tmp_path), "talk") == 0
+    assert purge_reports(Store(tmp_path), "talk") == 0
 
 
 def test_a_database_that_cannot_be_cleaned_is_one_line_that_says_what_to_do(tmp_path, monkeypatch):
@@ -67,7 +67,7 @@ def test_a_database_that_cannot_be_cleaned_is_one_line_that_says_what_to_do(tmp_
     with closing(sqlite3.connect(store.prefect_home / "prefect.db")) as database:
         database.execute("CREATE TABLE other (id)")
     with pytest.raises(StageError, match=r"prefect.db: no such table: artifact; delete the artif"):
-        remove_shown_reports(store, "talk")
+        purge_reports(store, "talk")
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "postgresql+asyncpg://x")
     with pytest.raises(StageError, match="delete the artifact 'report-talk' there by hand"):
-        remove_shown_reports(store, "talk")
+        purge_reports(store, "talk")

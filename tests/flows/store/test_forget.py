@@ -11,15 +11,16 @@ import pytest
 from filelock import FileLock
 
 from corpora.errors import SourceError
-from corpora.sources.youtube.store import Video, forgotten_ids, outcomes
+from corpora.sources.youtube.store import Video, outcomes
 from flows.errors import StageError
-from flows.store.forget import MODELS, find_expired, find_video, remove
+from flows.store.forget import MODELS, find_expired, find_item, forgotten_ids, remove
 from flows.store.manifest import Manifest
 from flows.store.runs import Store
 from flows.store.stage import INPUTS
-from tests.corpora.sources.youtube.run import Collection, hold
+from tests.corpora.sources.youtube.run import Collection, hold, source
 from tests.corpora.sources.youtube.server import YoutubeServer, running
 
+SOURCE = source()
 CHAIN = {"corpus": "fetch", "train": "corpus", "sample": "train", "evaluate": "sample"}
 
 
@@ -68,12 +69,12 @@ class Shelves:
         return self.store.runs("fetch", "talk").run(key).folder
 
     def forget(self, video: str, **options: bool) -> None:
-        found = find_video(self.store, "talk", video, **options)
-        remove(self.store, "talk", found, video_id=video, **options)
+        found = find_item(self.store, "talk", SOURCE, video, **options)
+        remove(self.store, "talk", SOURCE, found, item=video, **options)
 
     def expire(self, now: datetime, **options: bool) -> None:
-        found = find_expired(self.store, "talk", now, **options)
-        remove(self.store, "talk", found, **options)
+        found = find_expired(self.store, "talk", SOURCE, now, **options)
+        remove(self.store, "talk", SOURCE, found, **options)
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +89,8 @@ def filled(tmp_path_factory) -> Iterator[tuple[Path, list[str], datetime]]:
         collection.run()
         Collection(new, root / "state", server, now=collection.now + timedelta(days=20)).run()
     for fetch in ("old", "new"):
-        for stage, source in CHAIN.items():
-            publish(store, stage, fetch, **{source: fetch})
+        for stage, previous in CHAIN.items():
+            publish(store, stage, fetch, **{previous: fetch})
     yield root, names, collection.now
 
 
@@ -101,8 +102,8 @@ def shelves(filled, tmp_path) -> Shelves:
 
 
 def test_forgetting_a_video_removes_its_comments_and_all_that_was_made_from_them(shelves):
-    found = find_video(shelves.store, "talk", shelves.video)
-    assert [(one.stage, one.key, one.comments) for one in found[:2]] == [
+    found = find_item(shelves.store, "talk", SOURCE, shelves.video)
+    assert [(one.stage, one.key, one.texts) for one in found[:2]] == [
         ("fetch", "old", 3),
         ("fetch", "new", 3),
     ]
@@ -145,7 +146,7 @@ def test_a_video_without_comments_is_forgotten_and_costs_no_model(shelves):
     shelves.forget(shelves.silent)
     assert shelves.keys() == before
     assert outcomes(shelves.fetched("new"))[shelves.silent].outcome == "forgotten"
-    assert find_video(shelves.store, "talk", shelves.silent) == []
+    assert find_item(shelves.store, "talk", SOURCE, shelves.silent) == []
 
 
 def test_what_is_built_after_forgetting_stays_when_it_is_said_again(shelves):
@@ -154,7 +155,7 @@ def test_what_is_built_after_forgetting_stays_when_it_is_said_again(shelves):
     publish(shelves.store, "train", "rebuilt", corpus="rebuilt")
     unfinished = begin(shelves.store, "sample", "going", train="rebuilt")
     before = shelves.keys()
-    assert find_video(shelves.store, "talk", shelves.video) == []
+    assert find_item(shelves.store, "talk", SOURCE, shelves.video) == []
     shelves.forget(shelves.video)
     assert shelves.keys() == before
     assert unfinished.exists()
@@ -272,7 +273,7 @@ def test_killed_at_any_change_the_same_call_finishes(filled, tmp_path, monkeypat
 
 def test_what_was_kept_too_long_is_deleted_and_what_was_not_is_left(shelves, filled):
     *_, began = filled
-    assert find_expired(shelves.store, "talk", began + timedelta(days=30, seconds=-1)) == []
+    assert find_expired(shelves.store, "talk", SOURCE, began + timedelta(days=30, seconds=-1)) == []
     shelves.expire(began + timedelta(days=30))
     assert shelves.keys() == {stage: ["new"] for stage in ("fetch", *CHAIN)}
     shelves.expire(began + timedelta(days=50), keep_models=True)
@@ -285,14 +286,14 @@ def test_what_was_forgotten_is_remembered_when_its_fetch_is_gone(shelves, filled
     shelves.forget(shelves.video)
     shelves.expire(began + timedelta(days=50))
     assert shelves.keys()["fetch"] == []
-    assert forgotten_ids(shelves.store.runs("fetch", "talk").folder) == [shelves.video]
-    assert find_video(shelves.store, "talk", shelves.video) == []
+    assert forgotten_ids(shelves.store.runs("fetch", "talk")) == [shelves.video]
+    assert find_item(shelves.store, "talk", SOURCE, shelves.video) == []
 
 
 def test_a_video_that_was_never_fetched_is_one_clear_line(shelves):
     with pytest.raises(
         SourceError, match="no video 'v-999999999' was fetched, nothing was removed"
     ):
-        find_video(shelves.store, "talk", "v-999999999")
-    with pytest.raises(SourceError, match=r"'\.\./x' is no id of a video"):
-        find_video(shelves.store, "talk", "../x")
+        find_item(shelves.store, "talk", SOURCE, "v-999999999")
+    with pytest.raises(SourceError, match=r"'\.\./x' is not a video id"):
+        find_item(shelves.store, "talk", SOURCE, "../x")

@@ -15,7 +15,7 @@ from tests.corpora.sources.git.server import Daemon, git_daemon
 from tests.corpora.sources.git.trials import fetched, source_of, start, wrap_git
 
 FILES = {f"{n}.py": f"number = {n}\n" * 50 for n in range(50)}
-AGAIN = r"is damaged \(.*\); fetch it anew: --from fetch --force$"
+AGAIN = r"is damaged \(.*\); fetch it again: --from fetch --force$"
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ import pytest
 from pydantic import ValidationError
 
 from corpora.errors import SourceError
-from corpora.sources.git import process as git_process
+from corpora.sources.git.fetch import fetch_repository
+from corpora.sources.git.process import GitLimits
+from corpora.sources.git.repository import Repository
 from corpora.sources.github.source import RepositoryOutcome
 from tests.conftest import commit, run_git
 from tests.corpora.sources.git.trials import add_tree, commit_tree, fetched, source_of, wrap_git
@@ -51,7 +53,7 @@ def test_names_that_are_more_than_a_name_are_refused(name):
 
 @pytest.mark.parametrize("url", ["https://me:secret@host/x", "ssh://me:secret@host/x"])
 def test_a_password_in_a_url_is_refused_before_it_is_kept_anywhere(url):
-    with pytest.raises(ValidationError, match="holds a password"):
+    with pytest.raises(ValidationError, match="contains a password"):
         source_of(url)
 
 
@@ -178,17 +180,19 @@ def test_a_tree_that_calls_itself_a_file_is_no_file(make_repository, tmp_path):
     ]
 
 
-def test_a_few_trees_that_list_as_billions_of_files_are_refused(
-    make_repository, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(git_process, "MAX_OUTPUT_BYTES", 1_000_000)
+def test_a_few_trees_that_list_as_billions_of_files_are_refused(make_repository, tmp_path):
     root = make_repository({"a.py": "1"})
     tree = run_git(root, "rev-parse", "HEAD^{tree}").strip()
     for _ in range(9):
         tree = add_tree(root, b"".join(f"040000 tree {tree}\td{n}\0".encode() for n in range(10)))
     commit_tree(root, tree)
+    commit_id = run_git(root, "rev-parse", "main").strip()
+    limits = GitLimits(output_bytes=1_000_000)
+    (tmp_path / "out").mkdir()
     with pytest.raises(SourceError, match="git lists more than 1,000,000 bytes"):
-        fetched(source_of(root), tmp_path / "out")
+        list(
+            fetch_repository(Repository(url=str(root)), commit_id, tmp_path / "out", limits=limits)
+        )
     assert not list((tmp_path / "out").iterdir())
 
 

@@ -6,7 +6,14 @@ import pytest
 
 from corpora.errors import SourceError
 from corpora.sources.git import process as git_process
-from corpora.sources.git.process import git, git_environment, git_output, last_words, listen
+from corpora.sources.git.process import (
+    GitLimits,
+    error_line,
+    git,
+    git_environment,
+    git_output,
+    read_output,
+)
 from tests.conftest import run_git
 from tests.corpora.sources.git.trials import fetched, source_of, start, wrap_git
 from tests.processes import alive, is_running, members, until
@@ -112,10 +119,9 @@ def test_nothing_of_git_is_left_when_its_user_fails_in_between():
     until(lambda: not members(group))
 
 
-def test_a_child_that_outlives_git_and_holds_its_pipes_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(git_process, "POLL_SECONDS", 0.05)
+def test_a_child_that_outlives_git_and_holds_its_pipes_is_not_waited_for():
     command = "alias.x=!setsid sleep 987 & echo $!"
-    left = int(git_output(["-c", command, "x"], about="x"))
+    left = int(git_output(["-c", command, "x"], about="x", limits=GitLimits(poll_seconds=0.05)))
     assert alive({left})
     os.kill(left, signal.SIGKILL)
 
@@ -123,27 +129,25 @@ def test_a_child_that_outlives_git_and_holds_its_pipes_is_not_waited_for(monkeyp
 def test_git_that_closes_its_pipes_and_stays_is_given_up(monkeypatch, tmp_path):
     folder = wrap_git(tmp_path / "bin", "exec >&- 2>&-; sleep 987")
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    monkeypatch.setattr(git_process, "STALL_SECONDS", 0.3)
     with pytest.raises(SourceError, match="x: gave up"):
-        git_output(["version"], about="x")
+        git_output(["version"], about="x", limits=GitLimits(stall_seconds=0.3))
 
 
 def test_time_in_which_nobody_listens_is_not_silence(monkeypatch):
     now = 0.0
     monkeypatch.setattr(git_process, "time", SimpleNamespace(monotonic=lambda: now))
-    monkeypatch.setattr(git_process, "POLL_SECONDS", 0.05)
+    limits = GitLimits(poll_seconds=0.05)
     heard = []
     with git(["-c", "alias.x=!echo a; sleep 0.5; echo b", "x"]) as process:
-        for _, piece in listen(process, "x"):
+        for _, piece in read_output(process, "x", limits):
             heard.append(piece)
-            now += 2 * git_process.STALL_SECONDS
+            now += 2 * limits.stall_seconds
     assert heard == [b"a\n", b"b\n"]
 
 
-def test_output_without_end_is_cut_off(monkeypatch):
-    monkeypatch.setattr(git_process, "MAX_OUTPUT_BYTES", 100_000)
+def test_output_without_end_is_cut_off():
     with pytest.raises(SourceError, match="x: git lists more than 100,000 bytes"):
-        git_output(["-c", "alias.x=!yes", "x"], about="x")
+        git_output(["-c", "alias.x=!yes", "x"], about="x", limits=GitLimits(output_bytes=100_000))
 
 
 @pytest.mark.parametrize(
@@ -156,8 +160,8 @@ def test_output_without_end_is_cut_off(monkeypatch):
         ("", ""),
     ],
 )
-def test_the_last_words_of_git_are_the_line_that_tells(stderr, words):
-    assert last_words(stderr) == words
+def test_the_error_line_of_git_are_the_line_that_tells(stderr, words):
+    assert error_line(stderr) == words
 
 
 def test_git_that_is_killed_without_a_word_says_by_what():

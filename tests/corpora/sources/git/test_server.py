@@ -6,6 +6,9 @@ import pytest
 
 from corpora.errors import SourceError
 from corpora.sources.git import process as git_process
+from corpora.sources.git.fetch import fetch_repository, find_commit
+from corpora.sources.git.process import GitLimits
+from corpora.sources.git.repository import Repository
 from tests.conftest import commit, run_git
 from tests.corpora.sources.git.server import Daemon, Silent, git_daemon, http_backend
 from tests.corpora.sources.git.trials import fetched, source_of
@@ -16,10 +19,7 @@ FILES = {"a.py": "a = 1\n", "exact.bin": "x" * LIMIT, "large.bin": "y" * (LIMIT 
 LEFT_OUT = "larger than max_blob_bytes, 1,000: not fetched"
 
 
-@pytest.fixture
-def stall(monkeypatch):
-    monkeypatch.setattr(git_process, "STALL_SECONDS", 1.0)
-    monkeypatch.setattr(git_process, "POLL_SECONDS", 0.1)
+IMPATIENT = GitLimits(stall_seconds=1.0, poll_seconds=0.1)
 
 
 @pytest.fixture(params=["file", "git", "http"])
@@ -72,14 +72,14 @@ def test_what_was_left_out_is_never_asked_for_again(version, make_repository, pl
 
 
 @pytest.mark.parametrize("scheme", ["git", "http"])
-def test_a_server_that_says_nothing_is_given_up(scheme, stall):
+def test_a_server_that_says_nothing_is_given_up(scheme):
     gave_up = pytest.raises(SourceError, match=r"/thing: gave up, nothing came for 1 s$")
     with git_daemon(Silent) as host, gave_up:
-        source_of(f"{scheme}://{host}/thing").resolve()
+        find_commit(Repository(url=f"{scheme}://{host}/thing"), limits=IMPATIENT)
 
 
 def test_an_ssh_that_says_nothing_is_given_up_with_all_its_children(
-    stall, plain_git, tmp_path, monkeypatch
+    plain_git, tmp_path, monkeypatch
 ):
     pid = tmp_path / "pid"
     # The time stands still until ssh is there.
@@ -88,37 +88,39 @@ def test_an_ssh_that_says_nothing_is_given_up_with_all_its_children(
     with plain_git.open("a") as file:
         file.write(f'[core]\n sshCommand = "echo $$ > {pid}; sleep 987; :"\n')
     with pytest.raises(SourceError, match="gave up"):
-        source_of("ssh://somewhere/thing").resolve()
+        find_commit(Repository(url="ssh://somewhere/thing"), limits=IMPATIENT)
     child = int(pid.read_text())
     until(lambda: not is_running(child))
 
 
-def test_a_server_that_drips_is_given_up_in_the_middle_of_a_fetch(
-    monkeypatch, make_repository, tmp_path
-):
+def test_a_server_that_drips_is_given_up_in_the_middle_of_a_fetch(make_repository, tmp_path):
     make_repository({"a.bin": random.Random(0).randbytes(70_000)})
     (tmp_path / "out").mkdir()
     with git_daemon(Daemon, root=tmp_path, piece=1, pause=0.2, free=1500) as host:
-        source = source_of(f"git://{host}/thing")
-        resolution = source.resolve()
-        monkeypatch.setattr(git_process, "STALL_SECONDS", 2.0)
+        repository = Repository(url=f"git://{host}/thing")
+        commit_id = find_commit(repository)
+        assert commit_id
+        limits = GitLimits(stall_seconds=2.0)
         with pytest.raises(SourceError, match="gave up, nothing came for 2 s"):
-            list(source.fetch(resolution, tmp_path / "out"))
+            list(fetch_repository(repository, commit_id, tmp_path / "out", limits=limits))
     assert not list((tmp_path / "out").iterdir())
 
 
 @pytest.mark.slow
-def test_a_slow_server_may_take_many_times_what_a_silent_one_may(
-    monkeypatch, make_repository, tmp_path
-):
-    monkeypatch.setattr(git_process, "STALL_SECONDS", 5.0)
+def test_a_slow_server_may_take_many_times_what_a_silent_one_may(make_repository, tmp_path):
+    limits = GitLimits(stall_seconds=5.0)
     content = random.Random(0).randbytes(600_000)
     make_repository({"a.bin": content})
     with git_daemon(Daemon, root=tmp_path, pause=2.0, free=20_000) as host:
         began = time.monotonic()
-        snapshot, entries, steps = fetched(source_of(f"git://{host}/thing"), tmp_path / "out")
+        repository = Repository(url=f"git://{host}/thing")
+        commit_id = find_commit(repository, limits=limits)
+        assert commit_id
+        (tmp_path / "out").mkdir()
+        steps = list(fetch_repository(repository, commit_id, tmp_path / "out", limits=limits))
         assert time.monotonic() - began > 15
-    assert [read for _, read in snapshot.read(entries)] == [content]
+    snapshot = source_of(repository.url).open(tmp_path / "out")
+    assert [read for _, read in snapshot.read(snapshot.entries())] == [content]
     assert steps
 
 

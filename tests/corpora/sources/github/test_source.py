@@ -179,7 +179,7 @@ def test_an_account_that_is_not_there_is_one_clear_line(fake):
 
 
 def test_an_account_of_which_nothing_is_kept_says_why(add, fake):
-    with pytest.raises(SourceError, match="has no repository that can be seen"):
+    with pytest.raises(SourceError, match="has no visible repository"):
         source_of().resolve()
     for name in ("a", "b"):
         add(name, fork=True)
@@ -214,7 +214,7 @@ def test_the_token_goes_to_the_interface_and_nowhere_else(add, fake, monkeypatch
     fetched(source_of(), tmp_path / "out")
     assert {token for _, token in fake.requests} == {f"token {TOKEN}"}
     fake.faults = [(401, {"message": "Bad credentials"}, {})]
-    with pytest.raises(SourceError, match="refuses the token in CHARMILL_GITHUB_TOKEN") as caught:
+    with pytest.raises(SourceError, match="rejects the token in CHARMILL_GITHUB_TOKEN") as caught:
         source_of().resolve()
     assert caught.value.__cause__ is None
     assert TOKEN not in caplog.text
@@ -224,7 +224,7 @@ def test_the_token_goes_to_the_interface_and_nowhere_else(add, fake, monkeypatch
 
 def test_something_else_than_a_token_is_refused_without_being_shown(monkeypatch):
     monkeypatch.setenv("CHARMILL_GITHUB_TOKEN", "my secret\n")
-    with pytest.raises(SourceError, match="CHARMILL_GITHUB_TOKEN: holds no") as caught:
+    with pytest.raises(SourceError, match="CHARMILL_GITHUB_TOKEN: is not a GitHub token") as caught:
         source_of().resolve()
     assert "secret" not in str(caught.value)
 

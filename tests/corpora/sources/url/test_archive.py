@@ -178,5 +178,5 @@ def test_a_tar_that_leads_back_to_its_start_is_refused(tmp_path):
 
 def test_an_error_page_in_place_of_an_archive_is_refused(tmp_path):
     (tmp_path / "a.zip").write_bytes(b"<!doctype html>")
-    with pytest.raises(SourceError, match=r"a.zip: is no archive, it begins with b'<!doctype"):
+    with pytest.raises(SourceError, match=r"a.zip: is not an archive, it begins with b'<!doctype"):
         fetched(source_of(f"file://{tmp_path}/a.zip"), tmp_path / "out")

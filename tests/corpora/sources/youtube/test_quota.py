@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from corpora.errors import SourceError
-from corpora.sources.youtube.api import TransientError
+from corpora.sources.youtube.api import TransientCallError
 from corpora.sources.youtube.quota import Bucket, Quota, QuotaError
 from corpora.sources.youtube.responses import Fault
 from tests.corpora.sources.youtube.server import KEY
@@ -165,13 +165,13 @@ def test_a_ledger_that_is_none_and_a_folder_that_cannot_be_are_one_clear_line(tm
     quota_in(tmp_path).spend("other")
     (path,) = ledgers(tmp_path)
     path.write_text("{")
-    with pytest.raises(SourceError, match="not a ledger of quota; remove it"):
+    with pytest.raises(SourceError, match="not a quota ledger; delete it"):
         quota_in(tmp_path).spend("other")
     with pytest.raises(SourceError, match="set CHARMILL_STATE to a folder"):
         quota_in(path)
 
 
-@pytest.mark.parametrize("error", [QuotaError("spent", NOON), TransientError(REFUSED)])
+@pytest.mark.parametrize("error", [QuotaError("spent", NOON), TransientCallError(REFUSED)])
 def test_an_error_comes_back_whole_from_another_process(error):
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))

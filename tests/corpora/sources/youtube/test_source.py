@@ -12,7 +12,7 @@ from corpora.errors import SourceError
 from corpora.sources.youtube.credentials import read_endpoint, read_key
 from corpora.sources.youtube.quota import QuotaError
 from corpora.sources.youtube.source import YoutubeSource
-from corpora.sources.youtube.store import Listing, Video, expiry, forget
+from corpora.sources.youtube.store import Listing, Video, VideoItems, expiry
 from corpora.spec import CorpusSpec, load_dataset
 from system.settings import Settings
 from tests.corpora.sources.youtube.run import hold, source
@@ -85,7 +85,9 @@ def test_a_key_is_read_from_a_file_that_only_its_owner_reads(tmp_path):
     assert read_key(settings).get_secret_value() == KEY
     for mode in (0o640, 0o604, 0o620):
         path.chmod(mode)
-        with pytest.raises(SourceError, match=rf"not for its owner alone \(mode {mode:04o}\)") as e:
+        with pytest.raises(
+            SourceError, match=rf"others than its owner may read it \(mode {mode:04o}\)"
+        ) as e:
             read_key(settings)
         assert KEY not in str(e.value)
 
@@ -95,8 +97,8 @@ def test_a_key_is_read_from_a_file_that_only_its_owner_reads(tmp_path):
     [
         ({}, "no API key; set CHARMILL_YOUTUBE_KEY, or CHARMILL_YOUTUBE_KEY_FILE"),
         ({"youtube_key_file": "/nowhere/key"}, "/nowhere/key: No such file"),
-        ({"youtube_key": "two words"}, "CHARMILL_YOUTUBE_KEY: is no API key"),
-        ({"youtube_key": "a\r\nx-header: b"}, "CHARMILL_YOUTUBE_KEY: is no API key"),
+        ({"youtube_key": "two words"}, "CHARMILL_YOUTUBE_KEY: is not an API key"),
+        ({"youtube_key": "a\r\nx-header: b"}, "CHARMILL_YOUTUBE_KEY: is not an API key"),
     ],
 )
 def test_a_missing_or_broken_key_is_one_clear_line(settings, message):
@@ -169,14 +171,14 @@ def test_a_forgotten_video_is_gone_and_stays_away(collection):
     next(steps)
     steps.close()
     for name in (one, two):
-        forget(collection.directory, name)
+        VideoItems().delete(collection.directory, name)
     assert f"on {one}".encode() not in bytes_on_disk(collection.directory)
     collection.run()
     assert collection.outcomes() == ["forgotten", "forgotten"]
     assert collection.texts() == {}
     assert collection.ledger() == [(1, 1)]
-    with pytest.raises(SourceError, match=r"'\.\./x' is no id of a video"):
-        forget(collection.directory, "../x")
+    with pytest.raises(SourceError, match=r"'\.\./x' is not a video id"):
+        VideoItems().delete(collection.directory, "../x")
 
 
 def test_a_video_that_is_forgotten_while_a_corpus_is_built_is_not_read(collection):
@@ -184,7 +186,7 @@ def test_a_video_that_is_forgotten_while_a_corpus_is_built_is_not_read(collectio
     collection.run()
     snapshot = source().open(collection.directory)
     entries = list(snapshot.entries())
-    forget(collection.directory, name)
+    VideoItems().delete(collection.directory, name)
     assert [content for _, content in snapshot.read(entries)] == [None]
 
 
@@ -193,7 +195,7 @@ def test_unfinished_data_expires_and_is_fetched_anew_but_for_what_was_forgotten(
     assert expiry(collection.directory) is None
     with pytest.raises(QuotaError):
         collection.run(units_per_day=1, retention_days=7)
-    forget(collection.directory, two)
+    VideoItems().delete(collection.directory, two)
     assert expiry(collection.directory) == collection.now + timedelta(days=7)
     collection.server.threads[one] = [thread("new", "another comment")]
     collection.next_day(days=6)
