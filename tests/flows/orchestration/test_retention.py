@@ -205,10 +205,10 @@ def test_the_command_lists_what_it_removes_and_asks_on_a_terminal(talk, monkeypa
     assert talk.texts(corpus) == {*talk.videos}
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     assert charmill(monkeypatch, *command) == 0
-    assert capsys.readouterr().out.split() == [*listed, "Removed."]
+    assert capsys.readouterr().out.split() == [*listed, "Deleted."]
     assert talk.store.runs("corpus", "talk").keys() == []
     assert charmill(monkeypatch, *command, "--yes") == 0
-    assert capsys.readouterr().out == "Nothing to remove.\n"
+    assert capsys.readouterr().out == "Nothing to delete.\n"
 
 
 @pytest.mark.parametrize(
