@@ -46,7 +46,7 @@ def test_the_directions_of_imports_are_kept(house):
         ("evaluation/report/render.py", "import torch", "Corpora, scorers and report"),
         ("modeling/presets.py", "import torch", "Configurations and vocabulary"),
         ("system/files.py", "import corpora.spec", "flows -> evaluation"),
-        ("flows/store/paths.py", "import flows.planning.plan", "Layers of flows"),
+        ("flows/store/runs.py", "import flows.planning.plan", "Layers of flows"),
         ("flows/progress.py", "import flows.options", "Layers of flows"),
         ("corpora/text/decoding.py", "import corpora.spec", "Layers of corpora"),
         ("modeling/engines/learner.py", "import modeling.training.trainer", "Layers of modeling"),
