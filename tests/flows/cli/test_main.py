@@ -47,7 +47,7 @@ def refused(done: subprocess.CompletedProcess) -> str:
         (["status", "nosuch"], "no dataset 'nosuch'"),
         (["explain", "nosuch", "x"], "no dataset 'nosuch'"),
         (["explain", "tiny", "x"], "nothing from corpus yet"),
-        (["diff", "tiny"], "needs two corpora to compare; there are: none"),
+        (["diff", "tiny"], "needs two runs of corpus to compare; there are: none"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_status_2(tiny, arguments, message):
