@@ -43,7 +43,7 @@ class SampleSpec(BaseModel):
 class Options(BaseModel):
     """How to run a dataset: the options of the command line and the parameters of Prefect's form.
 
-    Both take their help texts and the form takes its defaults from here.
+    Both take their help texts from here, and the form its defaults.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,4 +1,4 @@
-"""Who shows the progress of stages: a bar in a terminal, lines in the log of a Prefect run."""
+"""Reporters of the progress of stages: a bar in a terminal, lines in the log of a Prefect run."""
 
 import logging
 import time
@@ -14,33 +14,33 @@ LOG_SECONDS = 15.0
 
 
 class Reporter(Protocol):
-    """Shows what the stages do."""
+    """Shows the progress of stages."""
 
     def started(self, stage: str, dataset: str) -> None:
-        """A stage begins its work."""
+        """A stage starts."""
         ...
 
     def say(self, line: str) -> None:
-        """Something that is worth a line of its own, such as what a stage waits for."""
+        """A message, such as what a stage waits for."""
         ...
 
     def update(self, update: Progress) -> None:
-        """The stage at work is so far."""
+        """Progress of the current stage."""
         ...
 
     def finished(self, stage: str, dataset: str, *, key: str, seconds: float | None) -> None:
-        """A stage is done; `seconds` is None if it was found done."""
+        """A stage is finished; `seconds` is None if an earlier run was reused."""
         ...
 
 
 class LogReporter:
-    """Says the beginning, the end, and now and then the progress, in the log."""
+    """Logs the start, the end, and at intervals the progress."""
 
     def __init__(self) -> None:
         self._last = 0.0
 
     def started(self, stage: str, dataset: str) -> None:
-        """Log the beginning."""
+        """Log the start."""
         self._last = time.monotonic()
         logger.info("%s of %s: begins", stage, dataset)
 
@@ -66,13 +66,13 @@ _current: ContextVar[Reporter | None] = ContextVar("reporter", default=None)
 
 
 def current_reporter() -> Reporter | None:
-    """The reporter set by `reporting`, None outside of it."""
+    """The reporter set by `reporting`, None outside of its block."""
     return _current.get()
 
 
 @contextmanager
 def reporting(reporter: Reporter) -> Iterator[None]:
-    """Let `reporter` show what happens inside."""
+    """Make `reporter` the current one for the block."""
     token = _current.set(reporter)
     try:
         yield

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from flows.errors import StageError
 from flows.options import Options, StageName
+from flows.orchestration.forms import with_help
 from flows.orchestration.reporter import RunReporter
 from flows.orchestration.task_runners import RunnerName, running
 from flows.orchestration.tasks import (
@@ -45,33 +46,27 @@ def run_name() -> str:
     return f"corpora of {', '.join(names[:MOST_NAMED])}{more}"
 
 
-OPTION: Any = Options.model_fields
+DEFAULT = Options()
+HELP = {
+    "datasets": "Names of the datasets.",
+    "runner": "Threads on this machine; dask or ray for a cluster, or for local processes.",
+    "workers": "Datasets to build in parallel (0: one per CPU). A cluster has its own number.",
+    "cluster": "Address of a running Dask scheduler or Ray cluster; if empty, none.",
+}
 
 
 @flow(name="corpora", flow_run_name=run_name)
+@with_help(**HELP)
 def corpora(
     datasets: Annotated[list[str], Field(min_length=1)],
     runner: RunnerName = "threads",
     workers: Annotated[int, Field(ge=0)] = 0,
     cluster: str = "",
-    overrides: tuple[str, ...] = OPTION["overrides"],
-    force: bool = OPTION["force"],
-    allow_stale: bool = OPTION["allow_stale"],
+    overrides: tuple[str, ...] = DEFAULT.overrides,
+    force: bool = DEFAULT.force,
+    allow_stale: bool = DEFAULT.allow_stale,
 ) -> None:
-    """Fetch many datasets and build their corpora in parallel; a failure does not stop the others.
-
-    Args:
-        datasets: names of datasets.
-        runner: threads on this machine; dask or ray for a cluster, or for processes here.
-        workers: datasets to build in parallel; 0, one per CPU. A cluster has its own number.
-        cluster: address of a running Dask scheduler or Ray cluster; empty, none.
-        overrides: settings to change in all of them, each as corpus.max_bytes=50000.
-        force: fetch and build again even if up to date; earlier results are kept.
-        allow_stale: use the newest earlier fetch if a source cannot be reached.
-
-    Raises:
-        StageError: if some could not be built; names them. The others are built.
-    """
+    """Fetch many datasets and build their corpora in parallel; a failure affects no other."""
     store = Store(Settings().artifacts_root)
     options = Options(overrides=overrides, force=force, allow_stale=allow_stale)
     names = list(dict.fromkeys(datasets))

@@ -11,21 +11,18 @@ from typing import Any
 from prefect import Flow, flow
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from pydantic import Field
 
 from flows.options import OWN_PRESET, STAGE_NAMES, Options, StageName
 from flows.orchestration.descriptions import PIPELINE, PIPELINE_SUMMARY, SUMMARIES
+from flows.orchestration.forms import with_help
 from flows.orchestration.tasks import follow
 
-OPTION: Any = Options.model_fields
-DATASET: Any = Field(description="Name of the dataset.")
-PLAN_ONLY: Any = Field(
-    default=False,
-    description="Say what would be done, and why, in the plan artifact; do nothing.",
-)
-AND_AFTER: Any = Field(
-    default=False, description="Continue with every stage after this one, to the report."
-)
+DEFAULT = Options()
+HELP = {
+    "dataset": "Name of the dataset.",
+    "and_after": "Continue with every stage after this one, to the report.",
+    "plan_only": "Say what would be done, and why, in the plan artifact; do nothing.",
+}
 
 
 def run_name() -> str:
@@ -43,41 +40,42 @@ def run_name() -> str:
     return f"{flow_run.get_flow_name()} {asked['dataset']}" + (f": {words}" if words else "")
 
 
-def _pipeline_flow() -> Flow:
-    @flow(name=PIPELINE, description=PIPELINE_SUMMARY, flow_run_name=run_name)
-    def run_all(
-        dataset: str = DATASET,
-        preset: str = OPTION["preset"],
-        budget: str = OPTION["budget"],
-        overrides: tuple[str, ...] = OPTION["overrides"],
-        force: bool = OPTION["force"],
-        plan_only: bool = PLAN_ONLY,
-        allow_stale: bool = OPTION["allow_stale"],
-    ) -> Any:
-        options = Options(
-            preset=preset,
-            budget=budget,
-            overrides=overrides,
-            force=force,
-            allow_stale=allow_stale,
-        )
-        return follow(dataset, options, plan_only=plan_only)
-
-    return run_all
+@flow(name=PIPELINE, description=PIPELINE_SUMMARY, flow_run_name=run_name)
+@with_help(**HELP)
+def pipeline(
+    dataset: str,
+    preset: str = DEFAULT.preset,
+    budget: str = DEFAULT.budget,
+    overrides: tuple[str, ...] = DEFAULT.overrides,
+    force: bool = DEFAULT.force,
+    plan_only: bool = False,
+    allow_stale: bool = DEFAULT.allow_stale,
+) -> Any:
+    """Run every stage that is not current."""
+    options = Options(
+        preset=preset,
+        budget=budget,
+        overrides=overrides,
+        force=force,
+        allow_stale=allow_stale,
+    )
+    return follow(dataset, options, plan_only=plan_only)
 
 
 def _stage_flow(name: StageName) -> Flow:
     @flow(name=name, description=SUMMARIES[name], flow_run_name=run_name)
+    @with_help(**HELP)
     def run_stage(
-        dataset: str = DATASET,
-        preset: str = OPTION["preset"],
-        budget: str = OPTION["budget"],
-        overrides: tuple[str, ...] = OPTION["overrides"],
-        and_after: bool = AND_AFTER,
-        force: bool = OPTION["force"],
-        plan_only: bool = PLAN_ONLY,
-        allow_stale: bool = OPTION["allow_stale"],
+        dataset: str,
+        preset: str = DEFAULT.preset,
+        budget: str = DEFAULT.budget,
+        overrides: tuple[str, ...] = DEFAULT.overrides,
+        and_after: bool = False,
+        force: bool = DEFAULT.force,
+        plan_only: bool = False,
+        allow_stale: bool = DEFAULT.allow_stale,
     ) -> Any:
+        """Run one stage, or all from it on."""
         options = Options(
             preset=preset,
             budget=budget,
@@ -94,7 +92,6 @@ def _stage_flow(name: StageName) -> Flow:
 
 # Prefect finds a flow by the name it has in this module.
 fetch, corpus, train, sample, evaluate = map(_stage_flow, STAGE_NAMES)
-pipeline = _pipeline_flow()
 STAGE_FLOWS = dict(zip(STAGE_NAMES, (fetch, corpus, train, sample, evaluate), strict=True))
 
 
