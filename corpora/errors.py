@@ -1,4 +1,4 @@
-"""What can be the user's mistake in this package; each says in one line where and what."""
+"""Errors that are the user's to fix; each message says in one line where and what."""
 
 
 class SpecError(ValueError):
@@ -10,4 +10,4 @@ class SourceError(ValueError):
 
 
 class CorpusError(ValueError):
-    """A source out of which no corpus can be made."""
+    """A corpus that cannot be built from its source, or queried."""
