@@ -1,1 +1,1 @@
-"""Text in: sources, filters, duplicates, split, and the corpus on disk."""
+"""From sources to a corpus: fetching, filters, duplicates, split, and the files on disk."""

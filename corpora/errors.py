@@ -23,4 +23,4 @@ class SourceError(CharmillError):
 
 
 class CorpusError(CharmillError):
-    """A corpus that cannot be built from its source, or a file that it does not contain."""
+    """A corpus that cannot be built from its source, or queried."""

@@ -21,20 +21,20 @@ LANGUAGES = {
 def add_dataset(
     location: str, extensions: Sequence[str], folder: Path, name: str | None = None
 ) -> Path:
-    """Write `folder`/NAME.toml for a repository's URL or a local folder; give its path.
+    """Write `folder`/NAME.toml for the URL of a repository or a local folder; return its path.
 
     Args:
-        location: URL of a git repository, or an existing folder that is none.
+        location: URL or path of a git repository, or another existing folder.
         extensions: each with its dot; at least one.
-        name: of the dataset; made from the location if None.
+        name: of the dataset; derived from the location if None.
 
     Raises:
-        SpecError: the name is taken or no name, or the location is neither URL nor folder.
+        SpecError: the name is taken or invalid, or the location is neither URL nor folder.
     """
     last = re.split(r"[/:]", location.rstrip("/"))[-1].removesuffix(".git")
     name = name or re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-")
     if not NAME.fullmatch(name):
-        raise SpecError(f"{name!r} is no dataset's name: a-z, 0-9 and single '-'; set --name")
+        raise SpecError(f"{name!r} is not a dataset name: a-z, 0-9 and single '-'; set --name")
     taken = dataset_files([folder]).get(name)
     if taken:
         raise SpecError(f"the name {name!r} is taken by {taken}; set another with --name")
@@ -50,7 +50,7 @@ def add_dataset(
 
 
 def _toml(title: str, location: str, extensions: Sequence[str]) -> str:
-    """The text of the dataset; a JSON string is a TOML string."""
+    """The TOML of the dataset; JSON strings are TOML strings."""
     local = Path(location).expanduser()
     place = json.dumps(str(local.resolve()) if local.exists() else location)
     if local.is_dir() and not _is_repository(local):
@@ -87,5 +87,5 @@ def _is_repository(folder: Path) -> bool:
 
 
 def _language(extensions: Sequence[str]) -> str:
-    """The language of the first extension that says one; prose for any other text."""
+    """The language of the first extension that has one, else prose."""
     return next((LANGUAGES[e] for e in extensions if e in LANGUAGES), "prose")

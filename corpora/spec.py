@@ -1,7 +1,7 @@
 """A dataset is one TOML file: what to fetch, what to keep, and how to train on it.
 
-The file's name is the dataset's name. Datasets that ship lie beside this module; a user's own
-folder is read after them and may not take a name that ships. Errors name the file and the key.
+The file's name is the dataset's name. Built-in datasets are in `datasets/`; a user's own folder is
+read after them and may not reuse their names. Errors name the file and the key.
 """
 
 import re
@@ -28,7 +28,7 @@ def _extension(text: str) -> str:
 
 
 class PathRule(BaseModel):
-    """Leave out paths that match any of these gitignore-style patterns, for this reason."""
+    """Drop paths that match any of these gitignore-style patterns, with this reason."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,7 +37,7 @@ class PathRule(BaseModel):
 
 
 class SplitSpec(BaseModel):
-    """Shares of the documents that are held out; the salt moves the borders."""
+    """Shares of the documents that are held out; another salt gives another split."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -50,16 +50,16 @@ class CorpusSpec(BaseModel):
     """Which files become documents.
 
     Attributes:
-        include: gitignore-style patterns; a path that matches none is left out.
-        sample_bytes: of all that is left, keep so much, chosen file by file by name.
-        gutenberg: cut Project Gutenberg's licence off, before START and after END.
-        part_characters: cut texts into documents of at most so many characters, for books.
-        near_duplicates: "decontaminate" leaves out near-copies of texts that are held out, "drop"
-            all near-copies but the first, "ignore" does not look for them.
+        include: gitignore-style patterns; a path that matches none is dropped.
+        sample_bytes: of the remaining files, keep a sample of this size, chosen by name.
+        gutenberg: cut off Project Gutenberg's licence, before START and after END.
+        part_characters: cut texts, such as books, into documents of at most this length.
+        near_duplicates: "decontaminate" drops near-copies of held-out texts, "drop" all near-copies
+            but the first, "ignore" none.
         text: rules on content: long lines, tables, generated, licence, secrets.
-        normalise: changes to the text: ASCII, tabs, upper case; none unless asked for.
-        near_threshold: Jaccard similarity of 5-word shingles from which texts are near-copies.
-        frozen: key, or beginning of the key, of an earlier corpus: its documents keep their split.
+        normalise: changes to the text: ASCII, tabs, upper case; none by default.
+        near_threshold: Jaccard similarity of 5-word shingles at which texts are near-copies.
+        frozen: key, or prefix of the key, of an earlier corpus: its documents keep their split.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -96,10 +96,10 @@ class DatasetSpec(BaseModel):
 
 
 def dataset_files(folders: Sequence[Path]) -> dict[str, Path]:
-    """Map every dataset's name to its TOML: those that ship, then those in `folders`.
+    """Map every dataset's name to its TOML: built-in ones, then those in `folders`.
 
     Raises:
-        SpecError: for a file whose name is no dataset name, or is taken already.
+        SpecError: for a file whose name is invalid or already taken.
     """
     found: dict[str, Path] = {}
     for folder in (SHIPPED, *folders):
@@ -115,7 +115,7 @@ def dataset_files(folders: Sequence[Path]) -> dict[str, Path]:
 def load_dataset(
     name: str, folders: Sequence[Path] = (), overrides: Mapping[str, Any] | None = None
 ) -> DatasetSpec:
-    """Read the dataset `name`, with `overrides` (nested like the TOML) laid over it.
+    """Read the dataset `name`, with `overrides` (nested like the TOML) merged into it.
 
     Raises:
         SpecError: if there is no such dataset or its TOML is wrong; names the file and the key.
@@ -139,7 +139,7 @@ def parse_dataset(path: Path, overrides: Mapping[str, Any]) -> DatasetSpec:
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one nested mapping over another."""
+    """Merge one nested mapping into another; values of `above` win."""
     result = dict(below)
     for key, value in above.items():
         nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
@@ -148,7 +148,7 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 
 def first_fault(error: ValidationError) -> str:
-    """Say a pydantic error as one line: key, what is wrong, what was given."""
+    """The first of pydantic's errors as one line: key, what is wrong, what was given."""
     fault = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in fault["loc"])
     given = fault["input"]

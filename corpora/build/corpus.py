@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from corpora.build.examine import ExaminedFile, FileBatch, examine, read_again
 from corpora.build.metadata_filters import first_drop, metadata_rules
-from corpora.build.shards import SHARD_BYTES, shards, write
+from corpora.build.shards import SHARD_BYTES, Shard, shards, write
 from corpora.build.subsample import NOT_SAMPLED, sampled
 from corpora.build.totals import Totals
 from corpora.chunking import grouped
@@ -98,15 +98,18 @@ def build_corpus(
             record(outcome)
     totals.leak_before, totals.leak_after = decisions.leak_before, decisions.leak_after
     kept = [outcome for outcome in decisions.outcomes if outcome.reason is None]
-    done = 2 * len(entries) - len(kept)
-    planned = shards(kept, snapshot, spec, directory, frozen, shard_bytes=sizes.shard_bytes)
-    for shard in in_order(write, planned, workers=workers):
+    for shard in in_order(write, _shards(build, kept, directory), workers=workers):
         totals.add_documents(shard)
-        done += shard.files
+        done = 2 * len(entries) - len(kept) + totals.files_written
         yield Progress(done=done, total=2 * len(entries), unit="files", note="written")
     totals.check()
     write_character_counts(directory, totals.character_counts())
     totals.summary(spec).save(directory)
+
+
+def _shards(build: _Build, kept: Sequence[Outcome], directory: Path) -> Iterator[Shard]:
+    size = build.sizes.shard_bytes
+    return shards(kept, build.snapshot, build.spec, directory, build.frozen, shard_bytes=size)
 
 
 def _filtered(build: _Build, record: Callable[[Outcome], None]) -> list[Entry]:

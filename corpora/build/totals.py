@@ -44,6 +44,7 @@ class Totals:
     sizes: dict[Split, list[int]] = field(default_factory=lambda: defaultdict(list))
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     characters: NDArray[np.int64] = field(default_factory=lambda: np.zeros(UNICODE, np.int64))
+    files_written: int = 0
     leak_before: Leak = NO_LEAK
     leak_after: Leak = NO_LEAK
 
@@ -55,6 +56,7 @@ class Totals:
 
     def add_documents(self, written: WrittenShard) -> None:
         """Count the documents of one shard."""
+        self.files_written += written.files
         for sha256, split, characters, license_ in written.documents:
             self.digest.update(f"{sha256} {split}\n".encode())
             self.sizes[split].append(characters)

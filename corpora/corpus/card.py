@@ -1,4 +1,4 @@
-"""A dataset card beside the Parquet, as Hugging Face reads it: load_dataset(FOLDER) works."""
+"""Write a dataset card, so that Hugging Face's load_dataset(FOLDER) reads the Parquet files."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def write_card(directory: Path, name: str, spec: DatasetSpec, summary: CorpusSum
 
 
 def _front_matter(title: str) -> Iterator[str]:
-    """What the hub reads: a title, and which files are the data."""
+    """Metadata for the hub: a title, and which files hold the data."""
     yield "---"
     yield f"pretty_name: {_quoted(title)}"
     yield "task_categories: [text-generation]"
@@ -61,5 +61,5 @@ def _rules(summary: CorpusSummary) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    """A YAML string in double quotes; JSON strings are YAML."""
+    """A YAML string in double quotes; JSON strings are YAML strings."""
     return json.dumps(text, ensure_ascii=False)

@@ -1,8 +1,8 @@
-"""The corpus on disk: documents, ledger, vocabulary and summary, in formats that others read.
+"""The corpus on disk: documents, ledger and vocabulary, in formats that other tools read.
 
 `documents-*.parquet` hold the kept texts, `ledger.parquet` one row for every file that was seen.
-Both are written as a stream, in row groups of a bounded size, so memory does not grow with the
-corpus; equal input gives equal bytes.
+Both are streamed in row groups of bounded size, so memory does not grow with the corpus. Equal
+input gives equal bytes.
 """
 
 import json
@@ -53,7 +53,7 @@ LEDGER_SCHEMA = pa.schema(
 
 
 class RowWriter(AbstractContextManager["RowWriter"]):
-    """Write rows to a Parquet file, a row group at a time."""
+    """Writes rows to a Parquet file, a row group at a time."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._schema = schema
@@ -64,7 +64,7 @@ class RowWriter(AbstractContextManager["RowWriter"]):
         )
 
     def write(self, row: dict[str, Any], size: int) -> None:
-        """Append a row of about `size` bytes."""
+        """Append a row of about `size` bytes; the size decides when a row group is full."""
         self._rows.append(row)
         self._bytes += size
         if self._bytes >= ROW_GROUP_BYTES:
@@ -101,7 +101,7 @@ def ledger_row(outcome: Outcome) -> dict[str, Any]:
 
 
 def read_documents(directory: Path, split: Split) -> Iterator[Document]:
-    """Stream the documents of one split in the order in which they were kept."""
+    """Stream the documents of one split in the order of the source."""
     for path in sorted(directory.glob(DOCUMENTS)):
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=64):
@@ -111,7 +111,7 @@ def read_documents(directory: Path, split: Split) -> Iterator[Document]:
 
 
 def read_split(directory: Path) -> dict[str, Split]:
-    """Digest to split of every document of a corpus."""
+    """The split of every document of a corpus, by digest."""
     found: dict[str, Split] = {}
     for path in sorted(directory.glob(DOCUMENTS)):
         table = pq.read_table(path, columns=["sha256", "split"])
@@ -120,7 +120,7 @@ def read_split(directory: Path) -> dict[str, Split]:
 
 
 def read_character_counts(directory: Path) -> dict[str, int]:
-    """How often every character stands in the training split."""
+    """How often each character occurs in the training split."""
     return json.loads((directory / VOCABULARY).read_text(encoding="utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""A corpus in numbers: what was seen, what each rule took, what is left, what leaks."""
+"""A corpus in numbers: what was seen, what each rule dropped, what remains, what leaks."""
 
 import json
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ SUMMARY = "summary.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunnelStep:
-    """What one rule took away, and what is left after it.
+    """What one rule dropped, and what remains after it.
 
     Attributes:
-        reason: the name of the rule, as it stands in the ledger.
+        reason: the name of the rule, as in the ledger.
     """
 
     reason: str
@@ -36,7 +36,7 @@ class Leak:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitSize:
-    """How much text stands in a split."""
+    """The amount of text in a split."""
 
     documents: int
     characters: int
@@ -47,12 +47,12 @@ class CorpusSummary:
     """A corpus in numbers.
 
     Attributes:
-        digest: sha256 over every document's digest and split: the identity of the corpus.
+        digest: sha256 of every document's digest and split; identifies the corpus.
         seen: files and bytes before any rule.
-        funnel: the rules in order, those that dropped nothing left out.
-        licenses: kept documents by licence, "unknown" where none is stated.
+        funnel: the rules in order, without those that dropped nothing.
+        licenses: number of documents by licence, "unknown" if none is stated.
         leak_before: held-out files with a near-copy in training, had files been split by path.
-        leak_after: the same for the split as it is.
+        leak_after: the same for the actual split.
     """
 
     digest: str

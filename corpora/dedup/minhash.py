@@ -1,13 +1,13 @@
 """Near-duplicates: sketches propose pairs, exact Jaccard similarity decides.
 
 A text is the set of its shingles, the hashes of its runs of five words. Its signature is a sample
-of that set, of a fixed size, in which sets agree as far as they are alike. Documents that agree in
-a whole band of the signature are candidates, and every candidate is verified on the shingles
-themselves: no pair is joined that is not alike, and of those exactly at the threshold at most one
-in 100,000 should be missed. The same texts give the same result on every machine.
+of fixed size, in which two sets agree in proportion to their similarity. Documents that agree in a
+whole band of the signature are candidates, and every candidate is verified on the shingles
+themselves. So no dissimilar pair is joined, and of pairs exactly at the threshold at most one in
+100,000 should be missed. The same texts give the same result on every machine.
 
-The price: 512 bytes a document for signatures, 25 CPU-seconds a gigabyte; the shingles of
-candidates are computed again, so that those of all documents need never be kept.
+The cost: 512 bytes a document for signatures, 25 CPU-seconds a gigabyte. Shingles of candidates are
+computed again, so those of all documents need not be kept.
 
 Shapes: N documents, S shingles of one of them, K pairs.
 """
@@ -32,21 +32,21 @@ MAX_MISS = 1e-5
 MAX_DEVIATIONS = 5
 """Standard deviations by which a signature may understate a similarity."""
 NEIGHBOURS = 16
-"""Partners tried for a document in one band; bounds time and memory where all are alike.
+"""Partners tried for a document in one band; bounds time and memory if all are similar.
 
-On the 32,004 C files of Linux 6.1 that put no document into a wrong cluster at thresholds 0.7 and
-0.8, and five at 0.5, where 64 partners put none.
+On the 32,004 C files of Linux 6.1 this puts no document into a wrong cluster at thresholds 0.7 and
+0.8, and five at 0.5; 64 partners put none there.
 """
-REMEMBERED = 64
+CACHED_SHINGLES = 64
 COMPARED_AT_ONCE = 8192
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 def shingles(text: str, words: int = SHINGLE_WORDS) -> Hashes:
-    """Hash every run of so many words; a word is what stands between ASCII white space.
+    """Hash every run of `words` words; words are separated by ASCII white space.
 
-    A text of fewer words is one shingle, so it is alike only to a text of the same words.
+    A text of fewer words is one shingle, so it is similar only to a text of the same words.
 
     Returns:
         Distinct hashes, ascending, (S,) uint64; none for a text without words.
@@ -64,7 +64,7 @@ def shingles(text: str, words: int = SHINGLE_WORDS) -> Hashes:
 
 
 def sketch(texts: Sequence[Hashes]) -> Signatures:
-    """MinHash (Broder, 1997) of sets of shingles, by rensa: alike sets agree in that share.
+    """MinHash (Broder, 1997) of sets of shingles, by rensa.
 
     Args:
         texts: the shingles of each document.
@@ -83,16 +83,16 @@ def sketch(texts: Sequence[Hashes]) -> Signatures:
 
 
 def similarity(first: Hashes, second: Hashes) -> float:
-    """Jaccard similarity: shingles that both have, out of all; 0 if there are none."""
+    """Jaccard similarity: shared shingles out of all; 0 if there are none."""
     shared = len(np.intersect1d(first, second, assume_unique=True))
     return shared / max(len(first) + len(second) - shared, 1)
 
 
 def candidate_pairs(signatures: Signatures, threshold: float) -> Numbers:
-    """Propose the pairs that may be as alike as the threshold.
+    """Propose the pairs whose similarity may reach the threshold.
 
-    Where more than 16 documents agree in a band, each is tried with the 16 before it only: if they
-    are alike, that joins them as well.
+    If more than 16 documents agree in a band, each is paired with the 16 before it only: if they
+    are similar, that joins them as well.
 
     Args:
         signatures: (N, 256) uint16, by document number.
@@ -106,11 +106,11 @@ def candidate_pairs(signatures: Signatures, threshold: float) -> Numbers:
     count, rows = len(signatures), rows_per_band(threshold)
     codes = np.empty(0, np.int64)
     for begin in range(0, PERMUTATIONS - rows + 1, rows):
-        found = [codes]
+        collected = [codes]
         for first, second in _neighbours(signatures[:, begin : begin + rows]):
             kept = _agreeing(signatures, first, second) >= least
-            found.append(first[kept] * count + second[kept])
-        codes = np.unique(np.concatenate(found))
+            collected.append(first[kept] * count + second[kept])
+        codes = np.unique(np.concatenate(collected))
     return np.stack(np.divmod(codes, max(count, 1)), axis=1)
 
 
@@ -131,31 +131,31 @@ def rows_per_band(threshold: float) -> int:
 def verified(
     pairs: Numbers, shingles_of: Callable[[int], Hashes], threshold: float
 ) -> Iterator[tuple[int, int, float]]:
-    """Verify candidates, but for pairs whose documents earlier ones have joined already.
+    """Verify candidates, except pairs whose documents earlier pairs have joined.
 
     Args:
-        pairs: (K, 2), as `candidate_pairs` gives them.
-        shingles_of: computes the shingles of a document; asked for one again if 64 others were
-            needed since.
+        pairs: (K, 2), from `candidate_pairs`.
+        shingles_of: computes the shingles of a document; called again for a document after 64
+            others.
         threshold: the least Jaccard similarity.
 
     Yields:
         Both numbers of a pair and its similarity.
     """
-    remembered = lru_cache(REMEMBERED)(shingles_of)
+    cached = lru_cache(CACHED_SHINGLES)(shingles_of)
     forest = _Forest()
     for first, second in pairs.tolist():
         if forest.root(first) != forest.root(second):
-            alike = similarity(remembered(first), remembered(second))
+            alike = similarity(cached(first), cached(second))
             if alike >= threshold:
                 forest.join(first, second)
                 yield first, second, alike
 
 
 def clusters(count: int, pairs: Iterable[tuple[int, int]]) -> Numbers:
-    """Name the cluster of each document by its smallest number, (N,) int64.
+    """The cluster of each document, as the smallest document number in it, (N,) int64.
 
-    Documents are in one cluster if a chain of pairs leads from one to the other.
+    Documents are in one cluster if a chain of pairs connects them.
     """
     forest = _Forest()
     for first, second in pairs:
@@ -164,13 +164,13 @@ def clusters(count: int, pairs: Iterable[tuple[int, int]]) -> Numbers:
 
 
 class _Forest:
-    """Union-find: disjoint sets of numbers, each known by its smallest."""
+    """Union-find: disjoint sets of numbers, each identified by its smallest."""
 
     def __init__(self) -> None:
         self._parents: dict[int, int] = {}
 
     def root(self, number: int) -> int:
-        """The smallest number of the set; shortens the way there."""
+        """The smallest number of the set; compresses the path to it."""
         parent = self._parents.get(number, number)
         while parent != number:
             grandparent = self._parents.get(parent, parent)
@@ -179,20 +179,20 @@ class _Forest:
         return number
 
     def join(self, first: int, second: int) -> None:
-        """Make one set of two."""
+        """Merge two sets."""
         low, high = sorted((self.root(first), self.root(second)))
         self._parents[high] = low
 
 
 def _scrambled(numbers: Hashes) -> Hashes:
-    """Spread every bit over all others: the finaliser of SplitMix64 (Steele et al., 2014)."""
+    """Mix all bits: the finaliser of SplitMix64 (Steele et al., 2014)."""
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return numbers ^ (numbers >> np.uint64(31))
 
 
 def _neighbours(band: Signatures) -> Iterator[tuple[Numbers, Numbers]]:
-    """Pairs of documents that agree in a band, (N, rows): nearest in their bucket first."""
+    """Pairs of documents that agree in a band, (N, rows); nearest in their bucket first."""
     keys = np.zeros(len(band), np.uint64)
     for column in band.T:
         keys = _scrambled(keys * MULTIPLIER + column)

@@ -1,7 +1,7 @@
-"""Rules that drop a file by what it holds, each with the reason and detail for the ledger.
+"""Rules that drop a file by its content, each with a reason and a detail for the ledger.
 
-The defaults leave out what teaches a model of code nothing: lines no person writes, tables of
-numbers, output of generators; and what must not be learned by heart: secrets.
+The defaults drop what teaches a model of code nothing (lines no person writes, tables of numbers,
+generated code) and what it must not memorise (secrets).
 """
 
 import re
@@ -23,10 +23,10 @@ LONG_LINES = "long lines"
 TABLE = "table"
 GENERATED = "generated"
 LICENSE = "licence"
-SECRET = "secret"  # noqa: S105 - a reason, no password
+SECRET = "secret"  # noqa: S105 - a reason, not a password
 VENDORED = "vendored"
 REASONS = (VENDORED, LONG_LINES, TABLE, GENERATED, LICENSE, SECRET)
-"""In the order of asking; the first needs the path alone."""
+"""In the order of application; the first needs only the path."""
 TABLE_BYTES = 1_000
 """A shorter text may be all numbers: a small test, a version file."""
 LETTERS = string.ascii_letters.encode() + bytes(range(0x80, 0x100))
@@ -35,21 +35,21 @@ BLANKS = string.whitespace.encode()
 
 
 class TextRules(BaseModel):
-    """Which texts are left out.
+    """Which texts are dropped.
 
     Attributes:
         max_line: characters of the longest line; 0 for no limit. Of 49,653 files of Linux, the
             JDK, Torch, scalaz and Python 29 have a line above 2,000, all of them message tables.
-            Switch both limits off for prose with a paragraph a line, and for comments.
-        max_mean_line: characters a line on average; 0 for no limit. Finds small minified files.
-        min_letters: share of letters among what is not blank; below it a text is a table of
-            numbers; 0 for no limit. Characters outside ASCII count as letters, the digits of
-            hexadecimal numbers do not.
-        generated: leave out what a program wrote.
-        linguist: ask GitHub's linguist too (needs `enry-python`) whether a file is generated or
-            vendored.
-        vendored: whether copies of other projects, told by their path, stay with a label.
-        secrets: leave out files with a token or a private key.
+            Switch both limits off for comments and for prose with one paragraph per line.
+        max_mean_line: mean characters per line; 0 for no limit. Finds small minified files.
+        min_letters: share of letters among non-blank bytes; a text below it is a table of numbers;
+            0 for no limit. Bytes outside ASCII count as letters, the digits of hexadecimal
+            numbers do not.
+        generated: drop generated files.
+        linguist: also drop or label what GitHub's linguist (needs `enry-python`) considers
+            generated or vendored.
+        vendored: keep copies of other projects, recognised by path, with a label, or drop them.
+        secrets: drop files with a token or a private key.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,7 +64,7 @@ class TextRules(BaseModel):
     license: LicensePolicy = LicensePolicy()
 
     def first_drop(self, path: str, text: str, license_: str | None) -> tuple[str, str] | None:
-        """The first rule on content that drops this file: (reason, detail); None if it may stay."""
+        """The first rule on content that drops this file: (reason, detail); None if none does."""
         content = Content(path=path, text=text, license=license_)
         for reason, rule in RULES.items():
             detail = rule(self, content)
@@ -73,17 +73,17 @@ class TextRules(BaseModel):
         return None
 
     def path_drop(self, path: str) -> tuple[str, str] | None:
-        """Like `first_drop`, by the path alone: before the content is read."""
+        """Like `first_drop`, but by the path alone, before the content is read."""
         return (VENDORED, "") if self.vendored == "drop" and self.is_vendored(path) else None
 
     def is_vendored(self, path: str) -> bool:
-        """Whether a file counts as copied in from elsewhere: the label."""
+        """Whether a file counts as copied from another project."""
         return is_vendored(path) or (self.linguist and _linguist().is_vendor(path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What the rules look at."""
+    """What the rules examine."""
 
     path: str
     text: str
@@ -145,5 +145,5 @@ def _linguist() -> ModuleType:
     except ImportError as error:
         raise SpecError(
             "corpus.text.linguist: needs the package enry-python, which has no build for this "
-            "machine or is not installed; set it to false, the rules that ship go on working"
+            "machine or is not installed; set it to false; the built-in rules still apply"
         ) from error

@@ -1,9 +1,9 @@
-"""Which files a program wrote, and which were copied in from elsewhere.
+"""Recognise generated files, and files copied from other projects.
 
-The rules are data, in `generated.toml`. A generator signs in the comments at the head of its
-output, often below a licence and across several lines; so the head's comments are joined to
-sentences first, and code that only prints such a sentence is left out. On request GitHub's
-linguist is asked too, through `enry-python`.
+The rules are data, in `generated.toml`. Generators mark their output in comments at the head of the
+file, often below a licence and across several lines. So comments are first joined into sentences,
+and code that merely prints such a sentence is ignored. Optionally GitHub's linguist decides too,
+through `enry-python`.
 """
 
 import re
@@ -24,13 +24,13 @@ TEMPLATE = re.compile(r"([=(,:]|\breturn)[ \t]*[a-z]{0,2}(\"\"\"|''').*?(\2|\Z)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OriginRules:
-    """What `generated.toml` holds, compiled.
+    """The rules of `generated.toml`, compiled.
 
     Attributes:
-        generated_paths: paths that are generated whatever they hold.
-        vendored_paths: paths of code copied in from elsewhere.
-        words: a head without any of them (in lower case) has no marker.
-        markers: pattern of a sentence by the name that the ledger shows.
+        generated_paths: paths that are generated whatever their content.
+        vendored_paths: paths of code copied from other projects.
+        words: a head without any of these (in lower case) has no marker.
+        markers: pattern of a sentence, by the name for the ledger.
     """
 
     generated_paths: GitIgnoreSpec
@@ -40,7 +40,7 @@ class OriginRules:
 
 
 def generated_by(path: str, text: str) -> str | None:
-    """Say what shows that a program wrote this file, None if nothing does."""
+    """What marks this file as generated, for the ledger; None if nothing does."""
     rules = origin_rules()
     if rules.generated_paths.match_file(path):
         return "by its name"
@@ -48,7 +48,7 @@ def generated_by(path: str, text: str) -> str | None:
     if not any(word in head for word in rules.words):
         return None
     if path.endswith(".py"):
-        head = C_COMMENT.sub("", head)  # what the script writes, or an example of it
+        head = C_COMMENT.sub("", head)  # what the script prints, or an example
     remarks = head_remarks(head)
     for name, marker in rules.markers.items():
         if any(marker.search(remark) for remark in remarks):
@@ -57,15 +57,15 @@ def generated_by(path: str, text: str) -> str | None:
 
 
 def is_vendored(path: str) -> bool:
-    """Whether the path says that this file was copied in from elsewhere."""
+    """Whether the path marks this file as copied from another project."""
     return origin_rules().vendored_paths.match_file(path)
 
 
 def head_remarks(head: str) -> list[str]:
     """The comments in `head`, lines that follow one another joined; other prose counts as comment.
 
-    A line inside a block comment or a docstring may have no mark of its own, so a line without
-    any punctuation of code is taken for prose.
+    Lines inside a block comment or a docstring may have no comment mark, so a line without any
+    punctuation of code counts as prose.
     """
     remarks = [""]
     for line in TEMPLATE.sub(r"\1", head).splitlines():
@@ -79,7 +79,7 @@ def head_remarks(head: str) -> list[str]:
 
 @cache
 def origin_rules() -> OriginRules:
-    """Read the rules that ship, once."""
+    """Read the built-in rules, once."""
     data = tomllib.loads(RULES.read_text(encoding="utf-8"))
     generated = data["generated"]
     return OriginRules(
@@ -91,5 +91,5 @@ def origin_rules() -> OriginRules:
 
 
 def _sentence(pattern: str) -> re.Pattern[str]:
-    """Compile a marker: its blanks match ends of lines too, its "^" any start of a line."""
+    """Compile a marker: blanks match line ends too, "^" the start of any line."""
     return re.compile(pattern.replace(" ", r"\s"), re.MULTILINE | re.DOTALL)

@@ -1,7 +1,7 @@
-"""Passwords for machines that were committed by mistake: tokens with a form of their own.
+"""Find credentials that were committed by mistake: tokens of a recognisable format.
 
-Only forms that a service gives its tokens are looked for, so ordinary code is not hit; a password
-in plain words is not found. The answer is the kind, never the secret.
+Only formats that services give their tokens are searched for, so ordinary code does not match, and
+plain passwords are not found. The result is the kind, never the secret.
 """
 
 import re
@@ -13,8 +13,8 @@ PLACEHOLDERS = ("example", "placeholder", "xxxx", "0000", "1234567890")
 def _token(start: str, rest: str) -> re.Pattern[str]:
     """A token that does not begin or end in the middle of a word.
 
-    The literal comes first and what stands before it is asked second: so a text without it is
-    passed at over 1 GB/s. Repetitions must be bounded, or a long text could make it slow.
+    The literal comes first and the look-behind second, so that text without the literal is scanned
+    at over 1 GB/s. Repetitions must be bounded, or a long text could make matching slow.
     """
     return re.compile(rf"{start}(?<![A-Za-z0-9_-]{start}){rest}(?![A-Za-z0-9_])")
 
@@ -68,7 +68,7 @@ def secret_kind(text: str) -> str | None:
 
 
 def _is_placeholder(token: str) -> bool:
-    """Whether this has only the form of a secret, as in documentation and tests."""
+    """Whether this only looks like a secret, as in documentation and tests."""
     lower = token.lower()
     return len(set(token)) < LEAST_DIFFERENT_CHARACTERS or any(
         word in lower for word in PLACEHOLDERS

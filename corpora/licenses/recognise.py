@@ -1,8 +1,8 @@
-"""Which licence a repository's LICENSE and COPYING files hold, told by their own words.
+"""Recognise the licence in a repository's LICENSE and COPYING files by its wording.
 
-A file may hold several licences, and a repository several files; whether one may choose among
-them is not said there, so they are joined by AND, the strict reading. Texts that are none of the
-known ones are named in a note, never guessed.
+A file may contain several licences, and a repository several files. They do not say whether one may
+choose among them, so they are joined by AND, the strict reading. Unknown texts are named in a note,
+never guessed.
 """
 
 import re
@@ -47,15 +47,15 @@ PHRASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "PSF-2.0": (("python software foundation license version 2", "psf is making"), ()),
     "Unlicense": (("this is free and unencumbered software released into the public",), ()),
 }
-"""By SPDX name: phrases that must stand in the text, and phrases that must not."""
+"""By SPDX name: phrases that the text must contain, and phrases that it must not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LicenseFinding:
-    """What licence files say.
+    """The licence according to licence files.
 
     Attributes:
-        expression: in SPDX's words, None if no file could be told.
+        expression: SPDX expression, None if no file was recognised.
         note: what the reader must know about it; "" if nothing.
     """
 
@@ -69,26 +69,26 @@ def is_license_file(path: str) -> bool:
 
 
 def repository_license(texts: Mapping[str, str]) -> LicenseFinding:
-    """Tell the licence of a repository by its licence files, given as text by path."""
+    """Recognise the licence of a repository from its licence files, given as text by path."""
     tagged: set[str] = set()
-    told: set[str] = set()
+    recognised: set[str] = set()
     unclear = []
     for path, text in sorted(texts.items()):
         tag = stated_license(text)
         found = set() if tag else license_names(text)
         tagged |= {tag} if tag else set()
-        told |= found
+        recognised |= found
         if not tag and not found:
             unclear.append(path)
-    if "LGPL-3.0-only" in told:
-        told.discard("GPL-3.0-only")  # LGPL 3 is made of it, and its text lies beside
+    if "LGPL-3.0-only" in recognised:
+        recognised.discard("GPL-3.0-only")  # LGPL 3 builds on it, and comes with its text
     notes = [f"not recognised: {', '.join(unclear)}"] if unclear else []
-    notes += [LATER] if any(name.endswith("-only") for name in told) else []
-    return LicenseFinding(expression=_all_of(tagged | told), note="; ".join(notes))
+    notes += [LATER] if any(name.endswith("-only") for name in recognised) else []
+    return LicenseFinding(expression=_all_of(tagged | recognised), note="; ".join(notes))
 
 
 def license_names(text: str) -> set[str]:
-    """The licences whose words stand in `text`, by their SPDX names."""
+    """The licences whose wording occurs in `text`, by their SPDX names."""
     words = NOISE.sub(" ", text.lower())
     return {
         name

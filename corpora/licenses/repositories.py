@@ -1,4 +1,4 @@
-"""Give the files of a source the licence that its LICENSE files state, where nobody else does."""
+"""Apply the licence in a source's LICENSE files to its files, where nothing else states one."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ MAX_BYTES = 200_000
 
 
 def with_licenses(snapshot: Snapshot, wanted: Sequence[Entry]) -> list[Entry]:
-    """The entries, those without a licence with that of their source's own files, if it has any.
+    """Add to entries without a licence the one in the licence files of their source, if any.
 
-    Reads only licence files in the root of sources that state no licence.
+    Reads only licence files in the root of sources that declare no licence.
     """
-    silent = {entry.source for entry in wanted if entry.license is None}
-    if not silent:
+    unlicensed = {entry.source for entry in wanted if entry.license is None}
+    if not unlicensed:
         return list(wanted)
     files = [
         entry
         for entry in snapshot.entries()
-        if entry.source in silent
+        if entry.source in unlicensed
         and entry.problem is None
         and "/" not in entry.path
         and entry.size <= MAX_BYTES

@@ -1,7 +1,7 @@
-"""Licences as SPDX expressions: what a file states, and which of them a corpus may hold.
+"""Licences as SPDX expressions: what a file states, and which licences a corpus may contain.
 
-Expressions are read and written by `license-expression`; names that SPDX replaced come out as its
-present ones ("GPL-2.0" as "GPL-2.0-only").
+Expressions are parsed and rendered by `license-expression`; deprecated names become their present
+ones ("GPL-2.0" becomes "GPL-2.0-only").
 """
 
 import re
@@ -13,13 +13,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 SPDX_TAG = re.compile(r"SPDX-License-Identifier:\s*(\(?[A-Za-z0-9][A-Za-z0-9.+() -]{0,100})")
 HEAD_CHARACTERS = 2048
 UNKNOWN = "unknown"
-"""Stands in a policy for files whose licence is not known."""
+"""In a policy: files whose licence is not known."""
 
 
 def stated_license(text: str) -> str | None:
     """The SPDX expression in the head of `text`, None if there is none.
 
-    An expression that SPDX does not know is given as it stands.
+    An expression that SPDX does not know is returned unchanged.
     """
     found = SPDX_TAG.search(text, 0, HEAD_CHARACTERS)
     if found is None:
@@ -31,7 +31,7 @@ def stated_license(text: str) -> str | None:
 
 
 def normal_license(expression: str) -> str | None:
-    """Write an SPDX expression in its normal form; None if SPDX does not know it."""
+    """An SPDX expression in its normal form, None if SPDX does not know it."""
     parsed = _parsed(expression)
     return None if parsed is None else parsed.render()
 
@@ -49,12 +49,12 @@ Name = Annotated[str, AfterValidator(_policy_name)]
 
 
 class LicensePolicy(BaseModel):
-    """Which licences a corpus may hold; empty lists allow all.
+    """Which licences a corpus may contain; empty lists allow all.
 
     Of "A OR B" one must be permitted, of "A AND B" both. "A WITH exception" is permitted or denied
-    where A is, as an exception only adds permissions. Names are compared as they stand:
+    where A is, as an exception only adds permissions. Names are compared literally:
     "GPL-2.0-or-later" is not "GPL-3.0-only". A file of unknown licence passes a deny list but no
-    allow list; "unknown" may stand in either.
+    allow list; either list may contain "unknown".
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,14 +63,14 @@ class LicensePolicy(BaseModel):
     deny: tuple[Name, ...] = ()
 
     @model_validator(mode="after")
-    def _lists_are_apart(self) -> "LicensePolicy":
+    def _lists_are_disjoint(self) -> "LicensePolicy":
         both = sorted(set(self.allow) & set(self.deny))
         if both:
             raise ValueError(f"{', '.join(both)}: both allowed and denied")
         return self
 
     def drops(self, license_: str | None) -> str | None:
-        """The expression (or "unknown") if this policy leaves it out, None if it may stay."""
+        """The expression (or "unknown") if this policy drops it, None if it permits it."""
         if not self.allow and not self.deny:
             return None
         parsed = None if license_ is None else _parsed(license_)
@@ -97,19 +97,19 @@ def _permits_name(policy: LicensePolicy, names: set[str]) -> bool:
 
 @lru_cache(maxsize=1024)
 def _parsed(expression: str) -> Any:
-    """The expression as a tree of `license-expression`, None if it is none of SPDX's."""
+    """The expression as a tree of `license-expression`, None if it is not valid SPDX."""
     from boolean import ParseError
     from license_expression import ExpressionError
 
     try:
         return _licensing().parse(expression, validate=True, strict=True)
     except (ExpressionError, ParseError, IndexError, AssertionError):
-        return None  # the last two come of odd brackets, as in "()" and "(OR (AND +"
+        return None  # the last two for odd brackets, as in "()" and "(OR (AND +"
 
 
 @cache
 def _licensing() -> Any:
-    """SPDX's licences, read only when a licence is met: 50 ms that most commands do not need."""
+    """SPDX's licences, loaded on first use: 50 ms that most commands do not need."""
     from license_expression import get_spdx_licensing
 
     return get_spdx_licensing()

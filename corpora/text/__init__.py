@@ -1,1 +1,1 @@
-"""From bytes to text: decoding, normalisation, Project Gutenberg's frame, parts of books."""
+"""From bytes to text: decoding, normalisation, Project Gutenberg's licence, parts of books."""

@@ -1,9 +1,8 @@
-"""Bytes to text: one decision per file, recorded, nothing silently replaced.
+"""Decode bytes: one recorded decision per file, nothing silently replaced.
 
-What a byte order mark says, then UTF-8, then UTF-16 without a mark, then the guess of chardetng
-(Firefox's detector). UTF-8 that is damaged somewhere is refused, not guessed at: as another
-encoding all of it would turn into wrong letters. Line ends become LF; a byte order mark is not
-part of the text.
+A byte order mark decides first, then UTF-8, then UTF-16 without a mark, then the guess of chardetng
+(Firefox's detector). Damaged UTF-8 is refused, not guessed: any other encoding would turn all of it
+into wrong letters. Line ends become LF; a byte order mark is not part of the text.
 """
 
 import codecs
@@ -26,21 +25,21 @@ PYTHON_NAMES = {
     "windows-874": "cp874",
     "x-mac-cyrillic": "mac-cyrillic",
 }
-"""Where Python knows an encoding of the WHATWG's standard under another name, or a narrower one."""
+"""WHATWG encodings that Python has under another name, or whose Python namesake is narrower."""
 SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 INVALID = re.compile("[\udc80-\udcff]")
 NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\ufffe\uffff]")
 ASCII = re.compile(r"[\t-\r -~]+")
 LEAST_ASCII = 0.5
-"""Share of ASCII from which bytes with NULs may be UTF-16: half of such a text's bytes are NUL."""
+"""Share of ASCII characters at which bytes with NULs may be UTF-16, a format half NUL for ASCII."""
 
 
 class UndecodableError(ValueError):
-    """Bytes that are no text.
+    """Bytes that are not text.
 
     Attributes:
         reason: for the ledger, "binary" or "encoding".
-        detail: where, or by what.
+        detail: where, for the ledger.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -58,10 +57,10 @@ class Decoded:
 
 
 def decode(content: bytes) -> Decoded:
-    """Read `content` as text.
+    """Decode `content`.
 
     Raises:
-        UndecodableError: it is binary, or no encoding fits.
+        UndecodableError: if it is binary, or no encoding fits.
     """
     encoding = _encoding(content)
     try:
@@ -92,7 +91,7 @@ def _encoding(content: bytes) -> str:
 
 
 def _utf16_without_mark(content: bytes) -> str:
-    """Which byte order makes plain text of bytes with NULs among them."""
+    """The byte order in which bytes with NULs are plain text."""
     for encoding in ("utf-16-le", "utf-16-be"):
         try:
             text = content.decode(encoding)
@@ -105,10 +104,10 @@ def _utf16_without_mark(content: bytes) -> str:
 
 
 def _is_damaged_utf8(content: bytes) -> bool:
-    """Whether at least as many characters outside ASCII are whole UTF-8 as there are stray bytes.
+    """Whether non-ASCII characters in valid UTF-8 are at least as many as stray bytes.
 
-    In another encoding whole ones are rare accidents. Surrogates count as whole: only a program
-    that writes UTF-8 by rules of its own (CESU-8, Java's) puts such bytes in a row.
+    In another encoding valid ones are rare accidents. Surrogates count as valid: only programs that
+    write a variant of UTF-8 (CESU-8, Java's) produce such byte sequences.
     """
     text = SURROGATE.sub("\u00e9".encode(), content).decode("utf-8", "surrogateescape")
     outside = len(text) - len(text.encode("ascii", "ignore"))

@@ -1,8 +1,8 @@
-"""Cut Project Gutenberg's licence, small print and credits off a book, and say what was cut.
+"""Cut Project Gutenberg's licence, small print and credits off a book, and report what was cut.
 
-The wording of the border lines changed over thirty years; the patterns below know the "small
-print" of the 1990s, the "etext" and "eBook" lines after it, and titles that wrap. They are looked
-for near the ends only, so a book that quotes them keeps its text. No border, no cut.
+The wording of the border lines changed over thirty years. The patterns below cover the "small
+print" of the 1990s, the later "etext" and "eBook" lines, and titles that wrap. The search is
+limited to both ends, so a book that quotes them keeps its text. Without a border nothing is cut.
 """
 
 import re
@@ -21,7 +21,7 @@ CREDITS = re.compile(
     rb"|Special thanks are due to)\b[^\r\n]*(?:\r?\n[^\r\n]+){0,9}(?:\r?\n){2,})+",
     re.IGNORECASE,
 )
-"""Paragraphs behind the border that name who made the file."""
+"""Paragraphs after the border that name the makers of the file."""
 END = re.compile(
     rb"^[ \t*]*(?:END|ENDE|FIN)\b[^\r\n]{0,40}?PROJE[CK]T GUTENBERG[^\r\n]*",
     re.IGNORECASE | re.MULTILINE,
@@ -33,9 +33,9 @@ class Cut:
     """A book without its licence.
 
     Attributes:
-        text: what is left.
-        head_bytes, tail_bytes: how much was cut in front and behind.
-        start, end: the border lines as they stood there, None where there was none.
+        text: what remains.
+        head_bytes, tail_bytes: how much was cut before and after it.
+        start, end: the border lines, None if there were none.
     """
 
     text: bytes
@@ -50,7 +50,7 @@ class Cut:
 
 
 def cut_license(content: bytes) -> Cut:
-    """Keep what stands between the border lines, with the blank lines around it cut too."""
+    """Keep the text between the border lines, without the blank lines around it."""
     end = END.search(content, max(0, len(content) - FOOTER_BYTES))
     finish = len(content) if end is None else end.start()
     # The last one: a small print may follow the "START OF" line.

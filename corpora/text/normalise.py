@@ -1,7 +1,7 @@
-"""Changes to a text before a model sees it, each off by default and each recorded.
+"""Changes to a text before a model sees it, each off by default, each recorded.
 
-They make an alphabet smaller, as early character models wanted: letters without accents, one mark
-for upper case in place of 26 letters, blanks in place of tabs. Only the mark can be undone.
+They reduce the alphabet, as early character models needed: letters without accents, one mark for
+upper case instead of 26 letters, blanks instead of tabs. Only the mark is reversible.
 """
 
 import re
@@ -27,8 +27,8 @@ class Normalisation(BaseModel):
     """Which changes are made, in this order.
 
     Attributes:
-        ascii: write characters outside ASCII by ASCII letters that read alike.
-        tab_width: columns from tab stop to tab stop; None leaves tabs.
+        ascii: transliterate characters outside ASCII.
+        tab_width: columns between tab stops; None keeps tabs.
         uppercase_mark: the character put before a lower-case letter that was upper case.
     """
 
@@ -39,7 +39,7 @@ class Normalisation(BaseModel):
     uppercase_mark: Annotated[str, AfterValidator(_mark)] | None = None
 
     def apply(self, text: str) -> str:
-        """Make the changes; with none switched on, `text` itself."""
+        """Make the changes; returns `text` itself if none is switched on."""
         if self.ascii:
             text = transliterate(text)
         if self.tab_width is not None:
@@ -49,7 +49,7 @@ class Normalisation(BaseModel):
         return text
 
     def describe(self) -> tuple[str, ...]:
-        """Say each change in a line, with what it loses; empty if there is none."""
+        """One line for each change, with what it loses; empty if there is none."""
         lines = []
         if self.ascii:
             lines.append(f"written in ASCII by anyascii {version('anyascii')}: cannot be undone")
@@ -68,8 +68,8 @@ def transliterate(text: str) -> str:
 def mark_uppercase(text: str, mark: str) -> str:
     """Write every upper-case letter as `mark` and its lower case; `unmark_uppercase` undoes it.
 
-    A mark that stands in `text` is doubled. A letter whose lower case does not lead back to it
-    (as the Kelvin sign's "k") is left as it is.
+    A mark that occurs in `text` is doubled. A letter whose lower case does not map back to it (such
+    as the Kelvin sign's "k") is unchanged.
     """
     marked = _marks(mark)
     return re.sub(
@@ -80,7 +80,7 @@ def mark_uppercase(text: str, mark: str) -> str:
 
 
 def unmark_uppercase(text: str, mark: str) -> str:
-    """Undo `mark_uppercase`; a mark before anything else, as a model may write, is left."""
+    """Undo `mark_uppercase`; a mark before anything else, as a model may write, is unchanged."""
     unmarked = _unmarks(mark)
     return re.sub(
         re.escape(mark) + ".",
@@ -104,7 +104,7 @@ def _ascii_character(character: str) -> str:
 
 @cache
 def _marks(mark: str) -> dict[str, str]:
-    return {mark: mark * 2} | {letter: mark + letter.lower() for letter in _letters_that_return()}
+    return {mark: mark * 2} | {letter: mark + letter.lower() for letter in _reversible_letters()}
 
 
 @cache
@@ -113,8 +113,8 @@ def _unmarks(mark: str) -> dict[str, str]:
 
 
 @cache
-def _letters_that_return() -> tuple[str, ...]:
-    """The upper-case letters whose lower case is one letter that leads back to them."""
+def _reversible_letters() -> tuple[str, ...]:
+    """The upper-case letters whose lower case is one letter that maps back to them."""
     upper = [letter for letter in map(chr, range(0x110000)) if letter.isupper()]
     return tuple(
         letter

@@ -1,7 +1,7 @@
-"""Long texts as several documents: a book has no files to hold out, but it has paragraphs.
+"""Cut long texts into several documents: a book has no files to hold out, but it has paragraphs.
 
-Off unless the dataset asks for it. A part ends at the last blank line before its length is
-reached; nothing is lost and nothing stands twice, so the parts joined are the text.
+Off unless the dataset asks for it. A part ends at the last blank line within its length. The parts
+joined are the text: nothing is lost, nothing is repeated.
 """
 
 import hashlib
@@ -11,10 +11,10 @@ from corpora.document import Outcome
 
 
 def parts_of(outcome: Outcome, text: str, length: int | None) -> Iterator[tuple[str, str, str]]:
-    """Give (path, sha256, text) of every document that a text becomes.
+    """Yield (path, sha256, text) of every document of a text.
 
     Args:
-        length: characters a part has at most; None leaves the text whole.
+        length: maximum characters of a part; None keeps the text whole.
     """
     if length is None:
         assert outcome.sha256
@@ -26,7 +26,7 @@ def parts_of(outcome: Outcome, text: str, length: int | None) -> Iterator[tuple[
 
 
 def cut_text(text: str, length: int) -> Iterator[str]:
-    """Cut at blank lines, where there is none at a line's end, where there is none at `length`."""
+    """Cut at a blank line, or else at a line end, or else at `length`."""
     start = 0
     while len(text) - start > length:
         end = start + length

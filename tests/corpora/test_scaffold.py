@@ -42,7 +42,7 @@ def test_a_worktree_and_a_bare_repository_are_repositories_a_text_called_head_is
     ("location", "extensions", "name", "message"),
     [
         ("https://github.com/a/torch", [".lua"], None, "the name 'torch' is taken by"),
-        ("https://github.com/a/b", [".c"], "Not A Name", "is no dataset's name"),
+        ("https://github.com/a/b", [".c"], "Not A Name", "is not a dataset name"),
         ("https://github.com/a/b", ["c"], None, "'c' is not an extension such as"),
         ("ext::sh -c true", [".c"], "x", "is not https://"),
         ("nowhere", [".c"], "x", "is not https://"),

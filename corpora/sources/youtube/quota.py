@@ -179,7 +179,7 @@ class Quota:
         resumes = _end_of(day)
         return QuotaError(
             f"YouTube: today's quota is spent ({spent}{why}); run again after "
-            f"{resumes:%Y-%m-%d %H:%M} UTC and it goes on from here",
+            f"{resumes:%Y-%m-%d %H:%M} UTC to resume",
             resumes,
         )
 
