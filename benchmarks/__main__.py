@@ -20,6 +20,7 @@ from torch import nn
 from evaluation.languages import SCORERS
 from modeling.config import ModelConfig
 from modeling.inference.sampling import sample
+from modeling.inference.settings import SamplingSettings
 from modeling.models.lstm import CharLSTM
 from modeling.presets import PRESETS
 from modeling.vocab import Vocabulary
@@ -134,7 +135,7 @@ def sampling(layers: int, hidden: int) -> dict[str, list[float]]:
     def streams(count: int, length: int) -> Timed:
         def measure() -> float:
             began = time.perf_counter()
-            for _ in sample(model, VOCABULARY, seeds=list(range(count)), length=length):
+            for _ in sample(model, VOCABULARY, range(count), SamplingSettings(length=length)):
                 pass
             return count * length / (time.perf_counter() - began)
 

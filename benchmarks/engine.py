@@ -39,6 +39,7 @@ from modeling.engines.learner import Learner
 from modeling.engines.race import engine_for
 from modeling.inference.likelihood import surprisals
 from modeling.inference.sampling import sample
+from modeling.inference.settings import SamplingSettings
 from modeling.models.lstm import CharLSTM
 from modeling.vocab import Vocabulary
 
@@ -123,7 +124,9 @@ def samples(layers: int, hidden: int, streams: int) -> Work:
     model = CharLSTM(shape_of(layers, hidden), VOCABULARY.size).eval()
 
     def work() -> int:
-        blocks = sample(model, VOCABULARY, seeds=range(streams), length=max(64, 1024 // streams))
+        blocks = sample(
+            model, VOCABULARY, range(streams), SamplingSettings(length=max(64, 1024 // streams))
+        )
         return sum(block.size for block in blocks)
 
     return work

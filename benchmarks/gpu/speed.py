@@ -14,9 +14,12 @@ from modeling.config import ModelConfig, TrainConfig
 from modeling.inference.likelihood import bits_of_documents
 from modeling.inference.noise import CounterNoise
 from modeling.inference.sampling import sample
+from modeling.inference.settings import SamplingSettings
 from modeling.inference.writing import Writer
 from modeling.models import build_model
-from modeling.models.lstm import CharLSTM, LSTMStepper
+from modeling.models.lstm import LSTMStepper
+from modeling.models.model import CharModel
+from modeling.training.job import TrainingJob
 from modeling.training.trainer import Trainer
 from modeling.vocab import MARK_ID
 
@@ -124,7 +127,13 @@ def _row(name: str, config: TrainConfig, *, ours: bool) -> tuple[TrainConfig, st
 def _by_trainer(setting: Setting, config: TrainConfig) -> tuple[int, int, float]:
     texts = setting.texts
     trainer = Trainer(
-        config, texts.vocabulary, texts.stream, texts.validation, device=setting.device
+        TrainingJob(
+            config=config,
+            vocabulary=texts.vocabulary,
+            stream=texts.stream,
+            validation=texts.validation,
+        ),
+        device=setting.device,
     )
     records = trainer.run()
     for _ in range(2):
@@ -205,7 +214,7 @@ def operations(shape: ModelConfig, vocabulary_size: int) -> int:
     return 6 * (gates + shape.hidden_size * vocabulary_size)
 
 
-def some_model(setting: Setting, name: str) -> CharLSTM:
+def some_model(setting: Setting, name: str) -> CharModel:
     """A model of a preset's shape with its first weights, on the device."""
     torch.manual_seed(0)
     shape = setting.preset(name).model
@@ -230,11 +239,14 @@ def sampling(setting: Setting, report: Report, reserve: float) -> None:
     _without_graph(setting, report)
 
 
-def _sampled(setting: Setting, model: CharLSTM, streams: int) -> tuple[float, float]:
+def _sampled(setting: Setting, model: CharModel, streams: int) -> tuple[float, float]:
     """Seconds to the first block, the recording included, and characters a second after it."""
     began = time.perf_counter()
     blocks = sample(
-        model, setting.texts.vocabulary, seeds=range(streams), length=setting.sizes.length
+        model,
+        setting.texts.vocabulary,
+        range(streams),
+        SamplingSettings(length=setting.sizes.length),
     )
     next(blocks)
     after = time.perf_counter()

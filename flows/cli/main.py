@@ -21,8 +21,12 @@ from flows.errors import OptionError, StageError
 from flows.options import Options, StageName, prepare
 from flows.planning.init_from import SETTING, pinned
 from flows.settings import Settings
+from system.errors import CharmillError
 
-USER_MISTAKES = (SpecError, SourceError, OptionError, StageError, CorpusError, ScoreError)
+USER_MISTAKES = (
+    *(SpecError, SourceError, OptionError, StageError, CorpusError, ScoreError),
+    CharmillError,
+)
 EPILOG = """
 Settings by environment:
 

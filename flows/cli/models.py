@@ -13,6 +13,7 @@ from flows.options import Options, prepare
 from flows.planning.init_from import pinned
 from flows.settings import Settings
 from flows.store.paths import Layout
+from modeling.inference.settings import SamplingSettings
 
 MOST_UNITS = 1000
 """So many units are judged, at most, for each that is wanted."""
@@ -87,12 +88,20 @@ def sample(
     settings = Settings()
     language = prepare(dataset, Options(), settings.dataset_folders).spec.language
     folder = latest_folder(Layout(settings.artifacts_root), "train", dataset)
-    how = {"prompt": prompt, "temperature": temperature, "max_run": max_run}
-    how |= {"top_k": top_k, "top_p": top_p, "device": settings.device, "seed": seed}
+    default_length = 1000 if until is None else 4000
+    sampling = SamplingSettings(
+        length=default_length if length is None else length,
+        prompt=prompt,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        max_run=max_run,
+    )
     if until is not None:
-        _print_valid(write_until(folder, language=language, length=length or 4000, **how), until)
+        units = write_until(folder, sampling, language=language, device=settings.device, seed=seed)
+        _print_valid(units, until)
         return
-    pieces = write_one(folder, length=length or 1000, **how)
+    pieces = write_one(folder, sampling, device=settings.device, seed=seed)
     sys.stdout.write(prompt)
     for piece in pieces if stream else ["".join(pieces)]:
         sys.stdout.write(piece)

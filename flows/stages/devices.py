@@ -1,4 +1,4 @@
-"""The device that the user asked for; a wrong wish is the user's mistake, said in one line."""
+"""The device that CHARMILL_DEVICE names."""
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -17,10 +17,11 @@ def device_of(name: str) -> "torch.device":
         OptionError: there is no such device here.
     """
     from modeling.device import choose_device
+    from modeling.errors import DeviceError
 
     try:
         return choose_device(name)
-    except ValueError as error:
+    except DeviceError as error:
         raise OptionError(f"CHARMILL_DEVICE: {error}") from None
 
 

@@ -3,20 +3,19 @@
 import itertools
 import shutil
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.errors import OptionError
 from flows.options import Run, SampleSpec
 from flows.stages.devices import device_of
 from flows.store.stage import Stage, Workplace
+from modeling.inference.settings import SamplingSettings
 from modeling.vocab import FILE_MARK
 from system.progress import Progress
 
 if TYPE_CHECKING:
     from modeling.inference.samples import Sample
-    from modeling.models.lstm import CharLSTM
+    from modeling.models.model import CharModel
     from modeling.vocab import Ids, Vocabulary
 
 STREAMS = 16
@@ -50,7 +49,7 @@ def _work(place: Workplace) -> Generator[Progress, None, dict[str, Any]]:
 
 
 def _written(
-    spec: SampleSpec, turn: int, model: "CharLSTM", vocabulary: "Vocabulary"
+    spec: SampleSpec, turn: int, model: "CharModel", vocabulary: "Vocabulary"
 ) -> "Generator[Progress, None, list[Sample]]":
     """The samples of one temperature."""
     import numpy as np
@@ -62,9 +61,8 @@ def _written(
     temperature = spec.temperatures[turn]
     seeds = [spec.seed + number for number in range(spec.samples)]
     blocks: list[Ids] = []
-    for block in sample(
-        model, vocabulary, seeds=seeds, length=spec.length, temperature=temperature
-    ):
+    settings = SamplingSettings(length=spec.length, temperature=temperature)
+    for block in sample(model, vocabulary, seeds, settings):
         blocks.append(block)
         done = sum(block.shape[1] for block in blocks) / spec.length
         fraction = (turn + done) / len(spec.temperatures)
@@ -83,41 +81,42 @@ def _written(
     ]
 
 
-def write_one(model_folder: Path, *, device: str, seed: int, **settings: Any) -> Iterator[str]:
+def write_one(
+    model_folder: Path, settings: SamplingSettings, *, device: str, seed: int
+) -> Iterator[str]:
     """Write one text, piece by piece; file marks come out as blank lines around a rule.
 
     Args:
         model_folder: of a finished training.
+        settings: of the text.
         device: name of a device.
         seed: the same seed gives the same text.
-        settings: of `modeling.inference.sampling.sample`.
 
     Raises:
-        OptionError: a prompt that the model cannot read, or a number out of range.
+        SamplingError: the prompt has characters that the model does not know.
     """
     from modeling.checkpoint import load_model
     from modeling.inference.sampling import sample
 
     model, vocabulary, _ = load_model(model_folder, device_of(device))
-    with _as_option_error():
-        blocks = sample(model, vocabulary, seeds=[seed], block_length=16, **settings)
+    blocks = sample(model, vocabulary, [seed], settings, block_length=16)
     return (printable(vocabulary.decode(block[0])) for block in blocks)
 
 
 def write_until(
-    model_folder: Path, *, language: str, device: str, seed: int, **settings: Any
+    model_folder: Path, settings: SamplingSettings, *, language: str, device: str, seed: int
 ) -> Iterator[tuple[str, bool]]:
     """Write stream after stream; every unit in them and whether it is valid, without end.
 
     Args:
         model_folder: of a finished training.
+        settings: of each stream.
         language: decides what a unit is.
         device: name of a device.
         seed: of the first stream.
-        settings: of `modeling.inference.sampling.sample`.
 
     Raises:
-        OptionError: a prompt that the model cannot read, or a number out of range.
+        SamplingError: the prompt has characters that the model does not know.
         ScoreError: the language has no units.
     """
     import numpy as np
@@ -129,21 +128,13 @@ def write_until(
     model, vocabulary, _ = load_model(model_folder, device_of(device))
     for first in itertools.count(seed, STREAMS):
         seeds = range(first, first + STREAMS)
-        with _as_option_error():
-            blocks = sample(model, vocabulary, seeds=seeds, **settings)
-        streams = np.concatenate(list(blocks), axis=1)
-        # A prompt stands at the start of a file, so that what it begins can be a whole unit.
-        prompt = settings.get("prompt") or ""
-        texts = [FILE_MARK + prompt + vocabulary.decode(ids) for ids in streams]
+        streams = np.concatenate(list(sample(model, vocabulary, seeds, settings)), axis=1)
+        # The prompt begins a file, so that it can be the start of a whole unit.
+        texts = [
+            FILE_MARK + settings.prompt.removeprefix(FILE_MARK) + vocabulary.decode(ids)
+            for ids in streams
+        ]
         yield from judged_units(language, texts)
-
-
-@contextmanager
-def _as_option_error() -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:
-        raise OptionError(str(error)) from None
 
 
 def printable(text: str) -> str:

@@ -1,11 +1,9 @@
 """Train: a character LSTM on the corpus; a killed training goes on at its last checkpoint."""
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.errors import StageError
 from flows.options import Run
 from flows.stages.devices import device_of
 from flows.stages.signals import stop_requests
@@ -14,8 +12,9 @@ from flows.words import training_line
 from system.progress import Progress
 
 if TYPE_CHECKING:
-    from modeling.models.lstm import CharLSTM
-    from modeling.training.session import Material, Session
+    from modeling.models.model import CharModel
+    from modeling.training.job import TrainingJob
+    from modeling.training.session import Session
     from modeling.vocab import Ids, Vocabulary
 
 STREAM = "stream.npy"
@@ -27,25 +26,25 @@ def _parameters(run: Run) -> dict[str, Any]:
 
 
 def _work(place: Workplace) -> Generator[Progress, None, dict[str, Any]]:
-    from modeling.training.session import Material, Session
+    from modeling.training.job import TrainingJob
+    from modeling.training.session import Session
 
     device = device_of(place.settings.device)
     vocabulary, stream, validation = _data(place)
-    material = Material(
+    job = TrainingJob(
         config=place.run.train,
         vocabulary=vocabulary,
         stream=stream,
         validation=validation,
         initial=_initial(place),
     )
-    with _as_stage_error(place):
-        if place.settings.processes > 1:
-            summary = yield from _together(place, material, device.type)
-        else:
-            session = Session(place.directory, material, device, events=_events(place))
-            yield from _alone(session)
-            summary = session.summary()
-    del stream, material
+    if place.settings.processes > 1:
+        summary = yield from _together(place, job, device.type)
+    else:
+        session = Session(place.directory, job, device, events=_events(place))
+        yield from _alone(session)
+        summary = session.summary()
+    del stream, job
     (place.directory / STREAM).unlink()
     return summary
 
@@ -59,14 +58,14 @@ def _alone(session: "Session") -> Generator[Progress, None, None]:
 
 
 def _together(
-    place: Workplace, material: "Material", device: str
+    place: Workplace, job: "TrainingJob", device: str
 ) -> Generator[Progress, None, dict[str, Any]]:
     from flows.stages.distributed import train_together
 
     return (
         yield from train_together(
             place.directory,
-            material,
+            job,
             place.settings.processes,
             device=device,
             stream=place.directory / STREAM,
@@ -90,7 +89,7 @@ def _initial_folder(place: Workplace) -> Path | None:
     return place.layout.published("train", dataset, key)
 
 
-def _initial(place: Workplace) -> "tuple[CharLSTM, Vocabulary] | None":
+def _initial(place: Workplace) -> "tuple[CharModel, Vocabulary] | None":
     """The model to begin with, and its vocabulary."""
     from modeling.checkpoint import load_model
 
@@ -132,15 +131,6 @@ def _write_stream(corpus: Path, vocabulary: "Vocabulary", path: Path) -> "Ids":
             start += len(ids)
     stream.flush()
     return np.load(path, mmap_mode="r")
-
-
-@contextmanager
-def _as_stage_error(place: Workplace) -> Iterator[None]:
-    """Say what training refuses (too little text, divergence) as the user's matter."""
-    try:
-        yield
-    except ValueError as error:
-        raise StageError(f"train of {place.run.dataset}: {error}") from error
 
 
 TRAIN = Stage(

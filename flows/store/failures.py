@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from flows.options import STAGE_NAMES, StageName
 from flows.store.paths import Layout
+from system.errors import CharmillError
 from system.files import write_whole
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def failures(layout: Layout, dataset: str) -> list[Failure]:
 
 def _save(layout: Layout, dataset: str, stage: StageName, error: Exception) -> None:
     """Write the record. Where even that cannot be done, the error itself matters more."""
-    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+    kind = "" if isinstance(error, ValueError | CharmillError) else f"{type(error).__name__}: "
     words = " ".join(f"{kind}{error}".split())
     failure = Failure(
         stage=stage,
