@@ -141,7 +141,7 @@ def test_nothing_is_loaded_from_a_folder_to_which_others_may_write(
     assert library() is not None
     module._loaded.cache_clear()
     fresh.chmod(mode)
-    assert_torch_computes(caplog, f"others may write to {fresh}", config, vocabulary)
+    assert_torch_computes(caplog, f"others can write to {fresh}", config, vocabulary)
 
 
 @needs_compiler
@@ -150,7 +150,7 @@ def test_a_library_to_which_others_may_write_is_not_loaded(fresh, caplog, config
     module._loaded.cache_clear()
     (path,) = libraries(fresh)
     path.chmod(0o666)
-    assert_torch_computes(caplog, f"others may write to {path}", config, vocabulary)
+    assert_torch_computes(caplog, f"others can write to {path}", config, vocabulary)
 
 
 @needs_compiler
