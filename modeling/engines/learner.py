@@ -77,8 +77,7 @@ class Learner:
         if keep_text is None:
             keep_text = text is not None and keeps(text, vocabulary_size, device)
         self._inputs = Inputs(streams, vocabulary_size, device, text if keep_text else None)
-        captures = device.type == "cuda" and group.size == 1
-        self._captured = Captured(CudaGraph(device)) if captures else None
+        self._captured = _captured(device, group)
 
     def update(self, batch: Batch, learning_rate: float, dropout_seed: int) -> Tensor:
         """Train on one chunk.
@@ -199,6 +198,11 @@ class _Objective(nn.Module):
 def _default_engine(config: TrainConfig) -> Engine:
     precision = "float32" if config.precision == "auto" else config.precision
     return Engine(native=True, precision=precision)
+
+
+def _captured(device: torch.device, group: Group) -> Captured | None:
+    captures = device.type == "cuda" and group.size == 1
+    return Captured(CudaGraph(device)) if captures else None
 
 
 def updates_between_reads(device: torch.device) -> int:

@@ -37,7 +37,7 @@ from modeling.training.job import TrainingJob
 from modeling.training.progress import CurvePoint, Totals
 from modeling.training.schedule import BudgetMeter, learning_rate_at
 from modeling.training.validation import Validation
-from modeling.vocab import Ids
+from modeling.vocab import Ids, Vocabulary
 
 _SMOOTHING = 0.99
 _DROPOUT = 2
@@ -69,30 +69,25 @@ class Trainer:
 
         Raises:
             TextError: there is too little text.
-            CheckpointError: the checkpoint belongs to another training, or the initial model has
-                another shape.
+            CheckpointError: the checkpoint is of another training, or `initial` of another shape.
             DeviceError: nothing on this machine computes in the precision of the configuration.
         """
-        config, size = job.config, job.vocabulary.size
-        self._job = job
+        self._job, config = job, job.config
         self._clock = group.shared(clock)
         self._validation = Validation(job.validation, config.validation_characters)
         self._batches = _batches(config, job.stream)
         streams = self._batches.batch_size
         group.check(streams)
         self._engine = _engine(job, device, group, checkpoint)
-        self._learner = Learner(
-            config, size, streams, device, group, engine=self._engine, text=job.stream
-        )
-        self._updates_per_point = updates_between_reads(device)
+        shape = (config, job.vocabulary.size, streams, device, group)
+        self._learner = Learner(*shape, engine=self._engine, text=job.stream)
         self._meter = BudgetMeter(config.budget, len(job.stream))
         self._totals = Totals()
         self._best: dict[str, Tensor] = {}
         if checkpoint:
             self._restore(checkpoint)
         elif job.initial:
-            unknown = take_over(self._learner.model, job.vocabulary, *job.initial)
-            _log.info("starting from given weights, which lack %d characters", unknown)
+            self._start_from(*job.initial)
         self._good = self.checkpoint()
 
     @property
@@ -199,6 +194,10 @@ class Trainer:
             taken=checkpoint.values["pieces_taken"],
         )
 
+    def _start_from(self, model: CharModel, vocabulary: Vocabulary) -> None:
+        unknown = take_over(self._learner.model, self._job.vocabulary, model, vocabulary)
+        _log.info("starting from given weights, which lack %d characters", unknown)
+
     def _updates(self, origin: float) -> tuple[Tensor, Tensor, float]:
         """Train up to the next point.
 
@@ -212,7 +211,8 @@ class Trainer:
         config, totals = self._job.config, self._totals
         results: list[Tensor] = []
         rate = 0.0
-        while len(results) < self._updates_per_point and (fraction := self.fraction) < 1:
+        most = updates_between_reads(self._learner.model.device)
+        while len(results) < most and (fraction := self.fraction) < 1:
             batch = self._batches.next(totals.step, jump=self._meter.is_short(totals))
             rate = totals.rate_factor * learning_rate_at(config, fraction)
             results.append(self._learner.update(batch, rate, _dropout_seed(config, totals.step)))
