@@ -54,7 +54,7 @@ class Texts:
 
     @property
     def stream(self) -> Ids:
-        """The training documents behind one another."""
+        """The training documents, concatenated."""
         return np.concatenate(self.train)
 
 
@@ -96,7 +96,7 @@ def charmill(texts: Texts, config: TrainConfig) -> tuple[CharModel, Totals]:
 
 
 def peer(texts: Texts, name: str, seconds: float, seed: int) -> float:
-    """Train another recipe for so many CPU-seconds; its held-out bits per character.
+    """Train another recipe for a number of CPU-seconds; return its held-out bits per character.
 
     Of its weights after each tenth of the time those count that are best on the validation text,
     which takes none of the time.

@@ -52,7 +52,7 @@ NEAR_NORM = 1e-3
 """Of the norm after updates: the first of AdamW turns rounding of tiny gradients into steps."""
 NEAR_BITS = 1e-3
 NEAR_END = 0.05
-"""Bits per character at the end of a training that was killed, beside one that was not: sums made
+"""Bits per character at the end of a killed training, compared with an undisturbed one: sums made
 in another order on every run of a GPU grow over hundreds of updates."""
 _ROOT = Path(__file__).parents[2]
 

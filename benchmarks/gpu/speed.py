@@ -1,4 +1,4 @@
-"""How fast a device trains, samples and scores, beside what a user would write with nn.LSTM."""
+"""Speed of training, sampling and scoring on a device, compared with plain nn.LSTM code."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from benchmarks.gpu.setting import NAMES, Report, Setting
 from modeling.config import ModelConfig, TrainConfig
+from modeling.errors import ModelingError
 from modeling.inference.likelihood import bits_of_documents
 from modeling.inference.noise import CounterNoise
 from modeling.inference.sampling import sample
@@ -79,7 +80,7 @@ def training(setting: Setting, report: Report, ceiling: float, reserve: float) -
             torch.cuda.reset_peak_memory_stats(setting.device)
         try:
             characters, updates, seconds = engine(setting, config)
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ModelingError) as error:
             report.say("training", name, failed=f"{type(error).__name__}: {str(error)[:200]}")
             continue
         rate = characters / seconds

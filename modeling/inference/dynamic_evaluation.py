@@ -121,7 +121,7 @@ class _Adapting:
     def __init__(self, model: CharModel, adaptation: Adaptation) -> None:
         self._adaptation = adaptation
         self._model = model.copied().eval()
-        # cuDNN computes gradients only in training mode; no layer has dropout of its own.
+        # cuDNN computes gradients only in training mode; the layers themselves have no dropout.
         self._model.layers.train()
         self._dense = self._model.dense_parameters()
         for weight in self._dense:
