@@ -5,7 +5,7 @@
 
 Tests that need a GPU; loss, gradients and held-out bits against the CPU; a training killed and
 continued; training compared with a plain nn.LSTM (cuDNN, autocast, fused AdamW) of the same shape
-in the same run; sampling; likelihood; and for the time that is left a real training of linux-50mb with
+in the same run; sampling; likelihood; and if time is left, a real training of linux-50mb with
 its report, where its corpus is in CHARMILL_ARTIFACTS. Every row is printed and written to the file
 of results as soon as it is known, so that a run cut short still tells something. What no longer
 fits into the time is skipped, and said. Exit status 1 if a check failed.
