@@ -60,7 +60,7 @@ LAST = "for made; do :; done"
         ('exec $REAL -m32 "$@"', "does not compile for this processor"),
         (COMPILES % "true", "wrote no library"),
         (COMPILES % f'{LAST}; : > "$made"', "file too short"),
-        (COMPILES % f'{LAST}; $REAL "$@" && truncate -s 9000 "$made"', "a compiler made: "),
+        (COMPILES % f'{LAST}; $REAL "$@" && truncate -s 9000 "$made"', "the library of "),
         (
             COMPILES % "echo 'ld: final link failed: No space left on device' >&2; exit 1",
             "No space",
