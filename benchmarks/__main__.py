@@ -20,6 +20,7 @@ from torch import nn
 from evaluation.languages import SCORERS
 from modeling.config import ModelConfig
 from modeling.inference.sampling import sample
+from modeling.inference.settings import SamplingSettings
 from modeling.models.lstm import CharLSTM
 from modeling.presets import PRESETS
 from modeling.vocab import Vocabulary
@@ -58,7 +59,7 @@ def _figure(value: float) -> str:
 
 
 def nothing_to_do() -> dict[str, list[float]]:
-    """Seconds of a run with nothing to do, beside the bare start of the interpreter."""
+    """Seconds of a run with nothing to do, compared with starting the interpreter."""
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"CHARMILL_ARTIFACTS": folder}
         small = ["--budget", "20kchars", "--set", "sample.length=200", "--set", "sample.samples=2"]
@@ -78,7 +79,7 @@ def nothing_to_do() -> dict[str, list[float]]:
 
 
 def training(layers: int, hidden: int) -> dict[str, list[float]]:
-    """Characters/s of our update, beside the recipe of one prediction per window of 80."""
+    """Characters/s of our update, compared with the recipe of one prediction per window of 80."""
     from modeling.engines.batches import Batches
     from modeling.engines.learner import Learner
     from modeling.engines.race import engine_for
@@ -127,14 +128,14 @@ def _windows(layers: int, hidden: int) -> Timed:
 
 
 def sampling(layers: int, hidden: int) -> dict[str, list[float]]:
-    """Characters/s of 64 streams and of one, beside nn.LSTM fed one character at a time."""
+    """Characters/s of 64 streams and of one, compared with nn.LSTM fed one character at a time."""
     shape = ModelConfig(embedding_size=64, hidden_size=hidden, num_layers=layers)
     model = CharLSTM(shape, VOCABULARY.size).eval()
 
     def streams(count: int, length: int) -> Timed:
         def measure() -> float:
             began = time.perf_counter()
-            for _ in sample(model, VOCABULARY, seeds=list(range(count)), length=length):
+            for _ in sample(model, VOCABULARY, range(count), SamplingSettings(length=length)):
                 pass
             return count * length / (time.perf_counter() - began)
 
@@ -153,7 +154,7 @@ def sampling(layers: int, hidden: int) -> dict[str, list[float]]:
 
 
 def lexers() -> dict[str, list[float]]:
-    """MB/s of the bracket lexer over this interpreter's library, beside decoding the bytes."""
+    """MB/s of the bracket lexer over Python's library, compared with decoding the bytes."""
     paths = sorted(Path(os.__file__).parent.glob("*.py"))
     contents = [path.read_bytes() for path in paths]
     megabytes = sum(map(len, contents)) / 1e6

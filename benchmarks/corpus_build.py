@@ -1,4 +1,4 @@
-"""A corpus from a git repository, beside the pipeline of the old posts on the same machine.
+"""A corpus from a git repository, compared with the pipeline of the old posts on the same machine.
 
     python -m benchmarks.corpus_build REPOSITORY EXTENSION [ROUNDS]
     python -m benchmarks.corpus_build --memory REPOSITORY EXTENSION ...

@@ -11,7 +11,7 @@ operations forward and three times that in training (the first layer's input is 
 of matrices is of float32.
 Keras' recipe trains one in 80 characters it reads and is charged for one.
 
-The last table is wall time with two threads beside a process that never rests.
+The last table is wall time with two threads while another process keeps a core busy.
 
 Keras is measured where this interpreter can import it, with tensorflow or with torch beneath: in
 training, and as it samples and scores in the posts, one prediction for each window of 80.
@@ -39,6 +39,7 @@ from modeling.engines.learner import Learner
 from modeling.engines.race import engine_for
 from modeling.inference.likelihood import surprisals
 from modeling.inference.sampling import sample
+from modeling.inference.settings import SamplingSettings
 from modeling.models.lstm import CharLSTM
 from modeling.vocab import Vocabulary
 
@@ -123,7 +124,9 @@ def samples(layers: int, hidden: int, streams: int) -> Work:
     model = CharLSTM(shape_of(layers, hidden), VOCABULARY.size).eval()
 
     def work() -> int:
-        blocks = sample(model, VOCABULARY, seeds=range(streams), length=max(64, 1024 // streams))
+        blocks = sample(
+            model, VOCABULARY, range(streams), SamplingSettings(length=max(64, 1024 // streams))
+        )
         return sum(block.size for block in blocks)
 
     return work
@@ -246,8 +249,8 @@ def reading(layers: int, hidden: int) -> None:
 
 
 def beside_a_neighbour(layers: int, hidden: int) -> None:
-    """Print wall speed on two threads, alone and beside a process that never rests."""
-    # 300,000 is what libgomp spins where nobody has told it otherwise.
+    """Print wall speed on two threads, alone and while another process keeps a core busy."""
+    # libgomp spins 300,000 times by default.
     spinning = os.environ | {"GOMP_SPINCOUNT": "300000"}
     rivals = {"charmill": dict(os.environ), "nn.LSTM": spinning}
     print(f"\nTraining {layers}x{hidden}, two threads, characters/s of wall time")
@@ -285,7 +288,7 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, one thread, batches of {STREAMS} x {LENGTH}")
     if not KERAS:
-        print("Keras is not installed beside this interpreter: its rows are left out")
+        print("Keras is not installed in this environment: its rows are omitted")
     for size in SIZES:
         training(*size)
         reading(*size)

@@ -16,8 +16,9 @@ import torch
 from modeling.config import ModelConfig, TrainConfig
 from modeling.inference.likelihood import surprisals
 from modeling.inference.sampling import sample
+from modeling.inference.settings import SamplingSettings
 from modeling.models import build_model
-from modeling.models.lstm import CharLSTM
+from modeling.models.model import CharModel
 from modeling.training.throughput import measure
 from modeling.vocab import MARK_ID, SPECIALS, Vocabulary
 
@@ -27,7 +28,7 @@ ORDERS = (0, 5)
 ROUNDS = 5
 
 
-def models(hidden: int) -> list[CharLSTM]:
+def models(hidden: int) -> list[CharModel]:
     """One model for each of the orders, tables filled."""
     shapes = [ModelConfig(hidden_size=hidden, ngram_order=o, ngram_rows=2**17) for o in ORDERS]
     made = [build_model(shape, VOCABULARY.size).eval() for shape in shapes]
@@ -44,21 +45,22 @@ def speed(work: Callable[[], object], characters: int) -> float:
     return characters / (time.process_time() - began)
 
 
-def training(model: CharLSTM) -> float:
+def training(model: CharModel) -> float:
     """Speed of updates on random characters."""
     config = TrainConfig(model=model.config)
     return measure(config, VOCABULARY.size, torch.device("cpu")).characters_per_second
 
 
-def sampling(model: CharLSTM, streams: int, length: int) -> float:
+def sampling(model: CharModel, streams: int, length: int) -> float:
     """Speed of all streams together."""
     seeds = range(streams)
     return speed(
-        lambda: list(sample(model, VOCABULARY, seeds=seeds, length=length)), streams * length
+        lambda: list(sample(model, VOCABULARY, seeds, SamplingSettings(length=length))),
+        streams * length,
     )
 
 
-def likelihood(model: CharLSTM) -> float:
+def likelihood(model: CharModel) -> float:
     """Speed of scoring 64 documents."""
     drawn = np.random.default_rng(0).integers(SPECIALS, VOCABULARY.size, (64, 2000))
     drawn[:, 0] = MARK_ID
@@ -66,7 +68,7 @@ def likelihood(model: CharLSTM) -> float:
     return speed(lambda: list(surprisals(model, VOCABULARY, documents)), drawn.size)
 
 
-WORKS: dict[str, Callable[[CharLSTM], float]] = {
+WORKS: dict[str, Callable[[CharModel], float]] = {
     "training": training,
     "sampling, one stream": lambda model: sampling(model, 1, 10_000),
     "sampling, 64 streams": lambda model: sampling(model, 64, 1_500),

@@ -4,8 +4,8 @@
 
 FOLDER holds checkouts of nadbordrozd/neural_playground and ArthMx/Char_RNN, under any names. Log
 lines and the seed text, which the network did not write, are taken away; each sample is scored as
-one text that begins and ends anywhere. Prints a Markdown table; beside each figure the one that was
-measured before, by hand, where there is one.
+one text that begins and ends anywhere. Prints a Markdown table; each figure is followed by the
+one measured by hand before, if there is one.
 """
 
 import sys
@@ -86,7 +86,7 @@ def continuation(text: str) -> str:
         return text
     _, _, seed = log.partition("generating with seed: \n")
     if not rest.startswith(seed):
-        raise ValueError("the text behind the rule does not begin with the seed before it")
+        raise ValueError("the text after the rule does not begin with the seed before it")
     return rest[len(seed) :]
 
 

@@ -31,8 +31,9 @@ from modeling.inference.dynamic_evaluation import (
     first_characters,
 )
 from modeling.inference.likelihood import surprisals
-from modeling.models.lstm import CharLSTM
+from modeling.models.model import CharModel
 from modeling.presets import PRESETS
+from modeling.training.job import TrainingJob
 from modeling.training.progress import Totals
 from modeling.training.trainer import Trainer
 from modeling.vocab import UNKNOWN_ID, Ids, Vocabulary
@@ -53,7 +54,7 @@ class Texts:
 
     @property
     def stream(self) -> Ids:
-        """The training documents behind one another."""
+        """The training documents, concatenated."""
         return np.concatenate(self.train)
 
 
@@ -77,13 +78,15 @@ def per_character(bits: Sequence[np.ndarray]) -> float:
     return float(sum(part.sum() for part in bits) / sum(map(len, bits)))
 
 
-def charmill(texts: Texts, config: TrainConfig) -> tuple[CharLSTM, Totals]:
+def charmill(texts: Texts, config: TrainConfig) -> tuple[CharModel, Totals]:
     """Train by our engine, the clock being CPU time; the best model, and the run in numbers."""
     trainer = Trainer(
-        config,
-        texts.vocabulary,
-        texts.stream,
-        texts.validation,
+        TrainingJob(
+            config=config,
+            vocabulary=texts.vocabulary,
+            stream=texts.stream,
+            validation=texts.validation,
+        ),
         device=CPU,
         clock=time.process_time,
     )
@@ -93,7 +96,7 @@ def charmill(texts: Texts, config: TrainConfig) -> tuple[CharLSTM, Totals]:
 
 
 def peer(texts: Texts, name: str, seconds: float, seed: int) -> float:
-    """Train another recipe for so many CPU-seconds; its held-out bits per character.
+    """Train another recipe for a number of CPU-seconds; return its held-out bits per character.
 
     Of its weights after each tenth of the time those count that are best on the validation text,
     which takes none of the time.
@@ -119,7 +122,7 @@ def peer(texts: Texts, name: str, seconds: float, seed: int) -> float:
     return bits(texts.test)
 
 
-def static(texts: Texts, model: CharLSTM) -> list[np.ndarray]:
+def static(texts: Texts, model: CharModel) -> list[np.ndarray]:
     """Bits of every held-out character under the fixed model, per document."""
     scored = dict(surprisals(model, texts.vocabulary, texts.test))
     return [scored[index] for index in range(len(texts.test))]
@@ -146,7 +149,7 @@ def mixed(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> float:
     return per_character([-np.log2((2.0**-a + 2.0**-b) / 2) for a, b in pairs])
 
 
-def adaptive_rows(texts: Texts, model: CharLSTM, characters: int) -> Iterator[tuple[str, float]]:
+def adaptive_rows(texts: Texts, model: CharModel, characters: int) -> Iterator[tuple[str, float]]:
     """Rows of the model that adapts, alone and mixed with the best n-gram."""
     part = replace(texts, test=first_characters(texts.test, characters))
     how = chosen_adaptation(model, texts.vocabulary, texts.validation)

@@ -3,11 +3,11 @@
 CharmillError
 |-- SpecError
 |-- SourceError
-|   |-- GitError           sources/git/process.py
-|   |-- TransientError     sources/url/download.py
-|   |-- CallError          sources/youtube/api.py
-|   |   `-- TransientError
-|   `-- QuotaError         sources/youtube/quota.py
+|   |-- GitError                sources/git/process.py
+|   |-- TransientDownloadError  sources/url/download.py
+|   |-- CallError               sources/youtube/api.py
+|   |   `-- TransientCallError
+|   `-- QuotaError              sources/youtube/quota.py
 `-- CorpusError
 """
 

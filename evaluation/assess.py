@@ -25,7 +25,7 @@ from evaluation.spec import EvaluateSpec
 from modeling.inference.dynamic_evaluation import chosen_adaptation, dynamic_surprisals
 from modeling.inference.likelihood import bits_of_documents
 from modeling.inference.samples import Sample
-from modeling.models.lstm import CharLSTM
+from modeling.models.model import CharModel
 from modeling.vocab import Ids, Vocabulary
 from system.progress import Progress
 
@@ -47,7 +47,7 @@ class Material:
     train: Sequence[Document]
     validation: Sequence[Document]
     test: Sequence[Document]
-    model: CharLSTM
+    model: CharModel
     vocabulary: Vocabulary
     samples: Sequence[Sample]
 

@@ -1,8 +1,9 @@
-"""Tensors: the character LSTM, its training, sampling and likelihood.
+"""Character models: training, sampling and likelihood.
 
-OpenMP threads must sleep, not spin, while they wait: with a busy neighbour the default spinning
-costs a factor of six on two cores. libgomp reads its settings once, when torch is loaded, so they
-stand here, before any module of this package can import torch. The user's own settings win.
+OpenMP threads must sleep, not spin, while they wait: if another process keeps a core busy, the
+default spinning makes training six times slower on two cores. libgomp reads its settings once, when
+torch is loaded, so they are set here, before any module of this package imports torch. Settings of
+the user take precedence.
 """
 
 import os

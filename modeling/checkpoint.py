@@ -1,10 +1,10 @@
-"""Training states and models on disk: safetensors and JSON, written whole or not at all.
+"""Training states and models on disk: safetensors and JSON, written atomically.
 
-A checkpoint is one safetensors file that carries its plain values and a digest of everything in
-its header. It appears under its name by one rename, after fsync; the one before it stays. A file
-that is torn, or whose digest does not agree, is reported and the one before it is taken.
+A checkpoint is one safetensors file; its header holds the plain values and a digest of everything.
+It is renamed into place after fsync, and the previous checkpoint is kept. A file that is truncated
+or fails its digest is reported, and the previous one is loaded instead.
 
-One process at a time writes to a directory.
+Only one process at a time may write to a directory.
 """
 
 import hashlib
@@ -23,8 +23,9 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from modeling.config import TrainConfig, train_config_from
+from modeling.errors import ModelFileError, ModelingError
 from modeling.models import build_model
-from modeling.models.lstm import CharLSTM
+from modeling.models.model import CharModel
 from modeling.vocab import Vocabulary
 
 _KEPT = 2
@@ -42,13 +43,13 @@ class Checkpoint:
 
 
 def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> Path:
-    """Add a checkpoint to a directory and remove all but the newest two.
+    """Write a checkpoint to a directory and delete all but the newest two.
 
     Returns:
-        The file written.
+        Path of the checkpoint.
 
     Raises:
-        OSError: the file could not be written; the earlier checkpoints are as they were.
+        OSError: the file could not be written; earlier checkpoints are unchanged.
     """
     directory.mkdir(parents=True, exist_ok=True)
     present = sorted(directory.glob(_PATTERN))
@@ -63,21 +64,21 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> Path:
 
 
 def load_checkpoint(directory: Path) -> Checkpoint | None:
-    """Read the newest checkpoint that is whole; None if there is none."""
+    """Load the newest intact checkpoint; None if there is none."""
     for path in sorted(directory.glob(_PATTERN), reverse=True):
         try:
             return _read(path)
         except (SafetensorError, KeyError, ValueError) as error:
-            _log.warning("%s: not a whole checkpoint, taking the one before: %s", path, error)
+            _log.warning("%s: damaged checkpoint, using the previous one: %s", path, error)
     return None
 
 
 def save_model(
-    directory: Path, config: TrainConfig, vocabulary: Vocabulary, model: CharLSTM
+    directory: Path, config: TrainConfig, vocabulary: Vocabulary, model: CharModel
 ) -> None:
-    """Write model.safetensors, config.json and vocabulary.json, each of them atomically."""
+    """Write model.safetensors, config.json and vocabulary.json, each atomically."""
     directory.mkdir(parents=True, exist_ok=True)
-    # Copies: the format refuses a tensor under two names, and tied weights have two.
+    # Copies, because safetensors rejects a tensor with two names, and tied weights have two.
     weights = {name: weight.to("cpu", copy=True) for name, weight in model.state_dict().items()}
     _write(directory / "model.safetensors", to_safetensors(weights))
     _write(directory / "config.json", json.dumps(config.to_dict(), indent=2).encode())
@@ -86,11 +87,11 @@ def save_model(
 
 def load_model(
     directory: Path, device: torch.device | None = None
-) -> tuple[CharLSTM, Vocabulary, TrainConfig]:
-    """Read what `save_model` wrote; the model is ready to score and to sample.
+) -> tuple[CharModel, Vocabulary, TrainConfig]:
+    """Load what `save_model` wrote; the model is in evaluation mode.
 
     Raises:
-        ValueError: the directory does not hold a whole model.
+        ModelFileError: the directory does not hold a complete model.
     """
     try:
         values = json.loads((directory / "config.json").read_text(encoding="utf-8"))
@@ -98,9 +99,9 @@ def load_model(
         vocabulary = Vocabulary.load(directory / "vocabulary.json")
         model = build_model(config.model, vocabulary.size)
         model.load_state_dict(load_file(directory / "model.safetensors"))
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError, ModelingError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"{directory}: not a whole model: {reason}") from error
+        raise ModelFileError(f"{directory}: not a complete model: {reason}") from error
     return model.to(device or torch.device("cpu")).eval(), vocabulary, config
 
 
@@ -122,12 +123,12 @@ def _read(path: Path) -> Checkpoint:
         header = file.metadata()
         tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     if header["sha256"] != _digest(header["values"], tensors):
-        raise ValueError("its digest does not agree with its content")
+        raise ValueError("its digest does not match its content")
     return Checkpoint(tensors=tensors, values=json.loads(header["values"]))
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Make `path` hold `data`, or leave it as it was."""
+    """Replace the content of `path` atomically."""
     temporary = path.with_name("unfinished.tmp")
     try:
         with temporary.open("wb") as file:

@@ -1,7 +1,7 @@
-"""Everything that decides a training run, as frozen values that JSON can hold.
+"""Everything that determines a training, as frozen values that JSON can hold.
 
 Text becomes configuration only here: `train_config_with` reads dotted keys, `Budget.parse` reads
-budgets. A wrong value raises a ValueError of one line that names the field and what is allowed.
+budgets. A wrong value raises a ConfigError, one line that names the field and the allowed values.
 """
 
 import math
@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
+from modeling.errors import ConfigError
+
 Precision = Literal["auto", "float32", "bfloat16"]
 BUDGET_FORMS = "90s, 3m, 2h, 500kchars, 2Mchars, 3epochs"
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)(s|m|h|chars|kchars|Mchars|Gchars|epochs?)")
@@ -21,7 +23,7 @@ _CHARACTERS = {"Gchars": 10**9, "Mchars": 10**6, "kchars": 10**3, "chars": 1}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """How long to train: exactly one of seconds of wall time, characters, epochs."""
+    """How long to train: exactly one of wall time in seconds, characters, epochs."""
 
     seconds: float | None = None
     characters: int | None = None
@@ -30,14 +32,20 @@ class Budget:
     def __post_init__(self) -> None:
         given = [v for v in (self.seconds, self.characters, self.epochs) if v is not None]
         if len(given) != 1 or not 0 < given[0] < math.inf:
-            raise ValueError(f"a budget is one positive amount such as {BUDGET_FORMS}; got {given}")
+            raise ConfigError(
+                f"a budget is one positive amount such as {BUDGET_FORMS}; got {given}"
+            )
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read "90s", "3m", "2h", "500kchars", "2Mchars", "3epochs" and the like."""
+        """Parse "90s", "3m", "2h", "500kchars", "2Mchars", "3epochs" and the like.
+
+        Raises:
+            ConfigError: the text has none of these forms, or the amount is not positive.
+        """
         match = _BUDGET.fullmatch(text.strip())
         if match is None or not 0 < float(match[1]) < math.inf:
-            raise ValueError(f"budget {text!r} is none of the forms {BUDGET_FORMS}")
+            raise ConfigError(f"budget {text!r} is none of the forms {BUDGET_FORMS}")
         amount, unit = float(match[1]), match[2]
         if unit in _SECONDS:
             return cls(seconds=amount * _SECONDS[unit])
@@ -46,7 +54,7 @@ class Budget:
         return cls(epochs=amount)
 
     def __str__(self) -> str:
-        """The shortest text that `parse` reads back as this budget."""
+        """The shortest text that `parse` reads as this budget."""
         if self.epochs is not None:
             return f"{_shortest(self.epochs)}epoch{'s' * (self.epochs != 1)}"
         units = _CHARACTERS if self.seconds is None else _SECONDS
@@ -65,14 +73,14 @@ def _budget_of(value: object) -> Budget:
         return value
     if isinstance(value, str):
         return Budget.parse(value)
-    raise ValueError(f"a budget is a text such as {BUDGET_FORMS}")
+    raise ConfigError(f"a budget is a text such as {BUDGET_FORMS}")
 
 
 def _check_ranges(config: object, ranges: Mapping[str, tuple[float, float]]) -> None:
     for name, (low, high) in ranges.items():
         value = getattr(config, name)
         if not low <= value <= high:
-            raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {value}")
+            raise ConfigError(f"{name} must lie in [{low:g}, {high:g}], got {value}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +90,14 @@ class ModelConfig:
     Attributes:
         architecture: key in `modeling.models.MODELS`.
         dropout: probability, between layers and before the output.
-        output_norm: LayerNorm before the output layer.
+        output_norm: apply LayerNorm before the output layer.
         skip: every layer but the first adds its input to its output.
-        tied: one matrix is both the embedding and the output's weights (Press & Wolf 2017), which
-            asks for an embedding as wide as the hidden state.
-        ngram_order: the n-grams of orders 2 to this one that end at a character are embedded too;
-            0 for none.
-        ngram_rows: of the table of every order; n-grams are hashed to them.
-        ngram_dropout: probability that an n-gram is left out in training.
+        tied: use one matrix for the embedding and the output weights (Press & Wolf 2017); requires
+            embedding_size to equal hidden_size.
+        ngram_order: also embed the n-grams of orders 2 to this one that end at a character; 0 for
+            none.
+        ngram_rows: rows of the table per order; n-grams are hashed to rows.
+        ngram_dropout: probability that an n-gram is omitted in training.
     """
 
     architecture: str = "lstm"
@@ -118,9 +126,11 @@ class ModelConfig:
             },
         )
         if self.ngram_order == 1:
-            raise ValueError("ngram_order must be 0 for none, or 2 to 32; order 1 is the embedding")
+            raise ConfigError(
+                "ngram_order must be 0 for none, or 2 to 32; order 1 is the embedding"
+            )
         if self.tied and self.embedding_size != self.hidden_size:
-            raise ValueError(
+            raise ConfigError(
                 f"tied: embedding_size must equal hidden_size, got {self.embedding_size} and "
                 f"{self.hidden_size}"
             )
@@ -128,25 +138,24 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
-    """A training run, up to its data and its device.
+    """A training, except its data and its device.
 
     Attributes:
-        batch_size: parallel streams; fewer are used on a corpus too small for them.
-        chunk_length: characters between two updates, the reach of the gradient.
+        batch_size: parallel streams; lowered if the corpus is too small for them.
+        chunk_length: characters between two updates; gradients reach no further back.
         learning_rate: the peak; linear warm-up, then cosine to zero.
-        ngram_learning_rate: the peak for the n-grams' table, whose optimiser is Adagrad.
+        ngram_learning_rate: the peak for the table of n-grams, which Adagrad optimises.
         warmup: fraction of the budget.
-        jump_probability: per stream and chunk, of a jump to a random place of the corpus; only
-            while the budget covers less than two epochs.
-        precision: of the products of matrices in training. "bfloat16" rounds their factors and sums
-            up in float32, weights and updates stay float32; "auto" takes it where the native kernel
-            runs on a processor made for it (AVX512-BF16), and float32 elsewhere.
-        min_count: characters seen less often in the training text are left to the unknown id.
+        jump_probability: probability of a jump to a random position in the corpus, per stream and
+            chunk; applies only if the budget covers fewer than two epochs.
+        precision: of matrix products in training. "bfloat16" rounds the factors and sums in
+            float32; weights and updates stay float32. "auto" uses the one measured to be faster.
+        min_count: characters that occur less often in the training text share the unknown id.
         validation_every: fraction of the budget between two validations.
-        validation_characters: about so many are scored each time.
-        patience: validations in a row without a new best, after which training stops before its
-            budget is spent; 0 for never.
-        checkpoint_seconds: how much work a kill may cost.
+        validation_characters: approximate number of characters scored by each validation.
+        patience: training stops early after this many validations in a row without a new best; 0
+            for never.
+        checkpoint_seconds: seconds between checkpoints, the work that a kill may cost.
     """
 
     model: ModelConfig = ModelConfig()
@@ -193,7 +202,7 @@ class TrainConfig:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Nested plain dict; `train_config_from` is its inverse."""
+        """Convert to a nested plain dict; `train_config_from` is the inverse."""
         return asdict(self) | {"budget": str(self.budget)}
 
 
@@ -201,7 +210,11 @@ _ADAPTER = TypeAdapter(TrainConfig)
 
 
 def train_config_from(values: Mapping[str, Any]) -> TrainConfig:
-    """Read a nested plain dict; what it leaves out has its default."""
+    """Read a nested plain dict; missing fields have their defaults.
+
+    Raises:
+        ConfigError: as `train_config_with`.
+    """
     return train_config_with(TrainConfig(), _flat(values))
 
 
@@ -209,20 +222,20 @@ def train_config_with(config: TrainConfig, changes: Mapping[str, Any]) -> TrainC
     """Change some fields of a configuration.
 
     Args:
-        config: where the other fields come from.
-        changes: dotted key ("model.hidden_size") to value, as plain value or as text.
+        config: provides the other fields.
+        changes: dotted key ("model.hidden_size") to value, a plain value or its text.
 
     Raises:
-        ValueError: an unknown key, or a value that its field does not take.
+        ConfigError: an unknown key, or a value that its field does not allow.
     """
     values = _flat(config.to_dict())
     unknown = sorted(changes.keys() - values.keys())
     if unknown:
-        raise ValueError(f"unknown setting {unknown[0]!r}; known: {', '.join(values)}")
+        raise ConfigError(f"unknown setting {unknown[0]!r}; known: {', '.join(values)}")
     try:
         return _ADAPTER.validate_python(_nested(values | dict(changes)))
     except ValidationError as error:
-        raise ValueError(_one_line(error)) from None
+        raise ConfigError(_one_line(error)) from None
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -236,15 +249,15 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for key, value in flat.items():
-        room, _, name = key.rpartition(".")
-        (nested.setdefault(room, {}) if room else nested)[name] = value
+        section, _, name = key.rpartition(".")
+        (nested.setdefault(section, {}) if section else nested)[name] = value
     return nested
 
 
 def _one_line(error: ValidationError) -> str:
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
+    field = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
-        return f"{place}: {message}" if place else message
-    return f"{place}: {message[:1].lower()}{message[1:]}, got {first['input']!r}"
+        return f"{field}: {message}" if field else message
+    return f"{field}: {message[:1].lower()}{message[1:]}, got {first['input']!r}"

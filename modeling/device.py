@@ -1,4 +1,4 @@
-"""Which device to compute on, and what it is called."""
+"""The device to compute on: choosing it, naming it, its free memory."""
 
 import os
 import platform
@@ -6,28 +6,30 @@ from pathlib import Path
 
 import torch
 
+from modeling.errors import DeviceError
+
 DEVICE_FORMS = "auto, cpu, cuda, cuda:N, mps"
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Find a device by name; "auto" takes the first of CUDA, MPS, CPU that is there.
+    """Find a device by name; "auto" is the first of CUDA, MPS and CPU that is available.
 
     Raises:
-        ValueError: the name is none of the known forms, or the device is not there.
+        DeviceError: the name has none of the known forms, or there is no such device.
     """
     present = _present()
     if name == "auto":
         return torch.device(present[0])
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdigit())):
-        raise ValueError(f"unknown device {name!r}; known: {DEVICE_FORMS}")
+        raise DeviceError(f"unknown device {name!r}; known: {DEVICE_FORMS}")
     if name not in present and f"{name}:0" not in present:
-        raise ValueError(f"device {name!r} is not there; this machine has: {', '.join(present)}")
+        raise DeviceError(f"no device {name!r} here; this machine has: {', '.join(present)}")
     return torch.device(name if index or kind != "cuda" else "cuda:0")
 
 
 def use_tensor_cores() -> None:
-    """Let float32 products on a GPU round their inputs to TF32 (10 bits of mantissa)."""
+    """Allow float32 products on a GPU to round their inputs to TF32 (10-bit mantissa)."""
     torch.set_float32_matmul_precision("high")
 
 
@@ -49,7 +51,7 @@ def describe_device(device: torch.device) -> str:
 
 
 def processor_name() -> str:
-    """The CPU's name for people: "AMD EPYC 7763 64-Core Processor"."""
+    """Name the CPU for people: "AMD EPYC 7763 64-Core Processor"."""
     names = Path("/proc/cpuinfo")
     if names.exists():
         for line in names.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -59,7 +61,7 @@ def processor_name() -> str:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that a new tensor could take, in bytes."""
+    """Memory available for new tensors, in bytes."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)

@@ -1,10 +1,11 @@
-"""Ready-made training runs: minutes on two cores, tens of minutes, hours on a GPU, the old posts'.
+"""Ready-made configurations: for minutes, tens of minutes, hours, and those of older blog posts.
 
-`small` and `base` are what the table of quality in docs/figures.md measures: `small` for texts of
-about a megabyte, which an unrestrained model learns by heart, `base` for ten. `smoke`, for three
-minutes, is the best of its sweep there; `large` has never been run to its end. The posts' presets
-have their shapes, chunk lengths and dropout, trained by our engine: carried state, every
-character a target, AdamW. Their budgets are what they took; give your own with `--budget`.
+docs/figures.md measures the quality of `small` and `base`: `small` is for texts of about 1 MB,
+which a model without strong regularisation memorises, `base` for 10 MB. `smoke` is the best
+three-minute configuration of the sweep there; `large` has never been run to its end. The presets of
+the posts have their shapes, chunk lengths and dropout, but are trained our way: state carried
+between chunks, every character a target, AdamW. Their budgets are the posts' training times;
+override them with `--budget`.
 """
 
 from modeling.config import Budget, ModelConfig, TrainConfig

@@ -4,8 +4,8 @@
     python -m benchmarks.gpu --device cpu --tiny     # what can be tried without a GPU, in a minute
 
 Tests that need a GPU; loss, gradients and held-out bits against the CPU; a training killed and
-continued; training beside a plain nn.LSTM (cuDNN, autocast, fused AdamW) of the same shape in the
-same run; sampling; likelihood; and for the time that is left a real training of linux-50mb with
+continued; training compared with a plain nn.LSTM (cuDNN, autocast, fused AdamW) of the same shape
+in the same run; sampling; likelihood; and if time is left, a real training of linux-50mb with
 its report, where its corpus is in CHARMILL_ARTIFACTS. Every row is printed and written to the file
 of results as soon as it is known, so that a run cut short still tells something. What no longer
 fits into the time is skipped, and said. Exit status 1 if a check failed.
@@ -29,6 +29,7 @@ from benchmarks.gpu.checks import kill_and_resume, parity, tests
 from benchmarks.gpu.setting import TINY, Report, Setting, Sizes, read_texts
 from benchmarks.gpu.speed import likelihood, products, sampling, training
 from modeling.device import choose_device, describe_device
+from modeling.errors import DeviceError, ModelingError
 from system.settings import Settings
 
 DATASET = "linux-50mb"
@@ -63,7 +64,7 @@ def measure(setting: Setting, report: Report) -> None:
             # What fails on a machine that nobody can look at must not cost the other figures.
             try:
                 step()
-            except (RuntimeError, ValueError, LookupError, AssertionError) as error:
+            except (RuntimeError, ModelingError, LookupError, AssertionError) as error:
                 traceback.print_exc()
                 report.check(name, "all", passed=False, reason=f"{type(error).__name__}: {error}")
 
@@ -132,7 +133,7 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     try:
         options.device = choose_device(options.device)
-    except ValueError as error:
+    except DeviceError as error:
         parser.error(str(error))
     return options
 

@@ -28,7 +28,8 @@ from modeling.engines.batches import Batches
 from modeling.engines.learner import Learner
 from modeling.inference.likelihood import bits_of_documents
 from modeling.models import build_model
-from modeling.models.lstm import CharLSTM
+from modeling.models.model import CharModel
+from modeling.training.job import TrainingJob
 from modeling.training.trainer import Trainer
 from modeling.vocab import Ids, Vocabulary
 
@@ -51,7 +52,7 @@ NEAR_NORM = 1e-3
 """Of the norm after updates: the first of AdamW turns rounding of tiny gradients into steps."""
 NEAR_BITS = 1e-3
 NEAR_END = 0.05
-"""Bits per character at the end of a training that was killed, beside one that was not: sums made
+"""Bits per character at the end of a killed training, compared with an undisturbed one: sums made
 in another order on every run of a GPU grow over hundreds of updates."""
 _ROOT = Path(__file__).parents[2]
 
@@ -121,7 +122,7 @@ def parity(setting: Setting, report: Report) -> None:
     report.check("parity", "held-out bits", passed=error <= NEAR_BITS, bits_per_char=error)
 
 
-def _models(setting: Setting) -> tuple[CharLSTM, CharLSTM]:
+def _models(setting: Setting) -> tuple[CharModel, CharModel]:
     """The same weights on the device and on the CPU."""
     torch.manual_seed(3)
     model = build_model(SHAPE, setting.texts.vocabulary.size)
@@ -130,7 +131,7 @@ def _models(setting: Setting) -> tuple[CharLSTM, CharLSTM]:
     return copy.deepcopy(model).to(setting.device), model
 
 
-def _loss_and_gradients(model: CharLSTM, setting: Setting) -> dict[str, Tensor]:
+def _loss_and_gradients(model: CharModel, setting: Setting) -> dict[str, Tensor]:
     device = model.output.weight.device
     part = setting.texts.stream[: 16 * 33].astype(np.int64)
     ids = torch.from_numpy(part).view(16, 33).to(device)
@@ -225,10 +226,12 @@ def train(device: torch.device, directory: Path, characters: int) -> None:
     """Train from the last checkpoint to the end, with a checkpoint after every record."""
     vocabulary, documents = _text()
     trainer = Trainer(
-        replace(CONFIG, budget=Budget(characters=characters)),
-        vocabulary,
-        np.concatenate(documents[:280]),
-        documents[280:],
+        TrainingJob(
+            config=replace(CONFIG, budget=Budget(characters=characters)),
+            vocabulary=vocabulary,
+            stream=np.concatenate(documents[:280]),
+            validation=documents[280:],
+        ),
         device=device,
         checkpoint=load_checkpoint(directory / "checkpoints"),
     )

@@ -39,7 +39,7 @@ PRESENT = frozenset(
         "triton",
     }
 )
-"""There already; wheels of other versions would stand in the way of those."""
+"""Installed already; wheels of other versions would shadow them."""
 DEVELOPMENT = frozenset(
     {
         "basedpyright",
@@ -120,7 +120,7 @@ def unpack(wheels: Iterable[Path], site: Path) -> None:
 
 
 def pack(site: Path) -> Path:
-    """Compress the folder into one file beside it."""
+    """Compress the folder into one file next to it."""
     packed = site.with_suffix(".tar.xz")
     with tarfile.open(packed, "w:xz", preset=3) as archive:
         archive.add(site, arcname=site.name)

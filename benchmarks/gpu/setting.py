@@ -24,7 +24,7 @@ class Sizes:
     Attributes:
         seconds: that a row of a table measures.
         square: width of the matrices whose product is the ceiling.
-        batches: streams in training, beside a preset's own.
+        batches: streams in training, in addition to a preset's.
         streams: in sampling.
         length: characters a stream.
         documents: for likelihood.

@@ -100,11 +100,10 @@ def sample(
 
     settings = Settings()
     language = prepare(dataset, Options(), settings.dataset_folders).spec.language
-    model = Store(settings.artifacts_root).runs("train", dataset).last()
+    folder = Store(settings.artifacts_root).runs("train", dataset).last().folder
+    default_length = 1000 if until is None else 4000
     sampling = SamplingSettings(
-        device=settings.device,
-        length=length or (1000 if until is None else 4000),
-        seed=seed,
+        length=default_length if length is None else length,
         prompt=prompt,
         temperature=temperature,
         top_k=top_k,
@@ -112,9 +111,10 @@ def sample(
         max_run=max_run,
     )
     if until is not None:
-        _print_valid(write_until(model.folder, language, sampling), until)
+        units = write_until(folder, sampling, language=language, device=settings.device, seed=seed)
+        _print_valid(units, until)
         return
-    pieces = write_one(model.folder, sampling)
+    pieces = write_one(folder, sampling, device=settings.device, seed=seed)
     sys.stdout.write(prompt)
     for piece in pieces if stream else ["".join(pieces)]:
         sys.stdout.write(piece)

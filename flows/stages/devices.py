@@ -1,4 +1,4 @@
-"""The device that the user asked for; a wrong name is a one-line error."""
+"""The device that CHARMILL_DEVICE names."""
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -17,10 +17,11 @@ def device_of(name: str) -> "torch.device":
         OptionError: if this machine has no such device.
     """
     from modeling.device import choose_device
+    from modeling.errors import DeviceError
 
     try:
         return choose_device(name)
-    except ValueError as error:
+    except DeviceError as error:
         raise OptionError(f"CHARMILL_DEVICE: {error}") from None
 
 

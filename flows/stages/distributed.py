@@ -19,14 +19,17 @@ import numpy as np
 import torch
 from torch import distributed
 
+from flows.errors import StageError
 from flows.stages.signals import stop_requests
 from flows.words import training_line
 from modeling.checkpoint import load_model
 from modeling.config import train_config_from
 from modeling.engines.distributed import Group, leave
+from modeling.training.job import TrainingJob
 from modeling.training.progress import CurvePoint
-from modeling.training.session import Material, Session
+from modeling.training.session import Session
 from modeling.vocab import MARK_ID, Vocabulary
+from system.errors import CharmillError
 from system.processes import dying_with_parent
 from system.progress import Progress
 
@@ -38,23 +41,23 @@ PROGRESS_SECONDS = 0.2
 
 
 def train_in_processes(
-    directory: Path, material: Material, processes: int, **task: Any
+    directory: Path, job: TrainingJob, processes: int, **task: Any
 ) -> Generator[Progress, None, dict[str, Any]]:
     """Train in several processes; returns the summary of the training.
 
     Args:
         directory: of the training; holds the stream.
-        material: what to train on; its stream and its initial model are read from their files.
+        job: what to train on; its stream and its initial model are read from their files.
         processes: how many; on CUDA one per GPU.
         task: `device` ("cpu" or "cuda"), `stream`, `initial`, `events` (paths or None).
 
     Raises:
-        ValueError: if training refuses its input, or a process crashed; names the log.
+        StageError: if the training failed; names the log if its processes crashed.
     """
-    material.vocabulary.save(directory / VOCABULARY)
+    job.vocabulary.save(directory / VOCABULARY)
     none = np.zeros(0, np.uint16)
-    np.save(directory / VALIDATION, np.concatenate([none, *material.validation]))
-    described = {"config": material.config.to_dict(), **task}
+    np.save(directory / VALIDATION, np.concatenate([none, *job.validation]))
+    described = {"config": job.config.to_dict(), **task}
     (directory / TASK).write_text(json.dumps(described, default=str), encoding="utf-8")
     summary = yield from _watch(_start(directory, processes), directory)
     for name in (TASK, VOCABULARY, VALIDATION, LOG):
@@ -101,9 +104,9 @@ def _watch(
                 # Its workers die with it.
                 process.kill()
     if "error" in message:
-        raise ValueError(message["error"])
+        raise StageError(message["error"])
     if "summary" not in message and not stop:
-        raise ValueError(f"the training processes broke; their log: {directory / LOG}")
+        raise StageError(f"the training processes crashed; their log: {directory / LOG}")
     return message.get("summary", {})
 
 
@@ -124,7 +127,7 @@ def main() -> None:
     group = Group.joined()
     try:
         _train(directory, task, device, group, stops)
-    except ValueError as error:
+    except CharmillError as error:
         _print({"error": str(error)})
         leave(1)
     leave(0)
@@ -134,7 +137,7 @@ def _train(
     directory: Path, task: dict[str, Any], device: torch.device, group: Group, stops: list[int]
 ) -> None:
     events = task["events"] and Path(task["events"])
-    session = Session(directory, _material(directory, task), device, group=group, events=events)
+    session = Session(directory, _job(directory, task), device, group=group, events=events)
     due = 0.0
     for progress in session.run(lambda: bool(stops)):
         if group.is_first and time.monotonic() >= due:
@@ -149,13 +152,13 @@ def _print(line: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _material(directory: Path, task: dict[str, Any]) -> Material:
+def _job(directory: Path, task: dict[str, Any]) -> TrainingJob:
     ids = np.load(directory / VALIDATION)
     initial = None
     if task["initial"]:
         model, vocabulary, _ = load_model(Path(task["initial"]))
         initial = (model, vocabulary)
-    return Material(
+    return TrainingJob(
         config=train_config_from(task["config"]),
         vocabulary=Vocabulary.load(directory / VOCABULARY),
         stream=np.load(task["stream"], mmap_mode="r"),

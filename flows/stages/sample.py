@@ -2,21 +2,20 @@
 
 import itertools
 import shutil
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.errors import OptionError
 from flows.options import Run, SampleSpec
 from flows.stages.devices import device_of
 from flows.store.stage import Stage, StageContext
+from modeling.inference.settings import SamplingSettings
 from modeling.vocab import FILE_MARK
 from system.progress import Progress
 
 if TYPE_CHECKING:
     from modeling.inference.samples import Sample
-    from modeling.models.lstm import CharLSTM
+    from modeling.models.model import CharModel
     from modeling.vocab import Ids, Vocabulary
 
 STREAMS = 16
@@ -50,7 +49,7 @@ def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
 
 
 def _samples(
-    spec: SampleSpec, turn: int, model: "CharLSTM", vocabulary: "Vocabulary"
+    spec: SampleSpec, turn: int, model: "CharModel", vocabulary: "Vocabulary"
 ) -> "Generator[Progress, None, list[Sample]]":
     """The samples of one temperature."""
     import numpy as np
@@ -62,9 +61,8 @@ def _samples(
     temperature = spec.temperatures[turn]
     seeds = [spec.seed + number for number in range(spec.samples)]
     blocks: list[Ids] = []
-    for block in sample(
-        model, vocabulary, seeds=seeds, length=spec.length, temperature=temperature
-    ):
+    settings = SamplingSettings(length=spec.length, temperature=temperature)
+    for block in sample(model, vocabulary, seeds, settings):
         blocks.append(block)
         done = sum(block.shape[1] for block in blocks) / spec.length
         fraction = (turn + done) / len(spec.temperatures)
@@ -83,98 +81,60 @@ def _samples(
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SamplingSettings:
-    """How to write text, for people who watch; see `modeling.inference.sampling.sample`.
-
-    Attributes:
-        device: name of a device.
-        seed: of the first stream; the same seed gives the same text.
-        length: characters a stream.
-    """
-
-    device: str
-    length: int
-    seed: int = 0
-    prompt: str = ""
-    temperature: float = 0.8
-    top_k: int | None = None
-    top_p: float | None = None
-    max_run: int | None = None
-
-
-def write_one(model_folder: Path, settings: SamplingSettings) -> Iterator[str]:
+def write_one(
+    model_folder: Path, settings: SamplingSettings, *, device: str, seed: int
+) -> Iterator[str]:
     """Write one text, piece by piece; file marks become blank lines around a rule.
 
     Args:
         model_folder: of a finished training.
+        settings: of the text.
+        device: name of a device.
+        seed: the same seed gives the same text.
 
     Raises:
-        OptionError: if the model cannot read the prompt, or a number is out of range.
+        SamplingError: if the prompt has characters that the model does not know.
     """
     from modeling.checkpoint import load_model
+    from modeling.inference.sampling import sample
 
-    model, vocabulary, _ = load_model(model_folder, device_of(settings.device))
-    blocks = _blocks(model, vocabulary, settings, [settings.seed], block_length=16)
+    model, vocabulary, _ = load_model(model_folder, device_of(device))
+    blocks = sample(model, vocabulary, [seed], settings, block_length=16)
     return (printable(vocabulary.decode(block[0])) for block in blocks)
 
 
 def write_until(
-    model_folder: Path, language: str, settings: SamplingSettings
+    model_folder: Path, settings: SamplingSettings, *, language: str, device: str, seed: int
 ) -> Iterator[tuple[str, bool]]:
     """Write stream after stream, without end; yields every unit and whether it is valid.
 
     Args:
         model_folder: of a finished training.
+        settings: of each stream.
         language: decides what a unit is.
+        device: name of a device.
+        seed: of the first stream.
 
     Raises:
-        OptionError: if the model cannot read the prompt, or a number is out of range.
+        SamplingError: if the prompt has characters that the model does not know.
         ScoreError: if the language has no units.
     """
     import numpy as np
 
     from evaluation.scoring.rejection import judged_units
     from modeling.checkpoint import load_model
-
-    model, vocabulary, _ = load_model(model_folder, device_of(settings.device))
-    for first in itertools.count(settings.seed, STREAMS):
-        seeds = range(first, first + STREAMS)
-        streams = np.concatenate(list(_blocks(model, vocabulary, settings, seeds)), axis=1)
-        # The prompt is the start of a file, so a unit that begins in it can be complete.
-        texts = [FILE_MARK + settings.prompt + vocabulary.decode(ids) for ids in streams]
-        yield from judged_units(language, texts)
-
-
-def _blocks(
-    model: "CharLSTM",
-    vocabulary: "Vocabulary",
-    settings: SamplingSettings,
-    seeds: Sequence[int],
-    block_length: int = 64,
-) -> "Iterator[Ids]":
-    """Blocks of the streams, each (B, K) for B seeds.
-
-    Raises:
-        OptionError: if the model cannot read the prompt, or a number is out of range.
-    """
     from modeling.inference.sampling import sample
 
-    try:
-        return sample(
-            model,
-            vocabulary,
-            seeds=seeds,
-            length=settings.length,
-            temperature=settings.temperature,
-            top_k=settings.top_k,
-            top_p=settings.top_p,
-            max_run=settings.max_run,
-            prompt=settings.prompt,
-            block_length=block_length,
-        )
-    except ValueError as error:
-        raise OptionError(str(error)) from None
+    model, vocabulary, _ = load_model(model_folder, device_of(device))
+    for first in itertools.count(seed, STREAMS):
+        seeds = range(first, first + STREAMS)
+        streams = np.concatenate(list(sample(model, vocabulary, seeds, settings)), axis=1)
+        # The prompt begins a file, so that it can be the start of a whole unit.
+        texts = [
+            FILE_MARK + settings.prompt.removeprefix(FILE_MARK) + vocabulary.decode(ids)
+            for ids in streams
+        ]
+        yield from judged_units(language, texts)
 
 
 def printable(text: str) -> str:

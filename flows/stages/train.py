@@ -1,11 +1,9 @@
 """Train: a character LSTM on the corpus; a killed training resumes from its last checkpoint."""
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.errors import StageError
 from flows.options import Run
 from flows.stages.devices import device_of
 from flows.stages.signals import stop_requests
@@ -14,8 +12,9 @@ from flows.words import training_line
 from system.progress import Progress
 
 if TYPE_CHECKING:
-    from modeling.models.lstm import CharLSTM
-    from modeling.training.session import Material, Session
+    from modeling.models.model import CharModel
+    from modeling.training.job import TrainingJob
+    from modeling.training.session import Session
     from modeling.vocab import Ids, Vocabulary
 
 STREAM = "stream.npy"
@@ -27,25 +26,25 @@ def _parameters(run: Run) -> dict[str, Any]:
 
 
 def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
-    from modeling.training.session import Material, Session
+    from modeling.training.job import TrainingJob
+    from modeling.training.session import Session
 
     device = device_of(context.settings.device)
     vocabulary, stream, validation = _data(context)
-    material = Material(
+    job = TrainingJob(
         config=context.run.train,
         vocabulary=vocabulary,
         stream=stream,
         validation=validation,
         initial=_initial(context),
     )
-    with _as_stage_error(context):
-        if context.settings.processes > 1:
-            summary = yield from _in_processes(context, material, device.type)
-        else:
-            session = Session(context.directory, material, device, events=_events(context))
-            yield from _in_this_process(session)
-            summary = session.summary()
-    del stream, material
+    if context.settings.processes > 1:
+        summary = yield from _in_processes(context, job, device.type)
+    else:
+        session = Session(context.directory, job, device, events=_events(context))
+        yield from _in_this_process(session)
+        summary = session.summary()
+    del stream, job
     (context.directory / STREAM).unlink()
     return summary
 
@@ -59,14 +58,14 @@ def _in_this_process(session: "Session") -> Generator[Progress, None, None]:
 
 
 def _in_processes(
-    context: StageContext, material: "Material", device: str
+    context: StageContext, job: "TrainingJob", device: str
 ) -> Generator[Progress, None, dict[str, Any]]:
     from flows.stages.distributed import train_in_processes
 
     return (
         yield from train_in_processes(
             context.directory,
-            material,
+            job,
             context.settings.processes,
             device=device,
             stream=context.directory / STREAM,
@@ -94,7 +93,7 @@ def _initial_folder(context: StageContext) -> Path | None:
     return context.store.runs("train", dataset).run(key).folder
 
 
-def _initial(context: StageContext) -> "tuple[CharLSTM, Vocabulary] | None":
+def _initial(context: StageContext) -> "tuple[CharModel, Vocabulary] | None":
     """The model to start from, and its vocabulary."""
     from modeling.checkpoint import load_model
 
@@ -136,15 +135,6 @@ def _write_stream(corpus: Path, vocabulary: "Vocabulary", path: Path) -> "Ids":
             start += len(ids)
     stream.flush()
     return np.load(path, mmap_mode="r")
-
-
-@contextmanager
-def _as_stage_error(context: StageContext) -> Iterator[None]:
-    """Report what training refuses (too little text, divergence) as the user's error."""
-    try:
-        yield
-    except ValueError as error:
-        raise StageError(f"train of {context.run.dataset}: {error}") from error
 
 
 TRAIN = Stage(

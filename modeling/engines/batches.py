@@ -1,16 +1,17 @@
-"""Chunks for truncated backpropagation through time, with the state that each one starts from.
+"""Chunks of text for truncated backpropagation through time.
 
-B streams read the corpus side by side, T characters at a time, and the hidden state goes on from
-chunk to chunk (Williams & Peng 1990). The corpus is cut into pieces: its documents, and equal
-parts of the documents longer than 1/B of it. A stream that has read its piece takes the next one
-of an order shuffled anew for every epoch, so an epoch trains every character exactly once.
+B streams read the corpus in parallel, T characters at a time, and carry their hidden state from
+chunk to chunk (Williams & Peng 1990). The corpus is divided into pieces: its documents, where those
+longer than 1/B of the corpus are divided into equal parts. A stream that reaches the end of its
+piece takes the next one. The order of the pieces is shuffled for every epoch, so an epoch trains
+every character exactly once.
 
-A document is trained as it is scored: its start mark comes with zero state. A piece therefore
-begins with its own chunk, and the rest of the chunk that ended the previous one is computed in
-vain: T/2 characters a document on average, 0.2 % of the work for files of 10,000 characters and
-T = 32, a quarter for comments of 50.
+A document is trained as it is scored: its file mark is read with zero state. A piece therefore
+starts a new chunk, and the rest of the previous chunk is padding: T/2 characters per document on
+average, which is 0.2 % of the work for files of 10,000 characters and T = 32, and a quarter for
+comments of 50 characters.
 
-All randomness is a function of (seed, epoch) or (seed, step): there is no generator to save.
+All randomness is a function of (seed, epoch) or (seed, step), so there is no generator to save.
 
 Shapes: B streams, T characters a chunk, N characters in the corpus, P pieces.
 """
@@ -22,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from modeling.errors import TextError
 from modeling.vocab import MARK_ID, Ids
 
 IGNORED = -100
@@ -32,16 +34,16 @@ _ORDER, _JUMPS = 0, 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One chunk of every stream: where it is, and, cut out when asked for, what it says.
+    """One chunk of every stream: its positions; the text is cut out on demand.
 
     Attributes:
         text: the corpus, (N,).
         length: T.
         position: first input of every stream, (B,) int64.
-        end: where its piece ends, (B,) int64; what follows is not trained.
-        carried: whether the stream goes on where its last chunk ended, (B,) bool; where not, its
-            state is zero.
-        characters: number of targets that are trained.
+        end: end of its piece, (B,) int64; characters after it are not trained.
+        carried: whether the stream continues its last chunk, (B,) bool; otherwise its state is
+            reset to zero.
+        characters: number of targets to train.
     """
 
     text: Ids
@@ -53,7 +55,7 @@ class Batch:
 
     @property
     def window(self) -> Ids:
-        """Every input and the character after the last one, (B, T + 1)."""
+        """All inputs and the character after the last one, (B, T + 1)."""
         places = self.position[:, None] + np.arange(self.length + 1)
         return self.text[places % len(self.text)]
 
@@ -70,7 +72,7 @@ class Batch:
         return torch.from_numpy(np.where(inside, after, IGNORED))
 
     def part(self, rows: slice) -> "Batch":
-        """Some of the streams; `characters` stays that of all."""
+        """Select some of the streams; `characters` still counts all of them."""
         return replace(
             self, position=self.position[rows], end=self.end[rows], carried=self.carried[rows]
         )
@@ -78,11 +80,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
-    """Where the streams stand: all that `Batches` remembers between two chunks.
+    """Positions of the streams: all that `Batches` remembers between two chunks.
 
     Attributes:
         position: next input of every stream, (B,) int64.
-        end: where its piece ends, (B,) int64.
+        end: end of its piece, (B,) int64.
         taken: number of pieces handed out since the start of training.
     """
 
@@ -103,20 +105,20 @@ class Batches:
         jump_probability: float = 0.0,
         seed: int = 0,
     ) -> None:
-        """Lay the streams out.
+        """Divide the corpus.
 
         Args:
-            stream: all documents, each with its mark in front, (N,) uint16; may be a memmap.
-            batch_size: B; lowered on a corpus of fewer than B * T characters.
+            stream: all documents, each preceded by its mark, (N,) uint16; may be a memmap.
+            batch_size: B; lowered if the corpus has fewer than B * T characters.
             chunk_length: T.
-            jump_probability: of a jump to a random place, per stream and chunk that allows it.
-            seed: of the order of pieces and of the jumps.
+            jump_probability: probability of a jump to a random position, per stream and chunk.
+            seed: determines the order of pieces and the jumps.
 
         Raises:
-            ValueError: there is less than one chunk of text.
+            TextError: there is less than one chunk of text.
         """
         if len(stream) < chunk_length:
-            raise ValueError(
+            raise TextError(
                 f"the training text has {len(stream)} characters, too few for one chunk; "
                 f"chunk_length must be at most {len(stream)}, got {chunk_length}"
             )
@@ -136,7 +138,7 @@ class Batches:
         """Advance every stream by one chunk.
 
         Args:
-            step: number of the chunk; it alone decides the jumps.
+            step: number of the chunk; the jumps depend on nothing else.
             jump: whether streams may jump.
         """
         position, end = self.cursor.position.copy(), self.cursor.end.copy()
@@ -163,8 +165,8 @@ class Batches:
         jumping = generator.random(len(position)) < self._jump_probability
         places = generator.integers(len(self._stream), size=len(position))
         position[jumping] = places[jumping]
-        following = np.searchsorted(self._bounds, places[jumping], side="right")
-        end[jumping] = self._bounds[following]
+        next_bounds = np.searchsorted(self._bounds, places[jumping], side="right")
+        end[jumping] = self._bounds[next_bounds]
         return jumping
 
     def _pieces(self, taken: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -186,7 +188,7 @@ class Batches:
 def _pieces_of(
     bounds: NDArray[np.int64], longest: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Starts and ends of the pieces, each (P,): no piece is longer than `longest`."""
+    """Starts and ends of the pieces, each (P,); no piece is longer than `longest`."""
     lengths = np.diff(bounds)
     parts = -(-lengths // longest)
     first = np.repeat(np.cumsum(parts) - parts, parts)

@@ -1,11 +1,11 @@
-"""An update as one launch: recorded as a CUDA graph once, replayed from then on.
+"""An update as one launch: recorded once as a CUDA graph, then replayed.
 
-An update of a small model is hundreds of short kernels, and launching them takes the host longer
-than computing them takes the device. The first updates are launched one kernel after another on a
-stream of their own, which is the warm-up that recording needs and useful work besides; the next one
-is recorded, which computes nothing, and replayed.
+An update of a small model is hundreds of short kernels, and the host needs longer to launch them
+than the device to compute them. The first updates are launched kernel by kernel on a separate
+stream, which is both useful work and the warm-up that recording needs. Then one update is recorded,
+which computes nothing, and replayed from there on.
 
-The body must read and write the same memory every time and must not ask the device for anything.
+The body must read and write the same memory every time and must not wait for the device.
 """
 
 import logging
@@ -16,27 +16,27 @@ import torch
 from torch import Tensor
 
 WARM_UP = 3
-"""Updates that are launched plainly before one is recorded; torch asks for three."""
+"""Updates launched kernel by kernel before the recording; torch recommends three."""
 
 _log = logging.getLogger(__name__)
 
 Body = Callable[[], Tensor]
-"""All of an update that the device does; its figures."""
+"""All device work of an update; returns its results."""
 
 
 class Graph(Protocol):
-    """What can record a body and repeat it."""
+    """Records a body and replays it."""
 
     def launch(self, body: Body) -> Tensor:
-        """Run the body plainly, where it can be recorded later."""
+        """Run the body on the stream that can record it later."""
         ...
 
     def record(self, body: Body) -> None:
-        """Note what the body does, without doing it."""
+        """Record the body without running it."""
         ...
 
     def replay(self) -> Tensor:
-        """Do what was recorded; the figures, in memory that the next replay overwrites."""
+        """Run the recording; the next replay overwrites the results."""
         ...
 
     def discard(self) -> None:
@@ -45,7 +45,7 @@ class Graph(Protocol):
 
 
 class CudaGraph:
-    """A graph of torch's on the current device."""
+    """A CUDA graph on the current device."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -54,7 +54,7 @@ class CudaGraph:
         self._figures: Tensor | None = None
 
     def launch(self, body: Body) -> Tensor:
-        """Run the body on the stream that records later: autograd remembers streams."""
+        """Run the body on the stream that records later, because autograd remembers streams."""
         self._stream.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(self._stream):
             figures = body()
@@ -62,21 +62,21 @@ class CudaGraph:
         return figures
 
     def record(self, body: Body) -> None:
-        """Record on that stream; gradients and activations get memory of the graph's own."""
+        """Record on that stream; gradients and activations get memory private to the graph."""
         self._graph = torch.cuda.CUDAGraph()
-        # The outer block returns to the caller's stream where the inner one fails to.
+        # The outer block restores the caller's stream if the inner one fails to.
         with torch.cuda.stream(self._stream), torch.cuda.graph(self._graph, stream=self._stream):
             self._figures = body()
 
     def replay(self) -> Tensor:
-        """Launch all of it at once."""
+        """Launch the graph."""
         assert self._graph is not None
         assert self._figures is not None
         self._graph.replay()
         return self._figures
 
     def discard(self) -> None:
-        """Forget the graph, and draw from a generator that is not part of a recording any more."""
+        """Drop the graph, and detach the random generator from the failed recording."""
         self._graph = None
         generator = torch.cuda.default_generators[torch.cuda.current_device()]
         seed = generator.initial_seed()
@@ -84,7 +84,7 @@ class CudaGraph:
 
 
 class Captured:
-    """Runs one body again and again: recorded and replayed, or plainly where that cannot be."""
+    """Runs one body repeatedly: recorded and replayed, or kernel by kernel if that fails."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -93,7 +93,7 @@ class Captured:
         self.recorded = False
 
     def __call__(self, body: Body) -> Tensor:
-        """Do what the body does, which must be the same one every time; its figures."""
+        """Run the body, the same one every time; return its results."""
         if not self.recorded and not self._refused and self._launched == WARM_UP:
             self._record(body)
         if self.recorded:
@@ -105,15 +105,15 @@ class Captured:
         try:
             self._graph.record(body)
         except RuntimeError as error:
-            # Of all that can go wrong, two things do not mean that an update is wrong: a library
-            # that does what cannot be recorded, and too little memory for the graph's own.
+            # Only two failures do not mean that the update itself is wrong: a library call that
+            # cannot be recorded, and too little memory for the graph.
             if not isinstance(error, torch.OutOfMemoryError) and "captur" not in str(error):
                 raise
             reason = str(error).strip().partition("\n")[0]
-            _log.warning("updates are launched kernel by kernel, as no graph was made: %s", reason)
+            _log.warning("no CUDA graph, so updates are launched kernel by kernel: %s", reason)
         else:
             self.recorded = True
             return
-        # Outside of the handler, where what failed has released its memory.
+        # Outside the handler, because by now the failed recording has released its memory.
         self._refused = True
         self._graph.discard()

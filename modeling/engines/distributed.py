@@ -1,9 +1,8 @@
-"""Training on several devices at once: every process trains its share of the streams.
+"""Training on several devices: every process trains its share of the streams.
 
-Before each update every process gets the mean of all gradients, from torch's
-DistributedDataParallel while they are computed, so that all weights stay equal and the result is
-that of one process with the whole batch, but for the order of the sums. What one process must
-decide for all (the clock, when to save) is the first one's to say.
+torch's DistributedDataParallel averages the gradients of all processes before each update, so all
+weights stay equal, and the result is that of one process with the whole batch, except for the order
+of the sums. The first process makes the decisions that all must share (the clock, when to save).
 
 Shapes: B streams in all, b of this process, L layers, H hidden, M sums of N rows of a table, E
 embedding.
@@ -20,10 +19,12 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
+from modeling.errors import TextError
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """This process among those that train together; alone by default."""
+    """This process among those that train together; by default it trains alone."""
 
     rank: int = 0
     size: int = 1
@@ -35,7 +36,7 @@ class Group:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process speaks for all."""
+        """Whether this process decides and writes for all."""
         return self.rank == 0
 
     def describe(self, device: str) -> str:
@@ -43,27 +44,27 @@ class Group:
         return device if self.size == 1 else f"{self.size} x {device}"
 
     def check(self, streams: int) -> None:
-        """Refuse fewer streams than processes.
+        """Check that every process has a stream to train.
 
         Raises:
-            ValueError: a process would have nothing to train.
+            TextError: there are fewer streams than the processes need.
         """
         if streams < self.size or (self.size - 1) * -(-streams // self.size) >= streams:
-            raise ValueError(
+            raise TextError(
                 f"batch_size {streams} leaves some of {self.size} processes without a stream; "
-                f"take a multiple of {self.size}"
+                f"use a multiple of {self.size}"
             )
 
     def rows(self, streams: int) -> slice:
-        """Which of all streams are this process's."""
+        """The streams of this process."""
         share = -(-streams // self.size)
         return slice(min(self.rank * share, streams), min((self.rank + 1) * share, streams))
 
     def joint(self, objective: nn.Module) -> nn.Module:
-        """The same function, whose gradients are the means over all processes.
+        """Wrap a loss so that its gradients are the means over all processes.
 
         Args:
-            objective: what every process calls on its streams and goes back through.
+            objective: called and differentiated by every process on its own streams.
         """
         if self.size == 1:
             return objective
@@ -75,20 +76,20 @@ class Group:
             distributed.all_reduce(tensor)
 
     def all_places(self, places: Tensor, gradient: Tensor, streams: int) -> tuple[Tensor, Tensor]:
-        """What all processes have to teach a table.
+        """Collect the gradients of a table from all processes.
 
         Args:
-            places: as `NgramEmbedding.gradient` gives them for the chunk of this process, (M, N).
-            gradient: the same, (M, E).
+            places: rows, as `NgramEmbedding.gradient` returns them for this process, (M, N).
+            gradient: of the sums of these rows, (M, E).
             streams: B.
 
         Returns:
-            The same of all streams; the gradient is that of the mean over all processes.
+            Both for all streams; the gradient is that of the mean over all processes.
         """
         if self.size == 1:
             return places, gradient
         own, whole = self.rows(streams), -(-streams // self.size)
-        # The last process may have fewer streams: row 0 without a gradient stands for the others.
+        # The last process may have fewer streams: pad with row 0 and a gradient of 0.
         more = len(places) // (own.stop - own.start) * whole - len(places)
         places, gradient = (
             torch.cat(self._from_all(functional.pad(part, (0, 0, 0, more))))
@@ -112,25 +113,25 @@ class Group:
         return whole
 
     def agreed(self, value: float) -> float:
-        """What the first process says."""
+        """Return the first process's value in all processes."""
         if self.size == 1:
             return value
-        said = torch.tensor([value], dtype=torch.float64)
+        shared = torch.tensor([value], dtype=torch.float64)
         if distributed.get_backend() == "nccl":
-            said = said.cuda()
-        distributed.broadcast(said, 0)
-        return float(said)
+            shared = shared.cuda()
+        distributed.broadcast(shared, 0)
+        return float(shared)
 
     def shared(self, clock: Callable[[], float]) -> Callable[[], float]:
-        """The first process's clock; all must read it equally often."""
+        """The first process's clock; all processes must read it equally often."""
         return clock if self.size == 1 else lambda: self.agreed(clock())
 
 
 def leave(status: int) -> NoReturn:
-    """Leave the group that `torchrun` started this process in, and end the process.
+    """Leave the group that `torchrun` started this process in, and exit.
 
-    Everything must be on the disk: the interpreter is not torn down, because a thread of gloo that
-    still holds a tensor then aborts the process now and then (pytorch/pytorch#179291).
+    All files must have been written: the interpreter is not shut down, because a gloo thread that
+    still holds a tensor occasionally aborts the process then (pytorch/pytorch#179291).
     """
     distributed.destroy_process_group()
     sys.stdout.flush()

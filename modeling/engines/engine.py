@@ -1,10 +1,10 @@
-"""What computes a training, and in which precision: chosen by measuring, not by processor flags.
+"""Which engine computes a training, in which precision: chosen by measuring, not by CPU flags.
 
-Two processors with the same instructions differ: products of bfloat16 double the speed of AMD's
-Zen 5 and cost an Intel Sapphire Rapids 40 %. So every training that may choose runs a short race
-first (`race.py`); this module holds its outcome, and the rules by which a race is judged.
+Processors with the same instructions differ: products of bfloat16 double the speed of AMD's Zen 5
+and slow an Intel Sapphire Rapids down by 40 %. So every training that has a choice runs a short
+race first (`race.py`). This module defines its result and the rules that decide it.
 
-A choice decides the bits of a training's weights, so checkpoints remember it.
+The choice determines the bits of the trained weights, so checkpoints record it.
 """
 
 import functools
@@ -15,16 +15,17 @@ from typing import Literal
 
 import torch
 
-from modeling.models.lstm import Layer
+from modeling.config import ModelConfig
+from modeling.models import build_model
 from modeling.native.library import library
 
 _ROUNDS = 4
 _MARGIN = 1.03
-"""How much faster a candidate must be than one listed before it: less is noise."""
+"""Factor by which a candidate must beat those listed before it: less is noise."""
 _HOPELESS = 2.0
-"""A candidate this many times slower than the fastest in the first round is not measured again."""
+"""Candidates this many times slower than the fastest in the first round are dropped."""
 _FEWER_THREADS = 1.3
-"""How much faster fewer threads must be: what slows more of them down may be a busy moment."""
+"""Factor by which fewer threads must be faster: more threads may be slow only for a moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +33,11 @@ class Engine:
     """How a training computes.
 
     Attributes:
-        native: by the native kernel; otherwise by torch.
+        native: use the native kernel; otherwise torch.
         precision: of the factors of matrix products; sums are float32.
-        threads: of the CPU; 0 for torch's own number.
-        wide_tiles: of the kernel's matrix products; no bit of a result depends on it.
-        reason: why this one, for people.
+        threads: CPU threads; 0 for torch's default.
+        wide_tiles: use the kernel's wide tiles in matrix products; does not change any result.
+        reason: why this engine was chosen, in words.
     """
 
     native: bool
@@ -46,12 +47,12 @@ class Engine:
     reason: str = ""
 
     def __str__(self) -> str:
-        """Name it for people."""
+        """Name the engine for people."""
         return f"{'native kernel' if self.native else 'torch'}, {self.precision}"
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Let torch and the kernel use these threads and tiles while the block runs."""
+        """Set the threads and tiles of torch and the kernel inside the block."""
         kernel, before = library(), torch.get_num_threads()
         torch.set_num_threads(self.threads or before)
         if kernel:
@@ -67,13 +68,13 @@ class Engine:
 def measured(
     candidates: Sequence[Engine], seconds_of: Callable[[Engine], float], budget: float
 ) -> dict[Engine, float]:
-    """Run the candidates in turn; the fewest seconds of each.
+    """Time the candidates in rounds; return the shortest time of each, in seconds.
 
     Args:
         candidates: at least one.
-        seconds_of: does the same work by a candidate and says how long it took.
-        budget: seconds after which no further round begins; there are `_ROUNDS` at most, and those
-            far behind after the first one are left out of the others.
+        seconds_of: runs a fixed amount of work with a candidate and returns how long it took.
+        budget: seconds after which no further round starts. There are at most `_ROUNDS`;
+            candidates that are far slower in the first round skip the others.
     """
     best = {candidate: seconds_of(candidate) for candidate in candidates}
     limit, spent = _HOPELESS * min(best.values()), sum(best.values())
@@ -88,7 +89,7 @@ def measured(
 
 
 def fastest(seconds: Mapping[Engine, float]) -> Engine:
-    """The fastest, in doubt the one listed earlier."""
+    """Return the fastest engine; on a tie the one listed first."""
     first, *others = seconds
     for other in others:
         first = other if seconds[other] * _MARGIN < seconds[first] else first
@@ -96,13 +97,17 @@ def fastest(seconds: Mapping[Engine, float]) -> Engine:
 
 
 def enough_threads(seconds: Mapping[int, float]) -> int:
-    """Of numbers of threads and what they took, the largest unless fewer are clearly faster."""
+    """Choose the largest number of threads, unless fewer are clearly faster.
+
+    Args:
+        seconds: time taken by each number of threads.
+    """
     limit = _FEWER_THREADS * min(seconds.values())
     return max(number for number, taken in seconds.items() if taken <= limit)
 
 
 def reason_of(chosen: Engine, seconds: Mapping[Engine, float]) -> str:
-    """Say what was measured: "fastest of 3: torch, float32 1.42 x its time, ..."."""
+    """Describe what was measured: "measured: torch, float32 took 1.42 times as long; ..."."""
     others = [
         f"{other} took {taken / seconds[chosen]:.2f} times as long"
         for other, taken in seconds.items()
@@ -112,22 +117,23 @@ def reason_of(chosen: Engine, seconds: Mapping[Engine, float]) -> str:
 
 
 @functools.cache
-def torch_computes_bfloat16(device: torch.device) -> bool:
-    """Whether torch trains a layer in bfloat16.
+def torch_trains_in_bfloat16(architecture: str, device: torch.device) -> bool:
+    """Whether torch can train an architecture in bfloat16 on a device.
 
-    oneDNN refuses to on CPUs without AVX-512, and cuDNN before 9.13.
+    oneDNN cannot on CPUs without AVX-512, cuDNN not before version 9.13.
     """
-    if device.type not in ("cpu", "cuda"):
+    config = ModelConfig(architecture=architecture, embedding_size=8, hidden_size=8)
+    with torch.random.fork_rng(devices=[]):
+        model = build_model(config, 8)
+    if not model.has_bfloat16 or device.type not in ("cpu", "cuda"):
         return False
     if device.type == "cuda" and not torch.cuda.is_bf16_supported():
         return False
-    with torch.random.fork_rng(devices=[]):
-        layer = Layer(8, 8)
     try:
-        layer = layer.to(device)
-        values, state = (torch.zeros(size, 2, 8, device=device) for size in (2, 1))
+        model = model.to(device)
         with torch.autocast(device.type, torch.bfloat16):
-            layer(values, (state, state))[0].sum().backward()
+            logits, _ = model(torch.zeros(2, 2, dtype=torch.int64, device=device))
+            logits.sum().backward()
     except RuntimeError:
         return False
     return True

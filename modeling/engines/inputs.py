@@ -1,8 +1,8 @@
-"""The chunk that an update reads, always in the same memory of the device.
+"""The chunk that an update reads, always in the same device memory.
 
-Where the whole text is kept on the device, the host sends three numbers a stream and the device
-cuts the chunk out; where it is too large for that, the host sends the text of every chunk. Nothing
-here waits for the device.
+If the whole text is kept on the device, the host sends three numbers per stream and the device
+cuts the chunk out. If the text is too large for that, the host sends the text of every chunk.
+Nothing here waits for the device.
 
 Shapes: B streams, T characters a chunk, N characters of the text.
 """
@@ -16,26 +16,27 @@ from modeling.engines.batches import IGNORED, Batch
 from modeling.vocab import Ids
 
 _SHARE = 4
-"""A text may take one such part of the memory that is free."""
+"""A text may take this fraction, 1/4, of the free memory."""
 
 
 class Inputs:
-    """Brings chunk after chunk to the device.
+    """Sends one chunk after another to the device.
 
     Attributes:
-        characters: of the chunk that are trained, by all processes, () float32.
+        characters: number of targets in the chunk, of all processes, () float32.
     """
 
     def __init__(
         self, streams: int, vocabulary_size: int, device: torch.device, text: Ids | None = None
     ) -> None:
-        """Prepare.
+        """Allocate memory on the device.
 
         Args:
             streams: B.
-            vocabulary_size: above every id.
+            vocabulary_size: larger than every id.
             device: where the chunks are read.
-            text: kept on the device; all chunks must be cut from it. None to send each one's own.
+            text: to keep on the device; all chunks must be cut from it. None to send the text of
+                each chunk.
         """
         self._device = device
         self._type = _narrowest(vocabulary_size)
@@ -46,10 +47,10 @@ class Inputs:
         self.characters = torch.ones((), device=device)
 
     def put(self, batch: Batch) -> None:
-        """Send a chunk; those sent before must have been cut by work already given to the device.
+        """Send a chunk; the device must already have been given the work that cuts the last one.
 
         Args:
-            batch: of B streams, as long as all others.
+            batch: of B streams, with the same length as all others.
         """
         position, end = batch.position, batch.end
         if self._resident is None:
@@ -69,7 +70,7 @@ class Inputs:
     def cut(self) -> tuple[Tensor, Tensor, Tensor]:
         """The chunk: ids and targets, (B, T) int64, and `carried`, (B,) bool, as `Batch` has them.
 
-        No call here needs the host, so that all of them can be recorded as part of one graph.
+        Nothing here needs the host, so it can be recorded as part of a CUDA graph.
         """
         assert self._text is not None
         assert self._offsets is not None
@@ -82,7 +83,7 @@ class Inputs:
         return torch.from_numpy(ids.astype(self._type))
 
     def _sent(self, values: Tensor, to: Tensor | None) -> Tensor:
-        """Copy values from the host to the device, into `to` if it is there, without waiting."""
+        """Copy values to the device without waiting, into `to` if given."""
         if to is None:
             to = torch.empty_like(values, device=self._device)
         if self._device.type == "cuda":
@@ -91,13 +92,13 @@ class Inputs:
 
 
 def keeps(text: Ids, vocabulary_size: int, device: torch.device) -> bool:
-    """Whether a device should keep a whole text: a GPU that has the room for it."""
+    """Whether a device should keep a whole text: a GPU with enough free memory."""
     size = len(text) * np.dtype(_narrowest(vocabulary_size)).itemsize
     return device.type == "cuda" and size <= free_bytes(device) // _SHARE
 
 
 def _narrowest(vocabulary_size: int) -> type[np.integer]:
-    """The smallest type for ids that torch can index with and copy."""
+    """The smallest integer type that holds the ids and that torch can copy and index."""
     if vocabulary_size <= 2**8:
         return np.uint8
     return np.int16 if vocabulary_size <= 2**15 else np.int32

@@ -1,10 +1,10 @@
-"""The race that decides how a training computes, and what is remembered of it.
+"""The race that chooses the engine of a training, and the cache of its results.
 
-Every candidate trains a small piece of the very shape on random characters, a few hundredths of a
-second each. They take turns on one thread, whose own CPU time counts, so a busy machine does not
-change the outcome, which is kept for a month in the user's cache, by processor, kernel, torch and
-shape. How many threads are best depends on the moment: each training times the winner on all, half
-and a quarter of them.
+Every candidate trains a small model of the same shape on random characters, for a few hundredths of
+a second. Candidates take turns on one thread and are timed by its CPU time, so a busy machine does
+not change the result. The result is cached for a month in the user's cache folder, by processor,
+kernel, torch and shape. The best number of threads depends on the current load: each training times
+the winner on all, half and a quarter of the threads.
 """
 
 import functools
@@ -31,112 +31,123 @@ from modeling.engines.engine import (
     fastest,
     measured,
     reason_of,
-    torch_computes_bfloat16,
+    torch_trains_in_bfloat16,
 )
+from modeling.engines.engine_cache import recall, remember
 from modeling.engines.learner import Learner
-from modeling.native.compilation import NoLibraryError, cache_folder
+from modeling.errors import DeviceError
+from modeling.models import model_class
 from modeling.native.library import library, library_name
 from modeling.vocab import MARK_ID, SPECIALS
 
 _BUDGET = 0.3
-"""Seconds of the whole race, about; each candidate is warmed up and runs once even so."""
+"""Approximate seconds of the whole race; each candidate is warmed up and runs at least once."""
 _OPERATIONS = 6e8
-"""Floating-point operations of one turn: a hundredth of a second."""
+"""Floating-point operations of one turn: about a hundredth of a second."""
 _OPERATIONS_OF_THREADS = 10 * _OPERATIONS
-"""Of one turn on several threads: what they cost one another weighs too much in a shorter one."""
+"""The same for turns on several threads: in shorter ones the cost of waking them dominates."""
 _STREAMS, _LAYERS, _ROWS, _STEPS = (16, 64), 2, 2**10, 16
-"""Bounds of the piece that is trained (streams, layers, rows an order of n-grams, characters):
-more of them take longer. On wide models or large vocabularies so few characters overstate what an
-update costs once, which favours torch a little."""
+"""Bounds of what is trained in a turn (streams, layers, rows of n-grams per order, characters).
+With wide models or large vocabularies, so few characters overstate the fixed cost of an update,
+which favours torch a little."""
 _LEAST = 1e-4
-"""Seconds: nothing shorter can be told apart."""
+"""Seconds; shorter times cannot be distinguished."""
 _THREAD_ROUNDS, _ROUNDS_ALONE = 3, 3
 _UPDATES_ON_GPU = 8
-_DAYS = 30
 _FORMAT = 1
 
 _log = logging.getLogger(__name__)
 
 
 def engine_for(
-    config: TrainConfig, vocabulary_size: int, device: torch.device, group: Group = ALONE
+    config: TrainConfig,
+    vocabulary_size: int,
+    device: torch.device,
+    group: Group = ALONE,
+    cache: Path | None = None,
 ) -> Engine:
-    """Choose how to compute; measured once, then read from the cache.
+    """Choose an engine; it is measured once, then read from the cache.
 
     Args:
         config: of the training; its precision may leave no choice.
         vocabulary_size: V.
         device: to train on.
-        group: the processes that train together; the first one's choice is everybody's.
+        group: the processes that train together; all use the choice of the first one.
+        cache: folder of the results; by default the user's.
 
     Raises:
-        ValueError: nothing here computes in the precision that `config` asks for.
+        DeviceError: nothing on this machine computes in the precision that `config` asks for.
     """
     candidates = _candidates(config, device)
-    if group.size > 1:
-        chosen = _chosen(config, vocabulary_size, device) if group.is_first else candidates[0]
-        # By a number that means the same to all: the kernel may be missing in one process.
-        said = int(group.agreed(2 * chosen.native + (chosen.precision == "bfloat16")))
-        precision = "bfloat16" if said % 2 else "float32"
-        return Engine(native=said >= 2, precision=precision, reason=chosen.reason)
-    return _chosen(config, vocabulary_size, device)
+    if group.size == 1:
+        return _chosen(config, vocabulary_size, device, cache)
+    chosen = _chosen(config, vocabulary_size, device, cache) if group.is_first else candidates[0]
+    # Two broadcasts of plain numbers, because one process may lack the kernel.
+    native = bool(group.agreed(chosen.native))
+    rounded = bool(group.agreed(chosen.precision == "bfloat16"))
+    precision = "bfloat16" if rounded else "float32"
+    return Engine(native=native, precision=precision, reason=chosen.reason)
 
 
 def continued(values: Mapping[str, Any], config: TrainConfig, device: torch.device) -> Engine:
-    """The engine that a checkpoint was trained by, or what comes closest to it here.
+    """Return the engine of a checkpoint, or the closest one that this machine has.
 
     Args:
-        values: of that engine.
+        values: fields of the checkpoint's engine.
         config: of the training.
-        device: to continue on, perhaps another one or on another machine.
+        device: to continue on; it may differ from the one the training began on.
 
     Raises:
-        ValueError: nothing here computes in the precision that `config` asks for.
+        DeviceError: nothing on this machine computes in the precision that `config` asks for.
     """
     begun = Engine(**values)
-    # Fewer where this machine has fewer, or other processes take part now; 0 stays 0.
+    # Fewer on a smaller machine, or when other processes take part now; 0 stays 0.
     threads = min(begun.threads, torch.get_num_threads())
     candidates = _candidates(config, device)
     if any(_is_like(begun, candidate) for candidate in candidates):
         return replace(begun, threads=threads)
     nearest = min(candidates, key=lambda candidate: candidate.precision != begun.precision)
-    _log.warning("%s began this training and is not here: %s continues it", begun, nearest)
-    return replace(nearest, threads=threads, reason=f"{begun}, which began it, was not there")
+    _log.warning("%s began this training but is not available; using %s", begun, nearest)
+    return replace(nearest, threads=threads, reason=f"{begun}, which began it, was not available")
 
 
 def _is_like(one: Engine, other: Engine) -> bool:
-    """Whether they are the same but for what candidates do not decide."""
+    """Whether they agree in everything that candidates differ in."""
     return (one.native, one.precision) == (other.native, other.precision)
 
 
 def _candidates(config: TrainConfig, device: torch.device) -> list[Engine]:
-    """All that could compute this training, the preferred first."""
-    natives = [True, False] if device.type == "cpu" and library() else [False]
+    """All engines that can compute this training, the preferred first."""
+    has_kernel = model_class(config.model).has_native and device.type == "cpu" and library()
+    natives = [True, False] if has_kernel else [False]
+    architecture = config.model.architecture
     precisions: list[Literal["float32", "bfloat16"]] = ["float32", "bfloat16"]
     candidates = [
         Engine(native=native, precision=precision)
         for precision in precisions
         for native in natives
         if config.precision in ("auto", precision)
-        and (native or precision == "float32" or torch_computes_bfloat16(device))
+        and (native or precision == "float32" or torch_trains_in_bfloat16(architecture, device))
     ]
     if not candidates:
-        raise ValueError(
-            f"precision bfloat16: torch does not compute it on {device} of this machine; "
-            "allowed: auto, float32"
+        raise DeviceError(
+            f"precision bfloat16: torch does not train {architecture} in it on {device} of this "
+            "machine; allowed: auto, float32"
         )
     return candidates
 
 
-def _chosen(config: TrainConfig, vocabulary_size: int, device: torch.device) -> Engine:
-    """The choice for one process; all but its number of threads is remembered if possible."""
+def _chosen(
+    config: TrainConfig, vocabulary_size: int, device: torch.device, cache: Path | None
+) -> Engine:
+    """Choose for one process; everything but the number of threads is cached if possible."""
     key = _key(config, vocabulary_size, device)
-    engine = _recalled(key)
+    engine = recall(key, cache)
     if engine is None or not any(_is_like(engine, c) for c in _candidates(config, device)):
         began = time.perf_counter()
         engine = _raced(config, vocabulary_size, device)
         _log.info("%s; %s (%.1f s)", engine, engine.reason, time.perf_counter() - began)
-        _remember(key, engine)
+        remember(key, engine, cache)
     return replace(engine, threads=_threads(config, vocabulary_size, device, engine))
 
 
@@ -159,13 +170,13 @@ def _raced(config: TrainConfig, vocabulary_size: int, device: torch.device) -> E
 def _alone(
     config: TrainConfig, vocabulary_size: int, device: torch.device, engine: Engine
 ) -> float:
-    """Seconds on a GPU, which is quiet, and has no memory for two candidates at once."""
+    """Seconds on a GPU: it has no other load, and no memory for two candidates at once."""
     work = _work(config, vocabulary_size, device, engine)
     return min(_timed(work, time.perf_counter) for _ in range(_ROUNDS_ALONE))
 
 
 def _wide(work: Callable[[Engine], Callable[[], object]], chosen: Engine) -> bool:
-    """Whether the kernel's wide tiles are faster here."""
+    """Whether the kernel's wide tiles are faster on this machine."""
     kernel = library() if chosen.native else None
     if kernel is None or not kernel.has_wide_tiles():
         return False
@@ -181,7 +192,7 @@ def _wide(work: Callable[[Engine], Callable[[], object]], chosen: Engine) -> boo
 def _threads(
     config: TrainConfig, vocabulary_size: int, device: torch.device, engine: Engine
 ) -> int:
-    """How many threads to train on; as many as the environment says, where it says so."""
+    """Choose the number of threads; OMP_NUM_THREADS overrides the measurement."""
     most = torch.get_num_threads()
     if device.type != "cpu" or most == 1 or "OMP_NUM_THREADS" in os.environ:
         return most
@@ -198,7 +209,7 @@ def _threads(
 def _timed(work: Callable[[], object], clock: Callable[[], float]) -> float:
     began = clock()
     work()
-    # Where CPU time is counted in ticks of 10 ms, a short turn takes none.
+    # If CPU time is counted in ticks of 10 ms, a short turn takes 0.
     return max(clock() - began, _LEAST)
 
 
@@ -209,7 +220,7 @@ def _work(
     engine: Engine,
     operations: float = _OPERATIONS,
 ) -> Callable[[], object]:
-    """Updates of a small piece of this training, warmed up."""
+    """Return a function that runs updates of a scaled-down training, warmed up."""
     piece = _piece(config, vocabulary_size, device, operations)
     size = max(vocabulary_size, SPECIALS + 1)
     length = piece.batch_size * (piece.chunk_length + 1) * 4
@@ -217,7 +228,7 @@ def _work(
     stream[0] = MARK_ID
     batches = Batches(stream, batch_size=piece.batch_size, chunk_length=piece.chunk_length)
     learner = Learner(piece, size, batches.batch_size, device, engine=engine, text=stream)
-    # The warm-up of a GPU covers the recording of its graph.
+    # On a GPU the warm-up includes the recording of a CUDA graph.
     updates = _UPDATES_ON_GPU if device.type == "cuda" else 1
 
     def work() -> None:
@@ -233,7 +244,7 @@ def _work(
 def _piece(
     config: TrainConfig, vocabulary_size: int, device: torch.device, operations: float
 ) -> TrainConfig:
-    """This training made small on a CPU; on a GPU it is fast enough whole."""
+    """Scale the training down on a CPU; a GPU is fast enough to run it at full size."""
     shape = replace(config.model, ngram_rows=min(config.model.ngram_rows, _ROWS))
     if device.type != "cpu":
         return replace(config, model=shape)
@@ -251,7 +262,7 @@ def _piece(
 
 
 def _key(config: TrainConfig, vocabulary_size: int, device: torch.device) -> str:
-    """What the outcome of a race depends on."""
+    """Digest of everything that the result of a race depends on."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
     facts = {
         "format": _FORMAT,
@@ -262,31 +273,3 @@ def _key(config: TrainConfig, vocabulary_size: int, device: torch.device) -> str
         "precision": config.precision,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _path(key: str) -> Path:
-    return cache_folder() / f"engine-{key}.json"
-
-
-def _recalled(key: str) -> Engine | None:
-    """What an earlier race decided; None if nothing is known, or nothing that can be read."""
-    try:
-        path = _path(key)
-        if time.time() - path.stat().st_mtime > _DAYS * 86_400:
-            return None
-        engine = Engine(**json.loads(path.read_text(encoding="utf-8")))
-    except (NoLibraryError, OSError, ValueError, TypeError):
-        return None
-    return engine
-
-
-def _remember(key: str, engine: Engine) -> None:
-    """Keep the outcome, whole or not at all; a cache that cannot be written costs a race a run."""
-    try:
-        path = _path(key)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}")
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(asdict(engine)), encoding="utf-8")
-        temporary.replace(path)
-    except (NoLibraryError, OSError) as error:
-        _log.debug("the choice of an engine was not kept: %s", error)

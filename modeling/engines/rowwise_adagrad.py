@@ -1,9 +1,9 @@
-"""Adagrad for a table of embeddings of which an update reads a few rows.
+"""Adagrad for a table of embeddings of which an update reads only a few rows.
 
-Gradients are added up in memory as large as the table, at the rows that were read: all shapes are
-known beforehand and nothing asks the device how many rows there were, so that the device never
-waits for its host and an update can be recorded as one graph. A place that is listed twice is
-computed twice, with the same result.
+Gradients are summed in memory as large as the table, at the rows that were read. All shapes are
+known in advance and the number of distinct rows is never needed, so the device never waits for the
+host and an update can be recorded as a CUDA graph. A row that is listed twice is computed twice,
+with the same result.
 
 Shapes: R rows, E embedding, M sums, each of N rows of the table.
 """
@@ -15,45 +15,45 @@ _TINY = 1e-8
 
 
 class RowSums:
-    """Adds up the gradients of a table's rows, in memory that is zero between two calls."""
+    """Sums the gradients of each row of a table, in memory that is zero between calls."""
 
     def __init__(self, table: Tensor) -> None:
-        """Prepare for a table (R, E), whose last row has no gradient."""
+        """Allocate memory for a table (R, E), whose last row has no gradient."""
         self._sums = torch.zeros_like(table)
 
     @torch.no_grad()
     def __call__(self, places: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        """Add up.
+        """Sum the gradients of each row.
 
         Args:
-            places: the rows that each sum consists of, (M, N) int64.
+            places: the N rows that each of M sums consists of, (M, N) int64.
             gradient: of the sums, (M, E).
 
         Returns:
-            The rows (M N,), as they are listed, and the whole gradient of each, (M N, E).
+            The rows in the order given, (M N,), and the total gradient of each, (M N, E).
         """
         for column in places.unbind(dim=1):
             self._sums.index_add_(0, column, gradient)
         self._sums[-1].zero_()
         rows = places.flatten()
-        found = self._sums.index_select(0, rows)
+        totals = self._sums.index_select(0, rows)
         self._sums.index_fill_(0, rows, 0)
-        return rows, found
+        return rows, totals
 
 
 class RowwiseAdagrad:
-    """Adagrad (Duchi et al. 2011) with one sum of squares for each row instead of each number.
+    """Adagrad (Duchi et al. 2011) with one sum of squares per row instead of per weight.
 
-    A row's step shrinks with what it has learned, not with time, so rare rows learn as fast as
-    frequent ones once did. torch's own needs as much memory again. Rows without a gradient stay as
-    they are.
+    The step size of a row shrinks with its own updates, not with time, so rare rows learn as fast
+    as frequent ones did at first. torch's Adagrad would need memory for another table. Rows without
+    a gradient do not change.
 
     Attributes:
-        squares: sum of the mean squares of every row's gradients, (R,).
+        squares: sum over updates of the mean square of each row's gradient, (R,).
     """
 
     def __init__(self, table: Tensor) -> None:
-        """Take a table (R, E), whose last row stays as it is."""
+        """Optimise a table (R, E), whose last row never changes."""
         self._table = table
         self._sums = RowSums(table)
         self.squares = table.new_zeros(len(table))

@@ -1,1 +1,1 @@
-"""A trained model at work: sampling, likelihood, dynamic evaluation."""
+"""Using a trained model: sampling, likelihood, dynamic evaluation."""

@@ -1,11 +1,11 @@
-"""Dynamic evaluation: bits of a model that goes on learning from the text it has just been charged.
+"""Dynamic evaluation: bits of a model that keeps learning from the text it is evaluated on.
 
-After every segment, charged before it is learned, the weights take one step of stochastic gradient
-descent on it and decay towards where training left them (Mikolov et al. 2010; Krause et al. 2018,
-"Dynamic Evaluation of Neural Sequence Models"). Such a model adapts to the held-out text, as a
-compressor does: its bits compare with a compressor's, never with those of a fixed model.
+After each segment is charged, the weights take one step of stochastic gradient descent on it and
+decay towards their trained values (Mikolov et al. 2010; Krause et al. 2018, "Dynamic Evaluation of
+Neural Sequence Models"). Such a model adapts to the held-out text, as a compressor does: its bits
+are comparable with a compressor's, never with those of a fixed model.
 
-Shapes: T characters a segment, V ids.
+Shapes: T characters per segment, V ids.
 """
 
 import math
@@ -20,13 +20,13 @@ from torch.nn.utils import clip_grad_norm_
 
 from modeling.engines.rowwise_adagrad import RowSums
 from modeling.inference.likelihood import Bits
-from modeling.models.lstm import CharLSTM
+from modeling.models.model import CharModel
 from modeling.models.ngrams import NgramEmbedding
 from modeling.vocab import UNKNOWN_ID, Ids, Vocabulary
 
 RATES = (0.1, 0.03, 0.3)
 NGRAM_RATES = (2.0, 0.5, 5.0, 10.0)
-"""What `chosen_adaptation` chooses from; the first where there is no text to choose by."""
+"""Candidates of `chosen_adaptation`; the first is chosen if there is no validation text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +34,13 @@ class Adaptation:
     """How a model adapts.
 
     Attributes:
-        learning_rate: of the gradient of the mean loss of a segment, in nats.
+        learning_rate: applied to the gradient of a segment's mean loss in nats.
         ngram_learning_rate: the same for the table of n-grams.
-        segment_length: characters charged and then learned at once.
-        decay: share of the way back to the trained weights that every step goes; of the table,
-            the rows that the segment reads.
-        clip_norm: of the gradient, the table's aside.
-        across_documents: keep what one document taught when the next begins.
+        segment_length: characters that are charged, then learned, together.
+        decay: fraction of the distance to the trained weights by which each step moves back; in
+            the table, only the rows that the segment reads.
+        clip_norm: of the gradient, excluding the table.
+        across_documents: keep adapted weights from one document to the next.
     """
 
     learning_rate: float = 0.1
@@ -52,50 +52,51 @@ class Adaptation:
 
 
 def dynamic_surprisals(
-    model: CharLSTM,
+    model: CharModel,
     vocabulary: Vocabulary,
     documents: Sequence[Ids],
     adaptation: Adaptation | None = None,
 ) -> Iterator[Bits]:
-    """Score documents one after another, adapting on the way.
+    """Score documents one after another while adapting to them.
 
     Args:
-        model: is left as it was.
+        model: not changed.
         vocabulary: the model's.
-        documents: ids, each beginning with MARK_ID, which is given and not charged.
+        documents: ids, each beginning with MARK_ID, which is not charged.
         adaptation: how to adapt.
 
     Yields:
         Bits of every character after the mark, (len(document) - 1,) float64, document by document.
     """
-    how = adaptation or Adaptation()
-    learner = _Adapting(model, how)
+    adaptation = adaptation or Adaptation()
+    learner = _Adapting(model, adaptation)
     for document in documents:
-        if not how.across_documents:
-            learner = _Adapting(model, how)
+        if not adaptation.across_documents:
+            learner = _Adapting(model, adaptation)
         bits = learner.read(document)
         bits[document[1:] == UNKNOWN_ID] += vocabulary.unknown_bits
         yield bits
 
 
 def chosen_adaptation(
-    model: CharLSTM, vocabulary: Vocabulary, validation: Sequence[Ids], characters: int = 10_000
+    model: CharModel, vocabulary: Vocabulary, validation: Sequence[Ids], characters: int = 10_000
 ) -> Adaptation:
-    """Choose the rates, as Krause et al. do, by what they give on validation text.
+    """Choose the learning rates by their results on validation text, as Krause et al. do.
 
-    Text that repeats itself wants large ones, verse small ones. The network's rate is chosen first,
-    the table's then.
+    Repetitive text needs large rates, verse small ones. The rate of the network is chosen first,
+    then that of the table.
 
     Args:
-        model: is left as it was.
+        model: not changed.
         vocabulary: the model's.
         validation: documents, each beginning with MARK_ID.
-        characters: so many of them are scored, seven times.
+        characters: how many of them to score, up to seven times.
     """
-    some = first_characters(validation, characters)
+    excerpt = first_characters(validation, characters)
 
-    def bits(how: Adaptation) -> float:
-        return sum(float(part.sum()) for part in dynamic_surprisals(model, vocabulary, some, how))
+    def bits(adaptation: Adaptation) -> float:
+        scored = dynamic_surprisals(model, vocabulary, excerpt, adaptation)
+        return sum(float(part.sum()) for part in scored)
 
     best = min((Adaptation(learning_rate=rate) for rate in RATES), key=bits)
     if model.ngrams is not None:
@@ -104,7 +105,7 @@ def chosen_adaptation(
 
 
 def first_characters(documents: Sequence[Ids], characters: int) -> list[Ids]:
-    """Documents from the first one on, the last one cut, that have so many characters if all do."""
+    """Take documents from the first on, up to `characters` in all; the last one is cut."""
     kept: list[Ids] = []
     for document in documents:
         if characters <= 0:
@@ -115,12 +116,12 @@ def first_characters(documents: Sequence[Ids], characters: int) -> list[Ids]:
 
 
 class _Adapting:
-    """A copy of the model, and where its weights were."""
+    """A copy of the model that adapts, and the trained weights."""
 
-    def __init__(self, model: CharLSTM, how: Adaptation) -> None:
-        self._how = how
+    def __init__(self, model: CharModel, adaptation: Adaptation) -> None:
+        self._adaptation = adaptation
         self._model = model.copied().eval()
-        # cuDNN goes back through a layer in training mode only; none has dropout of its own.
+        # cuDNN computes gradients only in training mode; the layers themselves have no dropout.
         self._model.layers.train()
         self._dense = self._model.dense_parameters()
         for weight in self._dense:
@@ -132,34 +133,33 @@ class _Adapting:
             self._sums = RowSums(self._ngrams.table)
 
     def read(self, document: Ids) -> Bits:
-        """Charge a document, segment by segment, and learn each."""
+        """Charge a document segment by segment, and learn each segment afterwards."""
         device = self._trained[0].device
         ids = torch.from_numpy(document.astype(np.int64)).to(device)
         state = self._model.zero_state(1)
         parts = []
-        for start in range(0, len(ids) - 1, self._how.segment_length):
-            segment = ids[start : start + self._how.segment_length + 1]
+        for start in range(0, len(ids) - 1, self._adaptation.segment_length):
+            segment = ids[start : start + self._adaptation.segment_length + 1]
             logits, state = self._model(segment[None, :-1], state)
             nats = functional.cross_entropy(logits[0], segment[1:], reduction="none")
             parts.append(nats.detach().cpu().numpy().astype(np.float64) / math.log(2))
             self._learn(nats.mean())
-            state = (state[0].detach(), state[1].detach(), state[2])
+            state = tuple(part.detach() for part in state)
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def _learn(self, loss: Tensor) -> None:
-        how = self._how
         self._model.zero_grad()
         loss.backward()
-        clip_grad_norm_(self._dense, how.clip_norm)
+        clip_grad_norm_(self._dense, self._adaptation.clip_norm)
         with torch.no_grad():
             for weight, trained in zip(self._dense, self._trained, strict=True):
                 if weight.grad is not None:
-                    weight.sub_(weight.grad, alpha=how.learning_rate)
-                weight.lerp_(trained, how.decay)
+                    weight.sub_(weight.grad, alpha=self._adaptation.learning_rate)
+                weight.lerp_(trained, self._adaptation.decay)
             if self._ngrams is not None:
                 self._learn_ngrams(self._ngrams)
 
     def _learn_ngrams(self, ngrams: NgramEmbedding) -> None:
         rows, values = self._sums(*ngrams.gradient())
-        stepped = ngrams.table[rows] - self._how.ngram_learning_rate * values
-        ngrams.table[rows] = stepped.lerp(self._trained_table[rows], self._how.decay)
+        stepped = ngrams.table[rows] - self._adaptation.ngram_learning_rate * values
+        ngrams.table[rows] = stepped.lerp(self._trained_table[rows], self._adaptation.decay)

@@ -1,12 +1,12 @@
-"""Gumbel noise for streams of characters, each stream's decided by its seed alone.
+"""Gumbel noise for streams of characters; the noise of a stream depends only on its seed.
 
-argmax(logits + temperature * Gumbel noise) is a draw from softmax(logits / temperature). On a
-processor the noise comes from numpy's generators, one a stream. On a GPU it is computed where it is
-needed from a counter: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2,
-3") of the seed, the position in the text and the id. The two differ, and so do the texts of a seed.
+argmax(logits + temperature * Gumbel noise) is a draw from softmax(logits / temperature). On a CPU
+the noise comes from numpy's generators, one per stream. On a GPU it is computed in place from a
+counter: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") of seed,
+position in the text and id. The two differ, and so do the texts of a seed.
 
-One source for both was measured: numpy's Philox with the logarithms taken by numpy costs what its
-generators cost where there is AVX-512, and 2.3 times as much elsewhere.
+A single source for both was measured: numpy's Philox with logarithms by numpy is as fast as its
+other generators with AVX-512, and takes 2.3 times as long without.
 
 Shapes: B streams, K characters, V ids.
 """
@@ -26,11 +26,11 @@ from modeling.vocab import UNKNOWN_ID
 
 MAX_SEED = 2**63 - 1
 _COST = 100
-"""Of a random number, in multiplications."""
+"""Cost of a random number, in multiplications."""
 _WORD = 2**32 - 1
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
-"""What the key grows by from round to round."""
+"""Added to the key in each round."""
 _ROUNDS = 10
 _BELOW_ONE = 1 - 2**-24
 """The largest float32 below 1."""
@@ -49,14 +49,14 @@ class Noise(Protocol):
 def noise_for(
     device: torch.device, seeds: Sequence[int], vocabulary_size: int, temperature: float
 ) -> Noise:
-    """Choose the source of a device; noise is multiplied by `temperature`."""
+    """Create the source of noise for a device; noise is multiplied by `temperature`."""
     if device.type == "cuda":
         return CounterNoise(seeds, vocabulary_size, temperature, device)
     return GeneratorNoise(seeds, vocabulary_size, temperature)
 
 
 class GeneratorNoise:
-    """From numpy's generators, on the CPU."""
+    """Noise from numpy's generators, on the CPU."""
 
     def __init__(self, seeds: Sequence[int], vocabulary_size: int, temperature: float) -> None:
         self._generators = [np.random.default_rng(seed) for seed in seeds]
@@ -64,7 +64,7 @@ class GeneratorNoise:
         self._temperature = temperature
 
     def draw(self, steps: int) -> Tensor:
-        """Draw the next, as in `Noise`."""
+        """Draw the next noise, as in `Noise`."""
         streams = len(self._generators)
         noise = np.empty((streams, steps, self._vocabulary_size), np.float32)
         share(streams, functools.partial(self._fill, noise), _COST * noise.size)
@@ -74,14 +74,14 @@ class GeneratorNoise:
         part = noise[first:last]
         for generator, stream in zip(self._generators[first:last], part, strict=True):
             generator.standard_exponential(out=stream, dtype=np.float32)
-        # -log of an exponential variable is a Gumbel variable; 0 is drawn once in 2^32.
+        # -log of an exponential variable is a Gumbel variable; 0 occurs once in 2^32 draws.
         np.log(np.maximum(part, np.finfo(np.float32).tiny, out=part), out=part)
         part *= -self._temperature
         part[:, :, UNKNOWN_ID] = -math.inf
 
 
 class CounterNoise:
-    """From a counter, on any device; the next draw begins where the last one ended."""
+    """Noise from a counter, on any device; each draw continues where the last one ended."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class CounterNoise:
 
     @torch.inference_mode()
     def draw(self, steps: int) -> Tensor:
-        """Draw the next, as in `Noise`."""
+        """Draw the next noise, as in `Noise`."""
         device, size = self._seeds.device, self._vocabulary_size
         positions = torch.arange(self._position, self._position + steps, device=device)[:, None]
         self._position += steps
@@ -110,10 +110,10 @@ class CounterNoise:
 
 
 def philox(counter: Words, key: tuple[Tensor, Tensor]) -> Words:
-    """Philox4x32-10 of counters and keys that broadcast, all int64 that hold 32 bits each.
+    """Compute Philox4x32-10 of counters and keys that broadcast; each int64 holds 32 bits.
 
-    A product of two words fills 64 bits, more than int64 has for numbers without a sign: it wraps
-    around, and masks take from its two halves what an unsigned product would have there.
+    A product of two words needs 64 bits, so signed int64 overflows and wraps around. Its bits are
+    still those of the unsigned product, and masks extract the two halves.
     """
     x0, x1, x2, x3 = counter
     k0, k1 = key
@@ -130,10 +130,10 @@ def philox(counter: Words, key: tuple[Tensor, Tensor]) -> Words:
 
 
 def gumbel(words: Tensor) -> Tensor:
-    """Gumbel noise, float32, of words of 32 bits (int64).
+    """Turn words of 32 bits (int64) into Gumbel noise (float32).
 
-    A word is the middle of one of 2^32 equal parts of (0, 1). Large noise, which decides an argmax,
-    comes from numbers near 0, which float32 holds to 24 significant bits: log1p keeps them.
+    A word selects the middle of one of 2^32 equal parts of (0, 1). Large noise, which decides an
+    argmax, comes from numbers near 0, where float32 has 24 significant bits; log1p preserves them.
     """
     uniform = words.float().add_(0.5).mul_(2.0**-32).clamp_(max=_BELOW_ONE)
     return uniform.neg_().log1p_().neg_().log_().neg_()

@@ -1,7 +1,7 @@
-"""What a model wrote, on disk: one row per sample, prompt and continuation never mixed.
+"""Samples on disk: one row per sample, with prompt and continuation in separate columns.
 
-`samples.parquet` opens in pandas and DuckDB. A continuation holds FILE_MARK where the model ended
-a file and began the next one.
+`samples.parquet` opens in pandas and DuckDB. A continuation contains FILE_MARK where the model
+ended a file and began the next one.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class Sample:
 
 
 def write_samples(directory: Path, samples: Sequence[Sample]) -> None:
-    """Write the samples in their order."""
+    """Write samples in the order given."""
     table = pa.Table.from_pylist([asdict(sample) for sample in samples], SCHEMA)
     pq.write_table(table, directory / SAMPLES, compression="zstd")
 

@@ -1,139 +1,123 @@
-"""Text from a model: many independent streams, a block of characters at a time.
+"""Sampling: many independent streams of text, a block of characters at a time.
 
-A stream's noise is decided by its seed (`noise.py`), and its logits by its characters. By the
-native kernel they have the same bits whatever streams are written in the same batch, so a seed
-gives the same text there. torch's matrix products, on a GPU or on a CPU without the kernel, may sum
-in another order for another number of rows: logits then agree within 1e-5 of the largest (1e-3 with
-TF32 on a GPU), and a text can, rarely, differ with the number of streams. It can also differ
-between CPU types and between the kernel and torch; between CPU and GPU it does, for the noise does.
+The noise of a stream depends only on its seed (`noise.py`), and its logits only on its characters.
+The native kernel computes logits with the same bits whatever streams share the batch, so there a
+seed always gives the same text. torch's matrix products, on a GPU or on a CPU without the kernel,
+may sum in a different order for a different number of rows: logits then agree within 1e-5 of the
+largest (1e-3 with TF32 on a GPU), and in rare cases a text changes with the number of streams. A
+text can also differ between CPU types and between the kernel and torch. CPU and GPU give different
+texts, because their noise differs.
 
-Shapes: B streams, K characters a block, V ids.
+Shapes: B streams, K characters per block, V ids.
 """
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from modeling.device import use_tensor_cores
+from modeling.errors import SamplingError
 from modeling.inference.noise import MAX_SEED, Noise, noise_for
-from modeling.inference.writing import Narrow, Writer
-from modeling.models.lstm import CharLSTM
-from modeling.native.stepper import NativeStepper
+from modeling.inference.settings import SamplingSettings
+from modeling.inference.writing import Writer
+from modeling.models.model import BlockStepper, CharModel
 from modeling.vocab import FILE_MARK, UNKNOWN_ID, Ids, Vocabulary
 
-_ROOM = 2**24
-"""Numbers of noise for a block; drawing them takes some thirty bytes each on a GPU."""
+MAX_NOISE = 2**24
+"""Most random numbers per block; drawing them takes about thirty bytes each on a GPU."""
 
 
 def sample(
-    model: CharLSTM,
+    model: CharModel,
     vocabulary: Vocabulary,
-    *,
     seeds: Sequence[int],
-    length: int,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    max_run: int | None = None,
-    prompt: str = FILE_MARK,
+    settings: SamplingSettings,
+    *,
     block_length: int = 64,
+    max_noise: int = MAX_NOISE,
 ) -> Iterator[Ids]:
-    """Write `length` characters after a prompt, once for every seed.
+    """Write text after a prompt, one stream for every seed.
 
-    The unknown id is never chosen. A mark that is chosen ends its document: the next one begins
-    with zero state, as in training.
+    The unknown id is never chosen. A file mark ends a document: the next one begins with zero
+    state, as in training.
 
     Args:
         model: on any device.
         vocabulary: the model's.
-        seeds: one stream each, 0 to 2^63 - 1.
-        length: characters a stream.
-        temperature: divides the logits; 0 takes the likeliest character.
-        top_k: choose among so many likeliest characters only.
-        top_p: choose among the fewest likeliest characters whose probabilities sum to so much
-            (nucleus sampling, Holtzman et al. 2020).
-        max_run: no character is written more often than this in a row, the guard against a stream
-            that falls into endless blanks or dashes.
-        prompt: what the streams begin with; it stands at the start of a document, whether it
-            begins with the file mark or not.
-        block_length: characters between two blocks, fewer where streams or ids are very many;
-            does not change the text.
+        seeds: one per stream, each 0 to 2^63 - 1.
+        settings: of all streams.
+        block_length: characters per block; does not change the text.
+        max_noise: limits the size of a block: streams x characters x ids.
 
     Returns:
-        Blocks (B, K) uint16, K at most `block_length`; the prompt is not among them.
+        Blocks (B, K) uint16, K at most `block_length`; they do not include the prompt.
 
     Raises:
-        ValueError: characters of the prompt are not in the vocabulary, or a number out of range.
+        SamplingError: the prompt contains characters that the model does not know, or a seed is
+            out of range.
     """
-    _check(seeds, length, temperature, top_k, top_p, max_run)
+    if not seeds or min(seeds) < 0 or max(seeds) > MAX_SEED:
+        raise SamplingError(f"seeds must be given and lie in [0, {MAX_SEED}], got {list(seeds)}")
+    prompt = _encoded(settings.prompt, vocabulary)
+    if model.device.type == "cuda":
+        use_tensor_cores()
+    noise = noise_for(model.device, seeds, vocabulary.size, settings.temperature)
+    fitting = max(1, max_noise // (len(seeds) * vocabulary.size))
+    block_length = min(block_length, settings.length, fitting)
+    return _blocks(model, noise, prompt, len(seeds), settings, block_length)
+
+
+def _encoded(prompt: str, vocabulary: Vocabulary) -> Ids:
     ids = vocabulary.encode(FILE_MARK + prompt.removeprefix(FILE_MARK))
     if UNKNOWN_ID in ids:
-        strange = "".join(sorted({c for c in prompt if UNKNOWN_ID in vocabulary.encode(c)}))
-        raise ValueError(f"prompt: characters the model does not know: {strange!r}")
-    device = model.output.weight.device
-    if device.type == "cuda":
-        use_tensor_cores()
-    noise = noise_for(device, seeds, vocabulary.size, temperature)
-    narrow: Narrow | None = None
-    if temperature and (top_k or top_p):
-        narrow = functools.partial(_filtered, temperature=temperature, top_k=top_k, top_p=top_p)
-    return _blocks(model, noise, ids, len(seeds), length, block_length, narrow, max_run)
-
-
-def _check(
-    seeds: Sequence[int],
-    length: int,
-    temperature: float,
-    top_k: int | None,
-    top_p: float | None,
-    max_run: int | None,
-) -> None:
-    if not seeds or min(seeds) < 0 or max(seeds) > MAX_SEED:
-        raise ValueError(f"seeds must be given and lie in [0, {MAX_SEED}], got {list(seeds)}")
-    if length < 1:
-        raise ValueError(f"length must be at least 1, got {length}")
-    if not 0 <= temperature <= 100:
-        raise ValueError(f"temperature must lie in [0, 100], got {temperature}")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k must be at least 1, got {top_k}")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p must lie in (0, 1], got {top_p}")
-    if max_run is not None and max_run < 1:
-        raise ValueError(f"max_run must be at least 1, got {max_run}")
+        unknown = "".join(sorted({c for c in prompt if UNKNOWN_ID in vocabulary.encode(c)}))
+        raise SamplingError(f"prompt: characters the model does not know: {unknown!r}")
+    return ids
 
 
 @torch.inference_mode()
 def _blocks(
-    model: CharLSTM,
+    model: CharModel,
     noise: Noise,
     prompt: Ids,
     streams: int,
-    length: int,
+    settings: SamplingSettings,
     block_length: int,
-    narrow: Narrow | None,
-    max_run: int | None,
 ) -> Iterator[Ids]:
-    device, size = model.output.weight.device, model.output.out_features
-    stepper = model.stepper(streams)
-    block_length = min(block_length, length, max(1, _ROOM // (streams * size)))
-    if isinstance(stepper, NativeStepper) and not narrow and not max_run:
-        for character in prompt:
-            stepper.step(torch.full((streams,), int(character)))
-        write = stepper.draw
-    else:
-        room = torch.empty(block_length, streams, size, device=device)
-        write = Writer(stepper, prompt, room, narrow=narrow, max_run=max_run).write
-    for start in range(0, length, block_length):
-        ids = write(noise.draw(min(block_length, length - start)))
+    write = _writer(model, prompt, streams, settings, block_length)
+    for start in range(0, settings.length, block_length):
+        ids = write(noise.draw(min(block_length, settings.length - start)))
         yield ids.cpu().numpy().astype(np.uint16)
 
 
+def _writer(
+    model: CharModel, prompt: Ids, streams: int, settings: SamplingSettings, block_length: int
+) -> Callable[[Tensor], Tensor]:
+    """Read the prompt; return a function from noise (B, K, V) to ids (B, K)."""
+    stepper = model.stepper(streams)
+    is_filtered = bool(settings.temperature and (settings.top_k or settings.top_p))
+    if isinstance(stepper, BlockStepper) and not is_filtered and not settings.max_run:
+        for character in prompt:
+            stepper.step(torch.full((streams,), int(character)))
+        return stepper.draw
+    narrow = None
+    if is_filtered:
+        narrow = functools.partial(
+            _filtered,
+            temperature=settings.temperature,
+            top_k=settings.top_k,
+            top_p=settings.top_p,
+        )
+    room = torch.empty(block_length, streams, model.vocabulary_size, device=model.device)
+    return Writer(stepper, prompt, room, narrow=narrow, max_run=settings.max_run).write
+
+
 def _filtered(logits: Tensor, temperature: float, top_k: int | None, top_p: float | None) -> Tensor:
-    """Put the logits (B, V) of all but the likeliest characters to -inf."""
+    """Set the logits (B, V) of all but the likeliest characters to -inf."""
     logits = logits.clone()
     logits[:, UNKNOWN_ID] = -math.inf
     ordered, places = logits.sort(dim=1, descending=True)

@@ -1,42 +1,34 @@
-"""Characters written one after another by torch: a draw, a step of the model, the next draw.
+"""Writing characters one by one with torch: a draw, a step of the model, the next draw.
 
-That is some thirty calls of torch on small tensors for one character. On CUDA they are recorded
-once, as a graph, and one call replays them. So everything that a turn reads and writes lives in
-buffers that are made once and changed in place, the place within the block included, and nothing
-in it waits for the device: ids leave once a block.
+One turn (one character) takes about thirty torch calls on small tensors. On CUDA they are recorded
+once as a graph, and one call replays them. Therefore everything that a turn reads and writes,
+including the position within the block, is in buffers that are allocated once and changed in place,
+and nothing in a turn waits for the device: ids are fetched once per block.
 
-Shapes: B streams, K characters a block, V ids.
+Shapes: B streams, K characters per block, V ids.
 """
 
 import math
 from collections.abc import Callable
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from modeling.models.model import Stepper
 from modeling.vocab import MARK_ID, Ids
 
 Narrow = Callable[[Tensor], Tensor]
-"""From logits (B, V) to logits with what may not come at -inf."""
+"""A function that sets the logits (B, V) of characters that must not follow to -inf."""
 Turn = Callable[[], None]
 Capture = Callable[[Turn, torch.device], Turn]
-"""From a turn to what repeats it; may run the turn meanwhile."""
+"""A function that returns how to repeat a turn; it may run the turn while recording it."""
 
 _WARM_UP = 3
-"""Turns before the recording: libraries make their handles and workspaces in the first."""
-
-
-class Stepper(Protocol):
-    """Reads B streams one character at a time."""
-
-    def step(self, ids: Tensor) -> Tensor:
-        """Read ids (B,) int64, a mark from zero state; logits of the next, (B, V) float32."""
-        ...
+"""Turns before the recording, in which libraries create their handles and workspaces."""
 
 
 def captured(turn: Turn, device: torch.device) -> Turn:
-    """Record a turn as a CUDA graph; on other devices it is repeated as it stands."""
+    """Record a turn as a CUDA graph; on other devices return it unchanged."""
     if device.type != "cuda":
         return turn
     with torch.cuda.device(device):
@@ -47,15 +39,15 @@ def captured(turn: Turn, device: torch.device) -> Turn:
                 turn()
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        # The first recording in a process makes tensors for the state of torch's generator. Made in
-        # inference mode they would make every later recording outside of it fail.
+        # The first recording in a process creates tensors for the state of torch's generator. If
+        # created in inference mode, they would make every later recording outside of it fail.
         with torch.inference_mode(mode=False), torch.cuda.graph(graph, stream=stream):
             turn()
     return graph.replay
 
 
 class Writer:
-    """Draws blocks of characters."""
+    """Writes blocks of characters."""
 
     @torch.inference_mode()
     def __init__(
@@ -71,12 +63,12 @@ class Writer:
         """Read a prompt.
 
         Args:
-            stepper: of B streams; belongs to the writer from now on.
-            prompt: ids that all streams begin with, the first of them MARK_ID.
-            room: for the noise of a block, (K, B, V) float32 on the device; is written to.
+            stepper: of B streams; owned by the writer from now on.
+            prompt: beginning of all streams, the first id is MARK_ID.
+            room: memory for the noise of a block, (K, B, V) float32 on the device; overwritten.
             narrow: applied to the logits.
-            max_run: no character is written more often than this in a row.
-            capture: how a turn is repeated.
+            max_run: longest run of one character.
+            capture: how to repeat a turn.
         """
         assert prompt[0] == MARK_ID
         length, streams, size = room.shape
@@ -88,7 +80,7 @@ class Writer:
         self._ids = room.new_zeros((length, streams), dtype=torch.int64)
         self._place = room.new_zeros(1, dtype=torch.int64)
         self._repeat = capture(self._turn, room.device)
-        # What the capture wrote is forgotten here; the stepper's state the mark sets to zero.
+        # Undo what the capture wrote; the mark at the start of the prompt resets the stepper.
         if self._guard:
             self._guard.reset()
         for character in prompt:
@@ -100,7 +92,7 @@ class Writer:
         """Write the next block, each character the id with the largest sum of logit and noise.
 
         Args:
-            noise: (B, K, V) float32, K at most that of the room.
+            noise: (B, K, V) float32, with K at most that of `room`.
 
         Returns:
             Ids (B, K) int64, overwritten by the next call.
@@ -114,7 +106,7 @@ class Writer:
 
     @torch.inference_mode()
     def _turn(self) -> None:
-        # A recording of more turns than the room has places must stay inside it.
+        # Warm-up turns may outnumber the positions of a block, so the position is clamped.
         place = self._place.clamp(max=len(self._ids) - 1)
         scores = self._logits
         if self._guard:
@@ -129,7 +121,7 @@ class Writer:
 
 
 class _RunGuard:
-    """Puts the logits of characters that stand often enough in a row to -inf."""
+    """Sets the logit of a character to -inf once its run is as long as allowed."""
 
     def __init__(self, max_run: int, streams: int, device: torch.device) -> None:
         self._max_run = max_run
@@ -137,12 +129,12 @@ class _RunGuard:
         self._runs = torch.zeros_like(self._before)
 
     def reset(self) -> None:
-        """Forget what was written."""
+        """Start with empty runs."""
         self._before.fill_(-1)
         self._runs.zero_()
 
     def narrowed(self, logits: Tensor, last: Tensor) -> Tensor:
-        """Logits (B, V) given the characters just written, (B,)."""
+        """Narrow logits (B, V), given the characters just written, (B,)."""
         self._runs.mul_(last == self._before).add_(1)
         self._before.copy_(last)
         full = (self._runs >= self._max_run).unsqueeze(1)

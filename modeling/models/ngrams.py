@@ -1,13 +1,12 @@
-"""What stands before a character, looked up: embeddings of the n-grams that end there.
+"""Embeddings of the n-grams that end at a character, looked up in a table.
 
-A narrow recurrent layer spends much of its width on telling apart what the last few characters
-were. A table answers that at the price of a few reads: the n-grams of every order from 2 on are
-hashed to rows, whose vectors are added to the character's own embedding. At equal time this moved
-held-out bits per character further than any change of shape (docs/figures.md). The Byte Latent
-Transformer hashes n-grams at its input (Pagnoni et al. 2024), RNNME at its output (Mikolov et al.
-2011).
+A narrow recurrent layer spends much of its width on remembering the last few characters. A table
+provides them for a few memory reads: the n-grams of every order from 2 up are hashed to rows, whose
+vectors are added to the embedding of the character. At equal training time this improved held-out
+bits per character more than any change of shape (docs/figures.md). The Byte Latent Transformer
+hashes n-grams at its input (Pagnoni et al. 2024), RNNME at its output (Mikolov et al. 2011).
 
-Shapes: B streams, T characters, E embedding, N the highest order, R rows an order, V ids.
+Shapes: B streams, T characters, E embedding, N the highest order, R rows per order, V ids.
 """
 
 import torch
@@ -16,19 +15,20 @@ from torch import Tensor, nn
 from modeling.native.weights import Ngrams
 
 PRIME = 2**31 - 1
-"""Modulus of the hash, a polynomial whose bits are then mixed; all of it stays within int64."""
+"""Modulus of the hash: a polynomial, whose bits are then mixed; nothing overflows int64."""
 BASE = 1_103_515_245
 
 
 class NgramEmbedding(nn.Module):
     """The sum of the vectors of the n-grams of orders 2 to N that end at a character.
 
-    All rows are 0 at first, so an n-gram never seen says nothing unless it shares the row of one
-    that was. torch differentiates as far as the sums: `gradient` has the table's, by place.
+    All rows are initially 0, so an n-gram that was never trained contributes nothing, unless it
+    shares the row of another. torch differentiates only down to the sums; `gradient` returns the
+    gradients of the rows.
 
     Attributes:
-        codes: the number that stands for each id in hashes, (V,) int64. Fine-tuning on other text
-            keeps a character's number while its id changes.
+        codes: number of each id in hashes, (V,) int64. Fine-tuning on other text keeps the number
+            of a character while its id changes.
     """
 
     codes: Tensor
@@ -38,20 +38,20 @@ class NgramEmbedding(nn.Module):
     def __init__(
         self, order: int, rows: int, width: int, dropout: float, vocabulary_size: int
     ) -> None:
-        """Make an empty table.
+        """Create a table of zeros.
 
         Args:
             order: N, at least 2.
             rows: R.
             width: E.
-            dropout: probability that an n-gram is left out, while training; the others count more.
+            dropout: probability that an n-gram is omitted in training; the others are scaled up.
             vocabulary_size: V.
         """
         super().__init__()
         self.order, self.rows, self.dropout = order, rows, dropout
-        self._nothing = (order - 1) * rows
+        self._zero_row = (order - 1) * rows
         self.bag = nn.EmbeddingBag(
-            self._nothing + 1, width, mode="sum", padding_idx=self._nothing
+            self._zero_row + 1, width, mode="sum", padding_idx=self._zero_row
         ).requires_grad_(False)
         nn.init.zeros_(self.table)
         self.register_buffer("codes", torch.arange(1, vocabulary_size + 1))
@@ -60,15 +60,15 @@ class NgramEmbedding(nn.Module):
 
     @property
     def table(self) -> Tensor:
-        """Rows of all orders, and one that stays 0, ((N - 1) R + 1, E)."""
+        """Rows of all orders, and a last row that stays 0, ((N - 1) R + 1, E)."""
         return self.bag.weight
 
     def places(self, ids: Tensor, before: Tensor) -> Tensor:
-        """Rows of the n-grams, (B, T, N - 1) int64.
+        """Return the rows of the n-grams, (B, T, N - 1) int64.
 
         Args:
             ids: (B, T) int64.
-            before: the N - 1 characters before them, oldest first, (N - 1, B) int64.
+            before: the N - 1 characters before `ids`, oldest first, (N - 1, B) int64.
         """
         codes = self.codes[torch.cat((before.t(), ids), dim=1)]
         newest_first = codes.unfold(1, self.order, 1).flip(2)
@@ -77,12 +77,12 @@ class NgramEmbedding(nn.Module):
         return hashes + self.rows * torch.arange(self.order - 1, device=ids.device)
 
     def forward(self, ids: Tensor, before: Tensor) -> Tensor:
-        """Vectors (B, T, E), given what `places` takes."""
+        """Sum the vectors of the n-grams, (B, T, E); arguments as for `places`."""
         places = self.places(ids, before)
         scale = 1.0
         if self.training and self.dropout:
-            left_out = torch.rand(places.shape, device=places.device) < self.dropout
-            places = places.masked_fill(left_out, self._nothing)
+            omitted = torch.rand(places.shape, device=places.device) < self.dropout
+            places = places.masked_fill(omitted, self._zero_row)
             scale = 1 / (1 - self.dropout)
         places = places.flatten(0, 1)
         with torch.no_grad():
@@ -92,10 +92,10 @@ class NgramEmbedding(nn.Module):
         return scale * sums.view(*ids.shape, -1)
 
     def gradient(self) -> tuple[Tensor, Tensor]:
-        """What the table has to learn from the last call that could be differentiated.
+        """Return the gradient of the table after a backward pass through the last `forward`.
 
         Returns:
-            Rows (B T, N - 1), and the gradient of the sum of each of them, (B T, E).
+            Rows (B T, N - 1), and the gradient of each sum of N - 1 rows, (B T, E).
         """
         assert self._read is not None
         places, sums = self._read
@@ -103,5 +103,5 @@ class NgramEmbedding(nn.Module):
         return places, sums.grad
 
     def for_kernel(self) -> Ngrams:
-        """What the kernel reads."""
+        """Return the table as the kernel reads it."""
         return Ngrams(table=self.table, rows=self.rows, codes=self.codes, powers=self.powers)

@@ -1,4 +1,4 @@
-"""The memory that a chunk needs, and the chunk as the kernel reads it.
+"""The memory of a chunk, and the structure through which the kernel accesses it.
 
 Shapes: B streams, T characters, V ids, E embedding, H hidden, L layers, N order of the n-grams.
 """
@@ -17,11 +17,11 @@ State = tuple[Tensor, Tensor]
 
 
 class Buffers:
-    """Room for one chunk: for all its time steps (`keep`), or for one that all of them share.
+    """Memory for one chunk: for all its time steps (`keep`), or for one that all of them share.
 
     Attributes:
-        tensors: by name, as `lstm.c` describes them.
-        chunk: the addresses of the tensors.
+        tensors: by name, as described in `structures.h`.
+        chunk: addresses of the tensors.
     """
 
     def __init__(
@@ -43,14 +43,14 @@ class Buffers:
         self._rows, self._vocabulary = len(packed.weights.table), packed.network.vocabulary
 
     def put(self, ids: Tensor, targets: Tensor | None) -> None:
-        """Take the characters of a chunk.
+        """Set the characters of a chunk.
 
         Args:
-            ids: rows of the table, (B, T) int64; T may be any without `keep` and targets.
-            targets: (B, T) int64, negative where nothing is asked; None if nowhere.
+            ids: rows of the table, (B, T) int64; without `keep` and targets, T may differ.
+            targets: (B, T) int64, negative ones are ignored; None for no targets.
 
         Raises:
-            IndexError: an id is out of range; the kernel would read other memory than the model's.
+            IndexError: an id is out of range; the kernel would read outside the model's memory.
         """
         low, high = ids.aminmax()
         if int(low) < 0 or int(high) >= self._rows:
@@ -62,20 +62,20 @@ class Buffers:
         self.chunk.length = ids.shape[1]
 
     def begin(self, state: State) -> None:
-        """Take the state before the chunk."""
+        """Set the state before the chunk."""
         for name, part in zip(("hiddens", "cells"), state, strict=True):
             self.tensors[name][:, 0] = part
 
     def read(self, embedded: Tensor | None) -> None:
-        """Take what layer 0 reads besides the table, (T, B, E), or nothing."""
+        """Set the input of layer 0 other than the table, (T, B, E), or none."""
         self._point("embedded", embedded)
 
     def drop(self, masks: Tensor | None) -> None:
-        """Take factors of dropout, (L, T, B, H), or none."""
+        """Set the dropout factors, (L, T, B, H), or none."""
         self._point("masks", masks)
 
     def state(self) -> State:
-        """Copy the state after the chunk."""
+        """Return a copy of the state after the chunk."""
         hidden, cell = (self.tensors[name][:, -1].clone() for name in ("hiddens", "cells"))
         return hidden, cell
 
@@ -91,7 +91,7 @@ class Buffers:
 def _shapes(
     network: Network, streams: int, length: int, *, keep: bool
 ) -> dict[str, tuple[int, ...]]:
-    """Of all float32 memory, by name."""
+    """Shapes of all float32 tensors, by name."""
     layers, hidden, vocabulary = network.layers, network.hidden, network.vocabulary
     steps, states = (length, length + 1) if keep else (1, 1)
     one, each = (steps, streams), (layers, steps, streams)

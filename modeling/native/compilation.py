@@ -1,10 +1,10 @@
-"""Makes the kernel's library with the machine's C compiler, and keeps it in the user's cache.
+"""Compiles the kernel with the machine's C compiler, and keeps the library in the user's cache.
 
-A library's name holds two digests: of all that it follows from (the sources, the compiler, its
-options, what it says of the processor), so that an edited source, another compiler or another
-machine with the same home directory never meets a stale one, and of its own bytes, so that a
-damaged one is made again instead of being loaded. Code is only taken from a folder to which nobody
-else may write.
+The file name of a library contains two digests. One covers everything that the library depends on
+(sources, compiler, options, processor features), so that an edited source, another compiler or
+another machine with the same home directory never loads a stale library. The other covers its own
+bytes, so that a damaged library is compiled again instead of being loaded. Code is only loaded from
+a folder that nobody else can write to.
 """
 
 import hashlib
@@ -31,10 +31,10 @@ _OPTIONS = (
 _ARM = ("arm64", "aarch64")
 _MACROS = {"x86_64": "__x86_64__", "amd64": "__x86_64__"} | dict.fromkeys(_ARM, "__aarch64__")
 _SECONDS = 120
-"""For the compiler; a machine under load takes ten times as long as an idle one."""
+"""Time limit of the compiler; a machine under load takes ten times as long as an idle one."""
 _LONGEST = 200
-_TELLING = ("no space left", "error", "")
-"""What the line that says most of a failure holds, the best first."""
+_REASONS = ("no space left", "error", "")
+"""Parts of the most informative line of a failure, the best first."""
 _ELSEWHERE = "XDG_CACHE_HOME may name another folder"
 _TRIAL = """
 import ctypes, sys
@@ -48,18 +48,18 @@ _log = logging.getLogger(__name__)
 
 
 class NoLibraryError(Exception):
-    """Says in one line why there is none, and what to do."""
+    """There is no library; the message says why, and what to do."""
 
 
 class _RefusedError(NoLibraryError):
-    """The compiler ended with an error, or what it made does not work."""
+    """The compiler failed, or its output does not work."""
 
 
 def built(sources: Path) -> Path:
-    """The library of the sources in this folder, compiled if need be.
+    """Return the library of the sources in a folder, compiling it if necessary.
 
     Raises:
-        NoLibraryError: none can be made, or none may be loaded.
+        NoLibraryError: it cannot be compiled, or must not be loaded.
     """
     cache = cache_folder()
     try:
@@ -73,10 +73,10 @@ def built(sources: Path) -> Path:
 
 
 def cache_folder() -> Path:
-    """The user's folder for what was made or measured on this machine.
+    """Return the user's folder for libraries and measurements of this machine.
 
     Raises:
-        NoLibraryError: the user has no home.
+        NoLibraryError: the user has no home directory.
     """
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if base.is_absolute():
@@ -93,31 +93,31 @@ def _check_owner(path: Path) -> None:
         raise NoLibraryError(f"{path} belongs to another user; {_ELSEWHERE}")
     if status.st_mode & 0o022:
         raise NoLibraryError(
-            f"others may write to {path}, and loading runs what is there; remove it or take those "
-            "rights away, and try again"
+            f"others can write to {path}, so loading code from it is unsafe; remove it or revoke "
+            "their write permission, and try again"
         )
 
 
 def _compiler() -> list[str]:
-    """The command that `CC` gives, or the first compiler there is."""
+    """The command in `CC`, or the first compiler found."""
     given = os.environ.get("CC", "").strip()
     try:
         if given:
             return shlex.split(given)
     except ValueError as error:
-        raise NoLibraryError(f"CC={given!r} is no command: {error}") from error
+        raise NoLibraryError(f"CC={given!r} is not a command: {error}") from error
     for name in _COMPILERS:
         if shutil.which(name):
             return [name]
     known = ", ".join(_COMPILERS)
-    raise NoLibraryError(f"no C compiler ({known}); install one, or let CC name it")
+    raise NoLibraryError(f"no C compiler ({known}); install one, or set CC")
 
 
 def _best(compiler: list[str], sources: Path, cache: Path) -> Path:
-    """The library for this very processor, or if the compiler cannot, for one with AVX2.
+    """The library for this processor, or if the compiler does not support it, for AVX2.
 
-    Without AVX2 the kernel would train at a third of the speed of torch, which finds out by itself
-    what a processor can do.
+    Without AVX2 the kernel would train at a third of the speed of torch, which detects the features
+    of the processor at run time.
     """
     arm = platform.machine().lower() in _ARM
     targets = [["-mcpu=native"], []] if arm else [["-march=native"], ["-mavx2", "-mfma"]]
@@ -129,7 +129,7 @@ def _best(compiler: list[str], sources: Path, cache: Path) -> Path:
             problems.append(error)
         else:
             if problems:
-                _log.info("the native kernel is not the best for this processor: %s", problems[0])
+                _log.info("the native kernel is not optimal for this processor: %s", problems[0])
             return path
     raise NoLibraryError(f"{problems[0]}; CC may name another C compiler")
 
@@ -140,17 +140,17 @@ def _library(command: list[str], sources: Path, cache: Path) -> Path:
     if kept:
         return kept
     with _alone(cache):
-        return _kept(cache, key) or _made(command, sources, cache, key)
+        return _kept(cache, key) or _compiled(command, sources, cache, key)
 
 
 def _key(command: list[str], sources: Path) -> str:
-    """Of the sources and of what the compiler says of itself and of the processor."""
+    """Digest of the sources, the compiler and its options, and the processor."""
     macros = _run([*command, "-dM", "-E", "-x", "c", os.devnull])
     wanted = _MACROS.get(platform.machine().lower(), "")
     if f"#define {wanted}" not in macros:
         raise NoLibraryError(
             f"{shlex.join(command[:1])} does not compile for this processor, "
-            f"{platform.machine()}; let CC name a C compiler that does"
+            f"{platform.machine()}; set CC to a C compiler that does"
         )
     digest = hashlib.sha256(shlex.join(command).encode(errors="surrogateescape"))
     digest.update(macros.encode())
@@ -161,11 +161,11 @@ def _key(command: list[str], sources: Path) -> str:
 
 
 def _processor() -> bytes:
-    """What the processor can do, where Linux says so: `flags` of x86-64, `Features` of ARM."""
+    """Features of the processor, on Linux: `flags` of x86-64, `Features` of ARM."""
     names = Path("/proc/cpuinfo")
     lines = names.read_bytes().splitlines() if names.exists() else []
-    found = (line for line in lines if line.startswith((b"flags", b"Features")))
-    return next(found, b"")
+    features = (line for line in lines if line.startswith((b"flags", b"Features")))
+    return next(features, b"")
 
 
 def _kept(cache: Path, key: str) -> Path | None:
@@ -185,12 +185,12 @@ def _digest(path: Path) -> str:
 
 @contextmanager
 def _alone(cache: Path) -> Iterator[None]:
-    """Let one process compile and the others wait for it, where the file system has locks."""
+    """Let one process compile while others wait, if the file system supports locks."""
     lock = FileLock(cache / "lock")
     try:
         lock.acquire(timeout=_SECONDS)
     except (Timeout, OSError, NotImplementedError) as error:
-        # It only saves work: whoever compiles publishes a whole library or none.
+        # The lock only saves work, because libraries are published atomically.
         _log.debug("compiling without a lock: %s", error)
     try:
         yield
@@ -198,27 +198,30 @@ def _alone(cache: Path) -> Iterator[None]:
         lock.release()
 
 
-def _made(command: list[str], sources: Path, cache: Path, key: str) -> Path:
-    """Compile and try the library; it appears under its name whole or not at all."""
+def _compiled(command: list[str], sources: Path, cache: Path, key: str) -> Path:
+    """Compile and try the library, and publish it atomically."""
     with tempfile.TemporaryDirectory(dir=cache) as folder:
-        made = Path(folder) / "lstm.so"
-        _run([*command, "-shared", str(sources / "lstm.c"), "-lm", "-o", str(made)])
-        if not made.exists():
-            raise _RefusedError(f"{command[0]} made nothing")
-        # In a process of its own: the loader dies of a broken library.
-        _run([sys.executable, "-I", "-S", "-c", _TRIAL, str(made)], name=f"what {command[0]} made")
-        made.chmod(0o644)
-        with made.open("rb+") as file:
-            # Of a library that a loss of power cut short, too.
+        library = Path(folder) / "lstm.so"
+        _run([*command, "-shared", str(sources / "lstm.c"), "-lm", "-o", str(library)])
+        if not library.exists():
+            raise _RefusedError(f"{command[0]} wrote no library")
+        # In a separate process, because loading a broken library can crash it.
+        _run(
+            [sys.executable, "-I", "-S", "-c", _TRIAL, str(library)],
+            name=f"the library of {command[0]}",
+        )
+        library.chmod(0o644)
+        with library.open("rb+") as file:
+            # Against a library that a power failure truncates.
             os.fsync(file.fileno())
-        path = cache / f"lstm-{key}-{_digest(made)}.so"
-        made.replace(path)
+        path = cache / f"lstm-{key}-{_digest(library)}.so"
+        library.replace(path)
     _log.debug("compiled %s", path)
     return path
 
 
 def _run(command: list[str], name: str = "") -> str:
-    """What a program prints."""
+    """Run a program; return its output."""
     name = name or command[0]
     try:
         done = subprocess.run(
@@ -232,10 +235,10 @@ def _run(command: list[str], name: str = "") -> str:
             env={**os.environ, "LC_ALL": "C"},
         )
     except subprocess.TimeoutExpired as error:
-        raise NoLibraryError(f"{name} did not end within {_SECONDS} s") from error
+        raise NoLibraryError(f"{name} did not finish within {_SECONDS} s") from error
     except OSError as error:
         raise NoLibraryError(
-            f"{name}: {error.strerror or error}; install a C compiler, or let CC name it"
+            f"{name}: {error.strerror or error}; install a C compiler, or set CC"
         ) from error
     if done.returncode:
         raise _RefusedError(f"{name}: {_reason(done)}")
@@ -243,10 +246,10 @@ def _run(command: list[str], name: str = "") -> str:
 
 
 def _reason(done: "subprocess.CompletedProcess[str]") -> str:
-    """The line that tells most of why a program failed."""
+    """The most informative line about why a program failed."""
     if done.returncode < 0:
         return f"{signal.strsignal(-done.returncode)}"
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    told = (line for word in _TELLING for line in lines if word in line.lower())
-    line = next(told, f"exit status {done.returncode}")
+    matching = (line for word in _REASONS for line in lines if word in line.lower())
+    line = next(matching, f"exit status {done.returncode}")
     return "".join(c if c.isprintable() else "?" for c in line)[:_LONGEST]

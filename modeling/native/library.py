@@ -1,15 +1,14 @@
-"""The kernel, built at first use for this very machine, loaded and declared.
+"""The native kernel: compiled for this machine at first use, loaded, its functions declared.
 
-The C sources travel with the package, and the first process that needs them compiles them
-(`compilation`). Without a compiler, or with CHARMILL_NATIVE=0, there is no library, and torch
-computes.
+The package contains the C sources; the first process that needs the library compiles it
+(`compilation`). Without a compiler, or with CHARMILL_NATIVE=0, torch computes instead.
 """
 
 import ctypes
 import functools
 import logging
 import os
-from ctypes import CDLL, POINTER, c_float, c_int64, c_void_p
+from ctypes import CDLL, POINTER, c_char_p, c_float, c_int64, c_void_p
 from pathlib import Path
 
 from modeling.native.compilation import NoLibraryError, built
@@ -23,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class Network(ctypes.Structure):
-    """The weights, as `lstm.c` declares them."""
+    """The weights, as declared in `structures.h`."""
 
     _fields_ = (
         *((name, c_int64) for name in ("vocabulary", "hidden", "layers", "norm", "skip")),
@@ -38,7 +37,7 @@ class Network(ctypes.Structure):
 
 
 class Chunk(ctypes.Structure):
-    """Characters, states and all that is computed from them, as `lstm.c` declares them."""
+    """Characters, states and all values computed from them, as declared in `structures.h`."""
 
     _fields_ = (
         *((name, c_int64) for name in ("streams", "length", "mark", "keep")),
@@ -70,10 +69,11 @@ _CALLS = {
     "draw": (c_void_p, c_void_p, c_void_p, c_int64, c_int64),
     "evaluate": (c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
 }
+_LAYOUT = "structure_layout"
 
 
 def library() -> CDLL | None:
-    """Load the kernel, compiled if need be; None if torch is to compute."""
+    """Load the kernel, compiling it if necessary; None if torch must compute."""
     return _loaded() if Settings().native else None
 
 
@@ -82,10 +82,10 @@ def _loaded() -> CDLL | None:
     try:
         return _declared(CDLL(str(built(_FOLDER))))
     except (NoLibraryError, OSError) as error:
-        # Of processes that train together, the first one speaks.
+        # If several processes train together, only the first one warns.
         if os.environ.get("RANK", "0") == "0":
             _log.warning(
-                "no native kernel, so torch computes, slower: %s; %s=0 says that this is meant",
+                "no native kernel, so torch computes, slower: %s; set %s=0 to silence this warning",
                 *(error, VARIABLE),
             )
         return None
@@ -100,10 +100,22 @@ def _declared(loaded: CDLL) -> CDLL:
         function = loaded[name]
         setattr(loaded, name, function)
         function.argtypes, function.restype = types, None
+    layout = loaded[_LAYOUT]
+    layout.restype = c_char_p
+    assert layout().decode() == _layout(), "structures.h and library.py differ"
     return loaded
 
 
+def _layout() -> str:
+    """Names and offsets of the fields of both structures, as `structure_layout` in C gives them."""
+    return "".join(
+        f"{name} {getattr(structure, name).offset}\n"
+        for structure in (Network, Chunk)
+        for name, _ in structure._fields_
+    )
+
+
 def library_name() -> str:
-    """What names the sources, the compiler and the processor of the kernel; "" without one."""
+    """A name that identifies the kernel's sources, compiler and processor; "" without one."""
     loaded = library()
     return Path(loaded._name).name if loaded else ""

@@ -1,13 +1,15 @@
-"""The loss of a chunk and its gradients by the kernel, as one function that torch differentiates.
+"""The loss of a chunk and its gradients by the kernel, as one differentiable function of torch.
 
-Equal to `CharLSTM.forward` and `cross_entropy` within float32 rounding, dropout included: its masks
-are drawn from torch's generator as nn.Dropout draws them. The bits of what the kernel computes do
-not depend on the number of threads.
+It equals `CharLSTM.forward` followed by `cross_entropy` up to float32 rounding, including dropout,
+whose masks are drawn from torch's generator in the order of nn.Dropout. The number of threads does
+not change a bit of the result.
 
-Shapes: B streams, T characters, V ids, R rows of the table, E embedding, H hidden, L layers.
+Shapes: B streams, T characters, V ids, R rows of the table, E embedding, H hidden, L layers; TB
+means that both are flattened.
 """
 
 from ctypes import CDLL, c_int64, c_void_p
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,15 +22,15 @@ from modeling.native.weights import PackedWeights, Weights
 
 
 class ChunkLoss:
-    """Computes the loss of chunk after chunk in the same memory."""
+    """Computes the loss of one chunk after another in the same memory."""
 
     def __init__(self, library: CDLL, dropout: float, *, mixed: bool = False) -> None:
-        """Prepare.
+        """Create the loss; memory is allocated by the first call.
 
         Args:
             library: the kernel.
             dropout: as in `ModelConfig`.
-            mixed: whether products are of bfloat16, summed up in float32.
+            mixed: round the factors of products to bfloat16; sums stay float32.
         """
         self._library = library
         self._dropout = dropout
@@ -43,11 +45,11 @@ class ChunkLoss:
         Args:
             weights: of the model.
             ids: rows of the table, (B, T) int64.
-            targets: (B, T) int64, negative where nothing is trained.
+            targets: (B, T) int64; negative ones are not trained.
             state: before the chunk.
 
         Returns:
-            The sum, to be differentiated before the next call, and the state after the chunk.
+            The sum, to differentiate before the next call, and the state after the chunk.
         """
         packed = PackedWeights(self._library, weights, backward=True, mixed=self._mixed)
         shape = tuple(ids.shape)
@@ -58,9 +60,12 @@ class ChunkLoss:
         buffers.begin(state)
         buffers.read(None if weights.embedded is None else weights.embedded.contiguous())
         buffers.drop(self._masks(packed, *shape))
-        given = (weights.table, weights.biases, weights.gain, weights.shift, weights.output_bias)
-        given += (weights.embedded, weights.input)
-        loss = _Loss.apply(self._library, packed, buffers, *given, *weights.matrices)
+        loss = _Loss.apply(
+            *(self._library, packed, buffers),
+            *(weights.table, weights.biases, weights.gain, weights.shift, weights.output_bias),
+            *(weights.embedded, weights.input),
+            *weights.matrices,
+        )
         return loss, buffers.state()
 
     def _masks(self, packed: PackedWeights, streams: int, length: int) -> Tensor | None:
@@ -71,10 +76,6 @@ class ChunkLoss:
         for mask in masks:
             mask.bernoulli_(kept).div_(kept)
         return masks
-
-
-_Two = c_void_p * 2
-_Columns = c_int64 * 2
 
 
 class _Loss(Function):
@@ -96,7 +97,7 @@ class _Loss(Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         library, packed, buffers = ctx.call
         tensors = buffers.tensors
-        assert tensors["ids"] is ctx.ids, "the memory holds another chunk by now"
+        assert tensors["ids"] is ctx.ids, "the buffers already hold another chunk"
         for name in ("hidden_gradients", "cell_gradients", "gain_gradients", "shift_gradients"):
             tensors[name].zero_()
         buffers.chunk.scale = gradients[0].item()
@@ -105,68 +106,116 @@ class _Loss(Function):
             lambda first, last: library.backward(packed.pointer, buffers.pointer, first, last),
             ctx.products,
         )
-        normed = [None, None]
+        gates, logits = tensors["gates"].flatten(1, 2), tensors["logits"].flatten(0, 1)
+        products = _matrix_gradients(tensors, gates, logits)
+        table = torch.zeros(packed.weights.table.shape)
+        biases = torch.zeros(len(gates) - 1, gates.shape[-1])
+        output_bias = torch.zeros(logits.shape[-1])
+        sums = [_RowSums(gates[0], tensors["ids"], table)]
+        sums += [_RowSums(gates[i + 1], None, bias) for i, bias in enumerate(biases)]
+        sums.append(_RowSums(logits, None, output_bias))
+        _compute(library, products, sums, mixed=packed.network.mixed, work=ctx.products)
+        matrices = [result for product in products for result in product.results]
+        norm, embedded = [None, None], [None, None]
         if packed.network.norm:
-            normed = [tensors[name].sum(dim=0) for name in ("gain_gradients", "shift_gradients")]
-        table, biases, output_bias, matrices = _weight_gradients(
-            library, buffers, packed, ctx.products
-        )
-        read = [None, None]
+            norm = [tensors[name].sum(dim=0) for name in ("gain_gradients", "shift_gradients")]
         if packed.weights.embedded is not None:
-            read = [tensors["embedded_gradients"], matrices.pop(1)]
-        return None, None, None, table, biases, *normed, output_bias, *read, *matrices
+            # Layer 0 reads its state and then the embedding; see `_matrix_gradients`.
+            embedded = [tensors["embedded_gradients"], matrices.pop(1)]
+        # In the order in which `ChunkLoss` passes the weights.
+        return None, None, None, table, biases, *norm, output_bias, *embedded, *matrices
 
 
-def _readers(
-    tensors: dict[str, Tensor], gates: Tensor, logits: Tensor
-) -> list[tuple[Tensor, list[Tensor]]]:
-    """Gradients of gates (L, TB, 4H) and logits (TB, V), each with what its weights read."""
+_TwoPointers = c_void_p * 2
+_TwoNumbers = c_int64 * 2
+
+
+class _Products:
+    """Gradients of one or two matrices: left^T @ input for each of the inputs.
+
+    Attributes:
+        left: gradients of what the matrices computed, gates or logits, (TB, rows).
+        inputs: what the matrices read, each (TB, columns).
+        results: each (rows, columns).
+    """
+
+    def __init__(self, left: Tensor, *inputs: Tensor) -> None:
+        self.left, self.inputs = left, inputs
+        self.results = [torch.empty(left.shape[1], values.shape[-1]) for values in inputs]
+
+    def compute(self, library: CDLL, mixed: int, start: int, end: int, scratch: Tensor) -> None:
+        """Compute the rows from `start` to `end` of the results."""
+        library.transposed_products(
+            mixed,
+            len(self.left),
+            end - start,
+            _TwoNumbers(*(values.shape[-1] for values in self.inputs)),
+            self.left[:, start:].data_ptr(),
+            self.left.shape[1],
+            _TwoPointers(*(values.data_ptr() for values in self.inputs)),
+            _TwoPointers(*(result[start:].data_ptr() for result in self.results)),
+            scratch.data_ptr(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _RowSums:
+    """The gradient of a bias: the sum of the rows of `left`, or of those with the same id.
+
+    Attributes:
+        left: as in `_Products`.
+        ids: row of `total` to which each row of `left` is added, (TB,) elements; None for a vector.
+        total: zeros, to be added to.
+    """
+
+    left: Tensor
+    ids: Tensor | None
+    total: Tensor
+
+    def compute(self, library: CDLL, start: int, end: int) -> None:
+        """Compute the columns from `start` to `end` of the total."""
+        library.sum_rows(
+            len(self.left),
+            end - start,
+            None if self.ids is None else self.ids.data_ptr(),
+            self.left[:, start:].data_ptr(),
+            self.left.shape[1],
+            self.total[..., start:].data_ptr(),
+        )
+
+
+def _matrix_gradients(tensors: dict[str, Tensor], gates: Tensor, logits: Tensor) -> list[_Products]:
+    """The gradients of all matrices, not computed yet.
+
+    Args:
+        tensors: of the chunk.
+        gates: their gradients, (L, TB, 4H).
+        logits: their gradients, (TB, V).
+
+    Returns:
+        One for each layer, and one for the output layer.
+    """
     states, inputs = tensors["hiddens"][:, :-1], tensors["inputs"]
     embedded = [tensors["embedded"]] if "embedded" in tensors else []
-    first = (gates[0], [states[0], *embedded])
-    others = [(gates[i], [inputs[i - 1], states[i]]) for i in range(1, len(gates))]
-    return [first, *others, (logits, [tensors["features"]])]
+    first = _Products(gates[0], states[0], *embedded)
+    others = [_Products(gates[i], inputs[i - 1], states[i]) for i in range(1, len(gates))]
+    return [first, *others, _Products(logits, tensors["features"])]
 
 
-def _weight_gradients(
-    library: CDLL, buffers: Buffers, packed: PackedWeights, products: float
-) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-    """Gradients of table, biases, output bias and matrices, input weights behind the first one.
+def _compute(
+    library: CDLL, products: list[_Products], sums: list[_RowSums], *, mixed: int, work: float
+) -> None:
+    """Compute all gradients; each thread computes the same share of the rows of each."""
+    widest = max(result.shape[1] for product in products for result in product.results)
+    parts = products[0].left.shape[1]
 
-    A thread has some rows of each.
-    """
-    tensors, ids = buffers.tensors, buffers.tensors["ids"]
-    gates, logits = tensors["gates"].flatten(1, 2), tensors["logits"].flatten(0, 1)
-    readers = _readers(tensors, gates, logits)
-    width, vocabulary = gates.shape[-1], logits.shape[-1]
-    matrices = [
-        torch.empty(left.shape[1], other.shape[-1]) for left, read in readers for other in read
-    ]
-    table = torch.zeros(packed.weights.table.shape)
-    biases, output_bias = torch.zeros(len(gates) - 1, width), torch.zeros(vocabulary)
-    sums: list[tuple[Tensor, Tensor | None, Tensor]] = [(gates[0], ids, table)]
-    sums += [(left, None, bias) for left, bias in zip(gates[1:], biases, strict=True)]
-    sums.append((logits, None, output_bias))
-    widest = max(matrix.shape[1] for matrix in matrices)
+    def compute(first: int, last: int) -> None:
+        scratch = torch.empty(library.scratch_size(widest))
+        for product in products:
+            rows = product.left.shape[1]
+            product.compute(library, mixed, rows * first // parts, rows * last // parts, scratch)
+        for total in sums:
+            columns = total.left.shape[1]
+            total.compute(library, columns * first // parts, columns * last // parts)
 
-    def work(first: int, last: int) -> None:
-        scratch, into = torch.empty(library.scratch_size(widest)), iter(matrices)
-        for left, read in readers:
-            start, end = (left.shape[1] * place // width for place in (first, last))
-            library.transposed_products(
-                *(packed.network.mixed, ids.numel(), end - start),
-                _Columns(*(other.shape[-1] for other in read)),
-                *(left[:, start:].data_ptr(), left.shape[1]),
-                _Two(*(other.data_ptr() for other in read)),
-                _Two(*(next(into)[start:].data_ptr() for _ in read)),
-                scratch.data_ptr(),
-            )
-        for left, rows, total in sums:
-            start, end = (left.shape[1] * place // width for place in (first, last))
-            library.sum_rows(
-                *(ids.numel(), end - start, None if rows is None else rows.data_ptr()),
-                *(left[:, start:].data_ptr(), left.shape[1], total[..., start:].data_ptr()),
-            )
-
-    share(width, work, products)
-    return table, biases, output_bias, matrices
+    share(parts, compute, work)

@@ -1,79 +1,27 @@
 /* A character LSTM on the CPU: forward, backward, sampling.
  *
- * The streams of a chunk are independent of one another, down to the bits of every result: a call
- * computes the streams [first, last), and any number of threads may share a chunk out among
- * themselves. Gradients of the weights are products over the whole chunk (`transposed_products`),
- * shared out by rows of the weight, so that they do not depend on the number of threads either.
+ * The streams of a chunk are independent, down to the bits of every result: a call computes the
+ * streams [first, last), and any number of threads may divide a chunk among themselves. Gradients
+ * of weights are products over the whole chunk (`transposed_products`), divided among threads by
+ * rows of the weight, so they do not depend on the number of threads either.
  *
- * Shapes: B streams, T characters, V ids, R inputs, E embedding, H hidden, L layers, N order of the
- * n-grams; gates stand in torch's order (input, forget, candidate, output), 4H. All matrices are
- * float32, row-major, time before streams.
+ * Shapes: B streams, T characters, V ids, R rows of the table, E embedding, H hidden, L layers, N
+ * highest order of n-grams. Gates are in torch's order (input, forget, candidate, output), 4H. All
+ * matrices are float32, row-major, time before streams.
  */
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "matrix.h"
+#include "halves.h"
 #include "pointwise.h"
+#include "structures.h"
+#include "transposed.h"
 
 #define PRIME 2147483647
 #define BASE 1103515245
 
-typedef struct {
-    int64_t vocabulary, hidden, layers;
-    int64_t norm, skip;        /* LayerNorm before the output; layers add their input */
-    int64_t mixed;             /* products of bfloat16, summed up in float32 */
-    const float *table;        /* R x 4H: what layer 0 adds to its gates, its bias included */
-    const float *biases;       /* L-1 x 4H */
-    const float *gain, *shift; /* H: of the LayerNorm */
-    const float *output_bias;  /* V */
-    const float *forward;      /* packed: hh of layer 0; ih, hh of each other; output */
-    const float *backward;     /* the same, transposed */
-    const uint16_t *halves;    /* `forward` in half precision, for single rows; may be null */
-    /* Weights of layer 0's input, null if it reads from the table alone. */
-    int64_t embedding;           /* E */
-    const float *input;          /* packed E x 4H */
-    const uint16_t *input_halves;
-    const float *input_backward; /* the same, transposed */
-    /* That input, where a chunk does not bring it along: n-grams, looked up as they come. */
-    int64_t order, rows;   /* N; of each order */
-    const float *ngrams;   /* (N-1) rows x E: orders 2 to N */
-    const int64_t *codes;  /* V: what an id counts in a hash */
-    const int64_t *powers; /* N: by its distance */
-} Network;
-
-typedef struct {
-    int64_t streams, length;
-    int64_t mark;            /* before this character the state is set to 0; none if negative */
-    int64_t keep;            /* whether every time step has memory of its own, for `backward` */
-    int64_t *ids;            /* T x B: rows of the table; `draw` writes them */
-    int64_t *before;         /* B x N-1: the characters before, the last one first */
-    float *vectors;          /* B x E: sums of the n-grams */
-    const float *embedded;   /* T x B x E: layer 0's input; null if n-grams are looked up */
-    float *embedded_gradients;
-    int64_t *targets;        /* T x B; negative: not trained */
-    const float *masks;      /* L x T x B x H: factors of dropout; none if null */
-    float *gates;            /* L x T x B x 4H; `backward` leaves their gradients there */
-    float *cells;            /* L x T+1 x B x H, the first those before the chunk */
-    float *hiddens;          /* the same */
-    float *inputs;           /* L-1 x T x B x H: what layers 1 and up read */
-    float *normed;           /* T x B x H: before gain and shift */
-    float *rstd;             /* T x B: 1 / standard deviation */
-    float *features;         /* T x B x H: what the output layer reads */
-    float *logits;           /* T x B x V; `backward` leaves their gradients there */
-    float *nats;             /* T x B: -log of the probability of the target */
-    float *values;           /* B x H: passed from layer to layer */
-    float *words;            /* B x room: what a mixed product reads */
-    int64_t room;            /* words of the widest row */
-    float *hidden_gradients; /* L x B x H: gradients that go back in time, 0 at first */
-    float *cell_gradients;   /* the same */
-    float *input_gradients;  /* B x H */
-    float *gain_gradients;   /* B x H: of each stream, 0 at first */
-    float *shift_gradients;  /* the same */
-    float scale;             /* of the gradients: that of the sum of all nats */
-} Chunk;
-
-/* Ask for memory in large pages, before it is written to: a time step walks over more than a
- * processor finds in its table of small ones. */
+/* Request large pages for memory that has not been written yet: a time step accesses more memory
+ * than a processor's translation buffer covers with small pages. */
 void use_large_pages(char *memory, int64_t bytes) {
 #ifdef MADV_HUGEPAGE
     const uintptr_t page = sysconf(_SC_PAGESIZE), first = ((uintptr_t)memory + page - 1) & -page;
@@ -84,17 +32,17 @@ void use_large_pages(char *memory, int64_t bytes) {
 #endif
 }
 
-/* Place of a time step: with nothing kept, all steps share one. */
+/* Position of a time step; without `keep`, all steps share one. */
 static int64_t place(const Chunk *c, int64_t layer, int64_t t) {
     return c->keep ? (layer * c->length + t) * c->streams : layer * c->streams;
 }
 
-/* The same for states, of which there is one more than there are steps. */
+/* The same for states, of which there is one more than steps. */
 static int64_t state(const Chunk *c, int64_t layer, int64_t t) {
     return c->keep ? (layer * (c->length + 1) + t) * c->streams : layer * c->streams;
 }
 
-/* The packed weight number `index`: 2l of the state of layer l, 2l-1 of its input. */
+/* The packed weight `index`: 2l for the state of layer l, 2l-1 for its input. */
 static const float *weight(const Network *n, const float *packed, int64_t index, int transposed) {
     const int64_t h = n->hidden;
     return packed + index * (transposed ? packed_size(n->mixed, 4 * h, h)
@@ -105,7 +53,7 @@ static const uint16_t *half_weight(const Network *n, int64_t index) {
     return n->halves ? n->halves + index * packed_size(0, n->hidden, 4 * n->hidden) : 0;
 }
 
-/* Rows of the streams from `first` on, as a product reads them. */
+/* Rows of the streams from `first` on, rounded if the product is mixed. */
 static const float *rounded(const Network *n, const Chunk *c, int64_t first, int64_t rows,
                             int64_t width, const float *from) {
     if (!n->mixed)
@@ -125,7 +73,7 @@ static void apply(const Network *n, const Chunk *c, int64_t first, int64_t rows,
                       rounded(n, c, first, rows, depth, from), packed, product);
 }
 
-/* Copy, with dropout if there is any. */
+/* Copy, applying dropout if there is any. */
 static void drop(const Chunk *c, int64_t mask, int64_t count, const float *from, float *to) {
     const float *factors = c->masks ? c->masks + mask : 0;
 #pragma omp simd
@@ -133,8 +81,8 @@ static void drop(const Chunk *c, int64_t mask, int64_t count, const float *from,
         to[j] = factors ? from[j] * factors[j] : from[j];
 }
 
-/* Sum the vectors of the n-grams that end at `id`, and count it to the characters before.
- * `NgramEmbedding` says the same in torch. */
+/* Sum the vectors of the n-grams that end at `id`, and append it to the previous characters.
+ * `NgramEmbedding` does the same in torch. */
 static void look_up(const Network *n, const Chunk *c, int64_t row, int64_t id) {
     int64_t *before = c->before + row * (n->order - 1), sum = n->codes[id] * n->powers[0];
     float *vector = c->vectors + row * n->embedding;
@@ -142,17 +90,18 @@ static void look_up(const Network *n, const Chunk *c, int64_t row, int64_t id) {
     for (int64_t order = 2; order <= n->order; order++) {
         sum += n->codes[before[order - 2]] * n->powers[order - 1];
         const int64_t rest = sum % PRIME, hash = (rest ^ rest >> 15) * BASE % PRIME;
-        const float *found =
+        const float *entry =
             n->ngrams + ((order - 2) * n->rows + hash % n->rows) * n->embedding;
 #pragma omp simd
         for (int64_t j = 0; j < n->embedding; j++)
-            vector[j] += found[j];
+            vector[j] += entry[j];
     }
     __builtin_memmove(before + 1, before, (n->order - 2) * sizeof(int64_t));
     before[0] = id;
 }
 
-static void forget(const Network *n, const Chunk *c, int64_t t, int64_t row) {
+/* Reset a stream to the state before a document. */
+static void reset(const Network *n, const Chunk *c, int64_t t, int64_t row) {
     if (n->order)
         __builtin_memset(c->before + row * (n->order - 1), 0, (n->order - 1) * sizeof(int64_t));
     for (int64_t l = 0; l < n->layers; l++) {
@@ -194,12 +143,12 @@ static void step_layer(const Network *n, const Chunk *c, int64_t l, int64_t t, i
         values[j] = add ? values[j] + written[j] : written[j];
 }
 
-/* Read one character of each stream: states and logits after it. */
+/* Read one character of each stream: compute states and logits. */
 static void step(const Network *n, const Chunk *c, int64_t t, int64_t first, int64_t last) {
     const int64_t h = n->hidden, v = n->vocabulary;
     for (int64_t row = first; row < last; row++)
         if (c->ids[t * c->streams + row] == c->mark)
-            forget(n, c, t, row);
+            reset(n, c, t, row);
     for (int64_t l = 0; l < n->layers; l++)
         step_layer(n, c, l, t, first, last);
     for (int64_t row = first; row < last; row++) {
@@ -220,7 +169,7 @@ static void step(const Network *n, const Chunk *c, int64_t t, int64_t first, int
           c->logits + start * v);
 }
 
-/* Read a chunk of the streams [first, last); price its targets if there are any. */
+/* Read a chunk of the streams [first, last); compute the nats of its targets if there are any. */
 void forward(const Network *n, const Chunk *c, int64_t first, int64_t last) {
     for (int64_t t = 0; t < c->length; t++) {
         step(n, c, t, first, last);
@@ -231,7 +180,7 @@ void forward(const Network *n, const Chunk *c, int64_t first, int64_t last) {
     }
 }
 
-/* Back through the output: the gradient of what the last layer gave, in `values`. */
+/* Backward through the output layer: gradients of the last layer's output, in `values`. */
 static void output_backward(const Network *n, const Chunk *c, int64_t t, int64_t first,
                         int64_t last) {
     const int64_t h = n->hidden, v = n->vocabulary, rows = last - first;
@@ -249,7 +198,7 @@ static void output_backward(const Network *n, const Chunk *c, int64_t t, int64_t
                          c->shift_gradients + (first + r) * h);
 }
 
-/* Back through one layer and one character: from `values` to `values`, and back in time. */
+/* Backward through one layer and one character: from `values` to `values`, and to the state. */
 static void layer_backward(const Network *n, const Chunk *c, int64_t l, int64_t t, int64_t first,
                        int64_t last) {
     const int64_t h = n->hidden, rows = last - first, size = rows * h;
@@ -280,7 +229,7 @@ static void layer_backward(const Network *n, const Chunk *c, int64_t l, int64_t 
         values[j] = n->skip ? values[j] + inputs[j] : inputs[j];
 }
 
-/* After `forward` with `keep`: gradients of gates and logits, in their places. */
+/* After `forward` with `keep`: replace gates and logits by their gradients. */
 void backward(const Network *n, const Chunk *c, int64_t first, int64_t last) {
     for (int64_t t = c->length - 1; t >= 0; t--) {
         output_backward(n, c, t, first, last);
@@ -289,8 +238,8 @@ void backward(const Network *n, const Chunk *c, int64_t first, int64_t last) {
     }
 }
 
-/* Sum the rows of a matrix, (depth, width) of rows `stride` apart, into rows of `sums`: into the
- * one that `ids` names, or all into one if it is null. */
+/* Add the rows of a matrix (depth, width), `stride` apart, to the rows of `sums` that `ids` gives,
+ * or all of them to the first row if it is null. */
 void sum_rows(int64_t depth, int64_t width, const int64_t *ids, const float *from, int64_t stride,
               float *sums) {
     for (int64_t k = 0; k < depth; k++) {
@@ -301,8 +250,8 @@ void sum_rows(int64_t depth, int64_t width, const int64_t *ids, const float *fro
     }
 }
 
-/* Write T characters of each stream, beginning with its logits as they are: the largest of logit
- * plus noise, which is B x T x V. */
+/* Write T characters of each stream, starting from its current logits: each time the id with the
+ * largest sum of logit and noise, B x T x V. */
 void draw(const Network *n, const Chunk *c, const float *noise, int64_t first, int64_t last) {
     const int64_t v = n->vocabulary;
     for (int64_t t = 0; t < c->length; t++) {

@@ -1,4 +1,4 @@
-"""Memory for the kernel."""
+"""Memory for the kernel's tensors."""
 
 from ctypes import CDLL
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def empty(library: CDLL, *shape: int) -> Tensor:
-    """A float32 tensor, not filled, in large pages where the system has them to give."""
+    """Allocate an uninitialised float32 tensor, in large pages if the system has them."""
     tensor = torch.empty(shape)
     library.use_large_pages(tensor.data_ptr(), tensor.nbytes)
     return tensor

@@ -1,16 +1,16 @@
-/* What is done number by number: exp, sigmoid and tanh in float32, gates, LayerNorm, softmax.
+/* Elementwise functions: exp, sigmoid and tanh in float32, gates, LayerNorm, softmax.
  *
- * All loops vectorise; a sum over a row has one order, given its length.
+ * All loops vectorise; the order of a sum over a row depends only on its length.
  *
  * Relative errors against float64, with fused multiply-adds: exp 9e-8 within +-87, sigmoid 2e-7
- * within +-43 and 3e-19 absolute beyond, tanh 1.7e-7. NaN gives NaN; larger arguments count as 87
- * or 43. None of this survives -ffast-math.
+ * within +-43 and 3e-19 absolute beyond, tanh 1.7e-7. NaN gives NaN; larger arguments are
+ * clamped to 87 or 43. -ffast-math would break this.
  */
 #include <math.h>
 #include <stdint.h>
 
-#define NORMAL 87.0f    /* exp of it and of its negative are normal numbers */
-#define SATURATED 43.0f /* the product of two 1 + exp(43) is a float32 */
+#define NORMAL 87.0f    /* exp(x) and exp(-x) are normal numbers up to here */
+#define SATURATED 43.0f /* (1 + exp(43))^2 is still finite in float32 */
 
 typedef union {
     float number;
@@ -50,7 +50,7 @@ static inline float sigmoid_inverse(float x) {
     return 1 + fast_exp(-x, SATURATED);
 }
 
-/* exp(2x) - 1, which keeps its digits near 0; tanh is this divided by this plus 2. */
+/* exp(2x) - 1, accurate near 0; tanh(x) is this divided by this plus 2. */
 static inline float tanh_dividend(float x) {
     const Exponential e = exponential(2 * x, 20); /* tanh(10) is 1 in float32 */
     return e.scale * e.rest + (e.scale - 1);
@@ -71,7 +71,7 @@ static inline Pair inverses(float first, float second) {
     return (Pair){second * inverse, first * inverse};
 }
 
-/* All three of `count` numbers: for measuring their errors. */
+/* Evaluate all three functions for `count` numbers, to measure their errors. */
 void evaluate(int64_t count, const float *x, float *exponentials, float *sigmoids,
               float *tangents) {
 #pragma omp simd
@@ -82,7 +82,8 @@ void evaluate(int64_t count, const float *x, float *exponentials, float *sigmoid
     }
 }
 
-/* Gates and cell of one stream, from the gates' sums but for `bias`; `cell` may be `before`. */
+/* Gates, cell and hidden state of one stream from the sums without `bias`; `cell` may equal
+ * `before`. */
 static void activate(int64_t h, float *gates, const float *bias, const float *before, float *cell,
                      float *hidden) {
 #pragma omp simd
@@ -100,8 +101,8 @@ static void activate(int64_t h, float *gates, const float *bias, const float *be
     }
 }
 
-/* From the gradient of a hidden state to those of the gates, in their place, and of the cell
- * before (Hochreiter & Schmidhuber 1997, with forget gates). */
+/* Replace gates by their gradients, given that of the hidden state, and compute the gradient of the
+ * previous cell (Hochreiter & Schmidhuber 1997, with forget gates). */
 static void activate_backward(int64_t h, float *gates, const float *before, const float *cell,
                         const float *hidden_gradient, float *cell_gradient) {
 #pragma omp simd
@@ -117,7 +118,7 @@ static void activate_backward(int64_t h, float *gates, const float *before, cons
     }
 }
 
-/* LayerNorm (Ba et al. 2016) before gain and shift; gives 1 / standard deviation. */
+/* LayerNorm (Ba et al. 2016) without gain and shift; returns 1 / standard deviation. */
 static float normalise(int64_t h, const float *values, float *normed) {
     float sum = 0, squares = 0;
 #pragma omp simd reduction(+ : sum)
@@ -134,7 +135,7 @@ static float normalise(int64_t h, const float *values, float *normed) {
     return rstd;
 }
 
-/* From the gradient of what a LayerNorm gives, in `gradient`, to that of what it read. */
+/* Replace the gradient of a LayerNorm's output by that of its input. */
 static void normalise_backward(int64_t h, const float *gain, const float *normed, float rstd,
                              float *gradient, float *gain_gradient, float *shift_gradient) {
     float sum = 0, along = 0;
@@ -151,7 +152,7 @@ static void normalise_backward(int64_t h, const float *gain, const float *normed
         gradient[j] = rstd * (gradient[j] - sum / h - normed[j] * (along / h));
 }
 
-/* -log of the probability of the target; the logits become their gradients if `keep`. */
+/* Return -log of the probability of the target; with `keep`, replace logits by their gradients. */
 static float negative_log_probability(int64_t count, float *logits, int64_t target, int64_t keep) {
     float top = -INFINITY, sum = 0;
 #pragma omp simd reduction(max : top)

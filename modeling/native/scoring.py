@@ -1,4 +1,4 @@
-"""Negative log probabilities of given text by the kernel.
+"""Negative log probabilities of a given text, by the kernel.
 
 Shapes: B streams, T characters.
 """
@@ -20,15 +20,15 @@ def nats_of(
     state: State,
     before: Tensor,
 ) -> tuple[Tensor, State]:
-    """Price every target.
+    """Compute the negative log probability of every target.
 
     Args:
         library: the kernel.
         packed: the model.
         ids: (B, T) int64.
-        targets: (B, T) int64; negative ones cost nothing.
+        targets: (B, T) int64; negative ones give 0.
         state: before the chunk.
-        before: the characters before the chunk, oldest first, (N - 1, B, 1) int64.
+        before: the last N - 1 characters before the chunk, oldest first, (N - 1, B, 1) int64.
 
     Returns:
         -log of the probabilities, (B, T) float32, and the state after the chunk.

@@ -1,6 +1,6 @@
-"""Streams read and written one character at a time by the kernel.
+"""Reading and writing streams one character at a time, by the kernel.
 
-The bits of a stream do not depend on the streams beside it, nor on the number of threads.
+The bits of a stream depend neither on the other streams nor on the number of threads.
 
 Shapes: B streams, K characters, V ids.
 """
@@ -19,13 +19,13 @@ class NativeStepper:
     """Reads B streams without dropout and without gradients."""
 
     def __init__(self, library: CDLL, packed: PackedWeights, batch_size: int, mark: int) -> None:
-        """Begin with zero state.
+        """Start with zero state.
 
         Args:
             library: the kernel.
             packed: the model.
             batch_size: B.
-            mark: the id that starts a document with zero state.
+            mark: the id that resets its stream to zero state.
         """
         self._library = library
         self._packed = packed
@@ -55,7 +55,7 @@ class NativeStepper:
             noise: (B, K, V) float32, contiguous.
 
         Returns:
-            (B, K) int64; `step` has been called before, and the last character has been read.
+            (B, K) int64. `step` must have been called; the last character has been read.
         """
         call = self._buffers
         call.put(torch.zeros(noise.shape[:2], dtype=torch.int64), None)

@@ -1,8 +1,8 @@
-"""Work shared out among threads, without a difference to its results.
+"""Work divided among threads, without changing its results.
 
-The kernel lets go of Python's lock, so plain Python threads suffice. They sleep while they wait,
-where OpenMP's would spin: beside a busy neighbour that decides. Their number is torch's
-(`torch.set_num_threads`, or OMP_NUM_THREADS in the environment).
+The kernel releases Python's global lock, so plain Python threads suffice. They sleep while they
+wait, whereas OpenMP's threads spin, which is much slower when another process needs the core. Their
+number is torch's (`torch.set_num_threads`, or OMP_NUM_THREADS in the environment).
 """
 
 import functools
@@ -13,16 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 
 _PRODUCTS = 4e6
-"""For a thread: a tenth of a millisecond, what it costs to wake another one."""
+"""Least multiplications per thread: 0.1 ms, about the cost of waking a thread."""
 
 
 def share(count: int, work: Callable[[int, int], object], products: float) -> None:
-    """Call `work(first, last)` for ranges that make up range(count), one a thread.
+    """Call `work(first, last)` in several threads, for ranges that together cover range(count).
 
     Args:
-        count: of streams, rows or the like.
-        work: does not depend on how the range is divided.
-        products: multiplications in all, about; few are not worth a second thread.
+        count: number of streams, rows or the like.
+        work: its results must not depend on how the range is divided.
+        products: approximate number of multiplications, which decides how many threads to use.
     """
     parts = max(1, min(torch.get_num_threads(), count, int(products / _PRODUCTS)))
     ends = [count * part // parts for part in range(parts + 1)]

@@ -1,10 +1,9 @@
-"""A model's weights as the kernel reads them: packed, the first layer's characters as a table.
+"""A model's weights as the kernel reads them: packed, with a table for the characters of layer 0.
 
-Shapes: B streams, T characters, V ids, E embedding, H hidden, L layers, N order of the n-grams, R
-rows of the table: V, or 1 where what layer 0 reads is given. Every matrix but that of the first
-layer's input is (rows, H): the weights of the states of layers 0 to L-1 and of the inputs of layers
-1 to L-1, (4H, H), and of the output, (V, H). They stand in the order hh 0, ih 1, hh 1, ih 2, ...,
-output.
+Shapes: B streams, T characters, V ids, E embedding, H hidden, L layers, N highest order of n-grams,
+R rows of the table: V, or 1 if the input of layer 0 is given. Every matrix but that of layer 0's
+input is (rows, H): the weights of the states of layers 0 to L-1 and of the inputs of layers 1 to
+L-1, (4H, H), and of the output, (V, H). Their order is hh 0, ih 1, hh 1, ih 2, ..., output.
 """
 
 from ctypes import CDLL, byref
@@ -20,11 +19,11 @@ from modeling.native.memory import empty
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ngrams:
-    """What `NgramEmbedding` adds to the first layer's input, N being its highest order.
+    """The table of an `NgramEmbedding`.
 
     Attributes:
-        table: (rows of each order times N - 1, E), and perhaps rows that are not read.
-        rows: of each order.
+        table: ((N - 1) times rows, E); further rows are not read.
+        rows: per order.
         codes: (V,) int64.
         powers: (N,) int64.
     """
@@ -37,15 +36,15 @@ class Ngrams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """What a model multiplies with; torch differentiates from here back to its parameters.
+    """The weights of a model; torch differentiates from here to its parameters.
 
     Attributes:
-        table: what layer 0 adds to its gates, its bias included, (R, 4H).
-        input: weights of what layer 0 reads besides, (4H, E); None if nothing.
-        embedded: that, in one chunk, (T, B, E); None if n-grams are looked up.
+        table: added to the gates of layer 0 by character, including its bias, (R, 4H).
+        input: weights of the other input of layer 0, (4H, E); None if there is none.
+        embedded: that input for one chunk, (T, B, E); None to look up n-grams in the kernel.
         biases: of the other layers, (L - 1, 4H).
         gain: of the LayerNorm, (H,); None without one.
-        shift: the same.
+        shift: of the LayerNorm, (H,); None without one.
         output_bias: (V,).
         matrices: 2L matrices, (rows, H).
         skip: every layer but the first adds its input to its output.
@@ -73,16 +72,16 @@ class Weights:
         ngrams: bool,
         embedded: Tensor | None = None,
     ) -> "Weights":
-        """Take the parameters of torch's modules, each layer one nn.LSTM.
+        """Collect the parameters of torch's modules; each layer is one nn.LSTM.
 
         Args:
             characters: the embedding, (V, E).
-            layers: L of them.
-            norm: before the output.
-            output: of the model.
+            layers: L layers.
+            norm: before the output layer.
+            output: the output layer.
             skip: as above.
-            ngrams: whether they are read besides the characters.
-            embedded: characters and n-grams of one chunk, (T, B, E).
+            ngrams: whether layer 0 reads n-grams.
+            embedded: embedded characters and n-grams of one chunk, (T, B, E).
         """
         named = [dict(layer.named_parameters()) for layer in layers]
         biases = [names["bias_ih_l0"] + names["bias_hh_l0"] for names in named]
@@ -104,7 +103,14 @@ class Weights:
 
 
 class PackedWeights:
-    """Weights in the kernel's layout, copies of what they were, but for the n-grams' table."""
+    """A copy of the weights in the kernel's layout; the table of n-grams is not copied.
+
+    Attributes:
+        weights: that were packed.
+        network: addresses of the packed weights.
+        pointer: to `network`.
+        products: multiplications per character.
+    """
 
     def __init__(
         self,
@@ -116,98 +122,96 @@ class PackedWeights:
         halves: bool = False,
         ngrams: Ngrams | None = None,
     ) -> None:
-        """Pack.
+        """Pack weights.
 
         Args:
             library: the kernel.
             weights: float32 on the CPU.
-            backward: whether gradients will be asked for.
-            mixed: whether products are of bfloat16, summed up in float32.
-            halves: whether matrices are rounded to half precision, for reading single streams.
-            ngrams: to be looked up character by character.
+            backward: also pack what gradients need.
+            mixed: round the factors of products to bfloat16; sums stay float32.
+            halves: round matrices to half precision, for reading single streams.
+            ngrams: to look up for each character.
         """
-        if halves:
-            weights = _rounded(weights)
-        output, hidden = weights.matrices[-1].shape
-        self.weights = weights
-        self._ngrams = ngrams
-        self._kept: list[Tensor] = []
-        self.network = Network(
-            vocabulary=output,
-            hidden=hidden,
-            layers=len(weights.matrices) // 2,
-            norm=weights.gain is not None,
-            skip=weights.skip,
-            mixed=mixed,
-            table=weights.table.data_ptr(),
-            biases=weights.biases.data_ptr(),
-            gain=_address(weights.gain),
-            shift=_address(weights.shift),
-            output_bias=weights.output_bias.data_ptr(),
-            embedding=0 if weights.input is None else weights.input.shape[1],
-        )
+        self.weights = weights = _rounded(weights) if halves else weights
+        self.network = _network(weights, ngrams, mixed=mixed)
         self.pointer = byref(self.network)
+        self._kept: list[Tensor | Ngrams | None] = [ngrams]
         inputs = () if weights.input is None else (weights.input,)
-        self._pack(library, weights.matrices, "forward", "backward" if backward else None)
-        self._pack(library, inputs, "input", "input_backward" if backward else None)
-        if halves and library.widens_halves():
-            self.network.halves = self._pack_halves(library, weights.matrices)
-            self.network.input_halves = self._pack_halves(library, inputs)
         self.products = sum(matrix.numel() for matrix in (*weights.matrices, *inputs))
-        """Multiplications for one character."""
-        if ngrams is not None:
-            self._look_up(ngrams)
+        self._pack(library, "forward", weights.matrices)
+        self._pack(library, "input", inputs)
+        if backward:
+            self._pack(library, "backward", weights.matrices, transposed=True)
+            self._pack(library, "input_backward", inputs, transposed=True)
+        if halves and library.widens_halves():
+            self._pack_halves(library, "halves", weights.matrices)
+            self._pack_halves(library, "input_halves", inputs)
 
     def _pack(
-        self, library: CDLL, matrices: tuple[Tensor, ...], name: str, transposed: str | None
+        self, library: CDLL, field: str, matrices: tuple[Tensor, ...], *, transposed: bool = False
     ) -> None:
-        """Let the network's fields of these names point to the matrices, packed."""
-        for field, way in ((name, False), (transposed, True)):
-            if field and matrices:
-                mixed = bool(self.network.mixed)
-                self._kept.append(_packed(library, matrices, mixed=mixed, transposed=way))
-                setattr(self.network, field, self._kept[-1].data_ptr())
+        """Pack matrices, and store their address in a field of the network."""
+        if matrices:
+            mixed = bool(self.network.mixed)
+            self._store(field, _packed(library, matrices, mixed=mixed, transposed=transposed))
 
-    def _pack_halves(self, library: CDLL, matrices: tuple[Tensor, ...]) -> int | None:
-        """Address of the matrices in half precision, each in panels of all its columns."""
-        if not matrices:
-            return None
-        width = library.packed_size(False, 1, 1)
-        panels = [
-            functional.pad(matrix, (0, 0, 0, -len(matrix) % width))
-            .unflatten(0, (-1, width))
-            .transpose(1, 2)
-            .flatten()
-            for matrix in matrices
-        ]
-        self._kept.append(torch.cat(panels).half())
-        return self._kept[-1].data_ptr()
+    def _pack_halves(self, library: CDLL, field: str, matrices: tuple[Tensor, ...]) -> None:
+        """The same in half precision, in panels of whole columns."""
+        if matrices:
+            width = library.packed_size(False, 1, 1)
+            panels = [
+                functional.pad(matrix, (0, 0, 0, -len(matrix) % width))
+                .unflatten(0, (-1, width))
+                .transpose(1, 2)
+                .flatten()
+                for matrix in matrices
+            ]
+            self._store(field, torch.cat(panels).half())
 
-    def _look_up(self, ngrams: Ngrams) -> None:
-        network = self.network
+    def _store(self, field: str, packed: Tensor) -> None:
+        self._kept.append(packed)
+        setattr(self.network, field, packed.data_ptr())
+
+
+def _network(weights: Weights, ngrams: Ngrams | None, *, mixed: bool) -> Network:
+    """The sizes and addresses of weights; the matrices are still to be packed."""
+    vocabulary, hidden = weights.matrices[-1].shape
+    network = Network(
+        vocabulary=vocabulary,
+        hidden=hidden,
+        layers=len(weights.matrices) // 2,
+        norm=weights.gain is not None,
+        skip=weights.skip,
+        mixed=mixed,
+        table=weights.table.data_ptr(),
+        biases=weights.biases.data_ptr(),
+        gain=_address(weights.gain),
+        shift=_address(weights.shift),
+        output_bias=weights.output_bias.data_ptr(),
+        embedding=0 if weights.input is None else weights.input.shape[1],
+    )
+    if ngrams is not None:
         network.order, network.rows = len(ngrams.powers), ngrams.rows
         network.ngrams = ngrams.table.data_ptr()
         network.codes, network.powers = ngrams.codes.data_ptr(), ngrams.powers.data_ptr()
+    return network
 
 
 def _rounded(weights: Weights) -> Weights:
-    """The same with matrices that half precision holds exactly, 11 bits a number.
+    """Round the matrices to half precision (11 bits), clamped to its range of +-65,504."""
 
-    Numbers beyond 65,504, which half precision lacks, become that.
-    """
-
-    def read(matrix: Tensor) -> Tensor:
+    def rounded(matrix: Tensor) -> Tensor:
         most = torch.finfo(torch.half).max
         return matrix.clamp(-most, most).half().float()
 
-    given = None if weights.input is None else read(weights.input)
-    return replace(weights, matrices=tuple(map(read, weights.matrices)), input=given)
+    first = None if weights.input is None else rounded(weights.input)
+    return replace(weights, matrices=tuple(map(rounded, weights.matrices)), input=first)
 
 
 def _packed(
     library: CDLL, matrices: tuple[Tensor, ...], *, mixed: bool, transposed: bool
 ) -> Tensor:
-    """Pack all matrices, `transposed` for products with gradients, one after another."""
+    """Pack matrices one after another, `transposed` for products with gradients."""
     shapes = [matrix.shape if transposed else matrix.shape[::-1] for matrix in matrices]
     sizes = [library.packed_size(mixed, *shape) for shape in shapes]
     packed = empty(library, sum(sizes))

@@ -1,1 +1,1 @@
-"""A training from its first batch to its last checkpoint."""
+"""Training, from the first batch to the final model."""

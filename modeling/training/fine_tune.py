@@ -1,4 +1,4 @@
-"""Begin a training with the weights of another: fine-tuning on other text.
+"""Fine-tuning: start a training from the weights of another model.
 
 Shapes: V ids of the new vocabulary, W of the old one.
 """
@@ -6,36 +6,34 @@ Shapes: V ids of the new vocabulary, W of the old one.
 import torch
 from torch import Tensor
 
-from modeling.models.lstm import CharLSTM
+from modeling.errors import CheckpointError
+from modeling.models.model import CharModel
 from modeling.vocab import SPECIALS, Vocabulary
-
-PER_ID = ("embedding.weight", "output.weight", "output.bias", "ngrams.codes")
-"""Tensors with one row for each id."""
 
 
 def take_over(
-    model: CharLSTM, vocabulary: Vocabulary, source: CharLSTM, source_vocabulary: Vocabulary
+    model: CharModel, vocabulary: Vocabulary, source: CharModel, source_vocabulary: Vocabulary
 ) -> int:
     """Copy the weights of `source` into `model`.
 
-    What belongs to a character goes with the character, whatever its id is; a character that the
-    source has never seen keeps the weights that `model` was made with.
+    Weights of a character move with the character, even if its id differs. A character that the
+    source does not know keeps the initial weights of `model`.
 
     Args:
-        model: of V ids, changed in place.
+        model: has V ids; changed in place.
         vocabulary: of `model`.
-        source: of W ids, of the same shape otherwise.
+        source: has W ids, and otherwise the same shape.
         source_vocabulary: of `source`.
 
     Returns:
-        How many characters of `vocabulary` the source did not know.
+        Number of characters of `vocabulary` that the source does not know.
 
     Raises:
-        ValueError: the models are of different shape.
+        CheckpointError: the models differ in shape.
     """
     if model.config != source.config:
-        raise ValueError(
-            f"the model to begin with has the shape {_words(source)}, this one {_words(model)}; "
+        raise CheckpointError(
+            f"the initial model has the shape {_describe(source)}, this one {_describe(model)}; "
             "they must be equal"
         )
     places = {character: SPECIALS + i for i, character in enumerate(source_vocabulary.characters)}
@@ -47,10 +45,10 @@ def take_over(
     ours, theirs = torch.tensor([*((i, i) for i in range(SPECIALS)), *known]).unbind(dim=1)
     weights = model.state_dict()
     if model.ngrams is not None and source.ngrams is not None:
-        # What is new to the source gets numbers that none of its characters has.
+        # Characters that are new to the source get numbers that none of its characters has.
         weights["ngrams.codes"] = source.ngrams.codes.max() + weights["ngrams.codes"]
     for name, value in source.state_dict().items():
-        weights[name] = _rows(weights[name], value, ours, theirs) if name in PER_ID else value
+        weights[name] = _rows(weights[name], value, ours, theirs) if name in model.per_id else value
     model.load_state_dict(weights)
     return len(vocabulary.characters) - len(known)
 
@@ -61,9 +59,10 @@ def _rows(target: Tensor, source: Tensor, ours: Tensor, theirs: Tensor) -> Tenso
     return result
 
 
-def _words(model: CharLSTM) -> str:
+def _describe(model: CharModel) -> str:
     shape = model.config
-    words = f"{shape.num_layers}x{shape.hidden_size}, embedding {shape.embedding_size}"
+    words = f"{shape.architecture} {shape.num_layers}x{shape.hidden_size}"
+    words += f", embedding {shape.embedding_size}"
     if shape.ngram_order:
-        words += f", n-grams to order {shape.ngram_order} in {shape.ngram_rows} rows each"
+        words += f", n-grams to order {shape.ngram_order} with {shape.ngram_rows} rows each"
     return words + ", skip" * shape.skip + ", no output norm" * (not shape.output_norm)

@@ -1,7 +1,7 @@
-"""The learning curve on disk: one line per point while training, a Parquet file at the end.
+"""The learning curve on disk: JSON lines during training, a Parquet file at the end.
 
-Lines are appended and flushed, so a killed training loses at most the points after its last
-checkpoint, and `rewind` forgets those on resume: no point stands twice.
+Each point is appended and flushed. On resume, `rewind` drops the points after the last checkpoint,
+so that no point occurs twice.
 """
 
 import json
@@ -32,29 +32,29 @@ SCHEMA = pa.schema(
 
 
 class MetricsLog:
-    """The learning curve of one training."""
+    """The learning curve of one training, while it runs."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._lines = directory / LINES
 
-    def append(self, progress: CurvePoint) -> None:
+    def append(self, point: CurvePoint) -> None:
         """Add a point."""
         with self._lines.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(progress)) + "\n")
+            file.write(json.dumps(asdict(point)) + "\n")
 
     def rewind(self, step: int) -> None:
-        """Forget all points after `step`, and a line that was not written whole."""
+        """Drop all points after `step`, and a last line that was cut off."""
         kept = [line for line, point_step in self._read() if point_step <= step]
         self._lines.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
     def finish(self) -> None:
-        """Write `metrics.parquet`; the lines stay until `discard`."""
+        """Write `metrics.parquet`; the lines are kept until `discard`."""
         rows = [json.loads(line) for line, _ in self._read()]
         pq.write_table(pa.Table.from_pylist(rows, SCHEMA), self._directory / METRICS)
 
     def discard(self) -> None:
-        """Remove the lines: nothing will go on with them."""
+        """Delete the lines, once nothing can resume from them."""
         self._lines.unlink(missing_ok=True)
 
     def _read(self) -> Iterator[tuple[str, int]]:

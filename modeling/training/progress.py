@@ -1,22 +1,22 @@
-"""What is known about a training while it runs."""
+"""The progress of a training."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvePoint:
-    """Where training stands.
+    """A point of the learning curve.
 
     Attributes:
         step: updates so far.
         characters: characters trained so far.
-        seconds: wall time so far, over all sessions, validation included.
-        fraction: of the budget; 1 in the last record, unless patience ran out before.
+        seconds: wall time so far, over all sessions, including validations.
+        fraction: spent share of the budget; 1 in the last point, unless patience ran out.
         train_bits: bits per character in training, with dropout, averaged over about 100 updates.
-        validation_bits: bits per character, where a validation has just been made.
+        validation_bits: bits per character, if this point follows a validation.
         learning_rate: of the last update.
         gradient_norm: of the last update, before clipping.
-        characters_per_second: over this session, validation included.
+        characters_per_second: of this session, including validations.
     """
 
     step: int
@@ -32,7 +32,18 @@ class CurvePoint:
 
 @dataclass(slots=True, kw_only=True)
 class Totals:
-    """The numbers of a run, as its checkpoints hold them."""
+    """The running numbers of a training, as saved in its checkpoints.
+
+    Attributes:
+        seconds: wall time over all sessions.
+        rate_factor: of the learning rate; 0.5 after a divergence.
+        bits_sum: exponentially decayed sum of the bits per character of updates.
+        bits_weight: sum of the weights in `bits_sum`.
+        validations: number of validations so far.
+        longest_validation: in seconds.
+        best_bits: fewest validation bits per character so far.
+        without_gain: validations since then.
+    """
 
     step: int = 0
     characters: int = 0

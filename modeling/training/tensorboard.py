@@ -1,11 +1,12 @@
-"""The learning curve as TensorBoard event files, for those who watch trainings there.
+"""The learning curve as TensorBoard event files.
 
-Needs the package tensorboardX (`pip install charmill[tensorboard]`); `metrics.parquet` is written
-with or without it.
+Requires tensorboardX (`pip install charmill[tensorboard]`). `metrics.parquet` is written in any
+case.
 """
 
 from pathlib import Path
 
+from modeling.errors import MissingPackageError
 from modeling.training.progress import CurvePoint
 
 
@@ -13,33 +14,33 @@ class EventFiles:
     """Event files of one training; the horizontal axis is characters trained."""
 
     def __init__(self, directory: Path, characters: int) -> None:
-        """Begin, or go on: what an interrupted run wrote after `characters` is dropped.
+        """Open event files; drop what an interrupted training wrote after `characters`.
 
         Raises:
-            ValueError: tensorboardX is not installed.
+            MissingPackageError: tensorboardX is not installed.
         """
         try:
             from tensorboardX import SummaryWriter
         except ImportError:
-            raise ValueError(
+            raise MissingPackageError(
                 "TensorBoard event files need a package that is not installed: "
                 "pip install charmill[tensorboard]"
             ) from None
         self._writer = SummaryWriter(str(directory), purge_step=characters or None)
 
-    def append(self, progress: CurvePoint) -> None:
+    def append(self, point: CurvePoint) -> None:
         """Add a point."""
         scalars = {
-            "bits_per_character/train": progress.train_bits,
-            "bits_per_character/validation": progress.validation_bits,
-            "learning_rate": progress.learning_rate,
-            "gradient_norm": progress.gradient_norm,
-            "characters_per_second": progress.characters_per_second,
+            "bits_per_character/train": point.train_bits,
+            "bits_per_character/validation": point.validation_bits,
+            "learning_rate": point.learning_rate,
+            "gradient_norm": point.gradient_norm,
+            "characters_per_second": point.characters_per_second,
         }
         for name, value in scalars.items():
             if value is not None:
-                self._writer.add_scalar(name, value, progress.characters)
+                self._writer.add_scalar(name, value, point.characters)
 
     def close(self) -> None:
-        """Bring everything to the disk."""
+        """Write everything to disk."""
         self._writer.close()

@@ -1,12 +1,12 @@
-"""How fast this machine trains, and which size of model a budget can feed.
+"""Training speed of this machine, and the model size that suits a budget.
 
-A model too large for its budget is trained too little, one too small has no room for what it reads.
-At equal CPU time the best of several sizes had read about `CHARACTERS_PER_PARAMETER` characters for
-each of its parameters; more in docs/figures.md.
+A model too large for its budget is undertrained, one too small lacks capacity. At equal CPU time
+the best of several sizes had read about `CHARACTERS_PER_PARAMETER` characters per parameter (see
+docs/figures.md).
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,18 +24,18 @@ HIDDEN_SIZES = (128, 256, 384, 512, 768, 1024)
 _DOCUMENT = 5_000
 _STREAM_CHUNKS = 50
 _COPIES_OF_WEIGHTS = 6
-"""Weights, gradient, two moments, the best weights so far, and those of a checkpoint on its way."""
+"""Weights, gradients, two moments, the best weights so far, and a checkpoint being written."""
 _COPIES_OF_TABLE = 6
-"""The table, its gradients, its best so far, those of the last validation, of a checkpoint."""
+"""The table, its gradients, the best so far, the last validation's, a checkpoint's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
-    """What one training needs.
+    """Speed and memory of a training.
 
     Attributes:
         characters_per_second: measured, without validations and checkpoints.
-        parameters: of the model, its table of n-grams aside: a character trains few of its rows.
+        parameters: of the model without its table of n-grams, of which a character trains few rows.
         memory: bytes, estimated from the shapes.
     """
 
@@ -45,18 +45,24 @@ class Speed:
 
 
 def measure(
-    config: TrainConfig, vocabulary_size: int, device: torch.device, seconds: float = 1.0
+    config: TrainConfig,
+    vocabulary_size: int,
+    device: torch.device,
+    seconds: float = 1.0,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Speed:
-    """Train on random characters for a moment.
+    """Measure the speed of training on random characters.
 
     Args:
-        config: its shape of model and batch count.
+        config: its model and batch shape are measured.
         vocabulary_size: V.
         device: to train on.
-        seconds: how long, after some updates to warm up.
+        seconds: of the measurement, after some updates to warm up.
+        clock: seconds since any fixed moment.
 
     Raises:
-        ValueError: a batch does not fit in the memory of the device.
+        CapacityError: a batch does not fit in the memory of the device.
+        DeviceError: nothing on this machine computes in the precision of the configuration.
     """
     length = max(_DOCUMENT, config.batch_size * config.chunk_length * _STREAM_CHUNKS)
     generator = np.random.default_rng(config.seed)
@@ -68,7 +74,7 @@ def measure(
     learner = Learner(config, size, config.batch_size, device, engine=engine, text=stream)
     with engine.in_use():
         pause = updates_between_reads(device)
-        rate = _rate(learner, batches, config.learning_rate, pause, seconds)
+        rate = _rate(learner, batches, config.learning_rate, pause, seconds, clock)
     model = learner.model
     parameters = sum(weight.numel() for weight in model.dense_parameters())
     table = sum(weight.numel() for weight in model.parameters()) - parameters
@@ -80,25 +86,30 @@ def measure(
 
 
 def _rate(
-    learner: Learner, batches: Batches, learning_rate: float, pause: int, seconds: float
+    learner: Learner,
+    batches: Batches,
+    learning_rate: float,
+    pause: int,
+    seconds: float,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> float:
-    """Characters a second after the first updates, the figures read after every `pause` of them."""
-    began, step, characters, figures = time.perf_counter(), 0, 0, torch.zeros(2)
-    while step <= WARM_UP + 1 or time.perf_counter() - began < seconds:
+    """Characters per second after the first updates; results are read every `pause` updates."""
+    start, step, characters, figures = clock(), 0, 0, torch.zeros(2)
+    while step <= WARM_UP + 1 or clock() - start < seconds:
         if step == WARM_UP + 1:
-            began, characters = time.perf_counter(), 0
+            start, characters = clock(), 0
         batch = batches.next(step)
         figures = learner.update(batch, learning_rate, step)
         step, characters = step + 1, characters + batch.characters
-        # Reading them waits for the device, so the time is that of whole updates.
+        # Reading waits for the device, so the time is that of complete updates.
         if step <= WARM_UP + 1 or step % pause == 0:
             figures.tolist()
     figures.tolist()
-    return characters / (time.perf_counter() - began)
+    return characters / (clock() - start)
 
 
 def _memory(config: TrainConfig, vocabulary_size: int, parameters: int, table: int) -> int:
-    """Bytes of all copies of the weights, and of one chunk's values and gradients."""
+    """Bytes of all copies of the weights and of the values and gradients of one chunk."""
     shape = config.model
     values = 12 * shape.hidden_size * shape.num_layers + 4 * vocabulary_size
     floats = _COPIES_OF_WEIGHTS * parameters + _COPIES_OF_TABLE * table
@@ -106,12 +117,12 @@ def _memory(config: TrainConfig, vocabulary_size: int, parameters: int, table: i
 
 
 def with_hidden_size(config: TrainConfig, hidden_size: int) -> TrainConfig:
-    """The same training of a wider or narrower model."""
+    """Change the hidden size of a configuration."""
     return replace(config, model=replace(config.model, hidden_size=hidden_size))
 
 
 def best_size(speeds: Mapping[int, Speed], seconds: float) -> int:
-    """Of the hidden sizes measured, the largest that so much time can feed; else the smallest."""
+    """Choose the largest hidden size that reads enough characters in `seconds`, or the smallest."""
     fed = [
         size
         for size, speed in speeds.items()

@@ -1,15 +1,16 @@
-"""A cheap estimate of held-out bits per character, made again and again during training.
+"""A cheap estimate of held-out bits per character, repeated during training.
 
-The validation documents are cut into windows of 1,000 characters, each given up to 200 characters
-before it that are not charged; windows are taken at even distances, the same ones every time. All
-windows of a 1x256 model on Python files came out within 1e-4 bits of scoring the whole documents;
-prefixes of documents, as cheap, were 20 % off, since a file is hardest at its beginning.
+The validation documents are cut into windows of 1,000 characters. Each is scored after up to 200
+characters of context, which are not charged. Windows are chosen at even intervals, the same ones
+every time. With a 1x256 model on Python files, all windows together came within 1e-4 bits of
+scoring whole documents; prefixes of documents, at the same cost, were off by 20 %, because a file
+is hardest to predict at its beginning.
 """
 
 from collections.abc import Sequence
 
 from modeling.inference.likelihood import surprisals
-from modeling.models.lstm import CharLSTM
+from modeling.models.model import CharModel
 from modeling.vocab import Ids, Vocabulary
 
 _WINDOW = 1000
@@ -17,14 +18,14 @@ _CONTEXT = 200
 
 
 class Validation:
-    """A fixed choice of windows from the validation documents."""
+    """A fixed selection of windows from the validation documents."""
 
     def __init__(self, documents: Sequence[Ids], characters: int) -> None:
         """Choose the windows.
 
         Args:
-            documents: ids, each beginning with MARK_ID; may be none.
-            characters: about so many are charged, one window at least.
+            documents: ids, each beginning with MARK_ID; may be empty.
+            characters: approximate number of charged characters; at least one window is chosen.
         """
         windows = [window for document in documents for window in _windows(document)]
         total = sum(len(document) - 1 for document in documents)
@@ -34,8 +35,8 @@ class Validation:
         self._contexts = [context for _, context in chosen]
         self.characters = sum(map(len, self._texts)) - len(chosen) - sum(self._contexts)
 
-    def bits_per_character(self, model: CharLSTM, vocabulary: Vocabulary) -> float | None:
-        """Bits of the charged characters over their number; None if there are none."""
+    def bits_per_character(self, model: CharModel, vocabulary: Vocabulary) -> float | None:
+        """Bits per charged character; None without documents."""
         if not self.characters:
             return None
         scored = surprisals(model, vocabulary, self._texts)
@@ -44,7 +45,7 @@ class Validation:
 
 
 def _windows(document: Ids) -> list[tuple[Ids, int]]:
-    """Windows of a document, each with the number of characters in it that are not charged."""
+    """Windows of a document, each with its number of context characters."""
     cuts = range(1, len(document), _WINDOW)
     starts = [max(0, cut - 1 - _CONTEXT) for cut in cuts]
     return [

@@ -68,7 +68,7 @@ def test_a_row_is_in_the_file_as_soon_as_it_is_known_and_a_failed_check_is_remem
 def test_a_device_that_is_not_there_is_said_in_one_line(tmp_path):
     done = dry_run(tmp_path, "--device", "cuda:99")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].endswith("is not there; this machine has: cpu")
+    assert done.stderr.splitlines()[-1].endswith(" here; this machine has: cpu")
 
 
 def test_a_step_that_breaks_is_a_failed_check_and_the_others_still_run(tmp_path, monkeypatch):

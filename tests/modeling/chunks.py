@@ -9,7 +9,7 @@ from torch.nn import functional
 from modeling.config import ModelConfig
 from modeling.engines.batches import IGNORED
 from modeling.models import build_model
-from modeling.models.lstm import following
+from modeling.models.model import shift_in
 from modeling.native.library import library
 from modeling.native.loss import ChunkLoss
 
@@ -60,9 +60,9 @@ def loss_by_kernel(model, ids, targets, state):
 
 
 def loss_by(chunk_loss, model, ids, targets, state):
-    weights, rows = model.reading(ids, state[2])
+    weights, rows = model.native().weights_for(ids, state[2])
     loss, after = chunk_loss(weights, rows, targets, state[:2])
-    return loss, (*after, following(state[2], ids))
+    return loss, (*after, shift_in(state[2], ids))
 
 
 def outcome(price, shape, chunk):
@@ -122,7 +122,7 @@ def loss_by_rounded_products(model, ids, targets, state):
         loss = loss + functional.cross_entropy(
             logits, targets[:, t], ignore_index=IGNORED, reduction="sum"
         )
-    return loss, (torch.stack(hidden), torch.stack(cell), following(before, ids))
+    return loss, (torch.stack(hidden), torch.stack(cell), shift_in(before, ids))
 
 
 def mixed_loss_by_kernel(model, ids, targets, state):

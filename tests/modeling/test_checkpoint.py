@@ -12,6 +12,7 @@ from modeling.checkpoint import (
     save_checkpoint,
     save_model,
 )
+from modeling.errors import ModelFileError
 from modeling.models import build_model
 
 
@@ -53,7 +54,7 @@ def test_a_checkpoint_torn_at_any_place_gives_way_to_the_one_before(tmp_path, ca
     for length in range(len(whole)):
         newest.write_bytes(whole[:length])
         assert load_checkpoint(tmp_path).values["number"] == 1
-    assert caplog.records[0].message.startswith(f"{newest}: not a whole checkpoint")
+    assert caplog.records[0].message.startswith(f"{newest}: damaged checkpoint")
 
 
 def test_a_checkpoint_with_any_byte_changed_gives_way_or_is_unharmed(tmp_path, caplog):
@@ -108,12 +109,12 @@ def test_half_a_model_is_refused_in_one_line(tmp_path, config, vocabulary, model
     whole = (tmp_path / name).read_bytes()
     for damage in (whole[: len(whole) // 2], None):
         (tmp_path / name).unlink() if damage is None else (tmp_path / name).write_bytes(damage)
-        with pytest.raises(ValueError, match="not a whole model") as caught:
+        with pytest.raises(ModelFileError, match="not a complete model") as caught:
             load_model(tmp_path)
         assert "\n" not in str(caught.value)
 
 
 def test_weights_of_another_shape_are_refused(tmp_path, config, vocabulary):
     save_model(tmp_path, config, vocabulary, build_model(config.model, vocabulary.size + 1))
-    with pytest.raises(ValueError, match=r"not a whole model: .*size mismatch"):
+    with pytest.raises(ModelFileError, match=r"not a complete model: .*size mismatch"):
         load_model(tmp_path)

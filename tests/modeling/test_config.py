@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modeling.config import Budget, TrainConfig, train_config_from, train_config_with
+from modeling.errors import ConfigError
 from modeling.presets import PRESETS
 
 amounts = st.floats(1e-3, 1e12)
@@ -45,13 +46,13 @@ def test_budgets_have_a_canonical_text(text, budget, canonical):
 
 @pytest.mark.parametrize("text", ["", "3", "m", "-3m", "0s", "3 min", "nan s", "infs", "1e999s"])
 def test_a_wrong_budget_is_answered_with_the_allowed_forms(text):
-    with pytest.raises(ValueError, match="90s, 3m, 2h, 500kchars, 2Mchars, 3epochs"):
+    with pytest.raises(ConfigError, match="90s, 3m, 2h, 500kchars, 2Mchars, 3epochs"):
         Budget.parse(text)
 
 
 def test_a_budget_is_exactly_one_amount():
     for wrong in ({}, {"seconds": 1, "epochs": 1}, {"characters": 0}, {"seconds": float("nan")}):
-        with pytest.raises(ValueError, match="one positive amount"):
+        with pytest.raises(ConfigError, match="one positive amount"):
             Budget(**wrong)
 
 
@@ -65,7 +66,7 @@ def test_text_settings_replace_fields_by_dotted_keys():
 
 
 def test_an_unknown_setting_is_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'model\.hidden'; known: model\.architecture, .*seed"):
+    with pytest.raises(ConfigError, match=r"'model\.hidden'; known: model\.architecture, .*seed"):
         train_config_with(TrainConfig(), {"model.hidden": "1"})
 
 
@@ -81,7 +82,7 @@ def test_an_unknown_setting_is_answered_with_the_known_ones():
     ],
 )
 def test_a_wrong_value_is_answered_in_one_line_that_names_the_field(key, value, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ConfigError, match=message):
         train_config_with(TrainConfig(), {key: value})
 
 
@@ -93,7 +94,7 @@ def test_presets_survive_json(name):
 def test_every_number_of_a_training_run_has_a_range():
     for field in dataclasses.fields(TrainConfig):
         if field.name not in ("model", "budget"):
-            with pytest.raises(ValueError, match=field.name):
+            with pytest.raises(ConfigError, match=field.name):
                 train_config_with(TrainConfig(), {field.name: -1})
 
 

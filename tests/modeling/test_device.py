@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from modeling.device import choose_device, describe_device, free_bytes
+from modeling.errors import DeviceError
 
 
 def test_auto_takes_a_device_that_computes():
@@ -15,12 +16,12 @@ def test_auto_takes_a_device_that_computes():
 
 @pytest.mark.parametrize("name", ["gpu", "cpu:0", "cuda:x", "mps:1", ""])
 def test_an_unknown_device_is_answered_with_the_known_forms(name):
-    with pytest.raises(ValueError, match="known: auto, cpu, cuda, cuda:N, mps"):
+    with pytest.raises(DeviceError, match="known: auto, cpu, cuda, cuda:N, mps"):
         choose_device(name)
 
 
 def test_a_device_that_is_not_there_is_answered_with_those_that_are():
-    with pytest.raises(ValueError, match=r"'cuda:99' is not there; this machine has: .*cpu"):
+    with pytest.raises(DeviceError, match=r"no device 'cuda:99' here; this machine has: .*cpu"):
         choose_device("cuda:99")
 
 

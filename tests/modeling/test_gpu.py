@@ -15,9 +15,11 @@ from modeling.engines.batches import Batches
 from modeling.engines.cuda_graphs import WARM_UP
 from modeling.engines.inputs import Inputs
 from modeling.engines.learner import Learner
+from modeling.errors import CapacityError
 from modeling.inference.dynamic_evaluation import dynamic_surprisals
 from modeling.inference.likelihood import bits_of_documents
 from modeling.models.lstm import Layer
+from modeling.training.job import TrainingJob
 from modeling.training.throughput import measure
 from modeling.training.trainer import Trainer
 from modeling.vocab import MARK_ID
@@ -174,7 +176,13 @@ def test_a_killed_training_ends_close_to_a_straight_one(config, vocabulary, stre
     config = train_config_with(config, {"budget": "6epochs", "precision": "float32"})
 
     def trainer(checkpoint=None):
-        return Trainer(config, vocabulary, stream, documents[:4], device=GPU, checkpoint=checkpoint)
+        return Trainer(
+            TrainingJob(
+                config=config, vocabulary=vocabulary, stream=stream, validation=documents[:4]
+            ),
+            device=GPU,
+            checkpoint=checkpoint,
+        )
 
     straight = trainer()
     records = list(straight.run())
@@ -193,7 +201,10 @@ def test_a_trained_model_scores_and_adapts_as_on_the_processor(
     config, vocabulary, stream, documents
 ):
     config = train_config_with(config, {"precision": "float32"})
-    trainer = Trainer(config, vocabulary, stream, documents[:4], device=GPU)
+    trainer = Trainer(
+        TrainingJob(config=config, vocabulary=vocabulary, stream=stream, validation=documents[:4]),
+        device=GPU,
+    )
     without_tf32()
     list(trainer.run())
     model = trainer.best_model()
@@ -235,7 +246,7 @@ def test_a_batch_too_large_for_a_gpu_is_answered_with_one_that_fits(config, voca
     torch.cuda.set_per_process_memory_fraction(0.02)
     try:
         learner = Learner(large, vocabulary.size, streams, GPU, text=text)
-        with pytest.raises(ValueError, match=r"8192 .* does not fit .*; batch_size \d+ would"):
+        with pytest.raises(CapacityError, match=r"8192 .* does not fit .*; batch_size \d+ would"):
             learner.update(batch, 0.005, 0)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)

@@ -3,11 +3,13 @@ import itertools
 import pytest
 
 from flows.cli.models import MOST_UNITS, _print_valid
-from flows.errors import OptionError, StageError
+from flows.errors import StageError
 from flows.progress import LogReporter
-from flows.stages.sample import SamplingSettings, write_until
+from flows.stages.sample import write_until
 from flows.stages.table import STAGES
 from flows.store.stage import execute
+from modeling.errors import SamplingError
+from modeling.inference.settings import SamplingSettings
 from tests.flows.conftest import make_tiny
 
 
@@ -37,15 +39,15 @@ def model(tmp_path_factory):
 
 
 def test_the_same_seed_gives_the_same_units_and_a_prompt_begins_the_first(model):
-    settings = SamplingSettings(
-        device="cpu", length=300, seed=3, temperature=0.3, prompt="def part"
-    )
-    units = list(itertools.islice(write_until(model, "python", settings), 12))
-    assert units == list(itertools.islice(write_until(model, "python", settings), 12))
+    settings = SamplingSettings(length=300, temperature=0.3, prompt="def part")
+    options = {"language": "python", "device": "cpu", "seed": 3}
+    units = list(itertools.islice(write_until(model, settings, **options), 12))
+    assert units == list(itertools.islice(write_until(model, settings, **options), 12))
     assert sum(unit.startswith("def part") for unit, _ in units) >= 6
     assert any(valid for _, valid in units)
 
 
-def test_a_wrong_setting_is_the_users_mistake(model):
-    with pytest.raises(OptionError, match="max_run must be at least 1"):
-        next(write_until(model, "python", SamplingSettings(device="cpu", length=9, max_run=-1)))
+def test_a_prompt_of_unknown_characters_is_the_users_mistake(model):
+    settings = SamplingSettings(length=9, prompt="\u20ac")
+    with pytest.raises(SamplingError, match="characters the model does not know"):
+        next(write_until(model, settings, seed=0, language="python", device="cpu"))

@@ -21,11 +21,12 @@ def test_sampling_goes_on_behind_the_temperatures_that_are_done(tiny, monkeypatc
     undisturbed = tiny.store.runs("sample", "tiny").run(keys["sample"]).folder
     begun, whole = [], sampling.sample
 
-    def interrupted(*given, temperature, **more):
+    def interrupted(model, vocabulary, seeds, settings):
+        temperature = settings.temperature
         begun.append(temperature)
         if begun.count(temperature) == 1 and temperature > min(TEMPERATURES):
             raise KeyboardInterrupt
-        return whole(*given, temperature=temperature, **more)
+        return whole(model, vocabulary, seeds, settings)
 
     monkeypatch.setattr(sampling, "sample", interrupted)
     for _ in range(2):

@@ -9,7 +9,8 @@ from torch import distributed
 
 from modeling.config import train_config_from
 from modeling.engines.distributed import Group, leave
-from modeling.training.session import Material, Session
+from modeling.training.job import TrainingJob
+from modeling.training.session import Session
 from tests.modeling.texts import documents, vocabulary
 
 
@@ -20,13 +21,13 @@ def main(directory: Path, stop_after: int) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group("gloo")
     config = train_config_from(json.loads((directory / "task.json").read_text()))
-    material = Material(
+    job = TrainingJob(
         config=config,
         vocabulary=vocabulary(),
         stream=np.concatenate(documents()),
         validation=documents()[:4],
     )
-    session = Session(directory, material, torch.device("cpu"), group=Group.joined())
+    session = Session(directory, job, torch.device("cpu"), group=Group.joined())
     steps = 0
     for progress in session.run(lambda: bool(stop_after) and session.trainer.totals.step > 5):
         steps = progress.step

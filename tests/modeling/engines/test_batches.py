@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modeling.engines.batches import IGNORED, Batches
+from modeling.errors import TextError
 from modeling.vocab import MARK_ID
 
 corpora = st.lists(st.integers(0, 90), min_size=1, max_size=30)
@@ -124,7 +125,7 @@ def test_a_small_corpus_is_read_by_fewer_streams():
 
 
 def test_a_corpus_shorter_than_a_chunk_is_refused():
-    with pytest.raises(ValueError, match=r"has 10 characters.*chunk_length must be at most 10"):
+    with pytest.raises(TextError, match=r"has 10 characters.*chunk_length must be at most 10"):
         Batches(corpus([9]), batch_size=4, chunk_length=32)
 
 

@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 import torch
 
-from modeling.engines import learner as learners
 from modeling.engines.batches import Batches
 from modeling.engines.cuda_graphs import WARM_UP, Captured
 from modeling.engines.learner import Learner
+from modeling.training.job import TrainingJob
 from modeling.training.trainer import Trainer
 from tests.modeling.native.compiler import skip_without_bfloat16
 
@@ -60,9 +60,9 @@ def engine(request, monkeypatch):
 
 @pytest.fixture
 def make(config, vocabulary, stream):
-    def make(**changes):
+    def make(keep_text=None, **changes):
         changed = dataclasses.replace(config, **changes)
-        return Learner(changed, vocabulary.size, 4, CPU, text=stream)
+        return Learner(changed, vocabulary.size, 4, CPU, text=stream, keep_text=keep_text)
 
     return make
 
@@ -95,10 +95,8 @@ def test_a_recorded_update_is_the_plain_one(make, stream, precision):
     assert (graph.launches, graph.replays) == (WARM_UP, 12 - WARM_UP)
 
 
-def test_a_text_that_the_device_keeps_gives_the_same_updates(make, stream, monkeypatch):
-    sent = make()
-    monkeypatch.setattr(learners, "keeps", lambda *_: True)
-    kept = make()
+def test_a_text_that_the_device_keeps_gives_the_same_updates(make, stream):
+    sent, kept = make(), make(keep_text=True)
     assert kept._inputs._resident is stream
     captured(kept)
     assert_same(updated(sent, chunks(stream)), updated(kept, chunks(stream)))
@@ -141,7 +139,7 @@ def test_where_nothing_can_be_recorded_updates_are_launched_plainly(make, stream
     graph = captured(refused, failure)
     assert_same(updated(plain, chunks(stream)), updated(refused, chunks(stream)))
     assert (graph.launches, graph.replays) == (12, 0)
-    assert caplog.text.count("no graph was made: CUDA") == 1
+    assert caplog.text.count("kernel by kernel: CUDA") == 1
     assert "more" not in caplog.text
 
 
@@ -158,7 +156,13 @@ def test_a_training_with_recorded_updates_resumes_with_the_same_bits(
     """With validations and checkpoints between the updates."""
 
     def trainer(checkpoint=None):
-        made = Trainer(config, vocabulary, stream, documents[:4], device=CPU, checkpoint=checkpoint)
+        made = Trainer(
+            TrainingJob(
+                config=config, vocabulary=vocabulary, stream=stream, validation=documents[:4]
+            ),
+            device=CPU,
+            checkpoint=checkpoint,
+        )
         captured(made._learner)
         return made
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from modeling.checkpoint import load_checkpoint
 from modeling.config import train_config_with
 from modeling.engines.distributed import Group
+from modeling.errors import TextError
 from modeling.training.session import CHECKPOINTS
 from tests.processes import DEADLINE_SECONDS
 
@@ -85,8 +86,8 @@ def test_streams_are_shared_out_without_gap_or_overlap():
 
 
 def test_a_process_without_a_stream_is_refused():
-    with pytest.raises(ValueError, match="leaves some of 4 processes without a stream"):
+    with pytest.raises(TextError, match="leaves some of 4 processes without a stream"):
         Group(0, 4).check(3)
-    with pytest.raises(ValueError, match="leaves some of 4"):
+    with pytest.raises(TextError, match="leaves some of 4"):
         Group(0, 4).check(5)
     Group(0, 4).check(7)

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import time
+from typing import ClassVar
 
 import pytest
 import torch
@@ -14,7 +15,9 @@ from modeling.engines import race
 from modeling.engines.distributed import Group
 from modeling.engines.engine import Engine, enough_threads, fastest, measured, reason_of
 from modeling.engines.race import continued, engine_for
+from modeling.errors import DeviceError
 from modeling.native.library import library
+from modeling.training.job import TrainingJob
 from modeling.training.trainer import Trainer
 from tests.modeling.native.compiler import needs_compiler, skip_without_bfloat16
 
@@ -86,49 +89,52 @@ def test_the_reason_names_every_rival():
 
 
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """An empty cache of measurements; the kernel stays loaded."""
-    monkeypatch.setattr(race, "cache_folder", lambda: tmp_path)
-    return tmp_path
+def job(config, vocabulary, stream, documents):
+    return TrainingJob(config=config, vocabulary=vocabulary, stream=stream, validation=documents)
+
+
+@pytest.fixture
+def cache(tmp_path):
+    """An empty cache of measurements."""
+    return tmp_path / "cache"
 
 
 def test_an_outcome_is_kept_and_read_instead_of_another_race(cache, config, monkeypatch):
-    first = engine_for(config, 50, CPU)
+    first = engine_for(config, 50, CPU, cache=cache)
     (kept,) = cache.glob("engine-*.json")
     assert dataclasses.replace(Engine(**json.loads(kept.read_text())), threads=1) == first
     monkeypatch.setattr(race, "_raced", lambda *_: pytest.fail("measured again"))
-    assert engine_for(config, 50, CPU) == first
+    assert engine_for(config, 50, CPU, cache=cache) == first
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"native": 1}', '{"no": "such field"}'])
 def test_a_damaged_outcome_is_measured_again(cache, config, damage):
-    engine_for(config, 50, CPU)
+    engine_for(config, 50, CPU, cache=cache)
     (kept,) = cache.glob("engine-*.json")
     kept.write_text(damage)
-    assert engine_for(config, 50, CPU).precision in ("float32", "bfloat16")
+    assert engine_for(config, 50, CPU, cache=cache).precision in ("float32", "bfloat16")
     assert Engine(**json.loads(kept.read_text()))
 
 
 def test_an_old_outcome_is_measured_again(cache, config, caplog):
-    engine_for(config, 50, CPU)
+    engine_for(config, 50, CPU, cache=cache)
     (kept,) = cache.glob("engine-*.json")
     os.utime(kept, (time.time() - 31 * 86_400,) * 2)
     with caplog.at_level(logging.INFO, logger="modeling.engines.race"):
-        engine_for(config, 50, CPU)
+        engine_for(config, 50, CPU, cache=cache)
     assert len(caplog.records) == 1
 
 
 def test_every_shape_has_its_own_outcome(cache, config):
     for changed in (config, dataclasses.replace(config, batch_size=5)):
-        engine_for(changed, 50, CPU)
-    engine_for(config, 51, CPU)
+        engine_for(changed, 50, CPU, cache=cache)
+    engine_for(config, 51, CPU, cache=cache)
     assert len(list(cache.glob("engine-*.json"))) == 3
 
 
-def test_a_cache_that_cannot_be_written_costs_nothing_but_the_race(cache, config, monkeypatch):
-    (cache / "file").write_text("")
-    monkeypatch.setattr(race, "cache_folder", lambda: cache / "file")
-    assert engine_for(config, 50, CPU).precision in ("float32", "bfloat16")
+def test_a_cache_that_cannot_be_written_costs_nothing_but_the_race(cache, config):
+    cache.write_text("")
+    assert engine_for(config, 50, CPU, cache=cache).precision in ("float32", "bfloat16")
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -137,7 +143,7 @@ def test_what_the_user_asks_for_is_what_runs(cache, config, precision, native, m
     monkeypatch.setenv("CHARMILL_NATIVE", native)
     if precision == "bfloat16":
         skip_without_bfloat16()
-    engine = engine_for(dataclasses.replace(config, precision=precision), 50, CPU)
+    engine = engine_for(dataclasses.replace(config, precision=precision), 50, CPU, cache=cache)
     assert engine.precision == precision
     assert native == "1" or not engine.native
 
@@ -147,10 +153,12 @@ def test_a_precision_that_nothing_computes_is_refused_and_auto_does_without(
 ):
     """As oneDNN refuses bfloat16 on CPUs without AVX-512, and there is no compiler."""
     monkeypatch.setenv("CHARMILL_NATIVE", "0")
-    monkeypatch.setattr(race, "torch_computes_bfloat16", lambda _: False)
-    assert str(engine_for(config, 50, CPU)) == "torch, float32"
-    with pytest.raises(ValueError, match=r"bfloat16: torch does not compute it.*: auto, float32"):
-        engine_for(dataclasses.replace(config, precision="bfloat16"), 50, CPU)
+    monkeypatch.setattr(race, "torch_trains_in_bfloat16", lambda *_: False)
+    assert str(engine_for(config, 50, CPU, cache=cache)) == "torch, float32"
+    with pytest.raises(
+        DeviceError, match=r"bfloat16: torch does not train lstm in it.*: auto, float32"
+    ):
+        engine_for(dataclasses.replace(config, precision="bfloat16"), 50, CPU, cache=cache)
 
 
 @pytest.mark.parametrize("setting", [None, "1"])
@@ -163,7 +171,7 @@ def test_the_number_of_threads_is_the_environments_where_it_names_one(
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        engine = engine_for(config, 50, CPU)
+        engine = engine_for(config, 50, CPU, cache=cache)
         assert engine.threads in ((1, 2) if setting is None else (2,))
         assert torch.get_num_threads() == 2
     finally:
@@ -174,7 +182,7 @@ def test_a_race_leaves_the_generator_of_random_numbers_as_it_was(cache, config):
     torch.manual_seed(3)
     wanted = torch.rand(4)
     torch.manual_seed(3)
-    engine_for(config, 50, CPU)
+    engine_for(config, 50, CPU, cache=cache)
     assert torch.rand(4).equal(wanted)
 
 
@@ -193,18 +201,17 @@ def test_the_piece_that_is_raced_is_small_and_of_the_same_width(shape):
 
 @needs_compiler
 @pytest.mark.parametrize("engine", ALL, ids=str)
-def test_a_resumed_training_is_computed_as_it_began(
-    cache, tmp_path, config, vocabulary, stream, documents, engine, monkeypatch
-):
+def test_a_resumed_training_is_computed_as_it_began(tmp_path, job, engine, monkeypatch):
     """Whatever a race would say now: the weights are those of a training never stopped."""
     if engine.native and library() is None:
         pytest.skip("the kernel is switched off")
     outcomes = itertools.chain([engine, engine], itertools.repeat(TORCH))
     monkeypatch.setattr("modeling.training.trainer.engine_for", lambda *_: next(outcomes))
-    config = dataclasses.replace(config, budget=Budget(epochs=1))
+    config = dataclasses.replace(job.config, budget=Budget(epochs=1))
+    job = dataclasses.replace(job, config=config)
 
     def trainer(checkpoint=None):
-        return Trainer(config, vocabulary, stream, documents, device=CPU, checkpoint=checkpoint)
+        return Trainer(job, device=CPU, checkpoint=checkpoint)
 
     whole, broken = trainer(), trainer()
     list(whole.run())
@@ -220,29 +227,27 @@ def test_a_resumed_training_is_computed_as_it_began(
 
 
 @needs_compiler
-def test_without_the_kernel_torch_continues_and_says_so(
-    cache, config, vocabulary, stream, documents, monkeypatch, caplog
-):
-    begun = Trainer(config, vocabulary, stream, documents, device=CPU)
+def test_without_the_kernel_torch_continues_and_says_so(job, monkeypatch, caplog):
+    begun = Trainer(job, device=CPU)
     checkpoint = begun.checkpoint()
     checkpoint.values["engine"]["native"] = True
     monkeypatch.setenv("CHARMILL_NATIVE", "0")
-    resumed = Trainer(config, vocabulary, stream, documents, device=CPU, checkpoint=checkpoint)
+    resumed = Trainer(job, device=CPU, checkpoint=checkpoint)
     assert not resumed.engine.native
-    assert "is not here: torch, " in caplog.text
+    assert "is not available; using torch, " in caplog.text
 
 
 def without_bfloat16(monkeypatch):
     """As on a CPU without AVX-512 and without a compiler."""
     monkeypatch.setenv("CHARMILL_NATIVE", "0")
-    monkeypatch.setattr(race, "torch_computes_bfloat16", lambda _: False)
+    monkeypatch.setattr(race, "torch_trains_in_bfloat16", lambda *_: False)
 
 
 def test_what_continues_a_training_is_something_that_computes_here(config, monkeypatch):
     begun = dataclasses.asdict(BFLOAT16)
     without_bfloat16(monkeypatch)
     assert str(continued(begun, config, CPU)) == "torch, float32"
-    with pytest.raises(ValueError, match="allowed: auto, float32"):
+    with pytest.raises(DeviceError, match="allowed: auto, float32"):
         continued(begun, dataclasses.replace(config, precision="bfloat16"), CPU)
 
 
@@ -254,12 +259,12 @@ def test_a_training_continued_elsewhere_takes_no_more_threads_than_there_are(con
 
 
 class Second(Group):
-    """The second of two processes, whose first one says a number."""
+    """The second of two processes, which receives what the first one has sent."""
 
-    said = 0.0
+    sent: ClassVar[list] = []
 
     def agreed(self, value):
-        return self.said
+        return self.sent.pop(0)
 
 
 @pytest.mark.parametrize("engine", [*ALL, Engine(native=False, precision="bfloat16")], ids=str)
@@ -269,7 +274,7 @@ def test_the_choice_of_the_first_process_is_that_of_one_without_a_kernel(
 ):
     class First(Group):
         def agreed(self, value):
-            Second.said = value
+            Second.sent.append(value)
             return value
 
     monkeypatch.setattr(race, "_chosen", lambda *_: engine)
@@ -281,13 +286,13 @@ def test_the_choice_of_the_first_process_is_that_of_one_without_a_kernel(
 def test_a_kept_outcome_that_nothing_here_computes_is_not_taken(cache, config, monkeypatch):
     """As where machines share a home, and name and torch of their processors are the same."""
     without_bfloat16(monkeypatch)
-    engine_for(config, 50, CPU)
+    engine_for(config, 50, CPU, cache=cache)
     (kept,) = cache.glob("engine-*.json")
     kept.write_text(json.dumps(dataclasses.asdict(Engine(native=False, precision="bfloat16"))))
-    assert str(engine_for(config, 50, CPU)) == "torch, float32"
+    assert str(engine_for(config, 50, CPU, cache=cache)) == "torch, float32"
 
 
 def test_a_clock_that_counts_in_long_ticks_breaks_no_race(cache, config, monkeypatch):
     monkeypatch.setattr("time.thread_time", lambda: 0.0)
     first, *_ = race._candidates(config, CPU)
-    assert str(engine_for(config, 50, CPU)) == str(first)
+    assert str(engine_for(config, 50, CPU, cache=cache)) == str(first)

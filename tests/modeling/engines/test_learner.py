@@ -9,6 +9,7 @@ from modeling.checkpoint import load_model, save_model
 from modeling.config import ModelConfig
 from modeling.engines.batches import Batches
 from modeling.engines.learner import Learner
+from modeling.errors import ConfigError
 from modeling.inference.likelihood import bits_of_documents
 from modeling.vocab import MARK_ID
 from tests.modeling.native.compiler import skip_without_bfloat16
@@ -127,5 +128,5 @@ def test_tied_weights_are_one_matrix_before_and_after_training_and_on_disk(
 
 
 def test_tied_weights_of_two_widths_are_refused():
-    with pytest.raises(ValueError, match="embedding_size must equal hidden_size, got 64 and 256"):
+    with pytest.raises(ConfigError, match="embedding_size must equal hidden_size, got 64 and 256"):
         ModelConfig(tied=True)

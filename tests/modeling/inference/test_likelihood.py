@@ -1,14 +1,17 @@
 import copy
 import itertools
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from modeling.inference import likelihood
-from modeling.inference.likelihood import bits_of_documents, sample_surprisals, surprisals
+from modeling.inference.likelihood import (
+    bits_of_documents,
+    documents_in_parallel,
+    sample_surprisals,
+    surprisals,
+)
 from modeling.models.lstm import LSTMStepper
 from modeling.training.validation import Validation
 from modeling.vocab import FILE_MARK, MARK_ID, UNKNOWN_ID
@@ -128,23 +131,10 @@ def test_a_gpu_charges_the_bits_that_a_processor_charges(model, vocabulary, docu
         assert abs(bits.sum() - wanted.sum()) < 1e-3 * characters
 
 
-class Card:
-    """A weight on a GPU, as far as the choice of a batch looks at it."""
-
-    def __init__(self, model):
-        self.config = model.config
-        self.output = SimpleNamespace(
-            weight=SimpleNamespace(device=torch.device("cuda:0")),
-            out_features=model.output.out_features,
-        )
-
-
 @pytest.mark.parametrize(
     ("free", "fewest", "most"), [(0, 64, 64), (10**8, 65, 1023), (10**12, 1024, 1024)]
 )
 def test_a_gpu_scores_as_many_documents_side_by_side_as_its_memory_suggests(
-    model, monkeypatch, free, fewest, most
+    model, free, fewest, most
 ):
-    monkeypatch.setattr(likelihood, "free_bytes", lambda device: free)
-    assert fewest <= likelihood._batch_size(Card(model), 128) <= most
-    assert likelihood._batch_size(model, 128) == 64
+    assert fewest <= documents_in_parallel(model, 128, free) <= most

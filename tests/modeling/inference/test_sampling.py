@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from modeling.inference import sampling
+from modeling.errors import SamplingError
 from modeling.inference.sampling import sample
+from modeling.inference.settings import SamplingSettings
 from modeling.vocab import FILE_MARK, MARK_ID, UNKNOWN_ID
 from tests.modeling.gpu import DEVICES
 
@@ -27,8 +28,15 @@ def following(model, ids):
     return model(ids)[0][0, -1].detach().cpu()
 
 
-def texts(model, vocabulary, **settings):
-    return np.concatenate(list(sample(model, vocabulary, **settings)), axis=1)
+def texts(model, vocabulary, seeds, **settings):
+    return np.concatenate(list(blocks_of(model, vocabulary, seeds, **settings)), axis=1)
+
+
+def blocks_of(model, vocabulary, seeds, **settings):
+    options = {
+        name: settings.pop(name) for name in ("block_length", "max_noise") if name in settings
+    }
+    return sample(model, vocabulary, seeds, SamplingSettings(**settings), **options)
 
 
 def test_the_same_seed_gives_the_same_text_again(model, vocabulary):
@@ -37,18 +45,17 @@ def test_the_same_seed_gives_the_same_text_again(model, vocabulary):
     assert not np.array_equal(one[0], one[1])
 
 
-def test_very_many_ids_and_streams_are_written_in_shorter_blocks(model, vocabulary, monkeypatch):
+def test_very_many_ids_and_streams_are_written_in_shorter_blocks(model, vocabulary):
     options = {"seeds": [1, 2, 3], "length": 20}
     whole = texts(model, vocabulary, **options)
-    monkeypatch.setattr(sampling, "_ROOM", 3 * vocabulary.size * 7)
-    blocks = list(sample(model, vocabulary, **options))
+    blocks = list(blocks_of(model, vocabulary, **options, max_noise=3 * vocabulary.size * 7))
     assert [block.shape[1] for block in blocks] == [7, 7, 6]
     assert np.array_equal(np.concatenate(blocks, axis=1), whole)
 
 
 def test_blocks_have_the_length_asked_for_and_do_not_change_the_text(model, vocabulary):
     whole = texts(model, vocabulary, seeds=[1, 2], length=50, block_length=50)
-    blocks = list(sample(model, vocabulary, seeds=[1, 2], length=50, block_length=16))
+    blocks = list(blocks_of(model, vocabulary, seeds=[1, 2], length=50, block_length=16))
     assert [block.shape for block in blocks] == [(2, 16), (2, 16), (2, 16), (2, 2)]
     assert blocks[0].dtype == np.uint16
     assert np.array_equal(np.concatenate(blocks, axis=1), whole)
@@ -100,9 +107,9 @@ def test_a_prompt_stands_at_the_start_of_a_document_marked_or_not(model, vocabul
 
 def test_characters_the_model_does_not_know_are_named(model, vocabulary):
     with pytest.raises(
-        ValueError, match="prompt: characters the model does not know: '\u00e9\u20ac'"
+        SamplingError, match="prompt: characters the model does not know: '\u00e9\u20ac'"
     ):
-        sample(model, vocabulary, seeds=[1], length=5, prompt="d\u20ac\u00e9f\u20ac")
+        blocks_of(model, vocabulary, seeds=[1], length=5, prompt="d\u20ac\u00e9f\u20ac")
 
 
 def test_top_k_and_top_p_leave_the_likeliest_characters_only(model, vocabulary):
@@ -133,16 +140,16 @@ def test_top_k_and_top_p_leave_the_likeliest_characters_only(model, vocabulary):
 )
 def test_numbers_out_of_range_are_refused_before_anything_is_drawn(model, vocabulary, wrong):
     settings = {"seeds": [1], "length": 5} | wrong
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        sample(model, vocabulary, **settings)
+    with pytest.raises(SamplingError, match=next(iter(wrong))):
+        blocks_of(model, vocabulary, **settings)
 
 
 def test_no_character_stands_more_often_in_a_row_than_allowed(model, vocabulary):
     with torch.no_grad():
         model.output.bias[5] += 10
     options = {"seeds": [1, 2, 3], "length": 300, "temperature": 0.0, "prompt": "x"}
-    free = np.concatenate(list(sample(model, vocabulary, **options)), axis=1)
-    kept = np.concatenate(list(sample(model, vocabulary, **options, max_run=2)), axis=1)
+    free = texts(model, vocabulary, **options)
+    kept = texts(model, vocabulary, **options, max_run=2)
 
     def longest(stream):
         return max(len(list(group)) for _, group in itertools.groupby(stream.tolist()))
@@ -153,6 +160,6 @@ def test_no_character_stands_more_often_in_a_row_than_allowed(model, vocabulary)
 
 def test_a_guard_that_never_applies_changes_nothing(model, vocabulary):
     options = {"seeds": [5, 6], "length": 200}
-    free = np.concatenate(list(sample(model, vocabulary, **options)), axis=1)
-    kept = np.concatenate(list(sample(model, vocabulary, **options, max_run=200)), axis=1)
+    free = texts(model, vocabulary, **options)
+    kept = texts(model, vocabulary, **options, max_run=200)
     np.testing.assert_array_equal(free, kept)

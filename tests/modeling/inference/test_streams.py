@@ -6,6 +6,7 @@ import torch
 
 from modeling.config import ModelConfig
 from modeling.inference.sampling import sample
+from modeling.inference.settings import SamplingSettings
 from modeling.models import build_model
 from modeling.models.lstm import LSTMStepper
 from tests.modeling.gpu import DEVICES
@@ -13,7 +14,9 @@ from tests.modeling.native.compiler import needs_compiler
 
 
 def texts(model, vocabulary, seeds):
-    return np.concatenate(list(sample(model, vocabulary, seeds=seeds, length=300)), axis=1)
+    return np.concatenate(
+        list(sample(model, vocabulary, seeds, SamplingSettings(length=300))), axis=1
+    )
 
 
 @needs_compiler

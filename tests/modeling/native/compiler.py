@@ -8,7 +8,7 @@ import shutil
 import pytest
 import torch
 
-from modeling.engines.engine import torch_computes_bfloat16
+from modeling.engines.engine import torch_trains_in_bfloat16
 from modeling.models import build_model
 from modeling.models.lstm import LSTMStepper
 from modeling.native import library as module
@@ -42,5 +42,5 @@ def libraries(folder):
 
 def skip_without_bfloat16() -> None:
     """Leave a test out where nothing trains in bfloat16 on the CPU."""
-    if library() is None and not torch_computes_bfloat16(torch.device("cpu")):
+    if library() is None and not torch_trains_in_bfloat16("lstm", torch.device("cpu")):
         pytest.skip("neither the kernel nor torch computes in bfloat16 here")

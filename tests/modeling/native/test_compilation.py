@@ -21,7 +21,7 @@ from tests.modeling.native.compiler import (
     ("given", "reason"),
     [
         ("no-such-compiler", "no-such-compiler: No such file or directory"),
-        ('"gcc', """CC='"gcc' is no command: No closing quotation"""),
+        ('"gcc', """CC='"gcc' is not a command: No closing quotation"""),
         ("/", "/: Permission denied"),
         ("false", "false: exit status 1"),
         ("true", "does not compile for this processor"),
@@ -58,9 +58,9 @@ LAST = "for made; do :; done"
         ),
         ("printf '\\377\\376 no macro'", "does not compile for this processor"),
         ('exec $REAL -m32 "$@"', "does not compile for this processor"),
-        (COMPILES % "true", "made nothing"),
+        (COMPILES % "true", "wrote no library"),
         (COMPILES % f'{LAST}; : > "$made"', "file too short"),
-        (COMPILES % f'{LAST}; $REAL "$@" && truncate -s 9000 "$made"', "a compiler made: "),
+        (COMPILES % f'{LAST}; $REAL "$@" && truncate -s 9000 "$made"', "the library of "),
         (
             COMPILES % "echo 'ld: final link failed: No space left on device' >&2; exit 1",
             "No space",
@@ -81,7 +81,7 @@ def test_a_compiler_that_hangs_is_given_up(
 ):
     monkeypatch.setattr(compilation, "_SECONDS", 1)
     compiler("exec sleep 100")
-    assert_torch_computes(caplog, "did not end within 1 s", config, vocabulary)
+    assert_torch_computes(caplog, "did not finish within 1 s", config, vocabulary)
 
 
 @needs_compiler
@@ -114,7 +114,7 @@ def test_a_compiler_that_cannot_serve_this_processor_serves_one_with_less(
     compiler(f'{script}; exec $REAL "$@"')
     with caplog.at_level(logging.INFO, logger=compilation.__name__):
         assert library() is not None
-    assert "not the best for this processor" in caplog.text
+    assert "not optimal for this processor" in caplog.text
     assert len(libraries(fresh)) == 1
 
 

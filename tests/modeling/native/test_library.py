@@ -141,7 +141,7 @@ def test_nothing_is_loaded_from_a_folder_to_which_others_may_write(
     assert library() is not None
     module._loaded.cache_clear()
     fresh.chmod(mode)
-    assert_torch_computes(caplog, f"others may write to {fresh}", config, vocabulary)
+    assert_torch_computes(caplog, f"others can write to {fresh}", config, vocabulary)
 
 
 @needs_compiler
@@ -150,7 +150,7 @@ def test_a_library_to_which_others_may_write_is_not_loaded(fresh, caplog, config
     module._loaded.cache_clear()
     (path,) = libraries(fresh)
     path.chmod(0o666)
-    assert_torch_computes(caplog, f"others may write to {path}", config, vocabulary)
+    assert_torch_computes(caplog, f"others can write to {path}", config, vocabulary)
 
 
 @needs_compiler
@@ -214,3 +214,13 @@ def test_the_declarations_in_python_are_those_in_c(tmp_path):
     subprocess.run(["cc", "-shared", "-fPIC", program, "-o", made, "-lm"], check=True)
     sizes = ctypes.CDLL(str(made)).sizes
     assert [sizes(0), sizes(1)] == [ctypes.sizeof(module.Network), ctypes.sizeof(module.Chunk)]
+
+
+@needs_compiler
+def test_a_structure_that_differs_from_its_python_declaration_is_not_used(fresh, sources):
+    header = sources / "structures.h"
+    text = header.read_text()
+    assert "*gain, *shift;" in text
+    header.write_text(text.replace("*gain, *shift;", "*shift, *gain;"))
+    with pytest.raises(AssertionError, match=r"structures\.h and library\.py differ"):
+        library()

@@ -11,6 +11,7 @@ from modeling.engines.engine import Engine
 from modeling.engines.learner import Learner
 from modeling.inference.likelihood import surprisals
 from modeling.models import build_model
+from modeling.models.native_lstm import NativeLSTM
 from modeling.native import library as library_module
 from modeling.native import threads
 from modeling.native.library import library
@@ -104,7 +105,7 @@ def test_the_number_of_threads_does_not_change_a_bit(shape, mixed, many_threads)
     loss_of = ChunkLoss(library(), 0.0, mixed=mixed)
     outcomes = []
     for number in (1, 2, 5):
-        weights, rows = model.reading(ids, before)
+        weights, rows = model.native().weights_for(ids, before)
         many_threads(number)
         loss, state = loss_of(weights, rows, targets, (hidden, cell))
         given = [weights.table, weights.output_bias, *weights.matrices]
@@ -239,9 +240,9 @@ def test_work_is_shared_out_whole_and_errors_come_back(many_threads):
 
 def test_another_device_or_number_type_is_left_to_torch():
     model = build_model(dataclasses.replace(SHAPES[0], skip=True), SIZE)
-    assert model.kernel() is library() is not None
-    assert model.to(torch.float64).kernel() is None
-    assert model.to(torch.float32).to("meta").kernel() is None
+    assert isinstance(model.native(), NativeLSTM)
+    assert model.to(torch.float64).native() is None
+    assert model.to(torch.float32).to("meta").native() is None
 
 
 @pytest.mark.parametrize("mixed", [False, True])

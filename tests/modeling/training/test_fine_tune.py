@@ -4,8 +4,10 @@ from collections import Counter
 import pytest
 import torch
 
+from modeling.errors import CheckpointError
 from modeling.models import build_model
 from modeling.training.fine_tune import take_over
+from modeling.training.job import TrainingJob
 from modeling.training.trainer import Trainer
 from modeling.vocab import SPECIALS, Vocabulary
 
@@ -52,7 +54,9 @@ def test_a_shared_character_keeps_its_weights_under_its_new_id(config, model, vo
 def test_a_model_of_another_shape_is_refused_in_one_line(config, model, vocabulary):
     shape = dataclasses.replace(config.model, hidden_size=24)
     target = build_model(shape, vocabulary.size)
-    with pytest.raises(ValueError, match=r"shape 2x16.*this one 2x24.*must be equal"):
+    with pytest.raises(
+        CheckpointError, match=r"shape lstm 2x16.*this one lstm 2x24.*must be equal"
+    ):
         take_over(target, vocabulary, model, vocabulary)
 
 
@@ -60,7 +64,16 @@ def test_a_run_that_begins_with_a_trained_model_is_ahead_from_the_start(
     config, vocabulary, stream, documents
 ):
     def run(**others):
-        trainer = Trainer(config, vocabulary, stream, documents[:4], device=CPU, **others)
+        trainer = Trainer(
+            TrainingJob(
+                config=config,
+                vocabulary=vocabulary,
+                stream=stream,
+                validation=documents[:4],
+                **others,
+            ),
+            device=CPU,
+        )
         return trainer, list(trainer.run())
 
     trainer, first = run()

@@ -3,6 +3,7 @@ import dataclasses
 
 import pytest
 
+from modeling.errors import MissingPackageError
 from modeling.training.progress import CurvePoint
 from modeling.training.tensorboard import EventFiles
 
@@ -56,5 +57,5 @@ def test_without_the_package_the_error_says_what_to_install(tmp_path, monkeypatc
         return original(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(ValueError, match=r"pip install charmill\[tensorboard\]"):
+    with pytest.raises(MissingPackageError, match=r"pip install charmill\[tensorboard\]"):
         EventFiles(tmp_path, 0)

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ import torch
 from modeling.config import ModelConfig
 from modeling.engines.batches import Batches
 from modeling.engines.learner import Learner
+from modeling.errors import CapacityError
 from modeling.training.throughput import (
     CHARACTERS_PER_PARAMETER,
     Speed,
@@ -29,32 +31,29 @@ def test_the_largest_size_that_the_time_can_feed_is_chosen():
     assert best_size(speeds, 0.1) == 128
 
 
-@pytest.fixture
-def ticking(monkeypatch):
-    """A clock that goes on by one second every time it is read."""
-    ticks = iter(range(10**6))
-    monkeypatch.setattr("time.perf_counter", lambda: float(next(ticks)))
+def ticking():
+    """A clock that advances by one second every time it is read."""
+    ticks = itertools.count()
+    return lambda: float(next(ticks))
 
 
-@pytest.mark.usefixtures("ticking")
 def test_the_measured_speed_is_that_of_training_updates(config, vocabulary):
     config = dataclasses.replace(config, model=ModelConfig(embedding_size=8, hidden_size=64))
-    found = measure(config, vocabulary.size, CPU, seconds=20)
+    found = measure(config, vocabulary.size, CPU, seconds=20, clock=ticking())
     chunk = config.batch_size * config.chunk_length
     assert 0.8 * chunk < found.characters_per_second <= 1.2 * chunk
     learner = Learner(config, vocabulary.size, config.batch_size, CPU)
     assert found.parameters == sum(weight.numel() for weight in learner.model.parameters())
     assert found.memory > 4 * 4 * found.parameters
-    wider = measure(with_hidden_size(config, 128), vocabulary.size, CPU, seconds=3)
+    wider = measure(with_hidden_size(config, 128), vocabulary.size, CPU, seconds=3, clock=ticking())
     assert wider.parameters > 3 * found.parameters
 
 
-@pytest.mark.usefixtures("ticking")
 def test_measuring_takes_about_the_time_it_was_given(config, vocabulary, monkeypatch):
     steps = []
     original = Batches.next
     monkeypatch.setattr(Batches, "next", lambda *a, **k: steps.append(1) or original(*a, **k))
-    measure(config, vocabulary.size, CPU, seconds=20)
+    measure(config, vocabulary.size, CPU, seconds=20, clock=ticking())
     assert 10 < len(steps) < 25
 
 
@@ -63,5 +62,5 @@ def test_a_chunk_that_does_not_fit_is_said_in_one_line(config, vocabulary, monke
         raise torch.OutOfMemoryError("can't allocate memory")
 
     monkeypatch.setattr(Learner, "_loss", full, raising=False)
-    with pytest.raises(ValueError, match="does not fit in the memory"):
+    with pytest.raises(CapacityError, match="does not fit in the memory"):
         measure(config, vocabulary.size, CPU)

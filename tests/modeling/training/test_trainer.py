@@ -8,7 +8,10 @@ import torch
 from modeling.config import Budget, TrainConfig, train_config_with
 from modeling.engines import learner
 from modeling.engines.learner import Learner
-from modeling.training.schedule import learning_rate_at
+from modeling.errors import CapacityError, CheckpointError, DivergenceError
+from modeling.training.job import TrainingJob
+from modeling.training.progress import Totals
+from modeling.training.schedule import BudgetMeter, learning_rate_at
 from modeling.training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -17,8 +20,9 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def train(vocabulary, stream, documents):
     def make(config, **others):
-        data = {"stream": stream, "validation": documents[:4], "device": CPU} | others
-        return Trainer(config, vocabulary, **data)
+        data = {"stream": stream, "validation": documents[:4], "vocabulary": vocabulary}
+        data |= {name: others.pop(name) for name in data if name in others}
+        return Trainer(TrainingJob(config=config, **data), device=CPU, **others)
 
     return make
 
@@ -138,13 +142,13 @@ def test_another_seed_gives_another_model(train, config):
 @pytest.mark.parametrize("change", [{"seed": 5}, {"budget": "4epochs"}])
 def test_a_checkpoint_of_another_configuration_is_refused(train, config, change):
     checkpoint = train(config).checkpoint()
-    with pytest.raises(ValueError, match="another run: its config"):
+    with pytest.raises(CheckpointError, match="another training: other config"):
         train(train_config_with(config, change), checkpoint=checkpoint)
 
 
 def test_a_checkpoint_of_another_text_is_refused(train, config, stream):
     checkpoint = train(config).checkpoint()
-    with pytest.raises(ValueError, match="another run: its stream"):
+    with pytest.raises(CheckpointError, match="another training: other stream"):
         train(config, checkpoint=checkpoint, stream=stream[:-1])
 
 
@@ -184,7 +188,9 @@ def test_a_diverged_run_goes_back_and_halves_its_learning_rate(train, config, mo
 
 def test_a_run_that_diverges_twice_is_given_up(train, config, monkeypatch):
     broken_after(monkeypatch, {5, 9})
-    with pytest.raises(ValueError, match=r"diverged again .*set learning_rate well below 0.008"):
+    with pytest.raises(
+        DivergenceError, match=r"diverged again .*set learning_rate well below 0.008"
+    ):
         list(train(config).run())
 
 
@@ -194,14 +200,19 @@ def test_a_batch_too_large_is_answered_with_one_that_fits(train, config, monkeyp
 
     monkeypatch.setattr(Learner, "_loss", full)
     monkeypatch.setattr(learner, "free_bytes", lambda device: 600_000)
-    with pytest.raises(ValueError, match=r"batch_size 4 .* does not fit .*; batch_size 2 would"):
+    with pytest.raises(CapacityError, match=r"batch_size 4 .* does not fit .*; batch_size 2 would"):
         next(train(config).run())
 
 
-def test_jumps_are_used_only_while_the_budget_is_short(train, config):
-    for budget, expected in (("1.9epochs", True), ("2epochs", False), ("9epochs", False)):
-        trainer = train(train_config_with(config, {"budget": budget}))
-        assert trainer._is_short() is expected
+def test_jumps_are_used_only_while_the_budget_is_short():
+    for epochs, expected in ((1.9, True), (2, False), (9, False)):
+        assert BudgetMeter(Budget(epochs=epochs), 1000).is_short(Totals()) is expected
+
+
+def test_a_budget_of_seconds_is_short_while_it_reads_less_than_two_epochs_in_all():
+    meter = BudgetMeter(Budget(seconds=100), 1000)
+    assert meter.is_short(Totals(seconds=10, characters=199))
+    assert not meter.is_short(Totals(seconds=10, characters=201))
 
 
 def test_patience_ends_a_training_that_no_longer_gains(train, config):

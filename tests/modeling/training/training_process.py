@@ -9,6 +9,7 @@ import torch
 
 from modeling.checkpoint import load_checkpoint, save_checkpoint, save_model
 from modeling.config import Budget, ModelConfig, TrainConfig
+from modeling.training.job import TrainingJob
 from modeling.training.trainer import Trainer
 from modeling.vocab import Vocabulary
 
@@ -28,11 +29,14 @@ def main(directory: Path) -> None:
     texts = [f"line {i}, " * (i % 40) + "end\n" for i in range(300)]
     vocabulary = Vocabulary.from_counts(Counter("".join(texts)), min_count=1)
     documents = vocabulary.encode_documents(texts)
+    job = TrainingJob(
+        config=CONFIG,
+        vocabulary=vocabulary,
+        stream=np.concatenate(documents[:280]),
+        validation=documents[280:],
+    )
     trainer = Trainer(
-        CONFIG,
-        vocabulary,
-        np.concatenate(documents[:280]),
-        documents[280:],
+        job,
         device=torch.device("cpu"),
         checkpoint=load_checkpoint(directory / "checkpoints"),
     )

@@ -1,0 +1,102 @@
+"""A character LSTM as the native kernel computes it.
+
+Shapes: B streams, T characters, E embedding.
+"""
+
+import functools
+from ctypes import CDLL
+
+import torch
+from torch import Tensor
+
+from modeling.models.model import CharModel, PricedChunk, State, shift_in
+from modeling.native.loss import ChunkLoss
+from modeling.native.scoring import nats_of
+from modeling.native.stepper import NativeStepper
+from modeling.native.weights import PackedWeights, Weights
+from modeling.vocab import MARK_ID
+
+
+class NativeLSTM:
+    """Loss, scores and steps of an LSTM whose weights are float32 on the CPU."""
+
+    def __init__(self, model: CharModel, kernel: CDLL) -> None:
+        """Wrap a model.
+
+        Args:
+            model: its layers are nn.LSTM, one layer each.
+            kernel: the native library.
+        """
+        assert model.device.type == "cpu"
+        assert model.output.weight.dtype == torch.float32
+        self._model = model
+        self._kernel = kernel
+
+    def objective(self, *, mixed: bool) -> PricedChunk:
+        """Return the loss to train with, as in `NativeModel`."""
+        loss_of = ChunkLoss(self._kernel, self._model.config.dropout, mixed=mixed)
+
+        def objective(ids: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
+            hidden, cell, before = state
+            weights, rows = self.weights_for(ids, before)
+            loss, after = loss_of(weights, rows, targets, (hidden, cell))
+            return loss, (*after, shift_in(before, ids))
+
+        return objective
+
+    def scorer(self) -> PricedChunk:
+        """Return a function that gives the nats of every target, as in `NativeModel`."""
+        price = functools.partial(nats_of, self._kernel, self.packed())
+
+        def score(ids: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
+            hidden, cell, before = state
+            nats, after = price(ids, targets, (hidden, cell), before)
+            return nats, (*after, shift_in(before, ids))
+
+        return score
+
+    def stepper(self, batch_size: int) -> NativeStepper:
+        """Prepare to read streams with matrices rounded to half precision."""
+        return NativeStepper(self._kernel, self.packed(halves=True), batch_size, MARK_ID)
+
+    def weights(self, embedded: Tensor | None = None) -> Weights:
+        """The parameters in the kernel's order; torch differentiates through them.
+
+        Args:
+            embedded: the sum of character and n-gram embeddings of one chunk, (T, B, E); None to
+                look n-grams up in the kernel.
+        """
+        model = self._model
+        return Weights.of(
+            model.embedding.weight,
+            model.layers,
+            model.norm,
+            model.output,
+            skip=model.config.skip,
+            ngrams=model.ngrams is not None,
+            embedded=embedded,
+        )
+
+    def weights_for(self, ids: Tensor, before: Tensor) -> tuple[Weights, Tensor]:
+        """The parameters for a chunk, and the row of their table that each character reads.
+
+        Args:
+            ids: (B, T) int64.
+            before: as in `State`.
+
+        Returns:
+            The weights, and rows (B, T) int64.
+        """
+        model = self._model
+        if model.ngrams is None:
+            return self.weights(), ids
+        return self.weights(model.embed(ids, before).transpose(0, 1)), torch.zeros_like(ids)
+
+    def packed(self, *, halves: bool = False) -> PackedWeights:
+        """Copy the parameters into the kernel's layout, for reading text without gradients.
+
+        Args:
+            halves: round the matrices to half precision.
+        """
+        ngrams = None if self._model.ngrams is None else self._model.ngrams.for_kernel()
+        return PackedWeights(self._kernel, self.weights(), halves=halves, ngrams=ngrams)
