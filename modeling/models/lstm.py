@@ -113,7 +113,7 @@ class LSTMStepper:
     """
 
     @torch.inference_mode()
-    def __init__(self, model: CharLSTM, batch_size: int) -> None:
+    def __init__(self, model: CharModel, batch_size: int) -> None:
         self._model = model
         hidden = model.config.hidden_size
         self._weights, self._biases = zip(*map(_gates_of, model.layers), strict=True)

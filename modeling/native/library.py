@@ -111,7 +111,7 @@ def _layout() -> str:
     return "".join(
         f"{name} {getattr(structure, name).offset}\n"
         for structure in (Network, Chunk)
-        for name, _ in structure._fields_
+        for name in (field[0] for field in structure._fields_)
     )
 
 
