@@ -8,18 +8,14 @@ from pathlib import Path
 from corpora.errors import SpecError
 from corpora.spec import NAME, dataset_files, parse_dataset
 
-LANGUAGES = {
-    ".py": "python",
-    ".c": "c",
-    ".h": "c",
-    ".java": "java",
-    ".lua": "lua",
-    ".scala": "scala",
-}
-
 
 def add_dataset(
-    location: str, extensions: Sequence[str], folder: Path, name: str | None = None
+    location: str,
+    extensions: Sequence[str],
+    folder: Path,
+    name: str | None = None,
+    *,
+    language: str = "prose",
 ) -> Path:
     """Write `folder`/NAME.toml for a repository's URL or a local folder; give its path.
 
@@ -27,6 +23,7 @@ def add_dataset(
         location: URL of a git repository, or an existing folder that is none.
         extensions: each with its dot; at least one.
         name: of the dataset; made from the location if None.
+        language: what its samples are scored as.
 
     Raises:
         SpecError: the name is taken or no name, or the location is neither URL nor folder.
@@ -40,7 +37,7 @@ def add_dataset(
         raise SpecError(f"the name {name!r} is taken by {taken}; set another with --name")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.toml"
-    path.write_text(_toml(last, location, extensions), encoding="utf-8")
+    path.write_text(_toml(last, location, extensions, language), encoding="utf-8")
     try:
         parse_dataset(path, {})
     except SpecError:
@@ -49,7 +46,7 @@ def add_dataset(
     return path
 
 
-def _toml(title: str, location: str, extensions: Sequence[str]) -> str:
+def _toml(title: str, location: str, extensions: Sequence[str], language: str) -> str:
     """The text of the dataset; a JSON string is a TOML string."""
     local = Path(location).expanduser()
     is_checkout = (local / ".git").exists() or (local / "HEAD").exists()
@@ -60,7 +57,7 @@ def _toml(title: str, location: str, extensions: Sequence[str]) -> str:
         source = ['kind = "git"', "", "[[source.repositories]]", f"url = {place}"]
     lines = [
         f"title = {json.dumps(title)}",
-        f"language = {json.dumps(_language(extensions))}",
+        f"language = {json.dumps(language)}",
         "",
         "[source]",
         *source,
@@ -70,8 +67,3 @@ def _toml(title: str, location: str, extensions: Sequence[str]) -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-def _language(extensions: Sequence[str]) -> str:
-    """The language of the first extension that says one; prose for any other text."""
-    return next((LANGUAGES[e] for e in extensions if e in LANGUAGES), "prose")

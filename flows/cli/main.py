@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from corpora.errors import CorpusError, SourceError, SpecError
 from evaluation.errors import ScoreError
+from evaluation.languages import known_languages
 from flows.cli import corpora as cli_corpora
 from flows.cli import models as cli_models
 from flows.cli import reports as cli_reports
@@ -171,7 +172,7 @@ def status(
 @app.command()
 def score(
     path: Annotated[Path, typer.Argument(help="Any text file, or a folder of them.")],
-    language: Annotated[str, typer.Option(help="python, c, java, lua, scala or prose.")],
+    language: Annotated[str, typer.Option(help=f"One of {known_languages()}.")],
     as_json: AsJson = False,
     per_file: Annotated[bool, typer.Option("--per-file", help="With --json: each file.")] = False,
 ) -> None:

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.languages import c, java, lua, python, scala
+from evaluation.languages import LANGUAGES, python
 from evaluation.syntax import brackets
+from evaluation.syntax.bracketed import BracketScorer
 from evaluation.syntax.brackets import MAX_CUT_LITERAL, Fault, Syntax, read
 
 SYNTAXES: dict[str, Syntax] = {
-    "c": c.SCORER.syntax,
-    "java": java.SCORER.syntax,
-    "lua": lua.SCORER.syntax,
-    "scala": scala.SCORER.syntax,
-    "python": python.SYNTAX,
+    name: language.scorer.syntax
+    for name, language in LANGUAGES.items()
+    if isinstance(language.scorer, BracketScorer)
 }
+SYNTAXES["python"] = python.SYNTAX
 
 GOOD = {
     "c": [
@@ -80,6 +80,51 @@ GOOD = {
         "val a = `{ name`",
         "// don't {\nf()",
     ],
+    "go": [
+        'var s = "}{)(\\"{"',
+        "var s = `\n}\\` + f(`{\"`)",
+        "var r = []rune{'{', '\\'', '\\\\', '\"', '`'}",
+        "// don't {\nvar a = b / c /* } ' */",
+        'import "C" // }\nfunc f() (x interface{}, c chan<- struct{}) { }',
+    ],
+    "rust": [
+        'let s = "}{)(\\"\n{";',
+        "let s = r\"\\\" + r#\"} \"{ \"# + br##\" }\"# \"##;",
+        "fn f<'a, 'b: 'a>(x: &'a str) -> Vec<&'b u8> { vec!['{', '\\'', b'}', '\"', '\\u{7D}'] }",
+        "'outer: loop { break 'outer; }",
+        "/* one /* two } ' */ \" */ f()",
+        "let r#type = 'a'; // don't {",
+        "impl<'a,'b>A<'a,'b>{}",
+        "m! { ($x:expr) => { '(' } }",
+    ],
+    "javascript": [
+        'var s = "}{)(\\"{" + \'\\\'{"\';',
+        "s = `a ${f({ b: `}${c ? `{` : '`'}` })} ( \\` \\${ $ {`;",
+        "a = b / c; d(e) / f; g[0] / 2; h++ / 2; i = 1 / 2 / j;",
+        "a = /[/({]/.test(b) || /\\/(/g; return /}/u;",
+        "x = a.replace(/\"/g, '(').split(/'/);",
+        "if (a) /{/.test(b); while (f(a)) /(/.exec(c);",
+        "x = [ // don't\n  /{/, /* ' */\n  // (\n  /}/,\n];",
+        "f(() => /(/, a ? /{/ : /[)]/, typeof /}/);",
+        "a = { return: 1 }.return / 2 / f(b);",
+        "if (a) { }\n/{/.test(b);",
+        "x = <p>don't ( {a} \"{b ? <b>it's</b> : `}`} </p>;",
+        "return (\n  <>\n    isn't {/* ' */}\n    <a b='{' c=\"}\" {...d} e={() => { f(); }} />\n  </>\n);",
+        "x = <A\n  // don't {\n  b={c}\n>it's</A>; y = '(';",
+        "if (a <b || c < d && e> f) { g('<p>'); }",
+        "#!/usr/bin/env node {\nf();",
+        "x = <img alt='a' />; y = <br/>; z = '}';",
+        "x = a <!--b\n",
+        "class A { #b = 1; get c() { return this.#b / 2; } }",
+        "s = 'a \\\n ( b';",
+    ],
+    "typescript": [
+        "const f = <T,>(a: Array<Map<string, T>>): a is B<{ c: 'd' }> => a! / 2;",
+        "x = <any>y / 2; z = <T>(a: T) => a;",
+        "const e = <A<string> b={'}'}>it's (</A>;",
+        "type A<B> = B extends `${infer C}{` ? { [k in keyof C]?: D } : never;",
+        "function f(a: string): asserts a is 'b {' { }",
+    ],
     "python": [
         "s = \"}{)(\" + '[' + f\"{a['b']}\"",
         's = """ { " "" ( """ + \'\'\' [ \' \'\'\'',
@@ -122,6 +167,30 @@ BAD = {
         ("/* one /* two */ f()", 0, "unterminated"),
         ('val s = "abc\nf()', 8, "unterminated"),
     ],
+    "go": [
+        ("f(a];", 3, "mismatch"),
+        ('s = "abc\nf()', 4, "unterminated"),
+        ("s = `abc", 4, "unterminated"),
+        ("c = 'a\nf()", 4, "unterminated"),
+        ("func f() {", 9, "unclosed"),
+    ],
+    "rust": [
+        ("f(a];", 3, "mismatch"),
+        ('s = "abc;', 4, "unterminated"),
+        ('s = r##"a"# b', 5, "unterminated"),
+        ("/* one /* two */ f()", 0, "unterminated"),
+        ("fn f<'a>() {", 11, "unclosed"),
+    ],
+    "javascript": [
+        ("f(a];", 3, "mismatch"),
+        ("s = `a ${f(b]}`", 12, "mismatch"),
+        ("s = `a ${b} c", 4, "unterminated"),
+        ("s = 'abc\nf()", 4, "unterminated"),
+        ("s = /ab(\nf()", 4, "unterminated"),
+        ("x = <p>a<p>b</p>;", 4, "unterminated"),
+        ("x = <p>{f(a]}</p>;", 11, "mismatch"),
+    ],
+    "typescript": [("f<T>(a];", 6, "mismatch"), ("s = `${a", 7, "unclosed")],
     "python": [
         ("f(a]", 3, "mismatch"),
         ("x = '''abc''", 4, "unterminated"),
@@ -177,6 +246,9 @@ def test_one_closer_too_many_is_one_mismatch():
         ("java", "it's {@code a} comment */ class A { }"),
         ("lua", "don't end ( ]] f()\nlocal s = [[ and"),
         ("scala", " * it's ( a comment */ class A { } } def a = {"),
+        ("go", "it's ( a raw string` + f()\nvar s = `and"),
+        ("rust", "it's ( a string\\n\"; f()\n/* and"),
+        ("javascript", "it's ( a template`; f(`${a}`)\n/* and"),
         ("python", "it's ( a docstring\n\"\"\"\ndef f(): return '[' + (1, 2\n"),
         ("python", "and (a list\n'''\nx = \"\"\" that is"),
     ],
@@ -209,9 +281,14 @@ ATOMS = {
     "java": ["a", " ", "\n", "'('", '"]"', "/* { */", "// )\n", '"""\n{"""'],
     "lua": ["a ", " ", "\n", "'('", '"]"', "--[[ end ]]", "-- )\n", "[=[ { ]=]", "end_"],
     "scala": [" ", "\n", "'('", ' "]"', "/* /* { */ */", "// )\n", ' """{"""', ' s"(${a}["'],
+    "go": ["a", " ", "\n", "'('", '"]"', "/* { */", "// )\n", "`\n{`"],
+    "rust": [" a ", " ", "\n", "'('", '"]"', "/* /* { */ */", "// )\n", ' r#"{"#', " 'b "],
+    "javascript": ["a", " ", "\n", "'('", '"]"', "/* { */", "// )\n", "`\n{`", "(/[/{]/)"],
+    "typescript": ["a", " ", "\n", "'('", '"]"', "/* { */", "// )\n", "`\n{`", "b<c>"],
     "python": ["a", " ", "\n", "'('", '"]"', "# )\n", '"""{"""', "'''\n[\n'''"],
 }
 FRAMES = {
+    "javascript": [" `({{ ${{ {} }}`", " =<p>' {{ {} }} (</p>;"],
     "lua": [" if {} end ", " function {} end ", " do {} end ", " repeat {} until "],
     "scala": [' s"({{ ${{ {} }}"', ' s"""({{ ${{ {} }}"""'],
 }
@@ -264,18 +341,21 @@ def test_any_text_is_read_and_its_faults_lie_within(language, text, cut_start, c
     "unit",
     ["(", ")", "([{", "(]", '"', "'", '"""', "\\", '"\\', "/*", "/* */", "*", "[[", "[=", "--[=[",
      "[====[]===]", "]=", 's"${', 's"""${', "$", "#", "#if\n#else\n", "\\u0022", "\n", " ", "-",
-     "if ", "end ", "ifend", "a", "(a", "\ud800", "}\n", "\n}"],
+     "if ", "=/", "=<p>", "=</p>", "`${", "r#\"", "{/[", "<p {", ")/", "fn a{", "fn a{\n", "a(){",
+     "func a{", "\nfunc a(", "\na=b=>", "\na(b):c{", "\nfunction a<", "if ", "end ", "ifend", "a", "(a", "\ud800", "}\n", "\n}"],
 )  # fmt: skip
 def test_the_time_grows_no_faster_than_the_text(language, unit):
     text = unit * (50_000 // len(unit))
     start = time.process_time()
     read(SYNTAXES[language], text, cut_start=True, cut_end=True)
+    LANGUAGES[language].scorer.score_file(text, parse_units=False)
     assert time.process_time() - start < 2  # a quadratic one takes ten seconds
 
 
 def test_no_pattern_needs_what_early_python_3_11_matches_wrongly():
     folder = Path(brackets.__file__).parent
-    sources = [folder / "brackets.py", *folder.glob("scorers/*.py")]
+    sources = [*folder.glob("*.py"), *folder.parent.glob("languages/*.py")]
+    assert len(sources) > len(LANGUAGES)
     for source in sources:
         code = source.read_text(encoding="utf-8").replace("`(?:...)*+`", "")
         assert not re.search(r"\)[*+?]\+|\)\{[0-9,]+\}\+", code), source.name

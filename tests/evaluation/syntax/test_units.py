@@ -2,7 +2,7 @@
 
 import re
 
-from evaluation.languages import c, java, lua, scala
+from evaluation.languages import c, go, java, javascript, lua, rust, scala, typescript
 from evaluation.syntax.units import Piece, closed_blocks, files, functions, top_level_blocks
 from modeling.vocab import FILE_MARK
 
@@ -33,23 +33,23 @@ def test_a_text_without_a_mark_is_one_file_cut_at_both_ends():
 
 def test_blocks_of_a_window_leave_out_the_first_and_what_follows_the_last():
     piece = cut("a\n}\nb\n}\nc\n}\nd")
-    found = list(closed_blocks(piece, re.compile(r"\n\}")))
+    found = list(closed_blocks(piece, closer=re.compile(r"\n\}")))
     assert texts(found) == ["\nb\n}", "\nc\n}"]
     assert [block.offset for block in found] == [103, 107]
 
 
 def test_blocks_of_a_whole_file_have_the_first():
-    assert texts(closed_blocks(whole("a\n}\nb\n}\nc"), re.compile(r"\n\}"))) == ["a\n}", "\nb\n}"]
+    assert texts(closed_blocks(whole("a\n}\nb\n}\nc"), closer=re.compile(r"\n\}"))) == ["a\n}", "\nb\n}"]
 
 
 def test_units_of_c_end_in_column_zero():
     text = "int f() {\n    if (a) {\n    }\n}\nstruct s {\n} s[] = {\n    1,\n};\nint h;\n"
-    assert len(texts(c.SCORER.blocks(whole(text)))) == 3
+    assert len(texts(c.SCORER.units(whole(text)))) == 3
 
 
 def test_units_of_lua_take_what_stands_behind_end():
     text = "f(function()\n  if a then\n  end\nend, {a = 1})\nfunction g()\nend\nendless = 1\n"
-    assert texts(lua.SCORER.blocks(whole(text))) == [
+    assert texts(lua.SCORER.units(whole(text))) == [
         "f(function()\n  if a then\n  end\nend, {a = 1})",
         "\nfunction g()\nend",
     ]
@@ -76,32 +76,32 @@ class B {
 
 
 def test_units_of_java_are_members_but_for_those_with_the_header_of_the_class():
-    names = [re.findall(r"(\w)\(\) \{", text) for text in texts(java.SCORER.blocks(whole(JAVA)))]
+    names = [re.findall(r"(\w)\(\) \{", text) for text in texts(java.SCORER.units(whole(JAVA)))]
     assert names == [["g"], ["h"], ["j"]]
 
 
 def test_units_of_java_follow_the_indent_of_the_members():
-    wide = texts(java.SCORER.blocks(whole(JAVA.replace("  ", "\t"))))
-    assert len(wide) == len(texts(java.SCORER.blocks(whole(JAVA)))) == 3
+    wide = texts(java.SCORER.units(whole(JAVA.replace("  ", "\t"))))
+    assert len(wide) == len(texts(java.SCORER.units(whole(JAVA)))) == 3
 
 
 def test_statements_of_an_outer_class_are_no_units_though_most_members_are_nested():
     inner = "".join(f"    public void f{n}() {{\n    }}\n" for n in range(9))
     outer = "  public void g() {\n    if (a) {\n    }\n    while (b) {\n    }\n  }\n"
     text = f"class A {{\n{outer}  static class B {{\n{inner}  }}\n{outer}}}\n"
-    found = texts(java.SCORER.blocks(whole(text)))
+    found = texts(java.SCORER.units(whole(text)))
     assert found == [f"\n  static class B {{\n{inner}  }}", f"\n{outer}".rstrip()]
 
 
 def test_one_stray_indent_does_not_move_that_of_the_members():
     members = "".join(f"    public void f{n}() {{\n    }}\n" for n in range(12))
     text = f"class A {{\n  public int a;\n{members}}}\n"
-    assert len(texts(java.SCORER.blocks(whole(text)))) == 11
+    assert len(texts(java.SCORER.units(whole(text)))) == 11
 
 
 def test_units_of_scala_are_members_with_braces():
     text = "trait A {\n  def f = {\n  }\n  def g = 1\n  def h = {\n    { }\n  }\n}\n"
-    assert texts(scala.SCORER.blocks(whole(text))) == ["\n  def g = 1\n  def h = {\n    { }\n  }"]
+    assert texts(scala.SCORER.units(whole(text))) == ["\n  def g = 1\n  def h = {\n    { }\n  }"]
 
 
 PYTHON = '''import a
@@ -162,7 +162,7 @@ def test_a_python_unit_at_the_very_start_of_a_window_is_none():
 
 def test_units_lie_where_they_say():
     for scorer in (c.SCORER, java.SCORER, lua.SCORER, scala.SCORER):
-        for unit in scorer.blocks(whole(JAVA)):
+        for unit in scorer.units(whole(JAVA)):
             assert JAVA[unit.offset : unit.end] == unit.text
     for unit in (*functions(whole(PYTHON)), *top_level_blocks(whole(PYTHON))):
         assert PYTHON[unit.offset : unit.end] == unit.text

@@ -1,0 +1,9 @@
+import a
+
+
+def f():
+    return '}'
+
+
+def h():
+    return (1

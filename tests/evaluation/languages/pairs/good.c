@@ -1,0 +1,10 @@
+#include <a.h>
+
+int f(void)
+{
+	return g('}');
+}
+
+int h(void)
+{
+}

@@ -1,0 +1,7 @@
+class A {
+  public int f() {
+    return g('}');
+  }
+  public int h() {
+  }
+}
