@@ -31,7 +31,9 @@ def main(folder: Path, language: str, every: int = 1) -> None:
     """Score the files of a language below a folder and print the totals."""
     scorer = LANGUAGES[language].scorer
     lexer = replace(scorer, grammar=None) if isinstance(scorer, BracketScorer) else scorer
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in LANGUAGES[language].extensions)[::every]
+    paths = sorted(
+        path for path in folder.rglob("*") if path.suffix in LANGUAGES[language].extensions
+    )[::every]
     totals: dict[str, Tally] = {}
     megabytes = reading = lexing = scoring = 0.0
     broken: list[str] = []

@@ -45,7 +45,7 @@ def first_branches(text: str) -> str:
 
 
 SCORER = BracketScorer(
-    grammar=Grammar(sources=("tree_sitter_c:language",), frame=("", ";")),
+    grammar=Grammar(sources=("tree_sitter_c:language",), frames=(("", ";"),)),
     syntax=Syntax(
         tokens=pattern(
             LEAVES, BRACKETS, _LINE_COMMENT, BLOCK_COMMENT, quoted('"'), quoted("'"), _DIRECTIVE

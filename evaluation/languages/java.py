@@ -44,7 +44,7 @@ def decode_escapes(text: str) -> str:
 
 
 SCORER = BracketScorer(
-    grammar=Grammar(sources=("tree_sitter_java:language",), frame=_FRAME),
+    grammar=Grammar(sources=("tree_sitter_java:language",), frames=(_FRAME,)),
     syntax=Syntax(
         tokens=pattern(
             LEAVES, BRACKETS, LINE_COMMENT, BLOCK_COMMENT, _TEXT_BLOCK, quoted('"'), quoted("'")

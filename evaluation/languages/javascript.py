@@ -7,8 +7,11 @@ from evaluation.syntax.declared import declared_units
 from evaluation.syntax.ecmascript import DECLARATIONS, SYNTAX
 from evaluation.syntax.grammar import Grammar
 
+FRAMES = (("", ""), ("class A {", "\n}"))
+"""A function is a file, and a method is the member of a class."""
+
 SCORER = BracketScorer(
-    grammar=Grammar(sources=("tree_sitter_javascript:language",)),
+    grammar=Grammar(sources=("tree_sitter_javascript:language",), frames=FRAMES),
     syntax=SYNTAX,
     blocks=partial(declared_units, declarations=DECLARATIONS),
 )

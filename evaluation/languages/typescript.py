@@ -16,5 +16,6 @@ SCORER = replace(
             "tree_sitter_typescript:language_typescript",
             "tree_sitter_typescript:language_tsx",
         ),
+        frames=javascript.FRAMES,
     ),
 )

@@ -57,17 +57,40 @@ def declared_units(
     code = blanked(piece.text, tokens)
     starts = list(declarations.start.finditer(code))
     closers = _Closers(code)
-    limits = [*(match.start() for match in starts[1:]), len(code)]
-    for match, limit in zip(starts, limits):  # noqa: B905 - one limit too many without a start
-        body = declarations.body(code, match, min(limit, match.end() + MAX_HEADER))
-        line = code.rfind("\n", 0, match.start()) + 1
+    lines = [code.rfind("\n", 0, match.start()) + 1 for match in starts]
+    caps = _caps(code, lines)
+    following = [*(match.start() for match in starts[1:]), len(code)]
+    for index, match in enumerate(starts):
+        body = declarations.body(code, match, min(following[index], match.end() + MAX_HEADER))
+        line = lines[index]
         if body is None or (line == 0 and piece.cut_start):
             continue
-        end = _end(code, line, body, closers)
-        if end is None and piece.cut_end:
-            continue
         start = max(line, *(code.rfind(mark, line, match.start()) + 1 for mark in "{};"))
-        yield piece.part(start, len(code) if end is None else end)
+        cap = caps[index]
+        end = _end(code, line, body, closers)
+        if end is None or (cap is not None and end > cap > body):
+            if cap is None and piece.cut_end:
+                continue
+            end = len(code) if cap is None else max(cap, body + 1)
+        yield piece.part(start, end)
+
+
+def _caps(code: str, lines: Sequence[int]) -> list[int | None]:
+    """For each declaration: the line of the next one that is indented no deeper.
+
+    A unit never reaches into it, so inner units lie only as deep as indents differ, and the total
+    length of all units stays bounded.
+    """
+    caps: list[int | None] = [None] * len(lines)
+    waiting: list[tuple[int, int]] = []
+    for index, line in enumerate(lines):
+        indent = _INDENT.match(code, line)
+        assert indent
+        depth = len(indent[0])
+        while waiting and waiting[-1][0] >= depth:
+            caps[waiting.pop()[1]] = line
+        waiting.append((depth, index))
+    return caps
 
 
 def blanked(text: str, tokens: Sequence[re.Match[str]]) -> str:
@@ -145,7 +168,7 @@ def _end(code: str, line: int, body: int, closers: _Closers) -> int | None:
     """Where the unit ends whose declaration begins in that line; None if the code ends first."""
     if code[body : body + 1] != "{":
         match = _NEXT_STATEMENT.search(code, body)
-        return match and max(len(code[:match.start()].rstrip()), body + 1)
+        return match and max(len(code[: match.start()].rstrip()), body + 1)
     newline = code.find("\n", body, body + MAX_LINE)
     on_line = closing(code, body, newline if newline >= 0 else body + MAX_LINE)
     if on_line is not None:

@@ -6,7 +6,7 @@ operators. The scan looks back at most MAX_LOOK_BACK characters for it, so the t
 
 import re
 from collections.abc import Callable, Generator, Iterator
-from functools import partial
+from functools import cached_property, partial
 
 from evaluation.syntax.brackets import BRACKETS, LEAVES, Syntax, never_ending, pattern, quoted
 from evaluation.syntax.declared import MAX_HEADER, MAX_WORD, Declarations, closing
@@ -27,8 +27,11 @@ _CODE = pattern(
     r"<(?<![\w$)\]]<)(?=[A-Za-z_$>])",
     r"#!(?<![\s\S]#!)[^\n]*+",
 )
-_SWITCHES = frozenset("{}`/<")
-_REGEX_BODY = r"[^/\\\[\n]*+(?>(?:(?:\\[^\n]|\[[^\]\\\n]*+(?>(?:\\[^\n][^\]\\\n]*+)*)\])[^/\\\[\n]*+)*)"
+_OPENERS = frozenset("`/<")
+_DEPTH = {"{": 1, "}": -1}
+_REGEX_BODY = (
+    r"[^/\\\[\n]*+(?>(?:(?:\\[^\n]|\[[^\]\\\n]*+(?>(?:\\[^\n][^\]\\\n]*+)*)\])[^/\\\[\n]*+)*)"
+)
 _REGEX = re.compile(rf"/{_REGEX_BODY}/\w*+|/([^\n]*+)")
 _TEMPLATE_PART = re.compile(
     r"[^`\\$]*+(?>(?:(?:\\[\s\S]|\$(?!\{))[^`\\$]*+)*)(?:`|(?P<hole>\$(?=\{))|(\\?))"
@@ -44,12 +47,29 @@ _CLOSING_TAG = re.compile(r"</\s*+([\w$.:-]*+)\s*+>")
 _TAG_NAME = re.compile(r"<([\w$.:-]*+)")
 _LAST_WORD = re.compile(r"(?<![\w$.])([a-z]+)$")
 _BEFORE_VALUE = frozenset(
-    "return typeof case in of delete void throw new do else instanceof yield await default".split()
+    [
+        "return",
+        "typeof",
+        "case",
+        "in",
+        "of",
+        "delete",
+        "void",
+        "throw",
+        "new",
+        "do",
+        "else",
+        "instanceof",
+        "yield",
+        "await",
+        "default",
+    ]
 )
 _CONDITION = re.compile(r"\b(?:if|while|for|with|await)\s*+$")
 _PARENTHESIS = re.compile(r"[()]")
 
-Resume = Callable[[str, int], Generator[re.Match[str], None, tuple[int, "Resume | None"]]]
+Reading = Generator[re.Match[str], None, tuple[int, "Resume | None"]]
+Resume = Callable[[str, int], Reading]
 """Reads the rest of a literal that holds code: yields its parts up to the next hole, and returns
 where code begins again, and what reads on after the hole (None at the end of the literal)."""
 
@@ -62,73 +82,77 @@ def tokens(text: str, start: int) -> Iterator[re.Match[str]]:
     """
     holes: list[Resume] = []
     depths: list[int] = []
-    tags: frozenset[str] | None = None
+    opened = _Opener(text)
     position: int | None = start
     while position is not None:
         code, position = _CODE(text, position), None
         before: re.Match[str] | None = None
         for match in code:
-            token = match[0]
-            if token not in _SWITCHES:
+            token, literal = match[0], None
+            if token in _OPENERS:
+                literal = opened.literal(match, before)
+            else:
                 yield match
-                before = match
-                continue
-            literal: Resume | None = None
-            if token == "{" or token == "}":
-                yield match
-                if depths:
-                    depths[-1] += 1 if token == "{" else -1
+                if depths and token in _DEPTH:
+                    depths[-1] += _DEPTH[token]
                     if not depths[-1]:
                         depths.pop()
                         literal = holes.pop()
-            elif token == "`":
-                literal = partial(_template, match.start())
-            elif _is_value_due(text, match.start(), before):
-                if token == "/":
-                    literal = _regex
-                else:
-                    tags = frozenset(_CLOSING_TAG.findall(text)) if tags is None else tags
-                    literal = _element_at(text, match.start(), tags)
             before = match
             if literal:
-                inside = match.start() if literal is _regex else match.end()
-                position, rest = yield from literal(text, inside)
+                position, rest = yield from literal(text, match.end())
                 if rest:
                     holes.append(rest)
                     depths.append(0)
                 break
 
 
-def _template(start: int, text: str, position: int) -> Generator:
+class _Opener:
+    """Says which literal a backtick, slash or angle begins in a text, if any."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _tags(self) -> frozenset[str]:
+        return frozenset(_CLOSING_TAG.findall(self._text))
+
+    def literal(self, match: re.Match[str], before: re.Match[str] | None) -> Resume | None:
+        """What reads the literal on from the end of `match`; `before` is the token before it.
+
+        An element whose closing tag is nowhere in the text is a type argument, or one without
+        children, and reads as code.
+        """
+        start = match.start()
+        if match[0] == "`":
+            return partial(_template, start)
+        if not _is_value_due(self._text, start, before):
+            return None
+        if match[0] == "/":
+            return _regex
+        name = _TAG_NAME.match(self._text, start)
+        assert name
+        return partial(_element, start, 1, True) if name[1] in self._tags else None
+
+
+def _template(start: int, text: str, position: int) -> Reading:
     part = _TEMPLATE_PART.match(text, position)
     assert part
-    if len(part[0]) > 1:
-        yield part
-    if part.lastgroup:
-        return part.end(), partial(_template, start)
-    if part.lastindex:
+    if part.lastindex and not part.lastgroup:
         yield never_ending(text, start, part.end())
-    return part.end(), None
+    elif len(part[0]) > 1:
+        yield part
+    return part.end(), partial(_template, start) if part.lastgroup else None
 
 
-def _regex(text: str, position: int) -> Generator:
-    literal = _REGEX.match(text, position)
+def _regex(text: str, position: int) -> Reading:
+    literal = _REGEX.match(text, position - 1)
     assert literal
     yield literal
     return literal.end(), None
 
 
-def _element_at(text: str, start: int, tags: frozenset[str]) -> Resume | None:
-    """The element that begins at `start`, if the text holds its closing tag.
-
-    Without one it is a type argument, or an element without children, which reads as code.
-    """
-    name = _TAG_NAME.match(text, start)
-    assert name
-    return partial(_element, start, 1, True) if name[1] in tags else None
-
-
-def _element(start: int, opened: int, in_tag: bool, text: str, position: int) -> Generator:
+def _element(start: int, opened: int, in_tag: bool, text: str, position: int) -> Reading:
     while opened:
         part = (_TAG if in_tag else _CHILDREN).match(text, position)
         if part is None:

@@ -34,18 +34,21 @@ class Grammar:
 
     Attributes:
         sources: "package:function" of each grammar; a unit is valid if one of them accepts it.
-        frame: text before and after a unit that makes a file of it.
+        frames: text before and after a unit that makes a file of it; one that fits is enough.
     """
 
     sources: tuple[str, ...]
-    frame: tuple[str, str] = ("", "")
+    frames: tuple[tuple[str, str], ...] = (("", ""),)
 
 
 def parse_tally(grammar: Grammar, units: Iterable[Piece]) -> Tally:
     """Units that parse, out of those that are not too long to be judged."""
-    before, after = grammar.frame
     judged = [unit.text for unit in units if len(unit.text) <= MAX_UNIT]
-    return Tally(sum(parses(grammar, before + text + after) for text in judged), len(judged))
+    valid = sum(
+        any(parses(grammar, before + text + after) for before, after in grammar.frames)
+        for text in judged
+    )
+    return Tally(valid, len(judged))
 
 
 def parses(grammar: Grammar, text: str) -> bool:

@@ -132,4 +132,3 @@ def top_level_blocks(piece: Piece) -> Iterator[Piece]:
         is_decorated = match[1] == "@"
     if start is not None and not piece.cut_end:
         yield piece.part(start, len(piece.text))
-

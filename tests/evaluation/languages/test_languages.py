@@ -32,8 +32,7 @@ PAIRS = Path(__file__).with_name("pairs")
 
 def pair(language: str) -> tuple[str, str]:
     """A good file with two units, and the same file with a fault in the second one."""
-    extension = LANGUAGES[language].extensions[0]
-    good, bad = ((PAIRS / f"{name}{extension}").read_text() for name in ("good", "bad"))
+    good, bad = ((PAIRS / f"{language}.{name}.txt").read_text() for name in ("good", "bad"))
     return good, bad
 
 
@@ -44,7 +43,9 @@ BAD = {language: pair(language)[1] for language in SCORED}
 def test_no_two_languages_share_an_extension():
     extensions = [extension for one in LANGUAGES.values() for extension in one.extensions]
     assert len(extensions) == len(set(extensions))
-    assert all(language_of([end]) == one.name for one in LANGUAGES.values() for end in one.extensions)
+    assert all(
+        language_of([end]) == one.name for one in LANGUAGES.values() for end in one.extensions
+    )
     assert language_of([".none"]) == "prose"
 
 
@@ -193,7 +194,10 @@ ANY = st.text(
 @settings(max_examples=30)
 @given(text=ANY)
 def test_any_text_has_a_score(language, text):
-    for score in (LANGUAGES[language].scorer.score(text), LANGUAGES[language].scorer.score_file(text)):
+    for score in (
+        LANGUAGES[language].scorer.score(text),
+        LANGUAGES[language].scorer.score_file(text),
+    ):
         assert score.first_error is None or 0 <= score.first_error.offset <= len(text)
         for key, tally in score.tallies.items():
             assert tally.amount >= 0 <= tally.of

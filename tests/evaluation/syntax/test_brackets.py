@@ -82,14 +82,14 @@ GOOD = {
     ],
     "go": [
         'var s = "}{)(\\"{"',
-        "var s = `\n}\\` + f(`{\"`)",
+        'var s = `\n}\\` + f(`{"`)',
         "var r = []rune{'{', '\\'', '\\\\', '\"', '`'}",
         "// don't {\nvar a = b / c /* } ' */",
         'import "C" // }\nfunc f() (x interface{}, c chan<- struct{}) { }',
     ],
     "rust": [
         'let s = "}{)(\\"\n{";',
-        "let s = r\"\\\" + r#\"} \"{ \"# + br##\" }\"# \"##;",
+        'let s = r"\\" + r#"} "{ "# + br##" }"# "##;',
         "fn f<'a, 'b: 'a>(x: &'a str) -> Vec<&'b u8> { vec!['{', '\\'', b'}', '\"', '\\u{7D}'] }",
         "'outer: loop { break 'outer; }",
         "/* one /* two } ' */ \" */ f()",
@@ -109,7 +109,8 @@ GOOD = {
         "a = { return: 1 }.return / 2 / f(b);",
         "if (a) { }\n/{/.test(b);",
         "x = <p>don't ( {a} \"{b ? <b>it's</b> : `}`} </p>;",
-        "return (\n  <>\n    isn't {/* ' */}\n    <a b='{' c=\"}\" {...d} e={() => { f(); }} />\n  </>\n);",
+        "return (\n  <>\n    isn't {/* ' */}\n    <a b='{' c=\"}\" {...d} />\n  </>\n);",
+        "x = <><a e={() => { f(); }} /> isn't </>;",
         "x = <A\n  // don't {\n  b={c}\n>it's</A>; y = '(';",
         "if (a <b || c < d && e> f) { g('<p>'); }",
         "#!/usr/bin/env node {\nf();",
@@ -342,7 +343,8 @@ def test_any_text_is_read_and_its_faults_lie_within(language, text, cut_start, c
     ["(", ")", "([{", "(]", '"', "'", '"""', "\\", '"\\', "/*", "/* */", "*", "[[", "[=", "--[=[",
      "[====[]===]", "]=", 's"${', 's"""${', "$", "#", "#if\n#else\n", "\\u0022", "\n", " ", "-",
      "if ", "=/", "=<p>", "=</p>", "`${", "r#\"", "{/[", "<p {", ")/", "fn a{", "fn a{\n", "a(){",
-     "func a{", "\nfunc a(", "\na=b=>", "\na(b):c{", "\nfunction a<", "if ", "end ", "ifend", "a", "(a", "\ud800", "}\n", "\n}"],
+     "func a{", "\nfunc a(", "\na=b=>", "\na(b):c{", "\nfunction a<", "end ", "ifend",
+     "a", "(a", "\ud800", "}\n", "\n}"],
 )  # fmt: skip
 def test_the_time_grows_no_faster_than_the_text(language, unit):
     text = unit * (50_000 // len(unit))

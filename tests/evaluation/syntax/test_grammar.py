@@ -75,9 +75,9 @@ def test_long_units_are_not_judged_and_nothing_is_no_unit():
 def test_a_unit_is_read_in_its_frame():
     unit = [Piece(offset=0, text="  A(int a) {\n  }")]
     assert parse_tally(Grammar(sources=JAVA), unit) == Tally(0, 1)
-    assert parse_tally(Grammar(sources=JAVA, frame=("class A {", "\n}")), unit) == Tally(1, 1)
+    assert parse_tally(Grammar(sources=JAVA, frames=(("class A {", "\n}"),)), unit) == Tally(1, 1)
     table = [Piece(offset=0, text="struct a b = {\n\t.c = 1,\n}")]
-    assert parse_tally(Grammar(sources=C, frame=("", ";")), table) == Tally(1, 1)
+    assert parse_tally(Grammar(sources=C, frames=(("", ";"),)), table) == Tally(1, 1)
 
 
 @pytest.mark.parametrize(

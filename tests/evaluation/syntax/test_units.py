@@ -2,7 +2,7 @@
 
 import re
 
-from evaluation.languages import c, go, java, javascript, lua, rust, scala, typescript
+from evaluation.languages import c, java, lua, scala
 from evaluation.syntax.units import Piece, closed_blocks, files, functions, top_level_blocks
 from modeling.vocab import FILE_MARK
 
@@ -39,7 +39,10 @@ def test_blocks_of_a_window_leave_out_the_first_and_what_follows_the_last():
 
 
 def test_blocks_of_a_whole_file_have_the_first():
-    assert texts(closed_blocks(whole("a\n}\nb\n}\nc"), closer=re.compile(r"\n\}"))) == ["a\n}", "\nb\n}"]
+    assert texts(closed_blocks(whole("a\n}\nb\n}\nc"), closer=re.compile(r"\n\}"))) == [
+        "a\n}",
+        "\nb\n}",
+    ]
 
 
 def test_units_of_c_end_in_column_zero():

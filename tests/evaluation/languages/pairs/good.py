@@ -1,9 +1,0 @@
-import a
-
-
-def f():
-    return '}'
-
-
-def h():
-    return (1)
