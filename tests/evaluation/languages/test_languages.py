@@ -1,5 +1,6 @@
 """What the scorers say of good, bad and degenerate text."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,15 @@ def test_no_two_languages_share_an_extension():
         language_of([end]) == one.name for one in LANGUAGES.values() for end in one.extensions
     )
     assert language_of([".none"]) == "prose"
+
+
+def test_the_documented_table_is_the_real_one():
+    text = (Path(__file__).parents[3] / "docs" / "evaluation.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| (\.[a-z. ]+) \|.*\| (\w*) ?\|$", text, re.MULTILINE)
+    assert rows == [
+        (name, " ".join(one.extensions), one.compiler.programs[0] if one.compiler else "")
+        for name, one in LANGUAGES.items()
+    ]
 
 
 def test_a_language_is_one_module_and_one_row_of_the_table(monkeypatch, tmp_path):

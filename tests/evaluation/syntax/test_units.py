@@ -2,7 +2,8 @@
 
 import re
 
-from evaluation.languages import c, java, lua, scala
+from evaluation.languages import c, go, java, javascript, lua, rust, scala, typescript
+from evaluation.results import Tally
 from evaluation.syntax.units import Piece, closed_blocks, files, functions, top_level_blocks
 from modeling.vocab import FILE_MARK
 
@@ -169,3 +170,65 @@ def test_units_lie_where_they_say():
             assert JAVA[unit.offset : unit.end] == unit.text
     for unit in (*functions(whole(PYTHON)), *top_level_blocks(whole(PYTHON))):
         assert PYTHON[unit.offset : unit.end] == unit.text
+
+
+def names(pieces):
+    return [re.search(r"(\w+)\W*\(", text)[1] for text in texts(pieces)]
+
+
+def test_units_of_go_are_functions_with_a_body():
+    text = (
+        "package a\n\nfunc (t *T) f(a interface{}) struct{} {\n\tg := func() {\n\t}\n}\n\n"
+        "func Sqrt(x float64) float64\n\n/*\nfunc no() {\n}\n*/\nvar s = `\nfunc no() {\n}`\n\n"
+        "func h[T any](a T) { g() }\n"
+    )
+    found = texts(go.SCORER.units(whole(text)))
+    assert [unit.split("(a")[0] for unit in found] == ["func (t *T) f", "func h[T any]"]
+    assert found[0].endswith("\t}\n}") and found[1].endswith("{ g() }")
+
+
+def test_units_of_rust_are_functions_with_a_body_at_any_depth():
+    text = (
+        "trait A {\n    fn no(&self, a: [u8; 2]);\n"
+        "    fn f(&self) -> [u8; 2] {\n        x\n    }\n}\n"
+        "impl A for B { fn g() { 1 } fn h(C { d }: C) {} }\n// fn no() {\n"
+        'const S: &str = r#"\nfn no() {\n}"#;\n\npub(crate) fn i<T>()\nwhere\n    T: A,\n{\n}\n'
+    )
+    found = texts(rust.SCORER.units(whole(text)))
+    assert [re.search(r"fn (\w)", unit)[1] for unit in found] == ["f", "g", "h", "i"]
+
+
+def test_units_of_javascript_are_methods_and_named_functions():
+    text = (
+        "export default async function f({\n  a,\n}) {\n  b(function no() {\n  });\n}\n"
+        "class A {\n  static async g(a) {\n    if (a) {\n    }\n    no(a);\n  }\n"
+        "  get h() { return 1 }\n}\n"
+        "const i = (a) => {\n};\nconst j = (b) =>\n  b + 1;\nexports.k = function (c) {\n};\n"
+        "// function no() {\nlet s = `\nfunction no() {\n}`;\nconst no = f(1);\n"
+    )
+    found = names(javascript.SCORER.units(whole(text)))
+    assert found == ["f", "g", "h", "i", "j", "function"]
+
+
+def test_units_of_typescript_have_bodies_behind_their_types():
+    text = (
+        "function no(a: string): void;\n"
+        "function f<T extends { a: (b: T) => void }>(b: T): { c: T } {\n}\n"
+        "interface A {\n  no(a: string): void;\n}\nclass B {\n"
+        "  private g?(c: { d: 1 }): c is C<{ e: 1 }> {\n"
+        "  }\n}\nconst h = <T,>(a: T): Promise<{ b: T }> => {\n};\n"
+    )
+    found = texts(typescript.SCORER.units(whole(text)))
+    assert [re.search(r"\b[fgh]\b", unit)[0] for unit in found] == ["f", "g", "h"]
+
+
+def test_a_missing_brace_spoils_one_unit():
+    good = "func a() {\n\tif b {\n\t}\n}\n\n"
+    tallies = go.SCORER.score_file(good + good.replace("\t}\n", "") + good).tallies
+    assert tallies["block_balance_rate"] == Tally(2, 3)
+
+
+def test_a_declaration_that_never_ends_is_one_unit_up_to_the_next():
+    found = texts(rust.SCORER.units(whole("fn a() {\n  b\nfn c() {\n}\n")))
+    assert found == ["fn a() {\n  b\n", "fn c() {\n}"]
+    assert texts(rust.SCORER.units(cut("x\nfn c() {\n  b"))) == []
