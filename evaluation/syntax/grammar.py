@@ -58,7 +58,7 @@ def parses(grammar: Grammar, text: str) -> bool:
 
 
 def _parses(name: str, source: bytes) -> bool:
-    parser, deadline = _parser(name), time.process_time() + PATIENCE
+    parser, deadline = parser_of(name), time.process_time() + PATIENCE
 
     def read(offset: int, _point: "Point") -> bytes:
         return source[offset : offset + CHUNK]
@@ -75,7 +75,7 @@ def _parses(name: str, source: bytes) -> bool:
 
 
 @cache
-def _parser(name: str) -> "Parser":
+def parser_of(name: str) -> "Parser":
     """The parser of one grammar, loaded at first use to keep start-up fast."""
     from tree_sitter import Language, Parser
 

@@ -12,6 +12,7 @@ from evaluation.languages import LANGUAGES, python
 from evaluation.syntax import brackets
 from evaluation.syntax.bracketed import BracketScorer
 from evaluation.syntax.brackets import MAX_CUT_LITERAL, Fault, Syntax, read
+from tests.evaluation.syntax.cases import ATOMS, BAD, FRAMES, GOOD
 
 SYNTAXES: dict[str, Syntax] = {
     name: language.scorer.syntax
@@ -20,189 +21,13 @@ SYNTAXES: dict[str, Syntax] = {
 }
 SYNTAXES["python"] = python.SYNTAX
 
-GOOD = {
-    "c": [
-        'char *s = "}{)(";',
-        r'char *s = "\"}";',
-        "char a = '{', b = '\\'', c = '\"';",
-        "int a; // don't {\nint b;",
-        "int a; // goes on \\\n { here\nint b;",
-        "/* ( [ { ' \" */ int a;",
-        "/* one * two **/ f();",
-        'char *s = "a \\\n b {";',
-        "#define BEGIN {\nint a;",
-        "#define LOOP do { \\\n  (x \\\nint a;",
-        "#error don't do \"this\nint a;",
-        "#define A 1 /* over\n two ( lines */\nint a;",
-        "#ifdef A\nif (a) {\n#else\nif (b) {\n#endif\n}",
-        "#if A\nf(1,\n#elif B\nf(2,\n#else\nf(3,\n#if D\n{\n#endif\n#endif\n4);",
-        "#if 0\nf(1;\n#elif B\nf(2,\n#else\nf(3,\n#endif\n4);",
-        "#if A\n#if 0\n}\n#endif\n#endif\n",
-        "a = b / c; f(d / e);",
-    ],
-    "java": [
-        'String s = "}{)(";',
-        "char a = '{', b = '\\'', c = '\\\\';",
-        'String s = """\n  { "quoted" \\""" (\n  """;',
-        'String s = "" + f("");',
-        "char a = '\\u005c'', b = '{';",
-        'String s = "a\\u0022 + f("b");',
-        'String s = "\\\\u0022 {";',
-        "/** don't { */ class A {}",
-        "// don't {\nclass A {}",
-    ],
-    "lua": [
-        "function f() return {1, 2} end",
-        "if a then b() elseif c then d() else e() end",
-        "for i = 1, 2 do f(i) end while x do y() end",
-        "repeat f() until g()",
-        "local s = [[ ) end ]] .. [==[ ]] ]=] ( ]==]",
-        "--[[ ( end\n ]] f()",
-        "--[==[ ]] ( ]==] f()",
-        "-- don't end (\nf()",
-        "--[ not long (\nf()",
-        'local s = "it\'s ) \\" end"',
-        "local s = 'a \\z\n   ) b'",
-        "local endian, dofile, ifx, _end, do2 = 1",
-        "local t = {['end'] = a[b[1]]}",
-        "f(function() if x then return end end)",
-    ],
-    "scala": [
-        'val s = "}{)("',
-        'val s = """ { " "" ( """',
-        'val s = """ends in a quote""""',
-        'val s = s"a ${f(b)} c $d ("',
-        'val s = s"${if (a) { "}" } else s"${b}{"} ("',
-        'val s = s"""{ ${ x } " ( ${"y"}"""',
-        'val s = s"$${ ("',
-        "/* one /* two ( */ still { */ f()",
-        "val a = '{'; val b = '\\''; val c = 'symbol; val d = '\\u007b'",
-        "val a = `{ name`",
-        "// don't {\nf()",
-    ],
-    "go": [
-        'var s = "}{)(\\"{"',
-        'var s = `\n}\\` + f(`{"`)',
-        "var r = []rune{'{', '\\'', '\\\\', '\"', '`'}",
-        "// don't {\nvar a = b / c /* } ' */",
-        'import "C" // }\nfunc f() (x interface{}, c chan<- struct{}) { }',
-    ],
-    "rust": [
-        'let s = "}{)(\\"\n{";',
-        'let s = r"\\" + r#"} "{ "# + br##" }"# "##;',
-        "fn f<'a, 'b: 'a>(x: &'a str) -> Vec<&'b u8> { vec!['{', '\\'', b'}', '\"', '\\u{7D}'] }",
-        "'outer: loop { break 'outer; }",
-        "/* one /* two } ' */ \" */ f()",
-        "let r#type = 'a'; // don't {",
-        "impl<'a,'b>A<'a,'b>{}",
-        "m! { ($x:expr) => { '(' } }",
-    ],
-    "javascript": [
-        'var s = "}{)(\\"{" + \'\\\'{"\';',
-        "s = `a ${f({ b: `}${c ? `{` : '`'}` })} ( \\` \\${ $ {`;",
-        "a = b / c; d(e) / f; g[0] / 2; h++ / 2; i = 1 / 2 / j;",
-        "a = /[/({]/.test(b) || /\\/(/g; return /}/u;",
-        "x = a.replace(/\"/g, '(').split(/'/);",
-        "if (a) /{/.test(b); while (f(a)) /(/.exec(c);",
-        "x = [ // don't\n  /{/, /* ' */\n  // (\n  /}/,\n];",
-        "f(() => /(/, a ? /{/ : /[)]/, typeof /}/);",
-        "a = { return: 1 }.return / 2 / f(b);",
-        "if (a) { }\n/{/.test(b);",
-        "x = <p>don't ( {a} \"{b ? <b>it's</b> : `}`} </p>;",
-        "return (\n  <>\n    isn't {/* ' */}\n    <a b='{' c=\"}\" {...d} />\n  </>\n);",
-        "x = <><a e={() => { f(); }} /> isn't </>;",
-        "x = <A\n  // don't {\n  b={c}\n>it's</A>; y = '(';",
-        "if (a <b || c < d && e> f) { g('<p>'); }",
-        "#!/usr/bin/env node {\nf();",
-        "x = <img alt='a' />; y = <br/>; z = '}';",
-        "x = a <!--b\n",
-        "class A { #b = 1; get c() { return this.#b / 2; } }",
-        "s = 'a \\\n ( b';",
-    ],
-    "typescript": [
-        "const f = <T,>(a: Array<Map<string, T>>): a is B<{ c: 'd' }> => a! / 2;",
-        "x = <any>y / 2; z = <T>(a: T) => a;",
-        "const e = <A<string> b={'}'}>it's (</A>;",
-        "type A<B> = B extends `${infer C}{` ? { [k in keyof C]?: D } : never;",
-        "function f(a: string): asserts a is 'b {' { }",
-    ],
-    "python": [
-        "s = \"}{)(\" + '[' + f\"{a['b']}\"",
-        's = """ { " "" ( """ + \'\'\' [ \' \'\'\'',
-        "s = 'it\\'s ('",
-        "s = r'\\\\' + '('  # don't (",
-        "s = 'a \\\n b ('",
-        "# ( [ {\nf()",
-    ],
-}
-
-BAD = {
-    "c": [
-        ("f(a];", 3, "mismatch"),
-        ("void f() {", 9, "unclosed"),
-        ("}", 0, "unopened"),
-        ('s = "abc;\nf();', 4, "unterminated"),
-        ("c = 'a;\nf();", 4, "unterminated"),
-        ("f(); /* abc", 5, "unterminated"),
-        ("#if A\nf(\n#else\ng(\n#endif", 7, "unclosed"),
-    ],
-    "java": [
-        ("f(a};", 3, "mismatch"),
-        ('s = """\n  abc";', 4, "unterminated"),
-        ("class A {", 8, "unclosed"),
-    ],
-    "lua": [
-        ("if a then f() until", 14, "mismatch"),
-        ("for i = 1, 2 do f(i)", 13, "unclosed"),
-        ("f() end", 4, "unopened"),
-        ("s = [==[ abc ]]", 4, "unterminated"),
-        ("--[[ abc", 0, "unterminated"),
-        ("s = 'abc\nf()", 4, "unterminated"),
-        ("f(function() g())", 16, "mismatch"),
-    ],
-    "scala": [
-        ('s"${f(a]}"', 7, "mismatch"),
-        ('val s = s"${a', 11, "unclosed"),
-        ('s"${a} b\nf()', 4, "unterminated"),
-        ('val s = """ abc "" ', 8, "unterminated"),
-        ("/* one /* two */ f()", 0, "unterminated"),
-        ('val s = "abc\nf()', 8, "unterminated"),
-    ],
-    "go": [
-        ("f(a];", 3, "mismatch"),
-        ('s = "abc\nf()', 4, "unterminated"),
-        ("s = `abc", 4, "unterminated"),
-        ("c = 'a\nf()", 4, "unterminated"),
-        ("func f() {", 9, "unclosed"),
-    ],
-    "rust": [
-        ("f(a];", 3, "mismatch"),
-        ('s = "abc;', 4, "unterminated"),
-        ('s = r##"a"# b', 5, "unterminated"),
-        ("/* one /* two */ f()", 0, "unterminated"),
-        ("fn f<'a>() {", 11, "unclosed"),
-    ],
-    "javascript": [
-        ("f(a];", 3, "mismatch"),
-        ("s = `a ${f(b]}`", 12, "mismatch"),
-        ("s = `a ${b} c", 4, "unterminated"),
-        ("s = 'abc\nf()", 4, "unterminated"),
-        ("s = /ab(\nf()", 4, "unterminated"),
-        ("x = <p>a<p>b</p>;", 4, "unterminated"),
-        ("x = <p>{f(a]}</p>;", 11, "mismatch"),
-    ],
-    "typescript": [("f<T>(a];", 6, "mismatch"), ("s = `${a", 7, "unclosed")],
-    "python": [
-        ("f(a]", 3, "mismatch"),
-        ("x = '''abc''", 4, "unterminated"),
-        ("x = 'abc\nf()", 4, "unterminated"),
-        ("x = (1", 4, "unclosed"),
-    ],
-}
-
 
 def faults_of(language: str, text: str, **cuts: bool) -> list[Fault]:
     return sorted(read(SYNTAXES[language], text, **cuts).faults, key=lambda fault: fault.offset)
+
+
+def test_every_language_of_the_table_has_cases():
+    assert set(GOOD) == set(BAD) == set(ATOMS) == set(SYNTAXES)
 
 
 @pytest.mark.parametrize(("language", "text"), [(k, t) for k, ts in GOOD.items() for t in ts])
@@ -275,24 +100,6 @@ def test_the_end_of_a_comment_late_in_a_bad_window_excuses_only_what_is_before_i
     reading = read(SYNTAXES["c"], text, cut_start=True)
     assert reading.start == 62
     assert len(reading.faults) == 10
-
-
-ATOMS = {
-    "c": ["a", " ", "\n", "'('", '"]"', "/* { */", "// )\n", "#define X (\n"],
-    "java": ["a", " ", "\n", "'('", '"]"', "/* { */", "// )\n", '"""\n{"""'],
-    "lua": ["a ", " ", "\n", "'('", '"]"', "--[[ end ]]", "-- )\n", "[=[ { ]=]", "end_"],
-    "scala": [" ", "\n", "'('", ' "]"', "/* /* { */ */", "// )\n", ' """{"""', ' s"(${a}["'],
-    "go": ["a", " ", "\n", "'('", '"]"', "/* { */", "// )\n", "`\n{`"],
-    "rust": [" a ", " ", "\n", "'('", '"]"', "/* /* { */ */", "// )\n", ' r#"{"#', " 'b "],
-    "javascript": ["a", " ", "\n", "'('", '"]"', "/* { */", "// )\n", "`\n{`", "(/[/{]/)"],
-    "typescript": ["a", " ", "\n", "'('", '"]"', "/* { */", "// )\n", "`\n{`", "b<c>"],
-    "python": ["a", " ", "\n", "'('", '"]"', "# )\n", '"""{"""', "'''\n[\n'''"],
-}
-FRAMES = {
-    "javascript": [" `({{ ${{ {} }}`", " =<p>' {{ {} }} (</p>;"],
-    "lua": [" if {} end ", " function {} end ", " do {} end ", " repeat {} until "],
-    "scala": [' s"({{ ${{ {} }}"', ' s"""({{ ${{ {} }}"""'],
-}
 
 
 def balanced(language: str) -> st.SearchStrategy[str]:
