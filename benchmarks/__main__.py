@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from evaluation.languages import SCORERS
+from evaluation.languages import LANGUAGES
 from modeling.config import ModelConfig
 from modeling.inference.sampling import sample
 from modeling.inference.settings import SamplingSettings
@@ -169,8 +169,8 @@ def lexers() -> dict[str, list[float]]:
         return measure
 
     # Python text as input does no harm: what is measured is the speed, not the verdict.
-    names = ("c", "java", "lua", "scala")
-    rivals = {f"{name} scorer": rate(SCORERS[name].score_file) for name in names}
+    names = [name for name in LANGUAGES if name not in ("python", "prose")]
+    rivals = {f"{name} scorer": rate(LANGUAGES[name].scorer.score_file) for name in names}
     return interleaved({**rivals, "decoding alone": rate(len)})
 
 

@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from evaluation.languages import SCORERS
+from evaluation.languages import LANGUAGES
 from evaluation.results import Tally
 from evaluation.syntax.bracketed import BracketScorer
 
@@ -29,9 +29,11 @@ def read(path: Path) -> str:
 
 def main(folder: Path, language: str, every: int = 1) -> None:
     """Score the files of a language below a folder and print the totals."""
-    scorer = SCORERS[language]
-    lexer = replace(scorer, frame=None) if isinstance(scorer, BracketScorer) else scorer
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in scorer.extensions)[::every]
+    scorer = LANGUAGES[language].scorer
+    lexer = replace(scorer, grammar=None) if isinstance(scorer, BracketScorer) else scorer
+    paths = sorted(
+        path for path in folder.rglob("*") if path.suffix in LANGUAGES[language].extensions
+    )[::every]
     totals: dict[str, Tally] = {}
     megabytes = reading = lexing = scoring = 0.0
     broken: list[str] = []
@@ -62,6 +64,6 @@ def main(folder: Path, language: str, every: int = 1) -> None:
 
 
 if __name__ == "__main__":
-    if not 3 <= len(sys.argv) <= 4 or sys.argv[2] not in SCORERS:
+    if not 3 <= len(sys.argv) <= 4 or sys.argv[2] not in LANGUAGES:
         sys.exit(__doc__)
     main(Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:]))

@@ -8,18 +8,14 @@ from pathlib import Path
 from corpora.errors import SpecError
 from corpora.spec import NAME, dataset_files, parse_dataset
 
-LANGUAGES = {
-    ".py": "python",
-    ".c": "c",
-    ".h": "c",
-    ".java": "java",
-    ".lua": "lua",
-    ".scala": "scala",
-}
-
 
 def add_dataset(
-    location: str, extensions: Sequence[str], folder: Path, name: str | None = None
+    location: str,
+    extensions: Sequence[str],
+    folder: Path,
+    name: str | None = None,
+    *,
+    language: str = "prose",
 ) -> Path:
     """Write `folder`/NAME.toml for the URL of a repository or a local folder; return its path.
 
@@ -27,6 +23,7 @@ def add_dataset(
         location: URL or path of a git repository, or another existing folder.
         extensions: each with its dot; at least one.
         name: of the dataset; derived from the location if None.
+        language: in which its samples are scored.
 
     Raises:
         SpecError: the name is taken or invalid, or the location is neither URL nor folder.
@@ -40,7 +37,7 @@ def add_dataset(
         raise SpecError(f"the name {name!r} is taken by {taken}; set another with --name")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.toml"
-    path.write_text(_toml(last, location, extensions), encoding="utf-8")
+    path.write_text(_toml(last, location, extensions, language), encoding="utf-8")
     try:
         parse_dataset(path, {})
     except SpecError:
@@ -49,7 +46,7 @@ def add_dataset(
     return path
 
 
-def _toml(title: str, location: str, extensions: Sequence[str]) -> str:
+def _toml(title: str, location: str, extensions: Sequence[str], language: str) -> str:
     """The TOML of the dataset; JSON strings are TOML strings."""
     local = Path(location).expanduser()
     place = json.dumps(str(local.resolve()) if local.exists() else location)
@@ -59,7 +56,7 @@ def _toml(title: str, location: str, extensions: Sequence[str]) -> str:
         source = ['kind = "git"', "", "[[source.repositories]]", f"url = {place}"]
     lines = [
         f"title = {json.dumps(title)}",
-        f"language = {json.dumps(_language(extensions))}",
+        f"language = {json.dumps(language)}",
         "",
         "[source]",
         *source,
@@ -84,8 +81,3 @@ def _is_repository(folder: Path) -> bool:
     except InvalidGitRepositoryError:
         return False
     return True
-
-
-def _language(extensions: Sequence[str]) -> str:
-    """The language of the first extension that has one, else prose."""
-    return next((LANGUAGES[e] for e in extensions if e in LANGUAGES), "prose")

@@ -14,7 +14,7 @@ from evaluation.baselines.compressors import compressor_rows
 from evaluation.baselines.ladder import Bits, HeldOut, baseline_rows
 from evaluation.baselines.ngram import NgramCounts
 from evaluation.evidence import DocumentBits, Evidence
-from evaluation.languages import SCORERS
+from evaluation.languages import LANGUAGES
 from evaluation.metrics.groups import Judged, judge, windows
 from evaluation.metrics.originality import CopyIndex, fewest
 from evaluation.metrics.temperature import recommended
@@ -83,7 +83,7 @@ def assess(material: Material, spec: EvaluateSpec) -> Generator[Progress, None, 
     copies = CopyIndex([document.text for document in baseline], labels)
     judged = yield from _judge_groups(material, spec, counts, copies)
     groups = [one.group for one in judged]
-    headline = SCORERS[material.language].headline
+    headline = LANGUAGES[material.language].scorer.headline
     texts = [text for one in judged for text in one.texts]
     choice = recommended(texts, headline)
     return Findings(

@@ -17,7 +17,7 @@ from typing import Any
 
 from corpora.text.decoding import UndecodableError, decode
 from evaluation.errors import ScoreError
-from evaluation.languages import SCORERS
+from evaluation.languages import LANGUAGES, known_languages
 from evaluation.metrics.diversity import diversity
 from evaluation.metrics.groups import metric_of
 from evaluation.results import Metric, Tally, TextScore
@@ -85,13 +85,13 @@ def find_files(path: Path, language: str) -> list[Path]:
     Raises:
         ScoreError: an unknown language, or nothing to score.
     """
-    if language not in SCORERS:
-        raise ScoreError(f"no language {language!r}; known: {', '.join(SCORERS)}")
+    if language not in LANGUAGES:
+        raise ScoreError(f"no language {language!r}; known: {known_languages()}")
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise ScoreError(f"{path}: no such file or folder")
-    extensions = SCORERS[language].extensions
+    extensions = LANGUAGES[language].extensions
     found = sorted(p for p in path.rglob("*") if p.name.endswith(extensions) and p.is_file())
     if not found:
         raise ScoreError(f"{path}: no file ends in {', '.join(extensions)}")

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from corpora.spec import DatasetSpec, first_fault, load_dataset, merged
+from evaluation.languages import LANGUAGES, known_languages
 from evaluation.spec import EvaluateSpec
 from flows.errors import OptionError
 from modeling.config import TrainConfig, train_config_with
@@ -112,6 +113,8 @@ def prepare(dataset: str, options: Options, folders: Sequence[Path] = ()) -> Run
     overrides = parse_overrides(options.overrides)
     laid_over = {name: overrides[name] for name in DATASET_SECTIONS if name in overrides}
     spec = load_dataset(dataset, folders, laid_over)
+    if spec.language not in LANGUAGES:
+        raise OptionError(f"{dataset}: no language {spec.language!r}; known: {known_languages()}")
     preset = spec.preset if options.preset == OWN_PRESET else options.preset
     if preset not in PRESETS:
         raise OptionError(f"no preset {preset!r}; known: {', '.join(PRESETS)}")

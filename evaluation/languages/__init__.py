@@ -1,34 +1,34 @@
-"""One scorer per language; SCORERS names them."""
+"""The table of languages: everything that lists languages follows from it.
 
-from typing import Protocol
+A new language is one line here and one module in this folder with its SCORER, and with a COMPILER
+where one can check syntax alone. Modules are loaded when they are needed, so the table is cheap.
+"""
 
-from evaluation.languages import c, java, lua, prose, python, scala
-from evaluation.results import TextScore
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from evaluation.results import TextScore
+    from evaluation.syntax.compiler import Compiler
 
 
 class Scorer(Protocol):
     """Judges the validity of text in one language."""
 
     @property
-    def language(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def extensions(self) -> tuple[str, ...]:
-        """Endings of the file names of the language, each with its dot."""
-        ...
-
-    @property
     def headline(self) -> str | None:
-        """Key of the metric that stands for validity, None if the language has none."""
+        """Key of the metric that represents validity, None if the language has none."""
         ...
 
-    def score(self, text: str) -> TextScore:
+    def score(self, text: str) -> "TextScore":
         """Judge a sample or window: files joined by file marks, the first and the last one cut."""
         ...
 
-    def score_file(self, text: str, *, parse_units: bool = True) -> TextScore:
+    def score_file(self, text: str, *, parse_units: bool = True) -> "TextScore":
         """Judge one whole file.
 
         Args:
@@ -38,11 +38,63 @@ class Scorer(Protocol):
         ...
 
 
-SCORERS: dict[str, Scorer] = {
-    "python": python.SCORER,
-    "c": c.SCORER,
-    "java": java.SCORER,
-    "lua": lua.SCORER,
-    "scala": scala.SCORER,
-    "prose": prose.SCORER,
+@dataclass(frozen=True)
+class Language:
+    """One row of the table.
+
+    Attributes:
+        name: as datasets and `charmill score` give it.
+        extensions: of its file names, each with its dot.
+        package: holds the module of that name.
+    """
+
+    name: str
+    extensions: tuple[str, ...]
+    package: str = "evaluation.languages"
+
+    @property
+    def module(self) -> str:
+        """Full name of its module."""
+        return f"{self.package}.{self.name}"
+
+    @cached_property
+    def _loaded(self) -> ModuleType:
+        return import_module(self.module)
+
+    @property
+    def scorer(self) -> Scorer:
+        """Judges its texts."""
+        return self._loaded.SCORER
+
+    @property
+    def compiler(self) -> "Compiler | None":
+        """Checks the syntax of its units and files, if one is known."""
+        return getattr(self._loaded, "COMPILER", None)
+
+
+LANGUAGES: dict[str, Language] = {
+    language.name: language
+    for language in (
+        Language("python", (".py",)),
+        Language("c", (".c", ".h")),
+        Language("go", (".go",)),
+        Language("java", (".java",)),
+        Language("javascript", (".js", ".mjs", ".cjs", ".jsx")),
+        Language("lua", (".lua",)),
+        Language("rust", (".rs",)),
+        Language("scala", (".scala", ".sc")),
+        Language("typescript", (".ts", ".mts", ".cts", ".tsx")),
+        Language("prose", (".txt", ".md")),
+    )
 }
+
+
+def known_languages() -> str:
+    """Their names, as an error message lists them."""
+    return ", ".join(LANGUAGES)
+
+
+def language_of(extensions: Iterable[str]) -> str:
+    """The language of the first known extension; prose if none is known."""
+    by_extension = {end: one.name for one in LANGUAGES.values() for end in one.extensions}
+    return next((by_extension[end] for end in extensions if end in by_extension), "prose")

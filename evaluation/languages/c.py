@@ -5,6 +5,7 @@ from functools import partial
 
 from evaluation.syntax.bracketed import BracketScorer
 from evaluation.syntax.brackets import BLOCK_COMMENT, BRACKETS, LEAVES, Syntax, pattern, quoted
+from evaluation.syntax.grammar import Grammar
 from evaluation.syntax.units import BRACE, closed_blocks
 
 _LINE_COMMENT = r"//[^\n\\]*+(?>(?:\\[\s\S][^\n\\]*+)*)"
@@ -44,8 +45,7 @@ def first_branches(text: str) -> str:
 
 
 SCORER = BracketScorer(
-    language="c",
-    extensions=(".c", ".h"),
+    grammar=Grammar(sources=("tree_sitter_c:language",), frames=(("", ";"),)),
     syntax=Syntax(
         tokens=pattern(
             LEAVES, BRACKETS, _LINE_COMMENT, BLOCK_COMMENT, quoted('"'), quoted("'"), _DIRECTIVE
@@ -54,5 +54,4 @@ SCORER = BracketScorer(
         rewrite=first_branches,
     ),
     blocks=partial(closed_blocks, closer=re.compile(rf"\n{BRACE}")),
-    frame=("", ";"),
 )

@@ -1,7 +1,9 @@
 """Java: units are the members of a class; text blocks and Unicode escapes are understood."""
 
 import re
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from evaluation.syntax.bracketed import BracketScorer
 from evaluation.syntax.brackets import (
@@ -13,14 +15,21 @@ from evaluation.syntax.brackets import (
     pattern,
     quoted,
 )
+from evaluation.syntax.compiler import Compiler, Limits, run_limited
+from evaluation.syntax.grammar import Grammar
 from evaluation.syntax.units import member_blocks
 
 _OPEN_BLOCK = r'"""[ \t\f\r]*+\n'
 _TEXT_BLOCK = (
     rf'{_OPEN_BLOCK}[^"\\]*+(?>(?:(?:\\[\s\S]|"(?!""))[^"\\]*+)*)"""|{_OPEN_BLOCK}([\s\S]*+)'
 )
+_FRAME = ("class A {", ";\n}")
 _UNICODE_ESCAPE = re.compile(r"\\\\|\\u+00([0-7][0-9a-fA-F])")
 _MEMBER = re.compile(r"\n([ \t]+)(?:public|protected|private|static|abstract|@Override)\b")
+
+_ERROR = re.compile(rb"^(\w+\.java):\d+:\d+: compiler\.err\.([\w.]+)", re.MULTILINE)
+_FOREIGN_CONSTRUCTOR = b"invalid.meth.decl.ret.type.req"
+"""Reported for a constructor whose class has another name, as every framed constructor's has."""
 
 
 def decode_escapes(text: str) -> str:
@@ -35,8 +44,7 @@ def decode_escapes(text: str) -> str:
 
 
 SCORER = BracketScorer(
-    language="java",
-    extensions=(".java",),
+    grammar=Grammar(sources=("tree_sitter_java:language",), frames=(_FRAME,)),
     syntax=Syntax(
         tokens=pattern(
             LEAVES, BRACKETS, LINE_COMMENT, BLOCK_COMMENT, _TEXT_BLOCK, quoted('"'), quoted("'")
@@ -45,5 +53,33 @@ SCORER = BracketScorer(
         rewrite=decode_escapes,
     ),
     blocks=partial(member_blocks, member=_MEMBER),
-    frame=("class A {", ";\n}"),
+)
+
+
+def _refused(
+    programs: Sequence[str], folder: Path, names: Sequence[str], limits: Limits
+) -> set[str] | None:
+    """Files that javac does not accept; it stops after parsing, with or without an error."""
+    options = [
+        *("-J-Xmx512m", "-J-Xss64m", "-J-XX:+UseSerialGC", "-J-XX:TieredStopAtLevel=1"),
+        *("-proc:none", "-XDshould-stop.ifNoError=PARSE"),
+        *("-encoding", "UTF-8", "-XDrawDiagnostics", "-Xmaxerrs", "1000000000"),
+    ]
+    done = run_limited([programs[0], *options, *names], folder, limits)
+    errors = _ERROR.findall(done.stderr) if done else []
+    if done is None or done.returncode != bool(errors):
+        return None  # it broke down, so its list of errors may be incomplete
+    return {
+        name.decode()
+        for name, error in errors
+        if not (name.startswith(b"unit") and error == _FOREIGN_CONSTRUCTOR)
+    }
+
+
+COMPILER = Compiler(
+    programs=("javac",),
+    refused=_refused,
+    good="class A extends Missing { }\n",
+    bad="class A { int = 1; }\n",
+    frame=_FRAME,
 )

@@ -1,10 +1,14 @@
 """Lua: units end in `end` in column 0; brackets are long, and blocks stand between words."""
 
 import re
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from evaluation.syntax.bracketed import BracketScorer
 from evaluation.syntax.brackets import BRACKETS, PAIRS, Syntax, pattern, words
+from evaluation.syntax.compiler import Compiler, Limits, run_limited
+from evaluation.syntax.grammar import Grammar
 from evaluation.syntax.units import closed_blocks
 
 
@@ -22,8 +26,7 @@ def _string(quote: str) -> str:
 
 
 SCORER = BracketScorer(
-    language="lua",
-    extensions=(".lua",),
+    grammar=Grammar(sources=("tree_sitter_lua:language",)),
     syntax=Syntax(
         tokens=pattern(
             words("function", "if", "do", "repeat", "end", "until"),
@@ -38,4 +41,24 @@ SCORER = BracketScorer(
         long_literals=(("[[", "]]"),),
     ),
     blocks=partial(closed_blocks, closer=re.compile(r"\nend\b[^\n]*+")),
+)
+
+
+def _refused(
+    programs: Sequence[str], folder: Path, names: Sequence[str], limits: Limits
+) -> set[str] | None:
+    """Files that no `luac -p` accepts; it stops after parsing.
+
+    `find` starts one process per file, so that each has its own limits.
+    """
+    tests = [word for program in programs for word in ("!", "-exec", program, "-p", "{}", ";")]
+    done = run_limited(["find", *names, *tests, "-print"], folder, limits)
+    return set(done.stdout.decode().splitlines()) if done else None
+
+
+COMPILER = Compiler(
+    programs=("luac", "luac5.1", "luac5.2", "luac5.3", "luac5.4"),
+    refused=_refused,
+    good="local a = missing.b\n",
+    bad="local = 1\n",
 )

@@ -9,8 +9,6 @@ from evaluation.results import TextScore
 class ProseScorer:
     """Has no metric of validity."""
 
-    language: str = "prose"
-    extensions: tuple[str, ...] = (".txt", ".md")
     headline: str | None = None
 
     def score(self, text: str) -> TextScore:

@@ -28,8 +28,6 @@ SYNTAX = Syntax(
 class PythonScorer:
     """Judges a text by the share of its functions, blocks and files that `ast.parse` accepts."""
 
-    language: str = "python"
-    extensions: tuple[str, ...] = (".py",)
     headline: str | None = "function_parse_rate"
 
     def score(self, text: str) -> TextScore:

@@ -6,6 +6,7 @@ from functools import partial
 
 from evaluation.syntax.bracketed import BracketScorer
 from evaluation.syntax.brackets import BRACKETS, LEAVES, LINE_COMMENT, Syntax, pattern, quoted
+from evaluation.syntax.grammar import Grammar
 from evaluation.syntax.units import member_blocks
 
 _CODE = pattern(
@@ -91,8 +92,7 @@ def tokens(text: str, start: int) -> Iterator[re.Match[str]]:
 
 
 SCORER = BracketScorer(
-    language="scala",
-    extensions=(".scala", ".sc"),
+    grammar=Grammar(sources=("tree_sitter_scala:language",)),
     syntax=Syntax(tokens=tokens, long_literals=(("/*", "*/"), ('"""', '"""'))),
     blocks=partial(member_blocks, member=_MEMBER),
 )

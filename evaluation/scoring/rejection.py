@@ -7,7 +7,7 @@ Java, Lua or Scala. The share that is accepted says more about the model than th
 from collections.abc import Iterable, Iterator
 
 from evaluation.errors import ScoreError
-from evaluation.languages import SCORERS
+from evaluation.languages import LANGUAGES
 from evaluation.languages.python import PythonScorer
 from evaluation.scoring.sandbox import score_all
 from evaluation.syntax.bracketed import BracketScorer
@@ -23,9 +23,9 @@ def units_of(language: str, text: str) -> list[str]:
     Raises:
         ScoreError: the language has no units.
     """
-    scorer = SCORERS[language]
+    scorer = LANGUAGES[language].scorer
     if isinstance(scorer, BracketScorer):
-        blocks = scorer.blocks
+        blocks = scorer.units
     elif isinstance(scorer, PythonScorer):
         blocks = top_level_blocks
     else:
@@ -34,7 +34,7 @@ def units_of(language: str, text: str) -> list[str]:
 
 
 def judged_units(language: str, texts: Iterable[str]) -> Iterator[tuple[str, bool]]:
-    """Every unit of samples, and whether it is valid; what harms its judge is not.
+    """Every unit of samples, and whether it is valid; one that kills its scorer is not.
 
     Raises:
         ScoreError: the language has no units.

@@ -21,11 +21,12 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Literal, get_args
 
 from evaluation.errors import ScoreError
-from evaluation.languages import SCORERS, Scorer
+from evaluation.languages import LANGUAGES, Scorer, known_languages
 from evaluation.results import Mark, Tally, TextScore
 
 MAX_BYTES = 2**30
@@ -66,7 +67,7 @@ def score_each(
     """Score texts in order; none of them can harm this process.
 
     Args:
-        language: a key of SCORERS.
+        language: a key of LANGUAGES.
         texts: the shape and the text of each, read as they are needed.
         workers: processes that share the work.
         seconds: CPU time that one text may take.
@@ -78,9 +79,10 @@ def score_each(
     Raises:
         ScoreError: if no scorer has that language.
     """
-    if language not in SCORERS:
-        raise ScoreError(f"no scorer for language {language!r}; known: {', '.join(SCORERS)}")
-    idle = deque(_Worker((*command, language, str(seconds))) for _ in range(workers))
+    if language not in LANGUAGES:
+        raise ScoreError(f"no scorer for language {language!r}; known: {known_languages()}")
+    arguments = (LANGUAGES[language].module, str(seconds))
+    idle = deque(_Worker((*command, *arguments)) for _ in range(workers))
     busy: deque[_Worker] = deque()
     try:
         for shape, text in texts:
@@ -153,8 +155,8 @@ def _outcome(worker: subprocess.Popen[bytes]) -> Literal["timeout", "crash"]:
 
 def serve() -> None:
     """Be a worker: answer texts from standard input until it closes."""
-    language, seconds = sys.argv[-2], float(sys.argv[-1])
-    scorer = SCORERS[language]
+    scorer: Scorer = import_module(sys.argv[-2]).SCORER
+    seconds = float(sys.argv[-1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGPROF, signal.SIG_DFL)

@@ -1,12 +1,13 @@
 """The scorer of languages whose structure is in their brackets, and what it shares with others."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from evaluation.results import Mark, Tally, TextScore
 from evaluation.syntax.brackets import Fault, Reading, Syntax, read
-from evaluation.syntax.grammar import parse_tally
+from evaluation.syntax.grammar import Grammar, parse_tally
 from evaluation.syntax.units import Piece, files
 
 KILO = 1_000
@@ -18,19 +19,16 @@ class BracketScorer:
     """Judges a text by the balance of its files and blocks.
 
     Attributes:
-        blocks: the units of one piece, in order.
-        extensions: of the file names of this language.
-        headline: key of the metric that stands for validity.
-        frame: what a grammar needs before and behind a block to read it as a file; None where no
-            grammar gives a second opinion.
+        syntax: its brackets, literals and comments.
+        blocks: given a piece and its tokens, yields the units of the piece in order.
+        headline: key of the metric that represents validity.
+        grammar: gives a second opinion of each unit; None where there is no grammar.
     """
 
-    language: str
     syntax: Syntax
-    blocks: Callable[[Piece], Iterator[Piece]]
-    extensions: tuple[str, ...]
+    blocks: Callable[[Piece, Sequence[re.Match[str]]], Iterator[Piece]]
     headline: str | None = "block_balance_rate"
-    frame: tuple[str, str] | None = ("", "")
+    grammar: Grammar | None = None
 
     def score(self, text: str) -> TextScore:
         """Judge a sample or window: files joined by file marks, the first and the last one cut."""
@@ -40,15 +38,20 @@ class BracketScorer:
         """Judge one whole file; the grammar takes C four fifths of the time."""
         return self._score([Piece(offset=0, text=text)], parse_units=parse_units)
 
+    def units(self, piece: Piece) -> Iterator[Piece]:
+        """The units of a piece, in order."""
+        return self.blocks(piece, list(self.syntax.tokens(piece.text, 0)))
+
     def _score(self, pieces: Sequence[Piece], *, parse_units: bool) -> TextScore:
         readings: list[Reading] = []
         errors: list[Mark] = []
         blocks: list[Piece] = []
         unbalanced = 0
         for piece in pieces:
-            units = list(self.blocks(piece))
+            tokens = list(self.syntax.tokens(piece.text, 0))
+            units = list(self.blocks(piece, tokens))
             asked = {edge - piece.offset for unit in units for edge in (unit.offset, unit.end)}
-            reading = read_piece(self.syntax, piece, asked)
+            reading = read_piece(self.syntax, piece, asked, tokens)
             broken = [*self._broken(piece, reading, units)]
             readings.append(reading)
             errors += [*marks(piece, reading.faults), *broken]
@@ -60,8 +63,8 @@ class BracketScorer:
             "file_balance_rate": Tally(sum(not r.faults for r in whole), len(whole)),
             "units_per_kb": Tally(len(blocks), kilobytes(pieces)),
         }
-        if self.frame and parse_units:
-            tallies["unit_parse_rate"] = parse_tally(self.language, blocks, self.frame)
+        if self.grammar and parse_units:
+            tallies["unit_parse_rate"] = parse_tally(self.grammar, blocks)
         return TextScore(
             tallies=tallies | structure_tallies(pieces, readings), first_error=first(errors)
         )
@@ -70,18 +73,36 @@ class BracketScorer:
         """The first fault of every unit that is not balanced in itself.
 
         In a whole file without faults a span is balanced if the same bracket is the innermost open
-        one at both its ends; all other units are read again, each on its own.
+        one at both its ends. It is balanced too if what its last closer closes is inside it, and
+        what is before that is balanced. All other units are read again, each on its own.
         """
-        innermost = {0: -1, **reading.innermost} if piece.is_whole and not reading.faults else {}
+        is_sound = piece.is_whole and not reading.faults
+        innermost = {0: -1, **reading.innermost} if is_sound else {}
+        openers = reading.openers if is_sound else {}
         for unit in units:
-            before = innermost.get(unit.offset - piece.offset)
-            if before is None or before != innermost.get(unit.end - piece.offset):
-                yield from marks(unit, read(self.syntax, unit.text).faults[:1])
+            start, end = unit.offset - piece.offset, unit.end - piece.offset
+            before, opener = innermost.get(start), openers.get(end, -1)
+            if before is not None and before == innermost.get(end):
+                continue
+            text = unit.text[: opener - start] if opener >= start else unit.text
+            yield from marks(unit, read(self.syntax, text).faults[:1])
 
 
-def read_piece(syntax: Syntax, piece: Piece, asked: Collection[int] = frozenset()) -> Reading:
-    """Read a piece with the excuses that its cuts give it."""
-    return read(syntax, piece.text, cut_start=piece.cut_start, cut_end=piece.cut_end, asked=asked)
+def read_piece(
+    syntax: Syntax,
+    piece: Piece,
+    asked: Collection[int] = frozenset(),
+    tokens: Sequence[re.Match[str]] | None = None,
+) -> Reading:
+    """Read a piece with the excuses that its cuts give it; `tokens` as in `read`."""
+    return read(
+        syntax,
+        piece.text,
+        cut_start=piece.cut_start,
+        cut_end=piece.cut_end,
+        asked=asked,
+        tokens=tokens,
+    )
 
 
 def structure_tallies(pieces: Sequence[Piece], readings: Sequence[Reading]) -> dict[str, Tally]:

@@ -75,13 +75,15 @@ class Reading:
         start: offset of the first character judged; those before belong to a literal or a line
             that was cut, and count nowhere.
         faults: in the order of their discovery.
-        innermost: for each offset asked for that lies behind a closer: offset of the innermost
-            bracket that is open there, -1 if there is none.
+        innermost: for each requested offset that directly follows a closer: offset of the innermost
+            bracket still open there, -1 if there is none.
+        openers: for the same offsets: that of the bracket which the closer closed.
     """
 
     start: int
     faults: Sequence[Fault]
     innermost: Mapping[int, int]
+    openers: Mapping[int, int]
 
 
 def read(
@@ -91,6 +93,7 @@ def read(
     cut_start: bool = False,
     cut_end: bool = False,
     asked: Collection[int] = frozenset(),
+    tokens: Sequence[re.Match[str]] | None = None,
 ) -> Reading:
     """Read `text` as code, or as what a cut left of code.
 
@@ -101,12 +104,14 @@ def read(
             brackets, so closers without an opener are free.
         cut_end: the text may end anywhere: openers without a closer and a last literal are free.
         asked: offsets whose innermost open bracket is wanted.
+        tokens: those of `text` from its start, if they are known already.
     """
     best: Reading | None = None
     starts = _starts(syntax, text) if cut_start else [0]
     for version in _versions(syntax, text):
         for start in starts:
-            found = scan(syntax, version, start, asked)
+            known = tokens if start == 0 and version is text else None
+            found = scan(syntax, version, start, asked, known)
             faults = [f for f in found.faults if not _is_free(f, len(text), cut_start, cut_end)]
             if best is None or len(faults) < len(best.faults):
                 best = replace(found, faults=faults)
@@ -117,28 +122,34 @@ def read(
 
 
 def scan(
-    syntax: Syntax, text: str, start: int = 0, asked: Collection[int] = frozenset()
+    syntax: Syntax,
+    text: str,
+    start: int = 0,
+    asked: Collection[int] = frozenset(),
+    tokens: Sequence[re.Match[str]] | None = None,
 ) -> Reading:
     """Read `text` from offset `start` on as it stands, with every fault that a whole text has."""
     pairs, closers = syntax.pairs, syntax.closers
     faults: list[Fault] = []
     innermost: dict[int, int] = {}
+    openers: dict[int, int] = {}
     stack: list[tuple[str, re.Match[str]]] = []
-    for match in syntax.tokens(text, start):
+    for match in syntax.tokens(text, start) if tokens is None else tokens:
         token = match[0]
         if token in pairs:
             stack.append((pairs[token], match))
         elif token in closers:
             if stack and stack[-1][0] == token:
-                stack.pop()
+                _, opener = stack.pop()
                 if asked and (end := match.end()) in asked:
+                    openers[end] = opener.start()
                     innermost[end] = stack[-1][1].start() if stack else -1
             else:
                 faults.append(_wrong_closer(stack, match))
         elif match.lastindex and not match.lastgroup:
             faults.append(_unterminated(match))
     faults.extend(_unclosed(match) for _, match in stack)
-    return Reading(start=start, faults=faults, innermost=innermost)
+    return Reading(start=start, faults=faults, innermost=innermost, openers=openers)
 
 
 def _wrong_closer(stack: list[tuple[str, re.Match[str]]], match: re.Match[str]) -> Fault:
@@ -198,6 +209,25 @@ def _is_free(fault: Fault, length: int, cut_start: bool, cut_end: bool) -> bool:
     return cut_end and fault.kind == "unclosed"
 
 
+def never_ending(text: str, start: int, end: int) -> re.Match[str]:
+    """A token for a literal without its end, which an engine reports as such."""
+    match = _REMAINDER.match(text, start, end)
+    assert match
+    return match
+
+
+def nested_comment(text: str, start: int) -> re.Match[str]:
+    """The token of the comment that begins with `/*` at `start` and may hold others."""
+    depth = 0
+    for edge in _COMMENT_EDGE.finditer(text, start):
+        depth += 1 if edge[0] == "/*" else -1
+        if not depth:
+            comment = _SPAN.match(text, start, edge.end())
+            assert comment
+            return comment
+    return never_ending(text, start, len(text))
+
+
 def words(*keywords: str) -> str:
     """Pattern of whole words.
 
@@ -219,6 +249,9 @@ def tripled(quote: str) -> str:
     return rf"{quote * 3}{body}{quote * 3}|{quote * 3}([\s\S]*+)"
 
 
+_SPAN = re.compile(r"[\s\S]*+")
+_REMAINDER = re.compile(r"([\s\S]*+)")
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
 BRACKETS = r"\(|\)|\[|\]|\{|\}"
 _PLAIN = r"""[^()\[\]{}"'`/#\\]*+"""
 LEAVES = rf"\({_PLAIN}\)|\[{_PLAIN}\]"

@@ -7,6 +7,7 @@ macros that no grammar knows), so the figure means something only beside its con
 
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -27,22 +28,37 @@ CHUNK = 4_096
 """Bytes the parser is handed at once; it asks whether to go on only when it reads by chunks."""
 
 
-def parse_tally(language: str, units: Iterable[Piece], frame: tuple[str, str]) -> Tally:
-    """Units that parse, out of those that are not too long to be judged.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grammar:
+    """How units of a language are parsed.
 
-    Args:
-        language: a grammar is installed for it as `tree_sitter_<language>`.
-        frame: what makes a file of a unit, before and behind it.
+    Attributes:
+        sources: "package:function" of each grammar; a unit is valid if one of them accepts it.
+        frames: text before and after a unit that makes a file of it; one that fits is enough.
     """
-    before, behind = frame
+
+    sources: tuple[str, ...]
+    frames: tuple[tuple[str, str], ...] = (("", ""),)
+
+
+def parse_tally(grammar: Grammar, units: Iterable[Piece]) -> Tally:
+    """Units that parse, out of those that are not too long to be judged."""
     judged = [unit.text for unit in units if len(unit.text) <= MAX_UNIT]
-    return Tally(sum(parses(language, before + text + behind) for text in judged), len(judged))
+    valid = sum(
+        any(parses(grammar, before + text + after) for before, after in grammar.frames)
+        for text in judged
+    )
+    return Tally(valid, len(judged))
 
 
-def parses(language: str, text: str) -> bool:
+def parses(grammar: Grammar, text: str) -> bool:
     """Whether the syntax tree of `text` has neither an error nor a missing node."""
     source = text.encode("utf-8", "surrogatepass")
-    parser, deadline = _parser(language), time.process_time() + PATIENCE
+    return any(_parses(name, source) for name in grammar.sources)
+
+
+def _parses(name: str, source: bytes) -> bool:
+    parser, deadline = parser_of(name), time.process_time() + PATIENCE
 
     def read(offset: int, _point: "Point") -> bytes:
         return source[offset : offset + CHUNK]
@@ -52,15 +68,16 @@ def parses(language: str, text: str) -> bool:
 
     try:
         tree = parser.parse(read, progress_callback=is_late)
-    except ValueError:  # the binding's word for a parse that was called off
+    except ValueError:  # how the binding reports a cancelled parse
         parser.reset()
         return False
     return not tree.root_node.has_error
 
 
 @cache
-def _parser(language: str) -> "Parser":
-    """One parser a language and process; loaded at first use, which spares a start its time."""
+def parser_of(name: str) -> "Parser":
+    """The parser of one grammar, loaded at first use to keep start-up fast."""
     from tree_sitter import Language, Parser
 
-    return Parser(Language(import_module(f"tree_sitter_{language}").language()))
+    package, function = name.split(":")
+    return Parser(Language(getattr(import_module(package), function)()))

@@ -6,7 +6,7 @@ took a part of is no unit.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from modeling.vocab import FILE_MARK
@@ -48,6 +48,10 @@ class Piece:
         """Whether this is a file from its first to its last character."""
         return not (self.cut_start or self.cut_end)
 
+    def part(self, start: int, end: int) -> "Piece":
+        """The whole unit between two offsets of this piece."""
+        return Piece(offset=self.offset + start, text=self.text[start:end])
+
 
 def files(text: str) -> Iterator[Piece]:
     """The files that file marks separate; the first and the last one are cut.
@@ -63,21 +67,26 @@ def files(text: str) -> Iterator[Piece]:
         offset += len(part) + 1
 
 
-def closed_blocks(piece: Piece, closer: re.Pattern[str]) -> Iterator[Piece]:
+def closed_blocks(
+    piece: Piece, tokens: Sequence[re.Match[str]] = (), *, closer: re.Pattern[str]
+) -> Iterator[Piece]:
     """The spans that end in `closer`; what a cut began and what follows the last are no units.
 
     Args:
         piece: to be divided.
+        tokens: not needed; here the layout alone decides.
         closer: matches the end of a unit, for instance a brace in column 0.
     """
     start, is_cut = 0, piece.cut_start
     for match in closer.finditer(piece.text):
         if not is_cut:
-            yield _part(piece, start, match.end())
+            yield piece.part(start, match.end())
         start, is_cut = match.end(), False
 
 
-def member_blocks(piece: Piece, member: re.Pattern[str]) -> Iterator[Piece]:
+def member_blocks(
+    piece: Piece, tokens: Sequence[re.Match[str]] = (), *, member: re.Pattern[str]
+) -> Iterator[Piece]:
     """The spans that end in a brace at the indent of members.
 
     The indent is the smallest that a tenth as many members have as have the commonest one: the
@@ -87,6 +96,7 @@ def member_blocks(piece: Piece, member: re.Pattern[str]) -> Iterator[Piece]:
 
     Args:
         piece: to be divided.
+        tokens: not needed; here the layout alone decides.
         member: matches the start of a member's declaration; group 1 is its indent.
     """
     indents = Counter(len(match[1]) for match in member.finditer(piece.text)) or {4: 1}
@@ -96,7 +106,7 @@ def member_blocks(piece: Piece, member: re.Pattern[str]) -> Iterator[Piece]:
     for match in re.finditer(rf"\n([ \t]{{0,{indent}}}){BRACE}", piece.text):
         is_member = len(match[1]) == indent
         if is_member and start is not None:
-            yield _part(piece, start, match.end())
+            yield piece.part(start, match.end())
         start = match.end() if is_member else None
 
 
@@ -106,7 +116,7 @@ def functions(piece: Piece) -> Iterator[Piece]:
         deeper = re.compile(rf"^[ \t]{{0,{len(match[1])}}}{_STATEMENT}", re.MULTILINE)
         after = deeper.search(piece.text, match.end())
         if (match.start() or not piece.cut_start) and (after or not piece.cut_end):
-            yield _part(piece, match.start(), after.start() if after else len(piece.text))
+            yield piece.part(match.start(), after.start() if after else len(piece.text))
 
 
 def top_level_blocks(piece: Piece) -> Iterator[Piece]:
@@ -115,14 +125,10 @@ def top_level_blocks(piece: Piece) -> Iterator[Piece]:
     is_decorated = False
     for match in _TOP_LEVEL.finditer(piece.text):
         if start is not None and not is_decorated:
-            yield _part(piece, start, match.start())
+            yield piece.part(start, match.start())
             start = None
         if start is None and match[1] and (match.start() or not piece.cut_start):
             start = match.start()
         is_decorated = match[1] == "@"
     if start is not None and not piece.cut_end:
-        yield _part(piece, start, len(piece.text))
-
-
-def _part(piece: Piece, start: int, end: int) -> Piece:
-    return Piece(offset=piece.offset + start, text=piece.text[start:end])
+        yield piece.part(start, len(piece.text))

@@ -56,9 +56,11 @@ def add(
     Example: charmill add https://github.com/me/thing --ext .py
     """
     from corpora.scaffold import add_dataset
+    from evaluation.languages import language_of
     from flows.console import out
 
-    path = add_dataset(location, extensions, Settings().dataset_folders[0], name)
+    folder = Settings().dataset_folders[0]
+    path = add_dataset(location, extensions, folder, name, language=language_of(extensions))
     out.print(f"Wrote {path}", markup=False)
     out.print(f"Next: `charmill run {path.stem}`", markup=False)
 

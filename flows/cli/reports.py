@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from evaluation.languages import known_languages
 from flows.cli.options import AsJson, Dataset
 from flows.errors import OptionError
 from flows.options import Options, prepare
@@ -116,7 +117,7 @@ def compare(
 
 def score(
     path: Annotated[Path, typer.Argument(help="A text file, or a folder of them.")],
-    language: Annotated[str, typer.Option(help="python, c, java, lua, scala or prose.")],
+    language: Annotated[str, typer.Option(help=f"One of {known_languages()}.")],
     as_json: AsJson = False,
     per_file: Annotated[
         bool, typer.Option("--per-file", help="With --json: include the result of every file.")

@@ -7,7 +7,9 @@ from tests.conftest import run_git
 
 
 def test_a_repository_becomes_a_dataset_that_loads(tmp_path):
-    path = add_dataset("https://github.com/Me/My_Thing.git", [".py", ".pyi"], tmp_path)
+    path = add_dataset(
+        "https://github.com/Me/My_Thing.git", [".py", ".pyi"], tmp_path, language="python"
+    )
     assert path.name == "my-thing.toml"
     spec = load_dataset("my-thing", [tmp_path])
     assert spec.source.kind == "git"
@@ -19,7 +21,7 @@ def test_a_folder_becomes_a_folder_dataset_and_a_checkout_a_git_one(tmp_path, ma
     folder = tmp_path / "texts"
     folder.mkdir()
     add_dataset(str(folder), [".txt"], tmp_path / "sets")
-    add_dataset(str(make_repository({"a.c": "int a;"})), [".c"], tmp_path / "sets")
+    add_dataset(str(make_repository({"a.c": "int a;"})), [".c"], tmp_path / "sets", language="c")
     texts, thing = (load_dataset(name, [tmp_path / "sets"]) for name in ("texts", "thing"))
     assert (texts.source.kind, texts.language) == ("folder", "prose")
     assert (thing.source.kind, thing.language) == ("git", "c")

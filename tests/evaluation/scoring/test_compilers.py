@@ -11,13 +11,15 @@ from dataclasses import replace
 
 import pytest
 
+from evaluation.languages import LANGUAGES, java, lua
 from evaluation.results import Tally
 from evaluation.score_files import score_files, sum_up
-from evaluation.scoring import compilers
-from evaluation.scoring.compilers import COMPILERS, Source, accepted, installed, missing, opinions
+from evaluation.scoring.compilers import Source, accepted, installed, missing, opinions
+from evaluation.syntax.compiler import Limits
 from modeling.vocab import FILE_MARK
 from tests.processes import is_running, until
 
+COMPILED = [name for name, language in LANGUAGES.items() if language.compiler]
 UNIT = {
     "lua": "local function f(a)\n  return a.b\nend\n",
     "java": "  public Missing f(int a) throws Other {\n    return a.b();\n  }\n",
@@ -36,8 +38,9 @@ UNITS = {"lua": 3, "java": 2}
 
 
 def needs(language):
-    if not any(map(shutil.which, COMPILERS[language].programs)):
-        pytest.skip(f"none of {', '.join(COMPILERS[language].programs)} is installed")
+    programs = LANGUAGES[language].compiler.programs
+    if not any(map(shutil.which, programs)):
+        pytest.skip(f"none of {', '.join(programs)} is installed")
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +55,7 @@ def unknown():
 def program(tmp_path, monkeypatch):
     """Writes a shell script, lua-fake, that is the only compiler of Lua; gives its folder."""
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setitem(COMPILERS, "lua", replace(COMPILERS["lua"], programs=("lua-fake",)))
+    monkeypatch.setattr(lua, "COMPILER", replace(lua.COMPILER, programs=("lua-fake",)))
 
     def write(script):
         (tmp_path / "lua-fake").write_text(f"#!/bin/sh\n{script}\n")
@@ -62,7 +65,7 @@ def program(tmp_path, monkeypatch):
     return write
 
 
-@pytest.mark.parametrize("language", COMPILERS)
+@pytest.mark.parametrize("language", COMPILED)
 def test_a_compiler_takes_code_with_unknown_names_and_refuses_wrong_syntax(language):
     needs(language)
     texts = [FILE[language], SPOILT[language]]
@@ -73,7 +76,7 @@ def test_a_compiler_takes_code_with_unknown_names_and_refuses_wrong_syntax(langu
     ]
 
 
-@pytest.mark.parametrize("language", COMPILERS)
+@pytest.mark.parametrize("language", COMPILED)
 def test_of_a_sample_only_files_between_marks_are_whole(language):
     needs(language)
     sample = FILE_MARK.join((FILE[language], FILE[language], SPOILT[language], FILE[language]))
@@ -82,7 +85,7 @@ def test_of_a_sample_only_files_between_marks_are_whole(language):
     assert found["compiler_parse_rate"].of - found["compiler_parse_rate"].amount == 1
 
 
-@pytest.mark.parametrize("language", COMPILERS)
+@pytest.mark.parametrize("language", COMPILED)
 def test_odd_texts_are_refused_and_those_beside_them_are_not(language):
     needs(language)
     odd = [
@@ -101,7 +104,7 @@ def test_odd_texts_are_refused_and_those_beside_them_are_not(language):
     assert list(accepted(language, sources)) == [False, True, False] * len(odd)
 
 
-@pytest.mark.parametrize("language", COMPILERS)
+@pytest.mark.parametrize("language", COMPILED)
 def test_unknown_names_are_no_error_where_nothing_else_is_wrong(language):
     needs(language)
     assert list(accepted(language, [Source(kind="file", text=FILE[language])] * 3)) == [True] * 3
@@ -119,7 +122,7 @@ def test_what_one_of_several_versions_accepts_is_good(program, monkeypatch):
     shutil.copy(folder / "lua-fake", folder / "lua-other")
     (folder / "lua-other").write_text("#!/bin/sh\ngrep -q -e missing -e goto $2\n")
     both = ("lua-fake", "lua-other")
-    monkeypatch.setitem(COMPILERS, "lua", replace(COMPILERS["lua"], programs=both))
+    monkeypatch.setattr(lua, "COMPILER", replace(lua.COMPILER, programs=both))
     assert installed("lua") == both
     sources = [Source(kind="unit", text=text) for text in ("goto", "missing", "neither")]
     assert list(accepted("lua", sources)) == [True, True, False]
@@ -137,10 +140,10 @@ def test_a_program_that_cannot_tell_code_from_none_counts_as_missing(program, sc
 
 
 def test_a_text_that_spins_is_refused_alone(program, monkeypatch):
-    monkeypatch.setattr(compilers, "SECONDS", 1)
     program('grep -q spin "$2" && while :; do :; done\ngrep -q missing "$2"')
     sources = [Source(kind="unit", text=text) for text in ("missing", "spin missing", "missing")]
-    monkeypatch.setattr(compilers, "PATIENCE", None)  # so the limit of CPU time ends it
+    limits = Limits(cpu_seconds=1, wall_seconds=None)
+    monkeypatch.setattr(lua, "COMPILER", replace(lua.COMPILER, limits=limits))
     assert list(accepted("lua", sources)) == [True, False, True]
 
 
@@ -148,7 +151,8 @@ def test_a_program_that_waits_for_ever_is_ended(program, monkeypatch, tmp_path):
     wait = f"echo $$ >>{tmp_path}/pids && exec sleep 10000"
     program(f'grep -q wait "$2" && {wait}\ngrep -q missing "$2"')
     assert installed("lua") == ("lua-fake",)
-    monkeypatch.setattr(compilers, "PATIENCE", 3)
+    limits = Limits(wall_seconds=3)
+    monkeypatch.setattr(lua, "COMPILER", replace(lua.COMPILER, limits=limits))
     assert list(accepted("lua", [Source(kind="unit", text="wait missing")])) == [False]
     (pid,) = map(int, (tmp_path / "pids").read_text().split())
     until(lambda: not is_running(pid))
@@ -161,7 +165,7 @@ def test_what_a_javac_says_that_breaks_down_is_not_believed(program, monkeypatch
         'grep -q = "$f" && echo "$f:1:1: compiler.err.x" >&2 && error=1;;\n'
         "esac done; exit ${error:-0}"
     )
-    monkeypatch.setitem(COMPILERS, "java", replace(COMPILERS["java"], programs=("lua-fake",)))
+    monkeypatch.setattr(java, "COMPILER", replace(java.COMPILER, programs=("lua-fake",)))
     sources = [Source(kind="file", text=text) for text in ("=", "a", "break", "a", "=")]
     assert list(accepted("java", sources)) == [False, True, False, True, False]
 
@@ -169,13 +173,13 @@ def test_what_a_javac_says_that_breaks_down_is_not_believed(program, monkeypatch
 def test_what_kills_the_asker_is_found_by_halving(monkeypatch):
     asked = []
 
-    def refused(programs, folder, names):
+    def refused(programs, folder, names, limits):
         asked.append(len(names))
         texts = {name: (folder / name).read_text() for name in names}
         return None if "kill" in texts.values() else {n for n in names if texts[n] == "bad"}
 
-    fake = replace(COMPILERS["lua"], refused=refused, good="good", bad="bad", programs=("sh",))
-    monkeypatch.setitem(COMPILERS, "lua", fake)
+    fake = replace(lua.COMPILER, refused=refused, good="good", bad="bad", programs=("sh",))
+    monkeypatch.setattr(lua, "COMPILER", fake)
     words = ["good", "bad", "good", "kill", "good", "bad", "good", "good"]
     sources = [Source(kind="unit", text=word) for word in words]
     assert list(accepted("lua", sources)) == [word == "good" for word in words]
@@ -183,24 +187,23 @@ def test_what_kills_the_asker_is_found_by_halving(monkeypatch):
 
 
 def test_many_sources_are_asked_about_in_batches_and_keep_their_order(monkeypatch):
-    monkeypatch.setattr(compilers, "BATCH", 3)
-    monkeypatch.setitem(
-        COMPILERS,
-        "lua",
+    monkeypatch.setattr(
+        lua,
+        "COMPILER",
         replace(
-            COMPILERS["lua"],
+            lua.COMPILER,
             programs=("sh",),
-            refused=lambda _, folder, names: {
+            refused=lambda _programs, folder, names, _limits: {
                 name for name in names if "missing" not in (folder / name).read_text()
             },
         ),
     )
     words = ["missing" if number % 3 else "b" for number in range(11)]
     sources = [Source(kind="unit", text=word) for word in words]
-    assert list(accepted("lua", sources)) == [word == "missing" for word in words]
+    assert list(accepted("lua", sources, batch=3)) == [word == "missing" for word in words]
 
 
-@pytest.mark.parametrize("language", ["python", "c", "scala", "prose"])
+@pytest.mark.parametrize("language", [name for name in LANGUAGES if name not in COMPILED])
 def test_other_languages_have_no_opinion_and_no_complaint(language, caplog):
     assert list(opinions(language, ["a"])) == [{}]
     assert missing(language) is None

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from evaluation.languages import SCORERS
+from evaluation.languages import LANGUAGES
 from evaluation.metrics.diversity import diversity
 from evaluation.metrics.originality import CopyIndex, copy_tallies
 from evaluation.report.marking import visible
@@ -30,7 +30,7 @@ def score(language: str, number: int, shape="sample") -> Counter:
     return outcomes
 
 
-@pytest.mark.parametrize("language", [name for name in SCORERS if name != "prose"])
+@pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "prose"])
 def test_hundreds_of_hostile_texts_have_an_outcome_each(language):
     outcomes = score(language, 60)
     assert outcomes["ok"] >= 57
@@ -46,7 +46,7 @@ def test_what_runs_in_this_process_stands_hostile_texts_too():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("language", [name for name in SCORERS if name != "prose"])
+@pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "prose"])
 def test_every_killer_leaves_the_next_text_unharmed(language):
     texts = [part for killer in KILLERS for part in (killer, "x = 1\n")]
     outcomes = [found.outcome for found in score_all(language, texts, seconds=2.0)]
@@ -54,7 +54,7 @@ def test_every_killer_leaves_the_next_text_unharmed(language):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("language", [name for name in SCORERS if name != "prose"])
+@pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "prose"])
 def test_two_thousand_hostile_texts_a_language_ten_thousand_in_all(language):
     outcomes = score(language, 2_000)
     assert outcomes["ok"] >= 1_980

@@ -8,14 +8,14 @@ import sys
 import pytest
 
 from evaluation.errors import ScoreError
-from evaluation.languages import SCORERS
+from evaluation.languages import LANGUAGES
 from evaluation.results import Tally
 from evaluation.scoring.sandbox import Shape, score_all, score_each
 from tests.processes import is_running, until
 
 FAKE = """
 import os, signal, sys, time
-from evaluation import languages
+from evaluation.languages import prose
 from evaluation.scoring import sandbox
 from evaluation.results import TextScore, Tally
 
@@ -38,7 +38,7 @@ class Fake:
             return TextScore(tallies={"torch": Tally("torch" in sys.modules, 1)})
         return TextScore(tallies={"pid": Tally(os.getpid(), 1)})
 
-languages.SCORERS["prose"] = Fake()
+prose.SCORER = Fake()
 sandbox.PATIENCE = int(os.environ.get("PATIENCE", sandbox.PATIENCE))
 sandbox.serve()
 """
@@ -49,10 +49,10 @@ def outcomes(*texts: str, seconds: float = 5.0) -> list[str]:
     return [s.outcome for s in score_all("prose", texts, seconds=seconds, command=COMMAND)]
 
 
-@pytest.mark.parametrize("language", SCORERS)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_a_worker_says_what_the_scorer_says(language):
     texts = ["", "f(a]\n", "def f(:\n  é = '\ud800'\n\uffff", "x" * 100_000]
-    scorer = SCORERS[language]
+    scorer = LANGUAGES[language].scorer
     assert list(score_all(language, texts)) == [scorer.score(text) for text in texts]
     files = score_all(language, texts, shape="file")
     assert list(files) == [scorer.score_file(text) for text in texts]

@@ -8,131 +8,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.languages import c, java, lua, python, scala
+from evaluation.languages import LANGUAGES, python
 from evaluation.syntax import brackets
+from evaluation.syntax.bracketed import BracketScorer
 from evaluation.syntax.brackets import MAX_CUT_LITERAL, Fault, Syntax, read
+from tests.evaluation.syntax.cases import ATOMS, BAD, FRAMES, GOOD
 
 SYNTAXES: dict[str, Syntax] = {
-    "c": c.SCORER.syntax,
-    "java": java.SCORER.syntax,
-    "lua": lua.SCORER.syntax,
-    "scala": scala.SCORER.syntax,
-    "python": python.SYNTAX,
+    name: language.scorer.syntax
+    for name, language in LANGUAGES.items()
+    if isinstance(language.scorer, BracketScorer)
 }
-
-GOOD = {
-    "c": [
-        'char *s = "}{)(";',
-        r'char *s = "\"}";',
-        "char a = '{', b = '\\'', c = '\"';",
-        "int a; // don't {\nint b;",
-        "int a; // goes on \\\n { here\nint b;",
-        "/* ( [ { ' \" */ int a;",
-        "/* one * two **/ f();",
-        'char *s = "a \\\n b {";',
-        "#define BEGIN {\nint a;",
-        "#define LOOP do { \\\n  (x \\\nint a;",
-        "#error don't do \"this\nint a;",
-        "#define A 1 /* over\n two ( lines */\nint a;",
-        "#ifdef A\nif (a) {\n#else\nif (b) {\n#endif\n}",
-        "#if A\nf(1,\n#elif B\nf(2,\n#else\nf(3,\n#if D\n{\n#endif\n#endif\n4);",
-        "#if 0\nf(1;\n#elif B\nf(2,\n#else\nf(3,\n#endif\n4);",
-        "#if A\n#if 0\n}\n#endif\n#endif\n",
-        "a = b / c; f(d / e);",
-    ],
-    "java": [
-        'String s = "}{)(";',
-        "char a = '{', b = '\\'', c = '\\\\';",
-        'String s = """\n  { "quoted" \\""" (\n  """;',
-        'String s = "" + f("");',
-        "char a = '\\u005c'', b = '{';",
-        'String s = "a\\u0022 + f("b");',
-        'String s = "\\\\u0022 {";',
-        "/** don't { */ class A {}",
-        "// don't {\nclass A {}",
-    ],
-    "lua": [
-        "function f() return {1, 2} end",
-        "if a then b() elseif c then d() else e() end",
-        "for i = 1, 2 do f(i) end while x do y() end",
-        "repeat f() until g()",
-        "local s = [[ ) end ]] .. [==[ ]] ]=] ( ]==]",
-        "--[[ ( end\n ]] f()",
-        "--[==[ ]] ( ]==] f()",
-        "-- don't end (\nf()",
-        "--[ not long (\nf()",
-        'local s = "it\'s ) \\" end"',
-        "local s = 'a \\z\n   ) b'",
-        "local endian, dofile, ifx, _end, do2 = 1",
-        "local t = {['end'] = a[b[1]]}",
-        "f(function() if x then return end end)",
-    ],
-    "scala": [
-        'val s = "}{)("',
-        'val s = """ { " "" ( """',
-        'val s = """ends in a quote""""',
-        'val s = s"a ${f(b)} c $d ("',
-        'val s = s"${if (a) { "}" } else s"${b}{"} ("',
-        'val s = s"""{ ${ x } " ( ${"y"}"""',
-        'val s = s"$${ ("',
-        "/* one /* two ( */ still { */ f()",
-        "val a = '{'; val b = '\\''; val c = 'symbol; val d = '\\u007b'",
-        "val a = `{ name`",
-        "// don't {\nf()",
-    ],
-    "python": [
-        "s = \"}{)(\" + '[' + f\"{a['b']}\"",
-        's = """ { " "" ( """ + \'\'\' [ \' \'\'\'',
-        "s = 'it\\'s ('",
-        "s = r'\\\\' + '('  # don't (",
-        "s = 'a \\\n b ('",
-        "# ( [ {\nf()",
-    ],
-}
-
-BAD = {
-    "c": [
-        ("f(a];", 3, "mismatch"),
-        ("void f() {", 9, "unclosed"),
-        ("}", 0, "unopened"),
-        ('s = "abc;\nf();', 4, "unterminated"),
-        ("c = 'a;\nf();", 4, "unterminated"),
-        ("f(); /* abc", 5, "unterminated"),
-        ("#if A\nf(\n#else\ng(\n#endif", 7, "unclosed"),
-    ],
-    "java": [
-        ("f(a};", 3, "mismatch"),
-        ('s = """\n  abc";', 4, "unterminated"),
-        ("class A {", 8, "unclosed"),
-    ],
-    "lua": [
-        ("if a then f() until", 14, "mismatch"),
-        ("for i = 1, 2 do f(i)", 13, "unclosed"),
-        ("f() end", 4, "unopened"),
-        ("s = [==[ abc ]]", 4, "unterminated"),
-        ("--[[ abc", 0, "unterminated"),
-        ("s = 'abc\nf()", 4, "unterminated"),
-        ("f(function() g())", 16, "mismatch"),
-    ],
-    "scala": [
-        ('s"${f(a]}"', 7, "mismatch"),
-        ('val s = s"${a', 11, "unclosed"),
-        ('s"${a} b\nf()', 4, "unterminated"),
-        ('val s = """ abc "" ', 8, "unterminated"),
-        ("/* one /* two */ f()", 0, "unterminated"),
-        ('val s = "abc\nf()', 8, "unterminated"),
-    ],
-    "python": [
-        ("f(a]", 3, "mismatch"),
-        ("x = '''abc''", 4, "unterminated"),
-        ("x = 'abc\nf()", 4, "unterminated"),
-        ("x = (1", 4, "unclosed"),
-    ],
-}
+SYNTAXES["python"] = python.SYNTAX
 
 
 def faults_of(language: str, text: str, **cuts: bool) -> list[Fault]:
     return sorted(read(SYNTAXES[language], text, **cuts).faults, key=lambda fault: fault.offset)
+
+
+def test_every_language_of_the_table_has_cases():
+    assert set(GOOD) == set(BAD) == set(ATOMS) == set(SYNTAXES)
 
 
 @pytest.mark.parametrize(("language", "text"), [(k, t) for k, ts in GOOD.items() for t in ts])
@@ -177,6 +72,9 @@ def test_one_closer_too_many_is_one_mismatch():
         ("java", "it's {@code a} comment */ class A { }"),
         ("lua", "don't end ( ]] f()\nlocal s = [[ and"),
         ("scala", " * it's ( a comment */ class A { } } def a = {"),
+        ("go", "it's ( a raw string` + f()\nvar s = `and"),
+        ("rust", "it's ( a string\\n\"; f()\n/* and"),
+        ("javascript", "it's ( a template`; f(`${a}`)\n/* and"),
         ("python", "it's ( a docstring\n\"\"\"\ndef f(): return '[' + (1, 2\n"),
         ("python", "and (a list\n'''\nx = \"\"\" that is"),
     ],
@@ -202,19 +100,6 @@ def test_the_end_of_a_comment_late_in_a_bad_window_excuses_only_what_is_before_i
     reading = read(SYNTAXES["c"], text, cut_start=True)
     assert reading.start == 62
     assert len(reading.faults) == 10
-
-
-ATOMS = {
-    "c": ["a", " ", "\n", "'('", '"]"', "/* { */", "// )\n", "#define X (\n"],
-    "java": ["a", " ", "\n", "'('", '"]"', "/* { */", "// )\n", '"""\n{"""'],
-    "lua": ["a ", " ", "\n", "'('", '"]"', "--[[ end ]]", "-- )\n", "[=[ { ]=]", "end_"],
-    "scala": [" ", "\n", "'('", ' "]"', "/* /* { */ */", "// )\n", ' """{"""', ' s"(${a}["'],
-    "python": ["a", " ", "\n", "'('", '"]"', "# )\n", '"""{"""', "'''\n[\n'''"],
-}
-FRAMES = {
-    "lua": [" if {} end ", " function {} end ", " do {} end ", " repeat {} until "],
-    "scala": [' s"({{ ${{ {} }}"', ' s"""({{ ${{ {} }}"""'],
-}
 
 
 def balanced(language: str) -> st.SearchStrategy[str]:
@@ -264,18 +149,22 @@ def test_any_text_is_read_and_its_faults_lie_within(language, text, cut_start, c
     "unit",
     ["(", ")", "([{", "(]", '"', "'", '"""', "\\", '"\\', "/*", "/* */", "*", "[[", "[=", "--[=[",
      "[====[]===]", "]=", 's"${', 's"""${', "$", "#", "#if\n#else\n", "\\u0022", "\n", " ", "-",
-     "if ", "end ", "ifend", "a", "(a", "\ud800", "}\n", "\n}"],
+     "if ", "=/", "=<p>", "=</p>", "`${", "r#\"", "{/[", "<p {", ")/", "fn a{", "fn a{\n", "a(){",
+     "func a{", "\nfunc a(", "\na=b=>", "\na(b):c{", "\nfunction a<", "end ", "ifend",
+     "a", "(a", "\ud800", "}\n", "\n}"],
 )  # fmt: skip
 def test_the_time_grows_no_faster_than_the_text(language, unit):
     text = unit * (50_000 // len(unit))
     start = time.process_time()
     read(SYNTAXES[language], text, cut_start=True, cut_end=True)
+    LANGUAGES[language].scorer.score_file(text, parse_units=False)
     assert time.process_time() - start < 2  # a quadratic one takes ten seconds
 
 
 def test_no_pattern_needs_what_early_python_3_11_matches_wrongly():
     folder = Path(brackets.__file__).parent
-    sources = [folder / "brackets.py", *folder.glob("scorers/*.py")]
+    sources = [*folder.glob("*.py"), *folder.parent.glob("languages/*.py")]
+    assert len(sources) > len(LANGUAGES)
     for source in sources:
         code = source.read_text(encoding="utf-8").replace("`(?:...)*+`", "")
         assert not re.search(r"\)[*+?]\+|\)\{[0-9,]+\}\+", code), source.name
