@@ -12,7 +12,7 @@ from flows.planning.init_from import pinned
 from flows.planning.plan import Plan, make_plan
 from flows.progress import reporting
 from flows.store.disk import check_space
-from flows.store.failures import failures, recording_failure
+from flows.store.failures import recording_failure
 from flows.store.runs import Store
 from system.settings import Settings
 
@@ -57,11 +57,12 @@ def _plan_to_run(run: Run, options: Options, settings: Settings, store: Store) -
 
 
 def _make_latest(plan: Plan, store: Store) -> None:
-    """Point `latest` to the planned runs, which clears the records of earlier failures."""
-    failed = failures(store, plan.dataset)
-    for decision in plan.decisions:
-        store.runs(decision.stage, plan.dataset).run(decision.key).make_latest()
-    if failed:
+    """Point `latest` to the planned runs; renew the index if that cleared an earlier failure."""
+    current = [store.runs(d.stage, plan.dataset).run(d.key) for d in plan.decisions]
+    had_failed = any(run.runs.failure_record.exists() for run in current)
+    for run in current:
+        run.make_latest()
+    if had_failed:
         _renew_index(store)
 
 

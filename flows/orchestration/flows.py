@@ -97,11 +97,10 @@ STAGE_FLOWS = dict(zip(STAGE_NAMES, (fetch, corpus, train, sample, evaluate), st
 
 def run_in_process(dataset: str, options: Options) -> None:
     """Run the flow that `options` ask for in this process."""
-    values = options.model_dump(exclude={"start", "only"})
-    if first := options.only or options.start:
-        STAGE_FLOWS[first](dataset, and_after=options.only is None, **values)
-    else:
-        pipeline(dataset, **values)
+    first = options.only or options.start
+    chosen = STAGE_FLOWS[first] if first else pipeline
+    extent = {"and_after": options.only is None} if first else {}
+    chosen(dataset, **extent, **options.model_dump(exclude={"start", "only"}))
 
 
 @contextmanager
