@@ -87,7 +87,7 @@ def _token() -> tuple[str, str] | None:
             continue
         token, name = secret.get_secret_value(), variable(field)
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", token):
-            raise SourceError(f"{name}: holds no GitHub token (letters, digits, '_', '.', '-')")
+            raise SourceError(f"{name}: is not a GitHub token (letters, digits, '_', '.', '-')")
         return name, token
     return None
 

@@ -1,11 +1,11 @@
 """The forms of the flows: their parameters are stored in users' schedules, so they stay."""
 
 import pytest
-from flows.settings import Settings
 
 from flows.options import Options
 from flows.orchestration.corpora_flow import corpora
 from flows.orchestration.flows import STAGE_FLOWS, pipeline
+from system.settings import Settings
 
 PIPELINE = ["dataset", "preset", "budget", "overrides", "force", "plan_only", "allow_stale"]
 STAGE = [*PIPELINE[:4], "and_after", *PIPELINE[4:]]

@@ -15,5 +15,5 @@ def test_a_registered_architecture_runs_through_all_stages(tmp_path, monkeypatch
         inputs = stage.choose(keys)
         made = execute(stage, run, inputs, settings=tiny.settings, reporter=LogReporter())
         keys[stage.name] = made.key
-    report = tiny.layout.published("evaluate", "tiny", keys["evaluate"])
+    report = tiny.store.runs("evaluate", "tiny").run(keys["evaluate"]).folder
     assert (report / "report.json").exists()

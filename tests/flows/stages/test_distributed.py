@@ -92,7 +92,7 @@ def process_that_prints(*lines: dict) -> "subprocess.Popen[str]":
 def test_what_any_process_refuses_is_said_while_the_others_still_wait(tmp_path):
     process = process_that_prints({"error": "rank 1: no memory"}, {"summary": {}})
     began = time.monotonic()
-    with pytest.raises(ValueError, match="rank 1: no memory"):
+    with pytest.raises(StageError, match="rank 1: no memory"):
         list(_watch(process, tmp_path))
     assert time.monotonic() - began < 30
     assert process.returncode == -signal.SIGKILL

@@ -120,7 +120,7 @@ def test_another_commit_under_the_same_name_is_not_taken_for_this_one(make_repos
     fetched(source, tmp_path / "out")
     later = commit(root, {"a.py": "2"})
     with pytest.raises(
-        ValueError, match=r"thing\.git: holds commit \w{40}, not \w{40} of .*delete"
+        SourceError, match=r"thing\.git: holds commit \w{40}, not \w{40} of .*delete"
     ):
         list(source.fetch({"thing": later}, tmp_path / "out"))
 
