@@ -1,6 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
+from corpora.errors import SourceError
 from tests.conftest import commit, run_git
 from tests.corpora.sources.git.trials import fetched, source_of
 
