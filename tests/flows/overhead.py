@@ -22,7 +22,7 @@ from tests.flows.serving import Serving
 
 DATASETS = ("tiny", "small", "little")
 UNTIL = "Prefect, until the stage begins"
-SIGNS = {"starting Prefect": "plan", "fetch    begins": UNTIL, "corpus   begins": UNTIL}
+SIGNS = {"starting Prefect": "plan", "fetch    started": UNTIL, "corpus   started": UNTIL}
 """A line of `charmill run`, and what was done when it appears."""
 WORK = "the stage itself"
 END = "results, and leaving"

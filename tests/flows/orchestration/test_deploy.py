@@ -153,7 +153,7 @@ def test_a_worker_of_a_process_pool_runs_what_prefect_yaml_deploys(tmp_path):
             run = serving.run("pipeline/on-a-process-worker", dataset="tiny")
             state = serving.ended(run)
         assert state["type"] == "COMPLETED", state["message"]
-        assert until(lambda: any("train of tiny: begins" in x for x in serving.logs(run)))
+        assert until(lambda: any("train of tiny: started" in x for x in serving.logs(run)))
         assert (tmp_path / "worker-artifacts" / "evaluate" / "tiny" / "latest").exists()
         assert not (serving.artifacts / "evaluate").exists()
     finally:

@@ -141,7 +141,7 @@ def test_a_fetch_made_anew_goes_on_in_its_folder_when_quota_ends(talk):
     talk.age(digest)
     with pytest.raises(QuotaError, match="50 of 50 units"):
         talk.run()
-    assert talk.plan()["fetch"].reason.endswith("goes on where it was interrupted")
+    assert talk.plan()["fetch"].reason.endswith("resumes an interrupted run")
     talk.next_day()
     talk.run()
     assert talk.store.runs("fetch", "talk").keys() == [digest, f"{digest}-2"]
@@ -216,7 +216,7 @@ def test_the_command_lists_what_it_removes_and_asks_on_a_terminal(talk, monkeypa
     [
         (["talk"], "forget: name a video, or use --expired"),
         (["talk", "v-000000000", "--expired"], "forget: name a video, or use --expired"),
-        (["talk", "v-999999999"], "no video 'v-999999999' was fetched, nothing was removed"),
+        (["talk", "v-999999999"], "no video 'v-999999999' was fetched; nothing was removed"),
         (["python-stdlib", "--expired"], "its source is of kind 'folder'"),
         (["nosuch", "--expired"], "no dataset 'nosuch'"),
     ],

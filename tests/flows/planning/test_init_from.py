@@ -2,13 +2,14 @@ import json
 
 import pytest
 
-from flows.errors import OptionError, StageError
+from flows.errors import OptionError
 from flows.options import Options
 from flows.planning.init_from import pinned
 from flows.planning.plan import make_plan
 from flows.progress import LogReporter
 from flows.stages.table import STAGES
 from flows.store.stage import execute
+from modeling.errors import CheckpointError
 
 
 def train(tiny, options):
@@ -41,7 +42,7 @@ def test_the_shape_of_the_other_model_is_taken(tiny):
 def test_another_shape_is_refused_in_one_line(tiny):
     train(tiny, Options())
     wanted = ("train.init_from=tiny", "train.model.hidden_size=32")
-    with pytest.raises(StageError, match=r"shape 1x16.*this one 1x32"):
+    with pytest.raises(CheckpointError, match=r"shape lstm 1x16.*this one lstm 1x32"):
         train(tiny, pinned(Options(overrides=wanted), tiny.store))
 
 
@@ -70,6 +71,6 @@ def test_a_model_that_is_not_there_is_refused_with_those_that_are(tiny):
         pinned(Options(overrides=("train.init_from=tiny@0123",)), tiny.store)
 
 
-def test_without_the_wish_nothing_is_changed(tiny):
+def test_without_the_setting_the_options_are_unchanged(tiny):
     options = Options(overrides=(f"train.seed={json.dumps(3)}",))
     assert pinned(options, tiny.store) is options

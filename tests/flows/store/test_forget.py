@@ -205,7 +205,7 @@ def test_a_run_at_work_is_not_disturbed_and_nothing_is_removed(shelves):
     before = shelves.keys()
     path = shelves.store.lock("train-talk-busy")
     path.parent.mkdir(parents=True)
-    with FileLock(path), pytest.raises(StageError, match="train is being made right now"):
+    with FileLock(path), pytest.raises(StageError, match="train is running now"):
         shelves.forget(shelves.video)
     assert shelves.keys() == before
     shelves.forget(shelves.video)
@@ -292,7 +292,7 @@ def test_what_was_forgotten_is_remembered_when_its_fetch_is_gone(shelves, filled
 
 def test_a_video_that_was_never_fetched_is_one_clear_line(shelves):
     with pytest.raises(
-        SourceError, match="no video 'v-999999999' was fetched, nothing was removed"
+        SourceError, match="no video 'v-999999999' was fetched; nothing was removed"
     ):
         find_item(shelves.store, "talk", SOURCE, "v-999999999")
     with pytest.raises(SourceError, match=r"'\.\./x' is not a video id"):

@@ -207,7 +207,7 @@ class Holding(LogReporter):
         assert self.waiting_seen.wait(DEADLINE_SECONDS)
 
     def say(self, line):
-        assert line.endswith("waits for another run that makes the same")
+        assert line.endswith("waiting for another process that is running it")
         self.waiting_seen.set()
 
 
