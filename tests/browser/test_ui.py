@@ -1,4 +1,4 @@
-"""The daily life of somebody who only knows the UI, in a real browser."""
+"""What a user does every day in the UI alone, in a real browser."""
 
 import json
 import time
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def home(page, served):
-    """Begin every test at the server that is served now."""
+    """Start every test at the server that is running now."""
     page.goto(f"{served.ui}/")
 
 

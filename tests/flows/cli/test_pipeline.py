@@ -1,4 +1,4 @@
-"""The pipeline as a user runs it: embedded Prefect, report, rerun of a stage, nothing to do."""
+"""The pipeline as a user runs it: embedded Prefect, report, rerun of a stage, a current run."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def prefect_rows(tiny: Tiny, query: str) -> list[tuple]:
 
 
 def without(folder: Path, *packages: str) -> str:
-    """A path for Python on which importing the packages, which take seconds, is an error."""
+    """A PYTHONPATH on which importing these packages, which takes seconds, is an error."""
     for package in packages:
         (folder / f"{package}.py").write_text("raise RuntimeError('imported for nothing')")
     return os.pathsep.join((str(folder), os.environ.get("PYTHONPATH", "")))

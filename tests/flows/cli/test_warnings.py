@@ -1,4 +1,4 @@
-"""What our packages warn of is seen on the terminal, once."""
+"""Our packages' warnings appear on the terminal, once."""
 
 import logging
 import os

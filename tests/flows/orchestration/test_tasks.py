@@ -1,4 +1,4 @@
-"""Runs that Prefect started: cancel, retry, crash, limits, secrets; all by `charmill serve`."""
+"""Runs started by Prefect: cancel, retry, crash, limits, secrets; all under `charmill serve`."""
 
 import gzip
 import json
@@ -20,7 +20,7 @@ CANARIES = {
     "GITHUB_TOKEN": "canary-token-19ae",
 }
 LONG = {"budget": "10m", "overrides": ["train.checkpoint_seconds=600"]}
-"""A training that ends long after its test, and writes no checkpoint unless it is told to stop."""
+"""A training that would end long after its test, and writes a checkpoint only when stopped."""
 AT_ONCE = 60
 """Seconds: far less than the training, and than the heartbeats by which a server misses a run."""
 pytestmark = pytest.mark.slow
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory):
-    """A served home, with secrets in its environment."""
+    """A running server with secrets in its environment."""
     home = Serving(tmp_path_factory.mktemp("followed"), environment=CANARIES)
     home.start()
     yield home
@@ -37,7 +37,7 @@ def serving(tmp_path_factory):
 
 
 def training(serving, **parameters) -> tuple[str, set[int]]:
-    """A run that trains now, and its processes."""
+    """A run whose training has started, and its processes."""
     assert serving.process
     before = descendants(serving.process.pid)
     run = serving.run("pipeline/tiny", **(LONG | parameters))

@@ -13,7 +13,7 @@ from modeling.errors import CheckpointError
 
 
 def train(tiny, options):
-    """Fetch, build and train; the manifest of the training."""
+    """Fetch, build and train; returns the manifest of the training."""
     run, keys, manifest = tiny.run(**options.model_dump(exclude_unset=True)), {}, None
     for stage in STAGES[:3]:
         inputs = stage.choose(keys)
@@ -55,7 +55,7 @@ def test_pinning_twice_changes_nothing_more(tiny):
     assert runs[0].init_from == runs[1].init_from
 
 
-def test_the_plan_says_that_the_training_begins_elsewhere(tiny):
+def test_the_plan_names_the_model_that_training_starts_from(tiny):
     train(tiny, Options())
     options = pinned(Options(overrides=("train.init_from=tiny",)), tiny.store)
     plan = make_plan(tiny.run(**options.model_dump()), options, tiny.store)

@@ -22,7 +22,7 @@ def reasons(plan):
 
 
 def make(tiny, *stages, **options):
-    """Make the named stages for real."""
+    """Execute the named stages."""
     keys = {}
     for stage in STAGES:
         if stage.name in stages:

@@ -1,4 +1,4 @@
-"""What the artifacts say, without a server."""
+"""The text of the artifacts, without a server."""
 
 from corpora.corpus.summary import CorpusSummary, FunnelStep, Leak, SplitSize
 from evaluation.report.index import IndexRow

@@ -1,4 +1,4 @@
-"""The index of all reports, and the commands about reports, on runs as the stages leave them."""
+"""The index of all reports, and the commands about reports, on runs as the stages write them."""
 
 import json
 import os
@@ -58,7 +58,7 @@ MANIFEST = Manifest(
 
 @cache
 def report_json():
-    """A report without samples, made once."""
+    """A report without samples, written once."""
     with tempfile.TemporaryDirectory() as folder:
         write_report(example_evaluation(verdict="It is good.", samples=[]), Path(folder))
         return (Path(folder) / "report.json").read_text(encoding="utf-8")

@@ -196,7 +196,7 @@ def work_slowly(context):
 
 
 class Holding(LogReporter):
-    """Holds the work of the first process until the second one waits."""
+    """Blocks the work of the first process until the second one waits."""
 
     def __init__(self, begun, waiting_seen):
         super().__init__()
