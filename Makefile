@@ -1,4 +1,4 @@
-# The whole developer interface. `make` alone says what there is.
+# The whole developer interface; `make` without a target lists it.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DATASET ?= python-stdlib
 .DEFAULT_GOAL := help
 
-# A Python that is named is the environment's too: one of another version is made again.
+# The environment uses the Python given as PYTHON=...; one of another version is rebuilt.
 version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 ifneq ($(origin PYTHON),file)
 ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
@@ -16,7 +16,7 @@ endif
 endif
 
 .PHONY: help
-help: ## Say what there is
+help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 $(READY): requirements.lock pyproject.toml
@@ -27,43 +27,43 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 .PHONY: run
-run: $(READY) ## Run the pipeline of DATASET (python-stdlib) and name the report
+run: $(READY) ## Run all stages of DATASET (default: python-stdlib)
 	@$(BIN)/charmill run $(DATASET)
 
 .PHONY: serve
-serve: $(READY) ## Start the Prefect UI on this machine, with every pipeline in it
+serve: $(READY) ## Start Prefect's UI on this machine, with a pipeline per dataset
 	@$(BIN)/charmill serve
 
 .PHONY: test
-test: $(READY) ## Run the tests that take minutes at most
+test: $(READY) ## Run the default tests, a few minutes
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 .PHONY: test-slow
-test-slow: $(READY) ## Run the long tests: fault injection over many rounds, whole pipelines
+test-slow: $(READY) ## Run the slow tests: fault injection, whole pipelines
 	$(BIN)/python -m pytest -m slow
 
 .PHONY: test-processors
-test-processors: $(READY) ## Run the tests of modeling as on other processors
+test-processors: $(READY) ## Run the numerical tests as on other processors
 	$(BIN)/python -m tests.processors
 
 .PHONY: check
-check: $(READY) ## Format, lint, types and the directions of imports
+check: $(READY) ## Check format, lint, import contracts and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/basedpyright
 
 .PHONY: bench
-bench: $(READY) ## Measure: nothing to do, lexers, training, sampling
+bench: $(READY) ## Measure overhead, lexers, training and sampling
 	$(BIN)/python -m benchmarks
 
 .PHONY: gpu
-gpu: $(READY) ## Check and measure a GPU, in four minutes
+gpu: $(READY) ## Check and measure a GPU; takes four minutes
 	$(BIN)/python -m benchmarks.gpu
 
-# torch is held at a version whose wheel for the CPU is small; another would bring CUDA along.
+# torch is pinned to a version that has a small CPU-only wheel; others pull in CUDA.
 .PHONY: lock
-lock: $(READY) ## Renew requirements.lock from pyproject.toml
+lock: $(READY) ## Regenerate requirements.lock from pyproject.toml
 	$(PYTHON) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/python -m pip install --quiet pip-tools
 	echo 'torch==2.13.0' > $(VENV)/lock/torch.txt
@@ -74,5 +74,5 @@ lock: $(READY) ## Renew requirements.lock from pyproject.toml
 	sed -i 's/+cpu$$//' requirements.lock
 
 .PHONY: clean
-clean: ## Remove the environment and caches; keeps artifacts/
+clean: ## Remove the environment and caches; keep artifacts/
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

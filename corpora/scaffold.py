@@ -7,6 +7,7 @@ from pathlib import Path
 
 from corpora.errors import SpecError
 from corpora.spec import NAME, dataset_files, parse_dataset
+from system.files import write_whole
 
 
 def add_dataset(
@@ -37,7 +38,7 @@ def add_dataset(
         raise SpecError(f"the name {name!r} is taken by {taken}; set another with --name")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.toml"
-    path.write_text(_toml(last, location, extensions, language), encoding="utf-8")
+    write_whole(path, _toml(last, location, extensions, language).encode())
     try:
         parse_dataset(path, {})
     except SpecError:

@@ -4,7 +4,7 @@ CharmillError
 |-- OptionError
 |-- StageError
 `-- RemoteError
-`-- RemoteMisuseError
+    `-- RemoteMisuseError
 """
 
 from system.errors import CharmillError
@@ -15,11 +15,11 @@ class OptionError(CharmillError):
 
 
 class StageError(CharmillError):
-    """A stage that cannot run in the present state; finished stages are kept."""
+    """A stage that cannot run in the current state of the store; finished stages are kept."""
 
 
 class RemoteError(CharmillError):
-    """The remote store does not answer, or its content is damaged."""
+    """The remote store does not answer, or its contents are damaged."""
 
 
 class RemoteMisuseError(RemoteError):

@@ -1,7 +1,7 @@
-"""Options of a run, and the settings of every stage that follow from them and from the dataset.
+"""Options of a run, and the settings of every stage derived from them and the dataset.
 
 Settings are layered: the preset, the dataset's TOML, then `--set stage.key=value`. Nothing here
-imports Prefect or torch, so that planning costs no more than reading a few files.
+imports Prefect or torch, so planning costs no more than reading a few files.
 """
 
 import tomllib
@@ -18,6 +18,7 @@ from evaluation.languages import LANGUAGES, known_languages
 from evaluation.spec import EvaluateSpec
 from flows.errors import OptionError
 from modeling.config import TrainConfig, train_config_with
+from modeling.errors import ConfigError
 from modeling.presets import PRESETS
 
 StageName = Literal["fetch", "corpus", "train", "sample", "evaluate"]
@@ -29,7 +30,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class SampleSpec(BaseModel):
-    """How many samples of which temperature; seeds are `seed`, `seed` + 1, ..."""
+    """Samples per temperature, their length in characters, and the seed of the first one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -111,8 +112,8 @@ def prepare(dataset: str, options: Options, folders: Sequence[Path] = ()) -> Run
     if options.start and options.only:
         raise OptionError("--from and --only exclude each other: name one stage")
     overrides = parse_overrides(options.overrides)
-    laid_over = {name: overrides[name] for name in DATASET_SECTIONS if name in overrides}
-    spec = load_dataset(dataset, folders, laid_over)
+    replaced = {name: overrides[name] for name in DATASET_SECTIONS if name in overrides}
+    spec = load_dataset(dataset, folders, replaced)
     if spec.language not in LANGUAGES:
         raise OptionError(f"{dataset}: no language {spec.language!r}; known: {known_languages()}")
     preset = spec.preset if options.preset == OWN_PRESET else options.preset
@@ -162,7 +163,7 @@ def _value(text: str) -> Any:
 def _train_config(preset: str, changes: Mapping[str, Any]) -> TrainConfig:
     try:
         return train_config_with(PRESETS[preset], changes)
-    except ValueError as error:
+    except ConfigError as error:
         raise OptionError(f"train: {error}") from None
 
 

@@ -1,4 +1,4 @@
-"""Reporters of the progress of stages: a bar in a terminal, lines in the log of a Prefect run."""
+"""How the progress of stages is reported; the default reporter writes log lines."""
 
 import logging
 import time
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
+from system.clock import duration
 from system.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ class Reporter(Protocol):
         ...
 
     def say(self, line: str) -> None:
-        """A message, such as what a stage waits for."""
+        """A message, such as what a stage is waiting for."""
         ...
 
     def update(self, update: Progress) -> None:
@@ -29,12 +30,12 @@ class Reporter(Protocol):
         ...
 
     def finished(self, stage: str, dataset: str, *, key: str, seconds: float | None) -> None:
-        """A stage is finished; `seconds` is None if an earlier run was reused."""
+        """A stage finished; `seconds` is None if an earlier run was reused."""
         ...
 
 
 class LogReporter:
-    """Logs the start, the end, and at intervals the progress."""
+    """Logs start and end, and progress at intervals."""
 
     def __init__(self) -> None:
         self._last = 0.0
@@ -42,7 +43,7 @@ class LogReporter:
     def started(self, stage: str, dataset: str) -> None:
         """Log the start."""
         self._last = time.monotonic()
-        logger.info("%s of %s: begins", stage, dataset)
+        logger.info("%s of %s: started", stage, dataset)
 
     def say(self, line: str) -> None:
         """Log the line."""
@@ -58,7 +59,7 @@ class LogReporter:
 
     def finished(self, stage: str, dataset: str, *, key: str, seconds: float | None) -> None:
         """Log the end."""
-        verb = "reused" if seconds is None else f"made in {seconds:.1f} s"
+        verb = "reused" if seconds is None else f"finished in {duration(seconds)}"
         logger.info("%s of %s: %s %s", stage, dataset, key, verb)
 
 
@@ -66,7 +67,7 @@ _current: ContextVar[Reporter | None] = ContextVar("reporter", default=None)
 
 
 def current_reporter() -> Reporter | None:
-    """The reporter set by `reporting`, None outside of its block."""
+    """The reporter set by `reporting`; None outside its block."""
     return _current.get()
 
 

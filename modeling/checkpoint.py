@@ -10,7 +10,6 @@ Only one process at a time may write to a directory.
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from modeling.errors import ModelFileError, ModelingError
 from modeling.models import build_model
 from modeling.models.model import CharModel
 from modeling.vocab import Vocabulary
+from system.files import write_whole
 
 _KEPT = 2
 _PATTERN = "checkpoint-*.safetensors"
@@ -57,7 +57,7 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> Path:
     values = json.dumps(checkpoint.values)
     header = {"values": values, "sha256": _digest(values, checkpoint.tensors)}
     path = directory / f"checkpoint-{number:08d}.safetensors"
-    _write(path, to_safetensors(dict(checkpoint.tensors), metadata=header))
+    write_whole(path, to_safetensors(dict(checkpoint.tensors), metadata=header))
     for old in present[: len(present) + 1 - _KEPT]:
         old.unlink()
     return path
@@ -80,8 +80,8 @@ def save_model(
     directory.mkdir(parents=True, exist_ok=True)
     # Copies, because safetensors rejects a tensor with two names, and tied weights have two.
     weights = {name: weight.to("cpu", copy=True) for name, weight in model.state_dict().items()}
-    _write(directory / "model.safetensors", to_safetensors(weights))
-    _write(directory / "config.json", json.dumps(config.to_dict(), indent=2).encode())
+    write_whole(directory / "model.safetensors", to_safetensors(weights))
+    write_whole(directory / "config.json", json.dumps(config.to_dict(), indent=2).encode())
     vocabulary.save(directory / "vocabulary.json")
 
 
@@ -125,23 +125,3 @@ def _read(path: Path) -> Checkpoint:
     if header["sha256"] != _digest(header["values"], tensors):
         raise ValueError("its digest does not match its content")
     return Checkpoint(tensors=tensors, values=json.loads(header["values"]))
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Replace the content of `path` atomically."""
-    temporary = path.with_name("unfinished.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        reason = f"{error.strerror}, {len(data)} bytes needed"
-        raise OSError(error.errno, reason, str(path)) from error
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

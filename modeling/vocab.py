@@ -16,6 +16,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from system.files import write_whole
+
 FILE_MARK = "\uffff"
 """Marks a file boundary in text; a Unicode noncharacter, which no document contains."""
 MARK_ID = 0
@@ -75,8 +77,8 @@ class Vocabulary:
         return [np.concatenate([mark, self.encode(text)]) for text in texts]
 
     def save(self, path: Path) -> None:
-        """Write a JSON list of code points."""
-        path.write_text(json.dumps([ord(c) for c in self.characters]), encoding="utf-8")
+        """Write a JSON list of code points, atomically."""
+        write_whole(path, json.dumps([ord(c) for c in self.characters]).encode())
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -7,6 +7,7 @@ a bug: it keeps its traceback, and the exit status is 1. Each package declares i
     CharmillError
     |-- SettingsError      system/errors.py
     |-- SpecError, ...     corpora/errors.py
+    |-- ModelingError      modeling/errors.py
     |-- ScoreError         evaluation/errors.py
     |-- OptionError, ...   flows/errors.py
 """

@@ -29,12 +29,12 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644, *, concurrent: bo
         partial.unlink(missing_ok=True)
         reason = f"{error.strerror}, {len(content)} bytes needed"
         raise OSError(error.errno, reason, str(path)) from error
-    sync_folder(path.parent)
+    sync_path(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the renames in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync_path(path: Path) -> None:
+    """Flush a file to the disk, or a folder's entries: renames in it are durable afterwards."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

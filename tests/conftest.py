@@ -1,7 +1,7 @@
-"""What every test finds: one thread, and nothing of what the user of the machine has set up.
+"""Settings of all tests: one thread, and nothing of the user's own configuration.
 
 Models of tests are so small that a second thread only waits for the first; several tests run at
-once instead. torch reads the number when it is imported, so it is set before.
+once instead. torch reads the number when it is imported, so it is set before that.
 """
 
 import atexit
@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Hypothesis takes a busy machine for a slow test.
+# Hypothesis mistakes a busy machine for a slow test.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
@@ -48,7 +48,7 @@ _leave_the_user_out()
 
 @pytest.fixture(autouse=True)
 def plain_git(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give git an empty configuration of its own; returns the file, to be written to."""
+    """Give git an empty configuration; returns its file, which a test may write to."""
     config = tmp_path_factory.mktemp("git") / "gitconfig"
     config.write_text("[user]\n name = A\n email = a@example.org\n[init]\n defaultBranch = main\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
@@ -71,7 +71,7 @@ def make_repository(tmp_path: Path) -> Callable[..., Path]:
 
 
 def commit(root: Path, files: Mapping[str, bytes | str]) -> str:
-    """Commit files on top of what is there; returns the commit."""
+    """Commit files on top of the current commit; returns the new one."""
     for path, content in files.items():
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -82,6 +82,6 @@ def commit(root: Path, files: Mapping[str, bytes | str]) -> str:
 
 
 def run_git(root: Path, *arguments: str) -> str:
-    """Run git in `root` and give what it printed."""
+    """Run git in `root`; returns its output."""
     done = subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True)
     return done.stdout

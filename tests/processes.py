@@ -1,7 +1,7 @@
-"""Other processes, as Linux shows them in /proc, and waiting for what they do.
+"""Other processes, read from /proc, and waiting for conditions.
 
-A wait ends when what it waits for is there. Its deadline is no expectation: it only turns a hang
-into a failure, so it is far beyond what the busiest machine needs.
+A wait ends as soon as its condition holds. The deadline only turns a hang into a failure, so it is
+far longer than the busiest machine needs.
 """
 
 import time
@@ -18,9 +18,9 @@ DEADLINE_SECONDS = 600.0
 
 
 def until(find: Callable[[], Found | None], seconds: float = DEADLINE_SECONDS) -> Found:
-    """Wait until `find` finds something; fail when it never does.
+    """Wait until `find` returns something; fail if it never does.
 
-    A server that does not answer yet is no failure.
+    A server that does not answer yet is not a failure.
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -40,18 +40,18 @@ def _status(pid: int) -> tuple[str, int, int] | None:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process exists and is not merely waiting to be collected."""
+    """Whether a process exists and is not a zombie."""
     status = _status(pid)
     return status is not None and status[0] != "Z"
 
 
 def alive(pids: set[int]) -> set[int]:
-    """Those of the processes that still run."""
+    """Those of the processes that are still running."""
     return set(filter(is_running, pids))
 
 
 def _all() -> Iterator[tuple[int, int, int]]:
-    """Every process that runs: its id, parent and group."""
+    """Every running process: its id, parent and group."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and (status := _status(int(entry.name))) and status[0] != "Z":
             yield int(entry.name), *status[1:]

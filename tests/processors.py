@@ -3,10 +3,10 @@
     python -m tests.processors [--short]
 
 torch, oneDNN, MKL and the compiler choose their code by what the processor can, and each can be
-told to use less of it; MKL, which takes its best code only on Intel's processors, can also be told
-that this is one. What a processor lacks cannot be imitated. Ends with a table, whose second column
-says which results of a probe have other bits than without the setting: where none has, the setting
-changed nothing here. Exit status 1 if tests failed under a setting.
+restricted; MKL, which uses its best code only on Intel's processors, can also be made to assume
+one. Features that a processor lacks cannot be imitated. Prints a table, whose second column lists
+the results of a probe whose bits differ from those without the setting: where there are none, the
+setting had no effect here. Exit status 1 if tests failed under a setting.
 """
 
 import os
@@ -72,7 +72,7 @@ for name, result in results.items():
 
 
 def main(short: bool) -> int:
-    """Run the tests under every setting, say how each went, and give the exit status."""
+    """Run the tests under every setting, print the results, and return the exit status."""
     tests = [f"tests/modeling/{name}.py" for name in (SHORT_TESTS if short else ALL_TESTS)]
     with tempfile.TemporaryDirectory() as folder:
         intel = _intel_library(Path(folder))
@@ -94,7 +94,7 @@ def main(short: bool) -> int:
 
 
 def _intel_library(folder: Path) -> str:
-    """Compile what tells MKL that it runs on a processor of Intel."""
+    """Compile a library that makes MKL assume an Intel processor."""
     (folder / "intel.c").write_text(INTEL)
     made = folder / "intel.so"
     command = [*CC.split(), "-shared", "-fPIC", folder / "intel.c", "-o", made]
@@ -103,7 +103,7 @@ def _intel_library(folder: Path) -> str:
 
 
 def _bits(variables: dict[str, str]) -> dict[str, str]:
-    """What the probe computes under these variables, by name."""
+    """Results of the probe under these variables, by name."""
     done = subprocess.run(
         [sys.executable, "-c", PROBE],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""The house stays as it was laid: directions of imports, and the tree that the README shows."""
+"""The structure of the code: directions of imports, and the tree that the README shows."""
 
 import ast
 import re
@@ -52,7 +52,7 @@ def test_the_directions_of_imports_are_kept(house):
         ("corpora/text/decoding.py", "import corpora.spec", "Layers of corpora"),
         ("modeling/engines/learner.py", "import modeling.training.trainer", "Layers of modeling"),
         ("evaluation/languages/c.py", "import evaluation.report.view", "Layers of evaluation"),
-        ("corpora/sources/git/fetch.py", "import corpora.sources.github.api", "No import circles"),
+        ("corpora/sources/git/fetch.py", "import corpora.sources.github.api", "No import cycles"),
     ],
 )
 def test_every_contract_breaks_when_it_is_violated(house, module, line, contract):
@@ -69,7 +69,7 @@ def test_no_folder_is_a_corridor():
 
 
 def folder_of(module: str) -> str:
-    """The folder a module lies in, two names at most: "flows.cli", or "flows" for its own files."""
+    """The folder of a module, two names at most: "flows.cli", or "flows" for its own files."""
     package, _, name = module.partition(".")
     name = name.partition(".")[0]
     return f"{package}.{name}" if name and (ROOT / package / name).is_dir() else package

@@ -98,3 +98,6 @@ def language_of(extensions: Iterable[str]) -> str:
     """The language of the first known extension; prose if none is known."""
     by_extension = {end: one.name for one in LANGUAGES.values() for end in one.extensions}
     return next((by_extension[end] for end in extensions if end in by_extension), "prose")
+
+
+__all__ = ["LANGUAGES", "Language", "Scorer", "known_languages", "language_of"]

@@ -128,7 +128,7 @@ def diff(
 ) -> None:
     """Show what changed between two corpora of a dataset.
 
-    Compares files, decisions, splits and bytes. The beginning of a key is enough.
+    Compares files, decisions, splits and bytes. A unique prefix of a key is enough.
 
     Example: charmill diff numpy
     """

@@ -1,4 +1,4 @@
-"""Look up what became of a file in the last corpus of a dataset."""
+"""Look up what the last corpus of a dataset records about a file."""
 
 from typing import Any
 

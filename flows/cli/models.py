@@ -14,8 +14,8 @@ from flows.planning.init_from import pinned
 from flows.store.runs import Store
 from system.settings import Settings
 
-MOST_UNITS = 1000
-"""Units generated at most for each valid one that was asked for."""
+MAX_UNITS_PER_VALID = 1000
+"""Limit on the units generated per valid unit that the user asked for."""
 
 
 def plan(
@@ -44,15 +44,15 @@ def plan(
     )
     options = pinned(options, store)
     run = prepare(dataset, options, settings.dataset_folders)
-    made = make_plan(run, options, store)
-    found = forecast(run, made, settings)
+    stage_plan = make_plan(run, options, store)
+    found = forecast(run, stage_plan, settings)
     if as_json:
-        stages = [decision.to_dict() for decision in made.decisions]
+        stages = [decision.to_dict() for decision in stage_plan.decisions]
         out.print_json(
             json.dumps({"dataset": dataset, "stages": stages, "training": found.to_dict()})
         )
         return
-    show_plan(made)
+    show_plan(stage_plan)
     for line in forecast_lines(found):
         out.print(line, markup=False)
 
@@ -123,7 +123,7 @@ def sample(
 
 
 def _print_valid(units: Iterator[tuple[str, bool]], wanted: int) -> None:
-    """Print valid units until there are enough, then the acceptance rate."""
+    """Print units until `wanted` are valid, then the acceptance rate."""
     from flows.console import err
     from flows.stages.sample import printable
 
@@ -133,7 +133,7 @@ def _print_valid(units: Iterator[tuple[str, bool]], wanted: int) -> None:
         if is_valid:
             sys.stdout.write(printable(unit).strip("\n") + "\n\n")
             sys.stdout.flush()
-        if accepted == wanted or judged == MOST_UNITS * wanted:
+        if accepted == wanted or judged == MAX_UNITS_PER_VALID * wanted:
             break
     err.print(f"accepted {accepted:,} of {judged:,} units: {accepted / max(judged, 1):.1%}")
     if accepted < wanted:

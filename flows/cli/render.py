@@ -73,7 +73,7 @@ class TerminalReporter:
 
     def finished(self, stage: str, dataset: str, *, key: str, seconds: float | None) -> None:
         """Complete the bar."""
-        verb = "finished by another run" if seconds is None else f"done in {duration(seconds)}"
+        verb = "finished by another process" if seconds is None else f"done in {duration(seconds)}"
         if self._task is not None:
             self._bars.update(self._task, completed=1.0, description=verb)
             self._bars.stop_task(self._task)
@@ -116,7 +116,7 @@ def showing_warnings(reporter: TerminalReporter, loggers: Iterable[str]) -> Iter
 
 
 def show_plan(plan: Plan) -> None:
-    """Print what the plan does with every stage, and why."""
+    """Print whether each stage will be reused or run, and why."""
     for decision in plan.decisions:
         style = "dim" if decision.action == "reuse" else "bold"
         head = f"{decision.action:<5} {decision.stage:<8}"
@@ -155,7 +155,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
 
 
 def status_table(states: Mapping[str, Sequence[StageState]]) -> Table:
-    """A row per dataset, a column per stage: when it finished, and whether one was interrupted."""
+    """A row per dataset, a column per stage: when it finished, failures, and unfinished runs."""
     rows = ((name, *map(_cell, row)) for name, row in states.items())
     return table(("dataset", *STAGE_NAMES), rows)
 
@@ -170,14 +170,14 @@ def score_table(metrics: Mapping[str, Metric]) -> Table:
 
 
 def _cell(state: StageState) -> str:
-    made = minute(state.manifest.created) if state.manifest else "-"
+    finished = minute(state.manifest.created) if state.manifest else "-"
     if state.failure:
-        return f"{made} (FAILED: {state.failure.reason})"
-    return f"{made} (unfinished: {len(state.unfinished)})" if state.unfinished else made
+        return f"{finished} (FAILED: {state.failure.reason})"
+    return f"{finished} (unfinished: {len(state.unfinished)})" if state.unfinished else finished
 
 
 def tracked(items: Iterable[Item], total: int) -> Iterator[Item]:
-    """Pass items through while a bar counts them."""
+    """Yield the items, counting them in a progress bar."""
     with Bars(console=err, transient=True, disable=not err.is_terminal) as bars:
         yield from bars.track(items, total=total, description="scoring")
 

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,8 +11,11 @@ from evaluation.languages import known_languages
 from flows.cli.options import AsJson, Dataset
 from flows.errors import OptionError
 from flows.options import Options, prepare
-from flows.store.runs import Store
+from flows.store.runs import StageRun, Store
 from system.settings import Settings
+
+if TYPE_CHECKING:
+    from evaluation.results import Comparison
 
 
 def report(
@@ -69,7 +72,7 @@ def _index(store: Store) -> Path:
 def compare(
     dataset: Dataset,
     old: Annotated[
-        str | None, typer.Argument(help="Key of an evaluate run (default: the one before).")
+        str | None, typer.Argument(help="Key of an evaluate run (default: the second newest).")
     ] = None,
     new: Annotated[
         str | None, typer.Argument(help="Key of an evaluate run (default: the newest).")
@@ -85,27 +88,17 @@ def compare(
     """
     from dataclasses import asdict
 
-    from evaluation.evidence import load_evidence
-    from evaluation.report.compare import compare as compared
     from evaluation.report.compare import summary
-    from evaluation.report.render import load_report
     from evaluation.report.view import amount
     from flows.cli.render import table
     from flows.console import out
 
     settings = Settings()
-    store = Store(settings.artifacts_root)
-    reports = store.runs("evaluate", dataset)
-    if not reports.keys():  # a mistyped name, most likely
+    reports = Store(settings.artifacts_root).runs("evaluate", dataset)
+    if not reports.keys():  # most likely a mistyped name
         prepare(dataset, Options(), settings.dataset_folders)
     before, after = reports.pair(old, new)
-    found = compared(
-        load_evidence(before.folder),
-        load_evidence(after.folder),
-        old_key=before.key,
-        new_key=after.key,
-        headline=load_report(after.folder / "report.json").headline,
-    )
+    found = _comparison(before, after)
     if as_json:
         out.print_json(json.dumps(asdict(found)))
         return
@@ -113,6 +106,20 @@ def compare(
     out.print(summary(found), markup=False)
     rows = ((c.label, amount(c.old, c.unit), amount(c.new, c.unit), c.words) for c in found.changes)
     out.print(table(("figure", "before", "now", "change"), rows))
+
+
+def _comparison(before: StageRun, after: StageRun) -> "Comparison":
+    from evaluation.evidence import load_evidence
+    from evaluation.report.compare import compare
+    from evaluation.report.render import load_report
+
+    return compare(
+        load_evidence(before.folder),
+        load_evidence(after.folder),
+        old_key=before.key,
+        new_key=after.key,
+        headline=load_report(after.folder / "report.json").headline,
+    )
 
 
 def score(

@@ -1,4 +1,4 @@
-"""The whole pipeline on texts whose answers are known, in a folder of its own, without Prefect."""
+"""Run the whole pipeline, without Prefect, on texts whose true values are known."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,13 +51,13 @@ priming_characters = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Laboratory:
-    """A folder with planted corpora, their dataset TOMLs, and what the stages make of them."""
+class Workspace:
+    """A folder with synthetic corpora, their dataset TOMLs, and the artifacts of all stages."""
 
     root: Path
 
     def evaluation_of(self, dataset: str, texts: list[str], **toml: str) -> Evaluation:
-        """Write the texts as a dataset, run all five stages on it, read the report."""
+        """Write the texts as a dataset, run all five stages on it, and load the report."""
         folder, datasets = self.root / dataset, self.root / "datasets"
         for path in (folder, datasets):
             path.mkdir(exist_ok=True)
@@ -75,30 +75,30 @@ class Laboratory:
         run = prepare(dataset, Options(), settings.dataset_folders)
         keys: dict[StageName, str] = {}
         for stage in STAGES:
-            made = execute(
+            manifest = execute(
                 stage, run, stage.choose(keys), settings=settings, reporter=LogReporter()
             )
-            keys[stage.name] = made.key
+            keys[stage.name] = manifest.key
         return settings.artifacts_root / "evaluate" / dataset / keys["evaluate"]
 
 
 def pipeline_checks(root: Path) -> Iterator[Check]:
-    """Run the stages on two planted corpora below `root`; about a minute.
+    """Run the stages on two synthetic corpora below `root`; takes about a minute.
 
     Args:
         root: an empty folder, which the caller removes.
     """
-    laboratory = Laboratory(root)
-    yield from _markov(laboratory)
-    yield from _dyck(laboratory)
+    workspace = Workspace(root)
+    yield from _markov(workspace)
+    yield from _dyck(workspace)
 
 
-def _markov(laboratory: Laboratory) -> Iterator[Check]:
-    """What n-grams and a network need for a Markov source, against its entropy."""
+def _markov(workspace: Workspace) -> Iterator[Check]:
+    """Compare the bits of n-grams and a network on a Markov source with its entropy."""
     generator = np.random.default_rng(SEED)
     source = MarkovSource.draw(generator)
     texts = [source.text(generator, DOCUMENT).strip() + "\n" for _ in range(100)]
-    report = laboratory.evaluation_of(
+    report = workspace.evaluation_of(
         MARKOV, texts, language="prose", extension=".txt", budget="1Mchars"
     )
     bits = {row.name: row.bits_per_char for row in report.ladder}
@@ -113,11 +113,11 @@ def _markov(laboratory: Laboratory) -> Iterator[Check]:
         )
 
 
-def _dyck(laboratory: Laboratory) -> Iterator[Check]:
-    """The control of a Dyck language, which is balanced throughout."""
+def _dyck(workspace: Workspace) -> Iterator[Check]:
+    """Check the control of a Dyck language, whose files are all balanced."""
     generator = np.random.default_rng(SEED)
     texts = [dyck_file(generator, 10) for _ in range(200)]
-    report = laboratory.evaluation_of(DYCK, texts, language="c", extension=".c", budget="30kchars")
+    report = workspace.evaluation_of(DYCK, texts, language="c", extension=".c", budget="30kchars")
     control = next(group for group in report.groups if group.role == "control")
     for name, key, planted in (
         ("pipeline: balanced blocks of the control", "block_balance_rate", 1.0),

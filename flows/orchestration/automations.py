@@ -1,6 +1,6 @@
 """An automation that marks dead runs as crashed.
 
-A run whose process and runner were both killed would stay Running for ever, because no process is
+A run whose process and runner were both killed would stay Running forever, because no process is
 left to report its end. The server notices that its heartbeats stop, and sets it to Crashed.
 """
 
@@ -44,7 +44,7 @@ def silent_runs_have_crashed() -> AutomationCore:
 
 
 async def ensure_automations() -> None:
-    """Create ours unless it exists: the user may have changed it or switched it off."""
+    """Create the automation unless it exists: the user may have changed or disabled it."""
     async with get_client() as client:
         if not await client.read_automations_by_name(NAME):
             await client.create_automation(silent_runs_have_crashed())

@@ -1,8 +1,8 @@
 """Concurrency limits for training, and which errors are worth a retry.
 
-That one training runs at a time on a device is a global concurrency limit of Prefect: it is shown
-in the UI and can be raised there, and it applies to all machines that share a server and name a
-device alike. The command line uses no server; there, a file lock takes its place.
+Prefect's global concurrency limits allow one training at a time per device. They are shown in the
+UI, can be raised there, and apply to all machines that share a server and use the same name for a
+device. The command line shares no server; there a file lock takes their place.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from prefect.tasks import Task
 
 LEASE_SECONDS = 60
-"""How long a slot stays taken after its holder was killed."""
+"""How long a slot remains occupied after its holder was killed."""
 RETRIES = 4
 FIRST_PAUSE_SECONDS = 10
 JITTER = 0.5
@@ -31,19 +31,19 @@ TRANSIENT_WORDS = re.compile(
     r"|failed to connect|returned error: (429|5\d\d)|rpc failed",
     re.IGNORECASE,
 )
-"""Git's messages about a failed network; it has no exit status for that."""
+"""Git's messages about network failures; git has no exit status for them."""
 
 
 @contextmanager
 def training_slot(device: str, store: Store, reporter: Reporter) -> Iterator[None]:
     """Wait for the device, and hold it while the block runs.
 
-    Runs of deployments share a device up to Prefect's limit. A training from the command line uses
-    no server: it has the device to itself, among all that use the same artifacts root.
+    Runs of deployments share a device up to Prefect's limit. A training from the command line
+    shares no server: it excludes every other training with the same artifacts root.
 
     Args:
         device: as `torch.device` names it: "cpu", "cuda:0".
-        reporter: shows what the training waits for.
+        reporter: shows what the training is waiting for.
     """
     from prefect.runtime import deployment
 

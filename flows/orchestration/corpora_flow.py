@@ -36,22 +36,22 @@ if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner
 
 STAGES_TO_CORPUS: tuple[StageName, ...] = ("fetch", "corpus")
-MOST_NAMED = 3
+MAX_NAMED = 3
 
 
 def run_name() -> str:
     """Name of a flow run: its first datasets."""
     names = flow_run.get_parameters()["datasets"]
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return f"corpora of {', '.join(names[:MOST_NAMED])}{more}"
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return f"corpora of {', '.join(names[:MAX_NAMED])}{more}"
 
 
 DEFAULT = Options()
 HELP = {
     "datasets": "Names of the datasets.",
     "runner": "Threads on this machine; dask or ray for a cluster, or for local processes.",
-    "workers": "Datasets to build in parallel (0: one per CPU). A cluster has its own number.",
-    "cluster": "Address of a running Dask scheduler or Ray cluster; if empty, none.",
+    "workers": "Datasets to build in parallel (0: one per CPU). A cluster uses its own number.",
+    "cluster": "Address of a running Dask scheduler or Ray cluster (empty: none).",
 }
 
 
@@ -115,6 +115,6 @@ def _outcome(dataset: str, state: "State", store: Store) -> str:
         recorded = failures(store, dataset)
         reason = recorded[-1].reason if recorded else f"{state.name}: {state.message}"
         return f"corpus of {dataset}: FAILED: {reason}"
-    made = store.runs("corpus", dataset).last().manifest
-    documents = sum(split["documents"] for split in made.summary["splits"].values())
+    manifest = store.runs("corpus", dataset).last().manifest
+    documents = sum(split["documents"] for split in manifest.summary["splits"].values())
     return f"corpus of {dataset}: {documents:,} documents"

@@ -1,8 +1,8 @@
 """The deployments: a pipeline per dataset, a deployment per stage, and one for many corpora.
 
-What users can change in Prefect's UI is theirs: when a deployment exists, its schedules (with their
-parameters), its switch, default parameters, tags and limits are kept. Only what follows from our
-code and from the datasets is updated.
+Whatever users can change in Prefect's UI is kept when a deployment already exists: its schedules
+(with their parameters), pause switch, default parameters, tags and limits. Only what follows from
+our code and the datasets is updated.
 """
 
 import logging
@@ -29,7 +29,7 @@ from system.settings import Settings
 logger = logging.getLogger(__name__)
 STAGE_NAME, MANY_NAME = "any-dataset", "many-datasets"
 MANY_SUMMARY = "Fetch many datasets and build their corpora; a failure does not stop the others."
-USERS_FIELDS = ("schedules", "paused", "parameters", "tags", "concurrency_limit")
+USER_FIELDS = ("schedules", "paused", "parameters", "tags", "concurrency_limit")
 
 
 def readable_datasets(settings: Settings) -> dict[str, DatasetSpec]:
@@ -49,7 +49,7 @@ def readable_datasets(settings: Settings) -> dict[str, DatasetSpec]:
 
 
 def deployments(settings: Settings) -> Iterator[RunnerDeployment]:
-    """All deployments, as a new server gets them."""
+    """All deployments, as registered with a new server."""
     specs = readable_datasets(settings)
     store = Store(settings.artifacts_root)
     for name, spec in specs.items():
@@ -85,9 +85,9 @@ async def register(deployment: RunnerDeployment) -> None:
             return
     kept = {k: v for k, v in existing.parameters.items() if k in _properties(deployment)}
     if set(kept) == set(existing.parameters):
-        deployment.model_fields_set.difference_update(USERS_FIELDS)
+        deployment.model_fields_set.difference_update(USER_FIELDS)
     else:  # a parameter was removed from the form: keep the user's other defaults
-        deployment.model_fields_set.difference_update(set(USERS_FIELDS) - {"parameters"})
+        deployment.model_fields_set.difference_update(set(USER_FIELDS) - {"parameters"})
         deployment.parameters = deployment.parameters | kept
 
 
@@ -103,7 +103,7 @@ def _deployment(
 
     For a parameter that is a list, the values are offered for each item.
     """
-    made = RunnerDeployment.from_flow(
+    deployment = RunnerDeployment.from_flow(
         flow,
         name=name,
         parameters=dict(parameters),
@@ -111,12 +111,12 @@ def _deployment(
         tags=tags,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
-    # Prefect names the function, which all forms share.
-    made.entrypoint = f"{flow.__module__}.{flow.name}"
+    # Prefect would name the function, and all stage flows share one.
+    deployment.entrypoint = f"{flow.__module__}.{flow.name}"
     for parameter, values in (choices | {"preset": [OWN_PRESET, *PRESETS]}).items():
-        if form := _properties(made).get(parameter):
+        if form := _properties(deployment).get(parameter):
             form.get("items", form)["enum"] = values
-    return made
+    return deployment
 
 
 def _properties(deployment: RunnerDeployment) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def _newest(store: Store, dataset: str) -> str:
     try:
         report = store.runs("evaluate", dataset).latest
         manifest = report.manifest if report else None
-    except (CharmillError, ValueError) as error:
+    except CharmillError as error:
         return str(error)
     if report is None or manifest is None:
         return f"No report yet. {PIPELINE_SUMMARY}"

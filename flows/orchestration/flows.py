@@ -21,23 +21,23 @@ DEFAULT = Options()
 HELP = {
     "dataset": "Name of the dataset.",
     "and_after": "Continue with every stage after this one, to the report.",
-    "plan_only": "Say what would be done, and why, in the plan artifact; do nothing.",
+    "plan_only": "Only write the plan artifact: what would be done, and why.",
 }
 
 
 def run_name() -> str:
     """Name a flow run after what it does, its dataset, and what is special about it."""
-    asked: dict[str, Any] = flow_run.get_parameters()
+    parameters: dict[str, Any] = flow_run.get_parameters()
     special = [
-        "" if asked["preset"] == OWN_PRESET else asked["preset"],
-        asked["budget"],
-        *asked["overrides"],
-        "and after" if asked.get("and_after") else "",
-        "forced" if asked["force"] else "",
-        "plan only" if asked["plan_only"] else "",
+        "" if parameters["preset"] == OWN_PRESET else parameters["preset"],
+        parameters["budget"],
+        *parameters["overrides"],
+        "and after" if parameters.get("and_after") else "",
+        "forced" if parameters["force"] else "",
+        "plan only" if parameters["plan_only"] else "",
     ]
     words = ", ".join(filter(None, special))
-    return f"{flow_run.get_flow_name()} {asked['dataset']}" + (f": {words}" if words else "")
+    return f"{flow_run.get_flow_name()} {parameters['dataset']}" + (f": {words}" if words else "")
 
 
 @flow(name=PIPELINE, description=PIPELINE_SUMMARY, flow_run_name=run_name)
@@ -75,7 +75,7 @@ def _stage_flow(name: StageName) -> Flow:
         plan_only: bool = False,
         allow_stale: bool = DEFAULT.allow_stale,
     ) -> Any:
-        """Run one stage, or all from it on."""
+        """Run one stage, or that stage and all later ones."""
         options = Options(
             preset=preset,
             budget=budget,
@@ -105,6 +105,6 @@ def run_in_process(dataset: str, options: Options) -> None:
 
 @contextmanager
 def without_heartbeat() -> Iterator[None]:
-    """Run flows in this process without heartbeats: ending their thread takes a second."""
+    """Run flows in this process without heartbeats: stopping their thread takes a second."""
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield

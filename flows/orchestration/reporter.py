@@ -46,13 +46,13 @@ class RunReporter(LogReporter):
             self._show(100.0, f"done in {duration(seconds or 0)}")
 
     def _show(self, percent: float, text: str) -> None:
-        """Create or update the bar. A server that is down for a moment must not end a training."""
+        """Create or update the bar. A short outage of the server must not end a training."""
         words = f"{self._stage}: {text}"
         try:
             if self._bar is None:
-                made = create_progress_artifact(percent, key=self._key, description=words)
-                assert not hasattr(made, "__await__")
-                self._bar = made  # pyright: ignore[reportAttributeAccessIssue]
+                artifact = create_progress_artifact(percent, key=self._key, description=words)
+                assert not hasattr(artifact, "__await__")
+                self._bar = artifact  # pyright: ignore[reportAttributeAccessIssue]
             else:
                 update_progress_artifact(self._bar, progress=percent, description=words)
         except httpx.HTTPError as error:

@@ -46,7 +46,7 @@ def serve_all(
         server_url: a running server to use instead of our own.
 
     Raises:
-        StageError: if the address is in use, unsafe or dead; says what to do.
+        StageError: if the address is in use, unsafe or unresponsive; says what to do.
         OptionError: if the device that `CHARMILL_DEVICE` names does not exist.
     """
     with _server(settings, host, port, server_url) as api_url:
@@ -59,7 +59,7 @@ def serve_all(
 
 @contextmanager
 def _server(settings: Settings, host: str, port: int, server_url: str | None) -> Iterator[str]:
-    """Yield the API URL of a server that answers, ours or another."""
+    """Yield the API URL of a responsive server, ours or another."""
     if server_url is not None:
         api_url = api_of(server_url)
         check_server(api_url)

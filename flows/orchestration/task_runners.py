@@ -40,8 +40,8 @@ def running(name: RunnerName, *, workers: int, cluster: str = "") -> "Iterator[T
     """Provide a task runner while the block runs.
 
     Args:
-        workers: tasks to run in parallel; a cluster has its own number.
-        cluster: address of a Dask scheduler or a Ray cluster; empty, processes on this machine.
+        workers: tasks to run in parallel; a cluster uses its own number.
+        cluster: address of a Dask scheduler or a Ray cluster; if empty, processes on this machine.
 
     Raises:
         OptionError: as `check_runner`, or if the cluster does not answer.

@@ -95,7 +95,7 @@ def entered(store: Store) -> Iterator[None]:
 
 
 def show_our_logs() -> None:
-    """Set the level of our loggers: Prefect gives them a handler, but no level."""
+    """Set the level of our loggers: Prefect gives them a handler but no level."""
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.INFO)
 
@@ -121,7 +121,7 @@ def carry_out(
 
 
 def share(dataset: str, options: Options) -> None:
-    """Fetch finished stages from the remote store, and send it those it lacks."""
+    """Fetch finished stages from the remote store, and send it those that it lacks."""
     settings = Settings()
     run = prepare(dataset, options, settings.dataset_folders)
     with recording_failure(Store(settings.artifacts_root).runs("fetch", dataset)):
@@ -198,7 +198,7 @@ def _without_force_on_retry(dataset: str, options: Options, store: Store) -> Opt
 def _keeping_cancelled_state() -> Iterator[None]:
     """Keep the state of a cancelled run as Cancelled.
 
-    Prefect takes a SIGTERM for a crash unless its own handler was installed when the run was
+    Prefect treats a SIGTERM as a crash unless its own handler was installed when the run was
     cancelled; a training installs another one, for its checkpoint.
     """
     try:

@@ -1,4 +1,4 @@
-"""How long a training would take on this machine, measured in a few seconds before it starts."""
+"""Estimate how long a training takes on this machine, by measuring for a few seconds."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -12,23 +12,23 @@ from system.clock import duration
 from system.settings import Settings
 
 USUAL_VOCABULARY = 100
-"""Ids of a typical corpus of code, assumed for one that is not built yet."""
+"""Vocabulary size of a typical corpus of code, assumed until the corpus is built."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """The cost of a training, estimated.
+    """The estimated cost of a training.
 
     Attributes:
-        device: its name, for people.
+        device: display name.
         hidden_size: of the configured model.
         parameters: of the configured model.
-        memory: bytes, estimated.
+        memory: estimated bytes.
         characters_per_second: measured.
         corpus_characters: of the training text, None if the corpus is not built yet.
-        characters: number read within the budget, None for epochs of an unknown corpus.
-        seconds: duration of the budget, None likewise.
-        best_hidden_size: of the sizes tried, the best for this much time, None likewise.
+        characters: number read within the budget; None for epochs of a corpus not built yet.
+        seconds: duration of the budget; None likewise.
+        best_hidden_size: the best of the measured sizes for this duration; None likewise.
     """
 
     device: str
@@ -43,7 +43,7 @@ class Forecast:
 
     @property
     def epochs(self) -> float | None:
-        """How often the whole training text is read, None if that is unknown."""
+        """How often the whole training text is read; None if unknown."""
         if self.characters is None or not self.corpus_characters:
             return None
         return self.characters / self.corpus_characters
@@ -84,7 +84,7 @@ def forecast(run: Run, plan: Plan, settings: Settings) -> Forecast:
 
 
 def forecast_lines(estimate: Forecast) -> Iterator[str]:
-    """A forecast for people."""
+    """Describe a forecast in lines of text."""
     yield (
         f"{estimate.device}: {estimate.characters_per_second:,.0f} characters/s with hidden size "
         f"{estimate.hidden_size} ({estimate.parameters:,} parameters, about "
@@ -97,13 +97,13 @@ def forecast_lines(estimate: Forecast) -> Iterator[str]:
     yield read + ("" if estimate.epochs is None else f": {estimate.epochs:.2f} epochs")
     if estimate.best_hidden_size != estimate.hidden_size:
         yield (
-            f"in that time hidden size {estimate.best_hidden_size} would be best: "
+            f"hidden size {estimate.best_hidden_size} would be best for that duration: "
             f"--set train.model.hidden_size={estimate.best_hidden_size}"
         )
 
 
 def _corpus(plan: Plan, store: Store, min_count: int) -> tuple[int, int | None]:
-    """Size of the vocabulary, and characters of the training text if the corpus is built."""
+    """Vocabulary size, and number of training characters if the corpus is built."""
     from corpora.corpus.parquet import read_character_counts
     from corpora.corpus.summary import CorpusSummary
     from modeling.vocab import Vocabulary
@@ -118,7 +118,7 @@ def _corpus(plan: Plan, store: Store, min_count: int) -> tuple[int, int | None]:
 
 
 def _spent(run: Run, speed: float, corpus: int | None) -> tuple[int | None, float | None]:
-    """Characters and seconds that the budget allows."""
+    """Number of characters and seconds that the budget allows."""
     budget = run.train.budget
     if budget.seconds is not None:
         return int(budget.seconds * speed), budget.seconds

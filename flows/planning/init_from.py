@@ -1,7 +1,7 @@
-"""Fine-tuning: which model a training starts from, fixed before anything is planned.
+"""Fine-tuning: fix which model a training starts from, before anything is planned.
 
-`train.init_from=torch` means the last model of `torch` now, so it is replaced by the key and shape
-of that model: the plan, the key of the stage and the report then name exactly one model.
+`train.init_from=torch` means the last model of `torch` at this moment, so it is replaced by that
+model's key and shape. The plan, the key of the stage and the report then name exactly one model.
 """
 
 import json
@@ -14,7 +14,7 @@ SETTING = "train.init_from"
 
 
 def pinned(options: Options, store: Store) -> Options:
-    """Replace DATASET or DATASET@KEY in `train.init_from` by a full key; take the model's shape.
+    """Replace DATASET or DATASET@KEY in `train.init_from` by a full key; adopt the model's shape.
 
     Raises:
         OptionError: if there is no such model, or several keys start with KEY.
@@ -32,7 +32,9 @@ def pinned(options: Options, store: Store) -> Options:
             f"{SETTING}={wanted}: no such model: {error}; trained: {', '.join(trained) or 'none'}"
         ) from None
     shape = json.loads((model.folder / "config.json").read_text(encoding="utf-8"))["model"]
-    taken = [f"train.model.{name}={json.dumps(value)}" for name, value in shape.items()]
+    shape_overrides = [f"train.model.{name}={json.dumps(value)}" for name, value in shape.items()]
     return options.model_copy(
-        update={"overrides": (*taken, *options.overrides, f"{SETTING}={dataset}@{model.key}")}
+        update={
+            "overrides": (*shape_overrides, *options.overrides, f"{SETTING}={dataset}@{model.key}")
+        }
     )

@@ -1,7 +1,7 @@
-"""What a run would do, and why, before anything is done.
+"""What a run would do, and why, decided before anything is done.
 
-Keys follow from the settings and from the state of the source, so the whole plan is known at once;
-nothing here starts Prefect or imports torch.
+Keys follow from the settings and the state of the source, so the whole plan is known at once.
+Nothing here starts Prefect or imports torch.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,19 +15,20 @@ from flows.stages.table import STAGES
 from flows.store.manifest import Manifest
 from flows.store.runs import Store
 from flows.store.stage import Stage
+from system.clock import minute
 
 Action = Literal["reuse", "run"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What will be done about one stage.
+    """What will be done for one stage.
 
     Attributes:
-        key: of the run to reuse or to make.
-        reason: why, for people.
-        seconds: how long it will take, estimated from the last run; None if unknown.
-        taken: the last run is reused without checking whether it is current.
+        key: of the run to reuse or to execute.
+        reason: why, for display.
+        seconds: estimated duration, from the last run; None if unknown.
+        taken: whether the last run is reused without checking that it is current.
     """
 
     stage: StageName
@@ -56,17 +57,17 @@ class Plan:
 
     @property
     def seconds(self) -> float | None:
-        """How long it will take, None if that is unknown for some stage."""
+        """Estimated duration; None if that of some stage is unknown."""
         times = [d.seconds for d in self.decisions if d.action == "run"]
         known = [seconds for seconds in times if seconds is not None]
         return sum(known) if len(known) == len(times) else None
 
 
 def make_plan(run: Run, options: Options, store: Store) -> Plan:
-    """Decide about every stage that `options` ask for.
+    """Decide whether each stage that `options` ask for is reused or run.
 
     Raises:
-        StageError: if a stage that should be reused was never run.
+        StageError: if a stage to be reused has no finished run.
         SourceError: if the source has to be asked and does not answer.
     """
     planner = _Planner(run, options, store)
@@ -88,11 +89,11 @@ def is_before(stage: str, options: Options) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Planner:
-    """Decides about one stage after the other.
+    """Decides about the stages one after another.
 
     Attributes:
-        keys: of the stages decided so far.
-        rerun: those of them that will run.
+        keys: of the runs of the stages decided so far.
+        rerun: those stages that will run.
     """
 
     run: Run
@@ -119,67 +120,66 @@ class _Planner:
         return decision
 
     def _take_last(self, stage: Stage) -> Decision:
-        """Reuse the last run as it is."""
+        """Reuse the last run without checking it."""
         dataset = self.run.dataset
         latest = self.store.runs(stage.name, dataset).latest
         if latest is None:
             raise StageError(
-                f"{dataset}: {stage.name} was never finished, so nothing can start after it; "
-                f"run `charmill run {dataset} --only {stage.name}` first, "
-                "or leave out --from/--only"
+                f"{dataset}: {stage.name} has never finished, so later stages cannot run; run "
+                f"`charmill run {dataset} --only {stage.name}` first, or omit --from/--only"
             )
-        reason = f"taken as it stands, finished {_day(latest.manifest)}"
+        reason = f"reused unchecked, finished {minute(latest.manifest.created)}"
         changed = _settings_since(latest.manifest, stage, self.run)
         if why := next(changed, None) or stage.why_outdated(latest):
-            reason += f" (though {why})"
+            reason += f"; not current: {why}"
         return Decision(stage=stage.name, action="reuse", key=latest.key, reason=reason, taken=True)
 
     def _compare(self, stage: Stage) -> Decision:
-        """Reuse the newest run with the same key, unless it is outdated or the user forces one."""
+        """Reuse the newest run with the same key, unless it is outdated or a run is forced."""
         runs = self.store.runs(stage.name, self.run.dataset)
         inputs = stage.choose(self.keys)
         digest = stage.digest(self.run, inputs)
         newest, latest = runs.newest(digest), runs.latest
         outdated = stage.why_outdated(newest)
         if newest and not (self.options.force or outdated):
-            reason = f"same input, settings and code as on {_day(newest.manifest)}"
+            reason = f"same input, settings and code as on {minute(newest.manifest.created)}"
             return Decision(stage=stage.name, action="reuse", key=newest.key, reason=reason)
         if self.options.force or outdated:
             output, reason = runs.next(digest), outdated or "forced"
         elif latest is None:
-            output, reason = runs.run(digest), "never run before"
+            output, reason = runs.run(digest), "first run"
         else:
             changed = self._changes(latest.manifest, stage, inputs)
             output = runs.run(digest)
             reason = "; ".join(changed[:3]) + (" ..." if len(changed) > 3 else "")
         if stage.resumable and output.work.exists():
-            reason += "; goes on where it was interrupted"
+            reason += "; resumes an interrupted run"
         seconds = self._expected_seconds(stage, latest.manifest if latest else None)
         return Decision(
             stage=stage.name, action="run", key=output.key, reason=reason, seconds=seconds
         )
 
     def _expected_seconds(self, stage: Stage, last: Manifest | None) -> float | None:
-        """The duration of the last run; the budget, where that is a time."""
+        """The duration of the last run; of a training, its budget if that is a time."""
         budget = self.run.train.budget
         if stage.name == "train" and budget.seconds is not None:
             return budget.seconds
         return last.seconds if last else None
 
     def _changes(self, last: Manifest, stage: Stage, inputs: Mapping[StageName, str]) -> list[str]:
-        """What changed since the last run, for people."""
+        """What changed since the last run, for display."""
         upstream = [
-            f"{name} {'will be made anew' if name in self.rerun else 'changed'}"
+            f"{name} {'will run again' if name in self.rerun else 'changed'}"
             for name in stage.inputs
             if last.inputs.get(name) != inputs[name]
         ]
-        code = [f"its code changed (version {last.version} -> {stage.version})"]
+        code = [f"code changed (version {last.version} -> {stage.version})"]
         parameters = list(_differences(last.parameters, stage.parameters(self.run)))
         return upstream + (code if last.version != stage.version else []) + parameters
 
 
 def _settings_since(manifest: Manifest, stage: Stage, run: Run) -> Iterator[str]:
-    """The settings that changed since `manifest` was made; never asks the source."""
+    """The settings that changed since `manifest` was written; never asks the source."""
     if stage.name == "fetch":
         now = {"source": run.spec.source.model_dump(mode="json")}
         return _differences({"source": manifest.parameters["source"]}, now)
@@ -198,7 +198,3 @@ def _differences(old: Any, new: Any, name: str = "") -> Iterator[str]:
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 40 else f"{text[:12]}...{text[-12:]}"
-
-
-def _day(manifest: Manifest) -> str:
-    return manifest.created[:16].replace("T", " ")

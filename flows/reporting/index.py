@@ -1,8 +1,8 @@
 """The index of all reports, `<root>/index.html`, rebuilt from the artifact store.
 
-A dataset that cannot be read gets a row that says why, and does not affect the others. A failure is
-known from its record; a killed run leaves no record, but a work folder that is younger than the
-last report and whose lock no process holds.
+A dataset that cannot be read gets a row that says why, and does not affect the others. A failed run
+leaves a record. A killed run leaves none, but a work folder that is younger than the last report
+and whose lock no process holds.
 """
 
 import logging
@@ -66,7 +66,7 @@ def index_row(store: Store, dataset: str) -> IndexRow:
     """The current state of one dataset."""
     try:
         return _row(store, dataset)
-    except (CharmillError, ValueError, KeyError, OSError) as error:
+    except (CharmillError, KeyError, OSError) as error:
         note = f"cannot be read: {error}"
         return IndexRow(dataset=dataset, state="failed", notes=[note])
 
@@ -79,7 +79,7 @@ def _row(store: Store, dataset: str) -> IndexRow:
     unrecorded = killed - {failure.stage for failure in recorded}
     failed = [
         *(failure.summary for failure in recorded),
-        *_notes("was begun and did not end", unrecorded),
+        *_notes("was interrupted", unrecorded),
     ]
     running = _notes("is running", in_progress)
     notes = [*failed, *(_warnings(store, report) if report else ()), *running]
@@ -133,5 +133,5 @@ def _warnings(store: Store, report: Manifest) -> Iterator[str]:
     for runs in store.stages(report.dataset):
         used, latest = report.inputs.get(runs.stage), runs.latest
         if used and latest and latest.key != used:
-            yield f"stale: {runs.stage} was made anew since"
+            yield f"stale: {runs.stage} has run again since"
     yield from report.summary.get("warnings", ())

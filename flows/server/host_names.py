@@ -1,7 +1,7 @@
 """Host names that our server accepts in the Host header of a request.
 
-With DNS rebinding, a foreign web page resolves its own name to this machine, and the browser takes
-our server for that page's origin. Only the name, which the page cannot change, gives it away.
+With DNS rebinding, a foreign web page resolves its own name to this machine, and the browser
+considers our server that page's origin. Only the name, which the page cannot change, reveals it.
 """
 
 import ipaddress

@@ -6,7 +6,7 @@ So every request is checked before the server sees it:
 
 - Host must be a name of this server.
 - Origin, which browsers send with every request that can change something, must be the same host.
-- Sec-Fetch-Site, which no page can set, must be ours; but any page may link to us.
+- Sec-Fetch-Site, which no page can set, must be same-origin or none; links to us are allowed.
 """
 
 from dataclasses import dataclass
@@ -89,7 +89,7 @@ def _is_sent_by_browsers(header: str) -> bool:
 
 
 def _without_foreign_frames(send: Send) -> Send:
-    """Forbid other sites to embed our pages in a frame (clickjacking)."""
+    """Forbid other sites from embedding our pages in a frame (clickjacking)."""
 
     async def send_framed(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,4 +1,4 @@
-"""Prefect's settings: quiet, with its home under the artifacts root and the server of our choice.
+"""Prefect's settings: quiet, its home under the artifacts root, and the server that we choose.
 
 They must be set before Prefect is imported, because Prefect reads the environment only once. The
 database remains the user's choice (`PREFECT_SERVER_DATABASE_CONNECTION_URL`).
@@ -57,7 +57,7 @@ def embed(settings: Settings) -> str:
 
 
 def use_own_server(settings: Settings, api_url: str) -> None:
-    """Configure Prefect for a server that we start, with the password that it asks for, if any."""
+    """Configure Prefect for a server that we start, with its password, if it requires one."""
     _use_own_home(settings)
     os.environ.update(SERVED)
     os.environ["PREFECT_API_URL"] = api_url

@@ -1,4 +1,4 @@
-"""Prefect's server as a child process that dies with this process, however that ends.
+"""Prefect's server as a child process that dies with this process, however this one ends.
 
 With a UI for `charmill serve`; without one for a single `charmill run`.
 
@@ -57,7 +57,7 @@ def check_address(host: str, port: int, further_names: str = "") -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise StageError(_taken(host, port, error)) from None
+            raise StageError(_address_error(host, port, error)) from None
 
 
 def check_server(api_url: str) -> None:
@@ -186,7 +186,7 @@ def _is_healthy(api_url: str) -> bool:
         return False
 
 
-def _taken(host: str, port: int, error: OSError) -> str:
+def _address_error(host: str, port: int, error: OSError) -> str:
     api_url = own_api(host, port)
     if _is_healthy(api_url):
         return (

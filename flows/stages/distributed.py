@@ -21,7 +21,6 @@ from torch import distributed
 
 from flows.errors import StageError
 from flows.stages.signals import stop_requests
-from flows.words import training_line
 from modeling.checkpoint import load_model
 from modeling.config import train_config_from
 from modeling.engines.distributed import Group, leave
@@ -98,7 +97,7 @@ def _watch(
                     stopping = True
                 if "progress" in message:
                     progress = CurvePoint(**message["progress"])
-                    yield Progress.at(progress.fraction, training_line(progress, message["best"]))
+                    yield Progress.at(progress.fraction, progress.line(message["best"]))
         finally:
             if process.poll() is None and not stopping:
                 # Its workers die with it.

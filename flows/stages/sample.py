@@ -1,4 +1,4 @@
-"""Sample: let the model write whole files, with fixed seeds, at several temperatures."""
+"""Sample: generate whole files with fixed seeds, at several temperatures."""
 
 import itertools
 import shutil
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from modeling.vocab import Ids, Vocabulary
 
 STREAMS = 16
-"""Streams that `write_until` writes at once."""
+"""Streams that `write_until` generates in one batch."""
 
 
 def _parameters(run: Run) -> dict[str, Any]:
@@ -37,10 +37,10 @@ def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
     for turn, part in enumerate(parts):
         if not part.exists():
             samples = yield from _samples(spec, turn, model, vocabulary)
-            unfinished = part.with_suffix(".begun")
-            unfinished.mkdir(exist_ok=True)
-            write_samples(unfinished, samples)
-            unfinished.replace(part)
+            partial = part.with_suffix(".partial")
+            partial.mkdir(exist_ok=True)
+            write_samples(partial, samples)
+            partial.replace(part)
     written = [sample for part in parts for sample in read_samples(part)]
     write_samples(context.directory, written)
     for part in parts:
@@ -66,7 +66,7 @@ def _samples(
         blocks.append(block)
         done = sum(block.shape[1] for block in blocks) / spec.length
         fraction = (turn + done) / len(spec.temperatures)
-        yield Progress.at(fraction, f"temperature {temperature:g}, {len(seeds)} at once")
+        yield Progress.at(fraction, f"temperature {temperature:g}, {len(seeds)} in parallel")
     streams = list(np.concatenate(blocks, axis=1))
     bits = sample_surprisals(model, vocabulary, streams)
     return [
@@ -84,7 +84,7 @@ def _samples(
 def write_one(
     model_folder: Path, settings: SamplingSettings, *, device: str, seed: int
 ) -> Iterator[str]:
-    """Write one text, piece by piece; file marks become blank lines around a rule.
+    """Generate one text, piece by piece; a file mark becomes a rule between blank lines.
 
     Args:
         model_folder: of a finished training.
@@ -106,7 +106,7 @@ def write_one(
 def write_until(
     model_folder: Path, settings: SamplingSettings, *, language: str, device: str, seed: int
 ) -> Iterator[tuple[str, bool]]:
-    """Write stream after stream, without end; yields every unit and whether it is valid.
+    """Generate streams endlessly; yield every unit and whether it is valid.
 
     Args:
         model_folder: of a finished training.
@@ -129,7 +129,7 @@ def write_until(
     for first in itertools.count(seed, STREAMS):
         seeds = range(first, first + STREAMS)
         streams = np.concatenate(list(sample(model, vocabulary, seeds, settings)), axis=1)
-        # The prompt begins a file, so that it can be the start of a whole unit.
+        # Each prompt starts a file, so that it can be the start of a whole unit.
         texts = [
             FILE_MARK + settings.prompt.removeprefix(FILE_MARK) + vocabulary.decode(ids)
             for ids in streams

@@ -8,7 +8,6 @@ from flows.options import Run
 from flows.stages.devices import device_of
 from flows.stages.signals import stop_requests
 from flows.store.stage import Stage, StageContext
-from flows.words import training_line
 from system.progress import Progress
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def _in_this_process(session: "Session") -> Generator[Progress, None, None]:
     with stop_requests() as stop:
         for progress in session.run(lambda: bool(stop)):
             best = session.trainer.totals.best_bits
-            yield Progress.at(progress.fraction, training_line(progress, best))
+            yield Progress.at(progress.fraction, progress.line(best))
 
 
 def _in_processes(

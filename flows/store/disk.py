@@ -1,11 +1,11 @@
-"""Disk space: refuse to start without any, explain running out of it, force data to the disk."""
+"""Disk space: check it before a start, explain running out of it, flush data to the disk."""
 
-import os
 import shutil
 from pathlib import Path
 
 from flows.errors import StageError
 from flows.store.runs import StageRun, Store
+from system.files import sync_path
 
 MIN_FREE_BYTES = 100_000_000
 """Enough for Prefect's database, a small corpus and a small model."""
@@ -26,7 +26,7 @@ def check_space(store: Store) -> None:
 
 
 def no_space(run: StageRun, inputs: list[Path]) -> StageError:
-    """The error for a disk that is full; estimates the need from the last run and the inputs."""
+    """The error for a full disk; estimates the need from the last run and the inputs."""
     runs = run.runs
     last = [runs.latest.folder] if runs.latest else []
     needed = max(map(_size, (run.work, *inputs, *last)))
@@ -34,24 +34,15 @@ def no_space(run: StageRun, inputs: list[Path]) -> StageError:
     about = f", at least {needed:,} are needed" if needed else ""
     return StageError(
         f"{runs.store.root}: no space left while making {runs}: {free:,} bytes "
-        f"free{about}; finished stages are kept, make room and run again"
+        f"free{about}; finished stages are kept; free some space and run again"
     )
 
 
 def sync(directory: Path) -> None:
-    """Write everything under `directory` through to the disk."""
+    """Flush everything under `directory` to the disk."""
     for path in sorted(directory.rglob("*")):
         sync_path(path)
     sync_path(directory)
-
-
-def sync_path(path: Path) -> None:
-    """Write one file or folder through to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _size(folder: Path) -> int:

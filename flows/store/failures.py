@@ -1,7 +1,8 @@
 """Why the last attempt at a stage failed, recorded for `charmill status` and the report index.
 
-The record is next to the runs of its stage until the next success: `StageRun.make_latest` removes
-it. It also covers failures before there was any work folder, such as a source that did not answer.
+The record is stored next to the runs of its stage until the next success, when
+`StageRun.make_latest` removes it. It also covers failures before a work folder exists, such as a
+source that did not answer.
 """
 
 import json
@@ -42,10 +43,10 @@ class Failure:
 
 @contextmanager
 def recording_failure(runs: StageRuns, errors: type[Exception] = Exception) -> Iterator[None]:
-    """Record the reason if the block fails; Ctrl-C and a cancellation are no failures.
+    """Record the reason if the block fails; Ctrl-C and cancellation are not failures.
 
     Args:
-        errors: those to record; any other leaves no record.
+        errors: exceptions to record; others leave no record.
     """
     try:
         yield
@@ -55,7 +56,7 @@ def recording_failure(runs: StageRuns, errors: type[Exception] = Exception) -> I
 
 
 def failures(store: Store, dataset: str) -> list[Failure]:
-    """The failures of a dataset that no success followed, in the order of the stages.
+    """The failures of a dataset that no success has followed, in the order of the stages.
 
     Raises:
         StageError: if a record is damaged; names the file.
@@ -64,7 +65,7 @@ def failures(store: Store, dataset: str) -> list[Failure]:
 
 
 def load_failure(runs: StageRuns) -> Failure | None:
-    """Why the last attempt at a stage failed, None if it did not.
+    """Why the last attempt at a stage failed; None if it did not.
 
     Raises:
         StageError: if the record is damaged; names the file.
@@ -92,4 +93,4 @@ def _save(runs: StageRuns, error: Exception) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, f"{json.dumps(asdict(failure), indent=1)}\n".encode())
     except OSError as problem:
-        logger.warning("%s: the reason of the failure could not be recorded: %s", path, problem)
+        logger.warning("%s: the reason for the failure could not be recorded: %s", path, problem)

@@ -1,8 +1,8 @@
 """Delete one item of a source, or all material past its retention, and everything derived from it.
 
-A fetch that loses an item gets a new key, because a key identifies a content. What was derived from
-the old content then shows in its manifests: it names an input, direct or indirect, that no longer
-exists. Exactly that is deleted, so after a kill at any moment the next call finds the rest.
+A fetch that loses an item gets a new key, because a key identifies contents. The manifest of
+everything derived from the old contents then names an input, direct or indirect, that no longer
+exists. Exactly these runs are deleted, so after a kill at any moment the next call finds the rest.
 """
 
 import json
@@ -29,7 +29,7 @@ MODELS: tuple[StageName, ...] = ("train", "sample", "evaluate")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """A run that is to be deleted, or that is to lose one item.
+    """A run to delete, or to delete one item from.
 
     Attributes:
         key: name of its folder; ".work-<key>" is an unfinished run.
@@ -57,7 +57,7 @@ def find_item(
     counts = {folder: items.count(folder, item) for folder in _fetches(runs)}
     holding = {folder: count for folder, count in counts.items() if count is not None}
     if not holding and item not in forgotten_ids(runs):
-        raise SourceError(f"{dataset}: no {items.noun} {item!r} was fetched, nothing was removed")
+        raise SourceError(f"{dataset}: no {items.noun} {item!r} was fetched; nothing was removed")
     removals = [
         Removal(stage="fetch", key=folder.name, texts=count, unit=items.unit)
         for folder, count in holding.items()
@@ -118,7 +118,7 @@ def remove(
 
 
 def forgotten_ids(fetches: StageRuns) -> list[str]:
-    """The items that no fetch of a dataset may bring back; the record outlives the fetches."""
+    """The items that no fetch of a dataset may fetch again; the record outlives the fetches."""
     path = fetches.folder / FORGOTTEN
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
 
@@ -165,9 +165,9 @@ def _orphans(store: Store, dataset: str, gone: set[str], *, keep_models: bool) -
 
 
 def _inputs(folder: Path) -> dict[str, str] | None:
-    """The inputs of a run, None if this is not a run.
+    """The inputs of a run; None if this is not a run.
 
-    An unfinished run without a record of its inputs has a fetch that never exists, "?".
+    An unfinished run without a record of its inputs gets the fetch "?", which never exists.
     """
     if folder.is_symlink() or folder.name.startswith(GONE):
         return None
@@ -198,7 +198,7 @@ def _forget_in_fetch(fetches: StageRuns, items: ItemStore, removal: Removal, ite
 
 
 def _move_unfinished(store: Store, dataset: str) -> None:
-    """Give an unfinished fetch whose key has been taken the next key, so that it can resume."""
+    """Give an unfinished fetch whose key is in use the next key, so that it can resume."""
     runs = store.runs("fetch", dataset)
     for run in runs.unfinished():
         if run.is_finished:
@@ -235,6 +235,6 @@ def _idle(store: Store, stage: StageName, dataset: str, name: str) -> Iterator[N
     with store.runs(stage, dataset).run(name.removeprefix(WORK)).lock_if_free() as is_free:
         if not is_free:
             raise StageError(
-                f"{dataset}: {stage} is being made right now; stop it, then run this again"
+                f"{dataset}: {stage} is running now; stop it, then run this command again"
             )
         yield

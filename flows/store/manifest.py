@@ -14,12 +14,12 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a run was made from and what it produced.
+    """The inputs and settings of a run, and what it produced.
 
     Attributes:
         key: digest of `inputs`, `parameters` and `version`, with "-N" for the N-th forced run.
-        inputs: stage name to key of the run it was made from.
-        parameters: those that matter to the stage, JSON-plain.
+        inputs: stage name to key of the run that it read.
+        parameters: the settings that matter to the stage, JSON-plain.
         version: of the stage's code.
         summary: the stage's own figures (files, characters, losses), JSON-plain.
         seconds: working time, over all attempts.
@@ -57,5 +57,5 @@ class Manifest:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:
             raise StageError(
-                f"{path}: not a manifest ({error}); remove its folder to make it again"
+                f"{path}: not a manifest ({error}); remove its folder and run the stage again"
             ) from None

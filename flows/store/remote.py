@@ -1,12 +1,12 @@
-"""Finished runs on a disk or in a bucket that several machines share.
+"""Share finished runs between machines, on a disk or in a bucket.
 
-<remote>/<stage>/<dataset>/<key>.json       names the folder and the digest of every file in it
+<remote>/<stage>/<dataset>/<key>.json       record: the folder, and the digest of every file in it
 <remote>/<stage>/<dataset>/<key>.<random>/  the files
 
 The record is written last and atomically, and every copy has its own folder. So a partial copy is
-never taken for a complete one, and two machines that send the same run at once do not mix their
-files: one record wins. Fetched files are checked against the record before they are published here.
-Nothing is deleted in the store, except the files of a copy that failed.
+never mistaken for a complete one, and two machines that send the same run at the same time do not
+mix their files: one record wins. Fetched files are checked against the record before they are
+published here. Nothing is deleted in the store, except the files of a copy that failed.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "file": {},
     "s3": {"config_kwargs": {"retries": {"max_attempts": 0}, "connect_timeout": 10}},
 }
-"""Of fsspec, by scheme. Retries happen here: botocore's own would multiply them."""
+"""Options of fsspec by scheme. Without botocore's own retries, which would multiply ours."""
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 10.0
 USER_ERRORS = (FileNotFoundError, NotADirectoryError, PermissionError, ImportError, ValueError)
@@ -63,7 +63,7 @@ class Remote:
         """The store at a URL; does not check whether it exists.
 
         Raises:
-            RemoteMisuseError: if the URL cannot be a store; says what is allowed.
+            RemoteMisuseError: if the URL cannot name a store; says what is allowed.
         """
         from fsspec.core import url_to_fs
 
@@ -82,7 +82,7 @@ class Remote:
         return cls(url=url, files=files, root=root.rstrip("/"))
 
     def check(self) -> None:
-        """Make sure that the store exists: neither a bucket nor a folder is created.
+        """Make sure that the store exists; creates neither bucket nor folder.
 
         Raises:
             RemoteMisuseError: if it does not exist or may not be read.
@@ -92,7 +92,7 @@ class Remote:
             self._retrying(lambda: self.files.ls(self.root))
             return
         bucket, _, prefix = self.root.partition("/")
-        # The listings of s3fs do not tell an empty prefix from a bucket that does not exist.
+        # s3fs's listings do not distinguish an empty prefix from a missing bucket.
         self._retrying(
             lambda: self.files.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=1)
         )
@@ -137,10 +137,10 @@ class Remote:
             raise
 
     def fetch(self, run: StageRun) -> bool:
-        """Publish a run of the store here; False if another process is making it.
+        """Publish a run of the store here; False if another process is executing it.
 
         Raises:
-            RemoteError: if the store does not answer, or what it holds is damaged.
+            RemoteError: if the store does not answer, or its copy is damaged.
         """
         with run.lock_if_free() as is_free:
             if not is_free:
@@ -184,7 +184,7 @@ class Remote:
         return name, _digest(path)
 
     def _put_whole(self, content: bytes, there: str, target: str) -> None:
-        """Write atomically: on a disk by a rename; a bucket never stores part of an object."""
+        """Write atomically: by a rename on a disk; a bucket never stores part of an object."""
         if self.url.startswith("file:"):
             draft = posixpath.join(there, ".record")
             self.files.pipe_file(draft, content)
@@ -196,7 +196,7 @@ class Remote:
         """Retry transient errors; report what is wrong in one line.
 
         Raises:
-            RemoteError: instead of whatever the file system raises.
+            RemoteError: in place of whatever the file system raises.
         """
         trying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
@@ -206,7 +206,7 @@ class Remote:
         )
         try:
             return trying(attempt)
-        except Exception as error:  # noqa: BLE001 (every file system has its own)
+        except Exception as error:  # noqa: BLE001 (every file system raises its own)
             words = " ".join(f"{type(error).__name__}: {error}".split())
             kind = RemoteMisuseError if _is_misuse(error) else RemoteError
             raise kind(f"CHARMILL_REMOTE {self.url}: {words}") from None
@@ -227,10 +227,10 @@ def _digest(path: Path) -> str:
 
 
 def _parsed(content: bytes, record: str) -> tuple[str, Mapping[str, str]]:
-    """The folder and the files that a record names; none may be outside of that folder.
+    """The folder that a record names and the digests of its files, all inside that folder.
 
     Raises:
-        RemoteError: if it is not such a record.
+        RemoteError: if the record is invalid.
     """
     try:
         found = json.loads(content)

@@ -1,9 +1,9 @@
-"""Run a stage once, publish its output atomically, never write to it again.
+"""Execute a stage once, publish its output atomically, and never write to it again.
 
 A run's key is the digest of the keys of its inputs, of the parameters that matter to the stage and
 of the version of its code. The work happens in a work folder; when all of it is on the disk,
-manifest last, one rename publishes it. A lock per key, released when its process ends in any way,
-keeps two processes from making the same run. A killed process leaves its work folder: a resumable
+manifest last, one rename publishes it. A lock per key, released however its process ends, keeps
+two processes from executing the same run. A killed process leaves its work folder: a resumable
 stage continues in it, any other starts over.
 """
 
@@ -15,15 +15,16 @@ import shutil
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from flows.options import Run, StageName
 from flows.progress import Reporter
-from flows.store.disk import no_space, sync, sync_path
+from flows.store.disk import no_space, sync
 from flows.store.manifest import MANIFEST, Manifest
 from flows.store.runs import StageRun, StageRuns, Store
+from system.clock import now_stamp
+from system.files import sync_path
 from system.progress import Progress
 from system.settings import Settings
 
@@ -41,7 +42,7 @@ class StageContext:
     Attributes:
         run: settings of all stages.
         inputs: stage name to folder of the run that it reads.
-        output: the run that is being made.
+        output: the run in progress.
     """
 
     run: Run
@@ -73,8 +74,7 @@ class Stage:
         parameters: the settings that matter to it, JSON-plain.
         work: fills the work folder, yields progress, returns the manifest's summary.
         resumable: whether `work` can continue in the work folder of a killed run.
-        outdated: why a finished run must be made again although its key is right, None if it
-            need not.
+        outdated: why a finished run must be repeated although its key is current, else None.
     """
 
     name: StageName
@@ -96,7 +96,7 @@ class Stage:
         return {name: keys[name] for name in self.inputs}
 
     def why_outdated(self, finished: StageRun | None) -> str | None:
-        """Why a finished run must be made again, None if it need not or there is none."""
+        """Why a finished run must be repeated; None if it is current or there is none."""
         return None if finished is None else self.outdated(finished.folder)
 
 
@@ -109,11 +109,11 @@ def execute(
     reporter: Reporter,
     force: bool = False,
 ) -> Manifest:
-    """Make a run, or find it finished; either way `latest` points to it afterwards.
+    """Execute a stage, or reuse its finished run; either way `latest` then points to that run.
 
     Args:
         inputs: stage name to key of the run that it reads.
-        force: make it again even if it is finished.
+        force: execute it even if a finished run is current.
 
     Raises:
         StageError: if the disk is full.
@@ -122,7 +122,7 @@ def execute(
     output = _output(stage, store.runs(stage.name, run.dataset), stage.digest(run, inputs), force)
     folders = {name: store.runs(name, run.dataset).run(key).folder for name, key in inputs.items()}
     context = StageContext(run=run, settings=settings, inputs=folders, output=output)
-    waiting = f"{output.runs}: waits for another run that makes the same"
+    waiting = f"{output.runs}: waiting for another process that is running it"
     try:
         with output.lock(lambda: reporter.say(waiting)):
             reused = output.is_finished
@@ -140,7 +140,7 @@ def execute(
 
 
 def _output(stage: Stage, runs: StageRuns, digest: str, force: bool) -> StageRun:
-    """The run to make or to reuse."""
+    """The run to execute or to reuse."""
     newest = runs.newest(digest)
     if force or stage.why_outdated(newest):
         return runs.next(digest)
@@ -168,14 +168,14 @@ def _make(stage: Stage, context: StageContext, reporter: Reporter) -> None:
         summary=summary,
         seconds=round(time.monotonic() - start, 3),
         attempts=attempts,
-        created=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
+        created=now_stamp(),
         software={name: importlib.metadata.version(name) for name in SOFTWARE},
     )
     _publish(context.output, manifest)
 
 
 def _publish(output: StageRun, manifest: Manifest) -> None:
-    """Write the manifest and rename the work folder, each only after what precedes is on disk."""
+    """Write the manifest, then rename the work folder; each once all before it is on the disk."""
     sync(output.work)
     manifest.save(output.work)
     sync_path(output.work / MANIFEST)

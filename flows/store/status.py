@@ -16,9 +16,9 @@ class StageState:
     """The state of one stage of one dataset.
 
     Attributes:
-        manifest: of the last run, None if none was ever finished.
-        unfinished: keys of runs that were started and not finished.
-        failure: of the last attempt, None if that succeeded.
+        manifest: of the last run; None if none has finished.
+        unfinished: keys of runs that were started but have not finished.
+        failure: of the last attempt; None if it succeeded.
     """
 
     stage: StageName

@@ -2,13 +2,13 @@
 
 import json
 import logging
-import os
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 from modeling.engines.engine import Engine
 from modeling.native.compilation import NoLibraryError, cache_folder
+from system.files import write_whole
 
 _DAYS = 30
 
@@ -31,10 +31,8 @@ def remember(key: str, engine: Engine, cache: Path | None = None) -> None:
     """Write a result atomically; if that fails, the next training runs another race."""
     try:
         path = _path(key, cache)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(asdict(engine)), encoding="utf-8")
-        temporary.replace(path)
+        write_whole(path, json.dumps(asdict(engine)).encode(), concurrent=True)
     except (NoLibraryError, OSError) as error:
         _log.debug("the choice of an engine was not cached: %s", error)
 

@@ -27,3 +27,6 @@ def build_model(config: ModelConfig, vocabulary_size: int) -> CharModel:
         ConfigError: the architecture is not in MODELS.
     """
     return model_class(config)(config, vocabulary_size)
+
+
+__all__ = ["MODELS", "build_model", "model_class"]

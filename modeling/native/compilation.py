@@ -23,6 +23,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from system.files import sync_path
+
 _COMPILERS = ("cc", "gcc", "clang")
 _OPTIONS = (
     *("-O3", "-std=gnu11", "-fopenmp-simd", "-fPIC", "-fno-semantic-interposition"),
@@ -211,9 +213,7 @@ def _compiled(command: list[str], sources: Path, cache: Path, key: str) -> Path:
             name=f"the library of {command[0]}",
         )
         library.chmod(0o644)
-        with library.open("rb+") as file:
-            # Against a library that a power failure truncates.
-            os.fsync(file.fileno())
+        sync_path(library)  # against a library that a power failure truncates
         path = cache / f"lstm-{key}-{_digest(library)}.so"
         library.replace(path)
     _log.debug("compiled %s", path)

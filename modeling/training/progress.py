@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from system.clock import duration
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvePoint:
@@ -28,6 +30,19 @@ class CurvePoint:
     learning_rate: float
     gradient_norm: float
     characters_per_second: float
+
+    def line(self, best_bits: float | None) -> str:
+        """Show speed, bits per character and time left in one line.
+
+        Args:
+            best_bits: fewest validation bits per character so far, None before any validation.
+        """
+        left = self.seconds * (1 - self.fraction) / self.fraction if self.fraction else 0.0
+        held_out = "" if best_bits is None else f", held-out {best_bits:.3f}"
+        return (
+            f"{self.characters_per_second:,.0f} characters/s, {self.train_bits:.3f} "
+            f"bits/character{held_out}, {duration(left)} left"
+        )
 
 
 @dataclass(slots=True, kw_only=True)

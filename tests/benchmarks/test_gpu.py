@@ -1,4 +1,4 @@
-"""The benchmark for GPUs, as far as it goes without one."""
+"""The parts of the GPU benchmark that run without a GPU."""
 
 import json
 import os

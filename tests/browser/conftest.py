@@ -1,4 +1,4 @@
-"""A real browser, and a served home for it."""
+"""A real browser, and a running server for it."""
 
 import shutil
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def chromium():
 
 @pytest.fixture
 def page(chromium):
-    """A fresh tab; any error that a page of ours throws fails the test."""
+    """A new tab; any error thrown by one of our pages fails the test."""
     tab = chromium.new_page(viewport={"width": 1280, "height": 1000})
     tab.set_default_timeout(60_000)
     yield tab

@@ -1,4 +1,4 @@
-"""Take the pictures of the documentation from a server that runs, with reports in it.
+"""Take the screenshots of the documentation from a running server that has reports.
 
 python -m tests.browser.screenshots http://127.0.0.1:4200 python-stdlib docs
 """
@@ -39,7 +39,7 @@ def main(ui: str, dataset: str, folder: Path) -> None:
 
 
 def take(page, path: Path) -> None:
-    """Save what is seen, once nothing moves any more."""
+    """Save a screenshot once nothing moves any more."""
     page.wait_for_timeout(1500)
     page.screenshot(path=path)
     assert path.stat().st_size < MAX_BYTES, path

@@ -1,4 +1,4 @@
-"""What a web page from elsewhere gets from the server that the user of the same browser runs."""
+"""What a foreign web page gets from a server that runs on the browser's own machine."""
 
 import threading
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ PAGE = Path(__file__).with_name("attack.html").read_bytes()
 
 
 class Elsewhere(BaseHTTPRequestHandler):
-    """The site of an attacker; at /null its page has no origin of its own."""
+    """An attacker's site; its page at /null has the origin null."""
 
     def do_GET(self):
         self.send_response(200)
@@ -44,7 +44,7 @@ def site() -> Iterator[int]:
 
 
 def seen(served):
-    """All that the attack would change."""
+    """Everything that the attack would change."""
     runs = served.api("POST", "flow_runs/filter", {})
     flows = served.api("POST", "flows/filter", {})
     pull = served.deployment("pipeline/tiny")["pull_steps"]

@@ -1,4 +1,4 @@
-"""The daily life of somebody who only knows the UI, in a real browser."""
+"""What a user does every day in the UI alone, in a real browser."""
 
 import json
 import time
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def home(page, served):
-    """Begin every test at the server that is served now."""
+    """Start every test at the server that is running now."""
     page.goto(f"{served.ui}/")
 
 
@@ -72,7 +72,7 @@ def test_one_stage_reruns_alone_and_reuses_what_is_before_it(page, served):
     run = newest_run(served, "corpus tiny: corpus.max_bytes=194")
     assert served.ended(run["id"])["type"] == "COMPLETED"
     plan = served.artifacts_of("plan-tiny")[0]["data"]
-    assert "| reuse | fetch | taken as it stands" in plan
+    assert "| reuse | fetch | reused unchecked" in plan
     assert "| run | corpus | max_bytes 1000000 -&gt; 194" in plan
     assert "train" not in plan
     assert sorted(p.name for p in (served.artifacts / "fetch" / "tiny").iterdir()) == fetched
@@ -86,7 +86,7 @@ def test_a_training_is_cancelled_from_its_page(page, served):
     open_deployment(page, "any-dataset", flow="train")
     run_with(page, dataset="tiny", budget="10m", switches=["force"])
     run = newest_run(served, "train tiny: 10m, forced")
-    until(lambda: any("train of tiny: begins" in line for line in served.logs(run["id"])), 90)
+    until(lambda: any("train of tiny: started" in line for line in served.logs(run["id"])), 90)
     processes = descendants(served.process.pid) - before
     open_run(page, served.ui, run["id"])
     cancel(page)

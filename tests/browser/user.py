@@ -4,14 +4,14 @@ import re
 from typing import Any
 
 Page = Any
-"""playwright's; a type of its own would need playwright to be installed."""
+"""A page of playwright; annotating it would require playwright to be installed."""
 
 
 def open_deployment(page: Page, name: str, flow: str = "pipeline") -> None:
     """Find a deployment by the sidebar and the search field, and open it."""
     page.get_by_role("link", name="Deployments", exact=True).click()
     page.get_by_placeholder("Search deployments").fill(name)
-    # The list follows the address, and that follows the field a moment later.
+    # The list depends on the URL, which follows the field with a delay.
     page.wait_for_url(re.compile(f"={re.escape(name)}(&|$)"))
     rows = page.get_by_role("row").filter(has=page.get_by_role("link", name=name, exact=True))
     row = rows.filter(has=page.get_by_role("link", name=flow, exact=True))

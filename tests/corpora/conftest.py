@@ -1,4 +1,4 @@
-"""What the tests of sources find ready."""
+"""Fixtures of the tests of sources."""
 
 from collections.abc import Iterator
 from pathlib import Path

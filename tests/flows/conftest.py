@@ -49,7 +49,7 @@ control_windows = 4
 
 @dataclass(frozen=True)
 class Tiny:
-    """A user's folder with one dataset in it, and where its outputs go."""
+    """A user's folder with one dataset, and the settings for its outputs."""
 
     folder: Path
     toml: Path
@@ -72,7 +72,7 @@ class Tiny:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Tiny:
-    """Make the dataset `tiny` and settings that know it."""
+    """Make the dataset `tiny`, and settings that include it."""
     return make_tiny(tmp_path)
 
 

@@ -1,8 +1,8 @@
-"""Run the stages of `tiny` without Prefect; on request, kill -9 itself in the middle of one.
+"""Run the stages of `tiny` without Prefect; can kill -9 itself in the middle of one.
 
     python -m tests.flows.driver [STAGE COUNT]
 
-kills the process at the COUNT-th sign of progress of STAGE.
+kills the process at the COUNT-th progress report of STAGE.
 """
 
 import os
@@ -20,7 +20,7 @@ from system.settings import Settings
 
 
 class Suicidal(LogReporter):
-    """Counts the progress of one stage, and ends the process at a given count."""
+    """Counts the progress reports of one stage, and kills the process at a given count."""
 
     def __init__(self, stage: str, count: int) -> None:
         super().__init__()

@@ -1,9 +1,9 @@
-"""Measure what Prefect costs beside the work: seconds from asked to done, less those of the stage.
+"""Measure the overhead of Prefect: seconds from request to completion, less those of the stage.
 
 python -m tests.flows.overhead [ROUNDS]
 
-Says where the time of an embedded run goes, what a run costs where a server runs already, and what
-the task runners that are installed take for three small datasets. Wants a quiet machine.
+Shows the time of each phase of an embedded run, the cost of a run on a running server, and the time
+of each installed task runner for three small datasets. Needs an idle machine.
 """
 
 import json
@@ -21,8 +21,8 @@ from flows.orchestration.task_runners import PACKAGES
 from tests.flows.serving import Serving
 
 DATASETS = ("tiny", "small", "little")
-UNTIL = "Prefect, until the stage begins"
-SIGNS = {"starting Prefect": "plan", "fetch    begins": UNTIL, "corpus   begins": UNTIL}
+UNTIL = "Prefect, until the stage starts"
+SIGNS = {"starting Prefect": "plan", "fetch    started": UNTIL, "corpus   started": UNTIL}
 """A line of `charmill run`, and what was done when it appears."""
 WORK = "the stage itself"
 END = "results, and leaving"
@@ -31,7 +31,7 @@ SERVED = "a stage, served: from asked to done, less its work"
 
 
 def timeline(home: Serving, *arguments: str) -> dict[str, float]:
-    """Run `charmill`, and give the seconds of each of its phases."""
+    """Run `charmill`; returns the seconds of each of its phases."""
     seconds, began = {}, time.perf_counter()
     command = [sys.executable, "-m", "flows.cli", *arguments]
     with subprocess.Popen(
@@ -52,16 +52,16 @@ def timeline(home: Serving, *arguments: str) -> dict[str, float]:
 
 
 def embedded(home: Serving) -> dict[str, float]:
-    """The phases of `charmill run --only corpus`, with a server of its own."""
+    """The phases of `charmill run --only corpus`, which starts a server."""
     phases = timeline(home, "run", "tiny", "--only", "corpus", "--force")
     work = stage_seconds(home)
     phases[END] -= work
-    beside = sum(phases.values())
-    return {**phases, WORK: work, "in all, less the stage": beside}
+    overhead = sum(phases.values())
+    return {**phases, WORK: work, "in all, less the stage": overhead}
 
 
 def served(home: Serving) -> dict[str, float]:
-    """A run of a deployment whose server and runner are up."""
+    """A run of a deployment whose server and runner are running."""
     began = time.perf_counter()
     run = home.run("corpus/any-dataset", dataset="tiny", force=True)
     assert home.ended(run)["type"] == "COMPLETED"
@@ -69,18 +69,18 @@ def served(home: Serving) -> dict[str, float]:
 
 
 def stage_seconds(home: Serving) -> float:
-    """How long the stage `corpus` worked when it was made last."""
+    """Duration of the last run of the stage `corpus`."""
     latest = home.artifacts / "corpus" / "tiny" / "latest" / "manifest.json"
     return json.loads(latest.read_text(encoding="utf-8"))["seconds"]
 
 
 def idle(home: Serving) -> dict[str, float]:
-    """A run that finds everything current."""
+    """A run for which everything is current."""
     return {NOTHING: sum(timeline(home, "run", "tiny").values())}
 
 
 def runners(home: Serving) -> dict[str, float]:
-    """Three small corpora with every task runner that is installed, in all."""
+    """Total time of three small corpora with each installed task runner."""
     there = ["threads", *(name for name, package in PACKAGES.items() if find_spec(package))]
     return {
         f"build of three, two at once: {name}": sum(
@@ -93,7 +93,7 @@ def runners(home: Serving) -> dict[str, float]:
 
 
 def median(measure: Callable[[Serving], dict[str, float]], home: Serving, rounds: int) -> Iterator:
-    """The name of each figure, its median, the least and the most."""
+    """The name of each figure, its median, minimum and maximum."""
     found = [measure(home) for _ in range(rounds)]
     for name in found[0]:
         values = [one[name] for one in found]
@@ -106,7 +106,7 @@ def main(rounds: int) -> None:
         for name in DATASETS[1:]:
             home.add_dataset(name)
         first = timeline(home, "run", "tiny")[UNTIL]
-        show("embedded, on a fresh home: until the first stage begins", first, first, first)
+        show("embedded, on a fresh home: until the first stage starts", first, first, first)
         for measure in (idle, embedded, runners):
             for row in median(measure, home, rounds):
                 show(*row)

@@ -1,4 +1,4 @@
-"""`charmill serve` as a process of its own, and what a user does in the UI, by the API."""
+"""`charmill serve` as a separate process, and the actions of a user in the UI, through the API."""
 
 import os
 import random
@@ -29,7 +29,7 @@ def free_port() -> int:
 
 @dataclass
 class Serving:
-    """A home with the dataset `tiny` in it, served or not."""
+    """An artifacts root and the dataset `tiny`, with a server that can be started and stopped."""
 
     root: Path
     port: int = field(default_factory=free_port)
@@ -49,7 +49,7 @@ class Serving:
         (self.root / "datasets" / f"{name}.toml").write_text(text)
 
     def home(self) -> dict[str, str]:
-        """The environment of whatever works here."""
+        """The environment of the processes."""
         return {
             "CHARMILL_ARTIFACTS": str(self.artifacts),
             "CHARMILL_DATASETS": str(self.root / "datasets"),
@@ -65,7 +65,7 @@ class Serving:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, arguments: str = "", seconds: float = DEADLINE_SECONDS) -> None:
-        """Serve, and wait until every deployment is registered by this very start."""
+        """Start the server, and wait until this start has registered every deployment."""
         call = f"serve_all(Settings(), {self.port}{arguments})"
         began = time.time()
         with (self.root / "serve.log").open("a") as log:
@@ -91,7 +91,7 @@ class Serving:
             raise
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> set[int]:
-        """End serving; give the processes that were below it."""
+        """Stop the server; returns the processes that were below it."""
         assert self.process
         below = descendants(self.process.pid)
         self.process.send_signal(number)
@@ -107,7 +107,7 @@ class Serving:
         return self.api("GET", f"deployments/name/{name}")
 
     def run(self, name: str, **parameters: Any) -> str:
-        """Ask for a run; give its id."""
+        """Create a run; returns its id."""
         path = f"deployments/{self.deployment(name)['id']}/create_flow_run"
         answer = self.api("POST", path, {"state": {"type": "SCHEDULED"}, "parameters": parameters})
         assert "id" in answer, answer
@@ -130,7 +130,7 @@ class Serving:
         self.api("POST", f"flow_runs/{run}/set_state", body)
 
     def artifacts_of(self, key: str) -> list[dict[str, Any]]:
-        """All versions of an artifact, the newest first."""
+        """All versions of an artifact, newest first."""
         body = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC"}
         return self.api("POST", "artifacts/filter", body)
 

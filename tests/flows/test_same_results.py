@@ -1,9 +1,10 @@
-"""What is published stays the same, byte for byte: recorded once, compared ever since.
+"""Published files stay byte for byte the same: their digests were recorded, and are compared.
 
 The corpus has the same digests on every machine. Weights, samples and scores depend on how a
-processor, its compiler and torch round, so their digests are compared where the same ones computed
-the record, and everywhere else the numbers, closely. `python -m tests.flows.test_same_results`
-records anew: only with a change that means to change what is published, and its changelog line.
+processor, its compiler and torch round. So their digests are compared only where the same ones
+computed the record; elsewhere their numbers are compared within a tolerance.
+`python -m tests.flows.test_same_results` renews the record: only together with a change that
+intentionally changes what is published, and its line in the changelog.
 """
 
 import hashlib
@@ -41,7 +42,7 @@ Digests = dict[str, str]
 
 
 def folders(tiny: Tiny) -> Mapping[str, Path]:
-    """Run all stages in this process; the folder that each published."""
+    """Run all stages in this process; returns the folder that each published."""
     run = prepare("tiny", OPTIONS, tiny.settings.dataset_folders)
     keys: dict[Any, str] = {}
     for stage in STAGES:
@@ -54,12 +55,12 @@ def folders(tiny: Tiny) -> Mapping[str, Path]:
 
 
 def corpus_digests(folder: Path) -> Digests:
-    """Of the files of a corpus; the versions of a writer stand in Parquet's own frame."""
+    """Digests of the files of a corpus; of Parquet the table only: its metadata has versions."""
     return {name: _of_file(folder / name) for name in CORPUS}
 
 
 def computed_digests(made: Mapping[str, Path]) -> Digests:
-    """Of what a processor computed: weights, learning curve, samples, metrics and evidence."""
+    """Digests of computed files: weights, learning curve, samples, metrics and evidence."""
     curve = pq.read_table(made["train"] / "metrics.parquet")
     report = _report(made)
     evidence = ("documents.parquet", "texts.parquet")
@@ -78,14 +79,14 @@ def bits(made: Mapping[str, Path]) -> dict[str, float]:
 
 
 def computer() -> str:
-    """What decides how numbers are rounded here."""
+    """Everything that determines how numbers are rounded on this machine."""
     compiler = compilation._run(["cc", "--version"]).splitlines()[0]
     processor = f"{processor_name()}, {platform.machine()} {_digest(compilation._processor())}"
     return f"{processor}, torch {torch.__version__}, {compiler}"
 
 
 def keys() -> Digests:
-    """The key that each stage of each dataset has for the same inputs, short for all stages."""
+    """A digest of the keys that all stages of each dataset have for the same inputs."""
     return {name: _digest(json.dumps(list(_keys(name))).encode()) for name in dataset_files(())}
 
 
@@ -114,7 +115,7 @@ def _digest(content: bytes) -> str:
 
 
 def one_engine(patch: pytest.MonkeyPatch, engine: str) -> None:
-    """Let no race decide."""
+    """Select one engine without a race."""
     every = race._candidates
 
     def chosen(*arguments: Any) -> list[race.Engine]:
@@ -137,7 +138,7 @@ def recorded() -> dict[str, Any]:
 
 
 def test_keys_of_all_datasets_are_those_recorded(recorded):
-    """A key that changes would make every user's store stale."""
+    """A changed key would make every user's store stale."""
     assert keys() == recorded["keys"]
 
 

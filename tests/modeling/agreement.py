@@ -1,7 +1,7 @@
-"""All that the kernel computes, compared with torch, however the kernel was built and is run.
+"""Compare everything that the kernel computes with torch, for any build of the kernel.
 
-float32: loss, state and gradients within 1e-5 of torch's; mixed: within 1e-3 of what torch makes of
-factors rounded to bfloat16 (a sum in another order now and then rounds to the other side).
+float32: loss, state and gradients within 1e-5 of torch's; mixed: within 1e-3 of what torch computes
+from factors rounded to bfloat16 (a sum in another order occasionally rounds the other way).
 """
 
 from ctypes import c_int64, c_void_p
@@ -50,9 +50,9 @@ def assert_chunks_agree(shape, *size):
 
 
 def assert_draws_agree(shape, streams, length=9):
-    """`forward` without `keep`, `draw`: the same characters as by torch, from the same noise.
+    """`forward` without `keep`, `draw`: the same characters as torch draws from the same noise.
 
-    Half precision holds the weights exactly, whether it is used or not.
+    The weights are exact in half precision, whether it is used or not.
     """
     model = some_model(shape).eval()
     for weight in model.parameters():

@@ -103,7 +103,7 @@ class RoundedProduct(Function):
 
 
 def loss_by_rounded_products(model, ids, targets, state):
-    """What the kernel's mixed products should give, one time step after another in torch."""
+    """The expected result of the kernel's mixed products, computed in torch step by step."""
     hidden, cell, before = state
     hidden, cell = list(hidden), list(cell)
     embedded = model.embed(ids, before)
@@ -137,7 +137,7 @@ def distances(ones, others):
 
 
 def assert_rounds_as_torch_does(shape, *size):
-    """Sums in another order now and then round to the other side, hence the tolerance."""
+    """Sums in another order occasionally round the other way, hence the tolerance."""
     shape, chunk = (
         dataclasses.replace(shape, dropout=0.0, ngram_dropout=0.0),
         some_chunk(shape, *size),

@@ -63,9 +63,9 @@ def model(config, vocabulary):
 
 @pytest.fixture
 def fresh(tmp_path, monkeypatch):
-    """As in a process that has not loaded the kernel, of a user with an empty cache."""
+    """The state of a process that has not loaded the kernel, for a user with an empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    # What is tested here does not depend on how fast the library is.
+    # These tests do not depend on the speed of the library.
     monkeypatch.setattr(compilation, "_OPTIONS", ("-O0", *compilation._OPTIONS[1:]))
     module._loaded.cache_clear()
     yield tmp_path / "cache" / "charmill"
@@ -74,7 +74,7 @@ def fresh(tmp_path, monkeypatch):
 
 @pytest.fixture
 def compiler(tmp_path, monkeypatch):
-    """Writes the shell script that is to be the compiler; `$REAL` is the real one."""
+    """Writes a shell script to use as the compiler; `$REAL` is the real one."""
 
     def write(script):
         path = tmp_path / "a compiler"

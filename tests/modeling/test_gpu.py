@@ -28,7 +28,7 @@ from tests.modeling.chunks import distances
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
-    # Torch 2.9 to 2.12 dislikes its older switches for TF32, which set the newer ones.
+    # Torch 2.9 to 2.12 warns about its older switches for TF32, which set the newer ones.
     pytest.mark.filterwarnings("ignore:Please use the new API settings to control TF32"),
 ]
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -44,7 +44,7 @@ def _leave_precision_as_it_was():
 
 
 def without_tf32():
-    """To be called after a learner was made for a GPU, which allows it."""
+    """Disable TF32; to be called after creating a learner for a GPU, which enables it."""
     torch.backends.cudnn.allow_tf32 = False
     torch.set_float32_matmul_precision("highest")
 
@@ -62,7 +62,7 @@ def make(config, vocabulary, stream):
 
 @pytest.fixture
 def still(config):
-    """The shape without anything drawn: the devices draw from different generators."""
+    """The configuration without random draws: the devices have different generators."""
     return dataclasses.replace(config.model, dropout=0.0, ngram_dropout=0.0)
 
 
@@ -103,7 +103,7 @@ def test_a_run_of_updates_is_that_of_the_processor(make, still, stream, monkeypa
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kept", [True, False], ids=["kept", "sent"])
 def test_a_recorded_update_is_one_of_plain_launches(make, stream, precision, kept, caplog):
-    """Dropout included: another mask would change a loss by per cents."""
+    """Including dropout: another mask would change a loss by several per cent."""
     text = stream if kept else None
     recorded, plain = (make(text=text, precision=precision) for _ in range(2))
     plain._captured = None
@@ -130,9 +130,9 @@ def test_no_dropout_mask_comes_twice(make, stream):
 
 @contextmanager
 def no_waiting():
-    """Let every call fail that waits for the device."""
+    """Make every call fail that waits for the device."""
     with warnings.catch_warnings():
-        # Torch says that it does not notice all of them.
+        # According to torch, it does not detect all of them.
         warnings.simplefilter("ignore")
         torch.cuda.set_sync_debug_mode("error")
     try:

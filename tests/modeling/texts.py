@@ -16,5 +16,5 @@ def vocabulary() -> Vocabulary:
 
 
 def documents() -> list[Ids]:
-    """The texts, encoded, each with its mark in front."""
+    """The encoded texts, each preceded by its mark."""
     return vocabulary().encode_documents(TEXTS)

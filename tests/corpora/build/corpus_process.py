@@ -1,4 +1,4 @@
-"""Makes a corpus in a process of its own: python corpus_process.py KIND PLACE FOLDER WORKERS.
+"""Build a corpus in a separate process: python corpus_process.py KIND PLACE FOLDER WORKERS.
 
 Batches and shards are small, so that several workers have something to share.
 """

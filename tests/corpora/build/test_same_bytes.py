@@ -1,4 +1,4 @@
-"""The same files give the same bytes, whatever surrounds the process that reads them."""
+"""The same files give the same bytes, whatever the environment of the process."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ Stored = Mapping[str, bytes]
 
 
 def files() -> dict[bytes, bytes]:
-    """Some hundred files: odd names, copies, near-copies, another encoding, no text."""
+    """A few hundred files: odd names, copies, near-copies, another encoding, binary data."""
     found = {os.fsencode(name): f"{name} = 1\n".encode() for name in NAMES}
     found[b"s/caf\xe9.py"] = b"# d\xe9j\xe0 vu\n"
     found[b"s/\xc3\xa9\xe9.py"] = b"# no name in UTF-8\n"
@@ -53,7 +53,7 @@ def put(root: Path, order: int) -> Path:
 def made(
     kind: str, place: Path, folder: Path, *, workers: int, around: Mapping[str, str]
 ) -> Stored:
-    """Make the corpus in a process of its own; all that it stored, and the tar of a folder."""
+    """Build the corpus in a separate process; all that it stored, and a tar of a folder."""
     subprocess.run(
         [sys.executable, str(PROGRAM), kind, str(place), str(folder), str(workers)],
         env=os.environ | around,
@@ -81,7 +81,7 @@ def elsewhere() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def of_folder(tmp_path_factory: pytest.TempPathFactory) -> Stored:
-    """The corpus of a folder, made in plain surroundings."""
+    """The corpus of a folder, built in the usual environment."""
     place = tmp_path_factory.mktemp("plain")
     return made("folder", put(place / "code", 1), place / "out", workers=1, around={})
 
@@ -96,7 +96,7 @@ def test_a_folder_gives_the_same_bytes_elsewhere(of_folder: Stored, elsewhere: P
 
 
 def test_a_repository_gives_the_same_bytes_elsewhere(tmp_path: Path, elsewhere: Path):
-    """Objects lie loose in one repository and packed in the other; the commits have two dates."""
+    """Objects are loose in one repository and packed in the other; the commits have two dates."""
     first = commit(put(tmp_path / "code", 1))
     second = commit(put(elsewhere / "code", -1))
     run_git(second, "gc", "--quiet")

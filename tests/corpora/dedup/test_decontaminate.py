@@ -10,7 +10,7 @@ from tests.corpora.build.test_corpus import SPEC, FakeSnapshot, built, ledger, p
 
 
 def near_copies(number=40):
-    """Texts of 60 words, and for each one a copy in which a word is another."""
+    """Texts of 60 words, and for each a copy with one word replaced."""
     files = {}
     for i in range(number):
         words = [f"w{i}x{j}" for j in range(60)]

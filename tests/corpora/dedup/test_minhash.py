@@ -121,7 +121,7 @@ def test_clusters_and_pairs_are_those_of_brute_force(texts, threshold):
 
 @pytest.mark.parametrize("union", [5, 10, 40, 200, 1000, 3000])
 def test_pairs_exactly_at_the_threshold_are_candidates_at_every_length(union):
-    # At most 1e-5 of them may be missed: one in a thousand is a fault.
+    # At most 1e-5 of them may be missed, so one in a thousand is a bug.
     generator = np.random.default_rng(union)
     rows = []
     for _ in range(400 if union < 1000 else 100):

@@ -1,9 +1,9 @@
-"""What the split promises, over generated corpora, against similarities computed by brute force.
+"""The guarantees of the split, on generated corpora, checked with brute-force similarities.
 
 1. No copy and no near-copy of a training text is held out.
-2. No file that is added moves another one to another side.
-3. It drops none unless it is a near-copy, and then none but its near-copies less held out than it.
-4. Where documents are frozen, none of them is dropped either, and 1 holds still.
+2. Adding a file moves no other file to another split.
+3. It drops none unless it is a near-copy, and then only near-copies of it that are less held out.
+4. Frozen documents are not dropped either, and 1 still holds.
 """
 
 import hashlib
@@ -29,13 +29,13 @@ WORDS = [f"word{number}" for number in range(400)]
 
 
 def text_of(words: list[str]) -> bytes:
-    """The words, five a line."""
+    """The words, five per line."""
     lines = (" ".join(words[i : i + 5]) for i in range(0, len(words), 5))
     return ("\n".join(lines) + "\n").encode()
 
 
 def changed(words: list[str], places: int, chance: random.Random) -> list[str]:
-    """The words with so many of them replaced, far apart: at most 5 shingles each."""
+    """The words with some replaced, far apart: each replacement changes at most 5 shingles."""
     result = list(words)
     for place in chance.sample(range(2, len(words) - 2, 7), places):
         result[place] = f"new{chance.random()}"
@@ -58,13 +58,13 @@ def generated(seed: int) -> dict[str, bytes]:
 
 
 def shingles(text: str) -> set[tuple[str, ...]]:
-    """Every run of five words, by the definition."""
+    """Every sequence of five words, by definition."""
     words = text.split()
     return {tuple(words[i : i + 5]) for i in range(len(words) - 4)}
 
 
 def digest_of(text: str) -> str:
-    """By which a text is known."""
+    """The digest that identifies a text."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -74,13 +74,13 @@ def near(first: set[tuple[str, ...]], second: set[tuple[str, ...]]) -> bool:
 
 
 def crossing(directory: Path) -> list[tuple[str, str]]:
-    """Pairs of near-copies, or copies, on two sides of the split."""
+    """Pairs of copies or near-copies in different splits."""
     found = [(d.path, s, shingles(d.text)) for s in SIDES for d in read_documents(directory, s)]
     return [(a[0], b[0]) for a, b in combinations(found, 2) if a[1] != b[1] and near(a[2], b[2])]
 
 
 class Trials:
-    """Decides about some texts, and about the same texts and one more, without any file."""
+    """Splits some texts, and the same texts with one more, without any files."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = list(texts)
@@ -107,7 +107,7 @@ class Trials:
     def with_one_more(
         self, text: str, place: int, frozen: Mapping[str, Split]
     ) -> dict[str, Split | None]:
-        """The same with one more text among them."""
+        """The same with one more text."""
         hashes = hashed_shingles(text)
         [row] = sketch([hashes])
         lists = [self.texts, self.hashes, self.rows]
@@ -118,20 +118,20 @@ class Trials:
         return self.decided(more[0], more[1], more[2], frozen)
 
     def frozen(self) -> dict[str, Split]:
-        """What a frozen corpus says: digest to split."""
+        """A frozen corpus: digest to split."""
         return {digest_of(text): split for text, split in self.splits.items() if split}
 
     def moved(self, after: Mapping[str, Split | None]) -> set[str]:
-        """The texts that stand on another side than before."""
+        """The texts that are in another split than before."""
         return {t for t, split in after.items() if t in self.splits and self.splits[t] != split}
 
     def dropped(self, after: Mapping[str, Split | None]) -> set[str]:
-        """The texts that stand nowhere any more."""
+        """The texts that are in no split any more."""
         return self.splits.keys() - after.keys()
 
 
 def cluster_around(text: str, others: Sequence[str]) -> set[str]:
-    """All texts that a chain of near-copies leads to, by brute force."""
+    """All texts reachable through a chain of near-copies, by brute force."""
     known = {other: shingles(other) for other in others}
     found, edge = set(), [shingles(text)]
     while edge:
@@ -185,7 +185,7 @@ def test_a_near_copy_moves_nothing_and_drops_only_what_is_less_held_out(number: 
         refused += text not in after
         held = trials.with_one_more(text, place, trials.frozen())
         assert (trials.moved(held), trials.dropped(held)) == (set(), set())
-    assert dropping  # or this test has seen nothing
+    assert dropping  # otherwise this test checked nothing
     assert refused
 
 

@@ -1,4 +1,4 @@
-"""Tokens here are put together from pieces, so that no file of the project looks like one."""
+"""Tokens here are assembled from parts, so that no file of the project seems to contain one."""
 
 import random
 import string

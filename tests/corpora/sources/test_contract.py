@@ -1,4 +1,4 @@
-"""What every kind of source must do; a new kind adds its fields to `fields_of`."""
+"""The contract of every kind of source; a new kind adds its fields to `fields_of`."""
 
 import pickle
 import subprocess
@@ -21,7 +21,7 @@ NAMES = [kind.model_fields["kind"].annotation.__args__[0] for kind in KINDS]
 
 @pytest.fixture
 def fields_of(tmp_path, monkeypatch, make_repository):
-    """The fields of a source of each kind whose material is on this machine."""
+    """The fields of a source of each kind, with its material on this machine."""
     root = make_repository(FILES)
     youtube = YoutubeServer()
     github = type("Bound", (Handler,), {"fake": Fake([row(root)])})

@@ -1,4 +1,4 @@
-"""Odd bytes, one kind a row: each has one outcome, and it stands in the ledger and docs/corpora.md.
+"""Unusual encodings: each has one outcome, which the ledger and docs/corpora.md record.
 
 The table here and the one in the documentation have the same rows.
 """

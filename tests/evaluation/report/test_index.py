@@ -22,7 +22,7 @@ def test_the_troubled_datasets_come_first_and_every_row_has_its_figures():
     rows = [
         GOOD,
         dataclasses.replace(GOOD, dataset="old", state="warned", notes=["stale"]),
-        IndexRow(dataset="bad", state="failed", notes=["train was begun and did not end"]),
+        IndexRow(dataset="bad", state="failed", notes=["train was interrupted"]),
     ]
     page = index_page(rows, created="now")
     places = [page.index(f'"state {state}"') for state in ("failed", "warned", "good")]

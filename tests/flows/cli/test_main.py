@@ -46,7 +46,7 @@ def refused(done: subprocess.CompletedProcess) -> str:
     [
         (["run", "nosuch"], "no dataset 'nosuch'; known: austen"),
         (["run", "tiny", "--only", "bake"], "'bake' is not one of 'fetch', 'corpus', 'train'"),
-        (["run", "tiny", "--only", "train"], "fetch was never finished"),
+        (["run", "tiny", "--only", "train"], "fetch has never finished"),
         (["run", "tiny", "--budget", "1"], "none of the forms 90s"),
         (["run", "tiny", "--set", "source.path=/no/such"], "/no/such: no such folder"),
         (["run"], "Missing argument"),
@@ -105,7 +105,7 @@ def test_add_writes_a_dataset_that_can_be_run(tiny, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == f"Wrote {tiny.settings.datasets / 'mine.toml'}"
     planned = charmill(tiny, "run", "mine", "--plan")
-    assert planned.stderr.count("never run before") == 5
+    assert planned.stderr.count("first run") == 5
     again = charmill(tiny, "add", str(tiny.folder), "--ext", ".py", "--name", "mine")
     assert "the name 'mine' is taken by" in refused(again)
 

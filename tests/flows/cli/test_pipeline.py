@@ -1,4 +1,4 @@
-"""The pipeline as a user runs it: embedded Prefect, report, rerun of a stage, nothing to do."""
+"""The pipeline as a user runs it: embedded Prefect, report, rerun of a stage, a current run."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def prefect_rows(tiny: Tiny, query: str) -> list[tuple]:
 
 
 def without(folder: Path, *packages: str) -> str:
-    """A path for Python on which importing the packages, which take seconds, is an error."""
+    """A PYTHONPATH on which importing these packages, which takes seconds, is an error."""
     for package in packages:
         (folder / f"{package}.py").write_text("raise RuntimeError('imported for nothing')")
     return os.pathsep.join((str(folder), os.environ.get("PYTHONPATH", "")))
@@ -47,7 +47,7 @@ def test_a_dataset_goes_from_nothing_to_a_report_and_stays_current(tiny, tmp_pat
     ]
     artifacts = dict(prefect_rows(tiny, "select key, data from artifact order by created"))
     assert list(artifacts) == ["plan-tiny", "corpus-tiny", "report-tiny", "reports"]
-    assert artifacts["plan-tiny"].count("never run before") == 5
+    assert artifacts["plan-tiny"].count("first run") == 5
     assert "data:image/png;base64," in artifacts["report-tiny"]
     assert len(artifacts["report-tiny"]) < MAX_BYTES
     assert "[tiny](/v2/artifacts/key/report-tiny)" in artifacts["reports"]
@@ -109,7 +109,7 @@ def test_what_one_machine_finished_another_one_does_not_do_again(tiny, tmp_path,
     )
     again = succeeded(other, "run", "tiny")
     assert again.stdout.strip().splitlines()[0] == verdict
-    assert "begins" not in again.stderr
+    assert "started" not in again.stderr
     weights = [
         t.store.runs("train", "tiny").folder / "latest/model.safetensors" for t in (tiny, other)
     ]

@@ -1,4 +1,4 @@
-"""What our packages warn of is seen on the terminal, once."""
+"""Our packages' warnings appear on the terminal, once."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from flows.server.prefect_settings import LOGGERS
 def test_warnings_are_printed_while_stages_run_and_nothing_else_is(capsys):
     with showing_warnings(TerminalReporter(), LOGGERS):
         logging.getLogger("modeling.native").warning("no %s", "compiler")
-        logging.getLogger("modeling.native").info("begins")
+        logging.getLogger("modeling.native").info("started")
         logging.getLogger("prefect").warning("of no concern")
     logging.getLogger("modeling.native").error("nobody asked")
     assert capsys.readouterr().err.splitlines() == ["no compiler"]

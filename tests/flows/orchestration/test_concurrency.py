@@ -1,4 +1,4 @@
-"""What is worth another try, what counts as news, and how long a cancelled run may take."""
+"""Retries, outcomes of reports, and how long a cancelled run may take."""
 
 import fcntl
 import signal
@@ -57,7 +57,7 @@ def report(low, high):
 
 
 @pytest.mark.parametrize(
-    ("report", "news"),
+    ("report", "outcome"),
     [
         ({}, "first"),
         ({"change": None}, "first"),
@@ -68,8 +68,8 @@ def report(low, high):
         (report(-0.01, 0.02), "unchanged"),
     ],
 )
-def test_only_a_change_beyond_chance_is_news(report, news):
-    assert outcome_of(report) == news
+def test_only_a_significant_change_is_better_or_worse(report, outcome):
+    assert outcome_of(report) == outcome
 
 
 STUCK = """
@@ -100,7 +100,7 @@ def test_a_process_that_ignores_the_wish_to_stop_is_ended_by_force(guard, stays,
 
 
 class Listening(LogReporter):
-    """Keeps what is said."""
+    """Records what is reported."""
 
     def __init__(self):
         super().__init__()
@@ -126,7 +126,7 @@ with training_slot("cpu", Store(Path(sys.argv[1])), LogReporter()):
 
 @pytest.fixture
 def training(tmp_path):
-    """A process that trains on the CPU until its input is closed."""
+    """A process that trains on the CPU until its stdin is closed."""
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"held\n"

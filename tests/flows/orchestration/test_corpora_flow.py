@@ -1,4 +1,4 @@
-"""The corpora of many repositories at once: the same bytes wherever they are built."""
+"""The corpora of many repositories in parallel: the same bytes wherever they are built."""
 
 import json
 import os
@@ -57,7 +57,7 @@ class Repositories:
     root: Path
 
     def build(self, artifacts: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Call `charmill build` with a home of its own."""
+        """Call `charmill build` with a separate artifacts root."""
         environment = {
             "CHARMILL_ARTIFACTS": str(self.root / artifacts),
             "CHARMILL_DATASETS": str(self.root / "datasets"),
@@ -72,7 +72,7 @@ class Repositories:
         )
 
     def corpora(self, artifacts: str) -> dict[str, bytes]:
-        """Every file of the finished corpora; manifests without what is of their time."""
+        """Every file of the finished corpora; manifests without times."""
         store = Store(self.root / artifacts)
         found = {}
         for name in NAMES:

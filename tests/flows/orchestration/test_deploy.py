@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,7 +104,8 @@ def test_the_image_runs_as_a_user_without_rights_and_holds_every_package():
     assert users
     for path in KUBERNETES[1:]:
         assert f"runAsUser: {users[1]}" in path.read_text(encoding="utf-8")
-    for package in ("flows", "corpora", "modeling", "evaluation"):
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+    for package in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]:
         assert f"COPY {package} {package}\n" in text
 
 
@@ -122,7 +124,7 @@ def prefect(*arguments: str, environment: dict[str, str]) -> str:
 
 @contextmanager
 def worker(log: Path, environment: dict[str, str]) -> Iterator[None]:
-    """A worker of the pool `processes`, somewhere else than in the checkout."""
+    """A worker of the pool `processes`, started outside the checkout."""
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "processes"]
     with log.open("w") as sink:
         process = subprocess.Popen(
@@ -153,7 +155,7 @@ def test_a_worker_of_a_process_pool_runs_what_prefect_yaml_deploys(tmp_path):
             run = serving.run("pipeline/on-a-process-worker", dataset="tiny")
             state = serving.ended(run)
         assert state["type"] == "COMPLETED", state["message"]
-        assert until(lambda: any("train of tiny: begins" in x for x in serving.logs(run)))
+        assert until(lambda: any("train of tiny: started" in x for x in serving.logs(run)))
         assert (tmp_path / "worker-artifacts" / "evaluate" / "tiny" / "latest").exists()
         assert not (serving.artifacts / "evaluate").exists()
     finally:

@@ -21,7 +21,7 @@ def test_a_run_that_is_ended_leaves_no_server_behind(tiny, ending):
     with process:
         assert process.stderr
         for line in process.stderr:
-            if line.startswith("train    begins"):
+            if line.startswith("train    started"):
                 break
         below = descendants(process.pid)
         servers = [pid for pid in below if "uvicorn" in Path(f"/proc/{pid}/cmdline").read_text()]

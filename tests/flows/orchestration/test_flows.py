@@ -1,4 +1,4 @@
-"""The forms of the flows: their parameters are stored in users' schedules, so they stay."""
+"""The forms of the flows: users' schedules store their parameters, so these must not change."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_the_options_of_a_form_have_the_defaults_and_help_texts_of_options(flow)
 
 
 def test_a_schedule_that_stores_only_the_dataset_gets_the_defaults():
-    """Prefect hands a default on as it is, be it a pydantic field."""
+    """Prefect passes on a default unchanged, even if it is a pydantic field."""
     values = pipeline.validate_parameters({"dataset": "numpy"})
     options = {name: value for name, value in values.items() if name in Options.model_fields}
     assert Options(**options) == Options()

@@ -16,14 +16,14 @@ from tests.processes import until
 
 
 def programs() -> Path | None:
-    """Folder of Debian's newest PostgreSQL, or of the one on the path."""
+    """Folder of the newest PostgreSQL as Debian installs it, or of the one on the path."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
     plain = shutil.which("pg_ctl")
     return found[-1].parent if found else Path(plain).parent if plain else None
 
 
 def owner() -> dict[str, Any]:
-    """Whom to run it as: PostgreSQL refuses root."""
+    """The user to run it as: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return {}
     try:
@@ -35,7 +35,7 @@ def owner() -> dict[str, Any]:
 
 @pytest.fixture
 def database() -> Iterator[str]:
-    """A fresh PostgreSQL; its address as Prefect wants it."""
+    """A new PostgreSQL database; its URL in the form that Prefect expects."""
     folder = programs()
     if folder is None:
         pytest.skip("PostgreSQL is not installed")

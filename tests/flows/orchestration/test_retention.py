@@ -63,7 +63,7 @@ class Talk:
         return {d.stage: d for d in make_plan(run, chosen, self.store).decisions}
 
     def run(self) -> str:
-        """Fetch, then build the corpus; give its key."""
+        """Fetch, then build the corpus; returns its key."""
         run = prepare("talk", Options(), self.settings.dataset_folders)
         reporter = LogReporter()
         fetched = execute(FETCH, run, {}, settings=self.settings, reporter=reporter)
@@ -75,7 +75,7 @@ class Talk:
         return {d.path.removesuffix(".txt") for s in SPLITS for d in read_documents(folder, s)}
 
     def age(self, key: str) -> None:
-        """Let the retention of a fetch end a minute ago."""
+        """Change the time of a fetch so that its retention ended a minute ago."""
         path = self.store.runs("fetch", "talk").run(key).folder / "search.json"
         listing = json.loads(path.read_text())
         listing["delete_after"] = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
@@ -111,7 +111,7 @@ def test_within_the_retention_a_fetch_is_reused_and_nobody_is_asked(talk, monkey
     assert len(talk.server.log) == requests
 
 
-def test_a_fetch_that_may_be_kept_no_longer_is_made_anew(talk):
+def test_a_fetch_that_may_be_kept_no_longer_is_fetched_again(talk):
     corpus = talk.run()
     digest = talk.plan()["fetch"].key
     talk.age(digest)
@@ -124,24 +124,24 @@ def test_a_fetch_that_may_be_kept_no_longer_is_made_anew(talk):
     assert state.key == digest
     talk.server.threads[talk.videos[0]] = "videoNotFound"
     talk.next_day()
-    anew = talk.run()
-    assert anew != corpus
-    assert talk.texts(corpus) - talk.texts(anew) == {talk.videos[0]}
+    rebuilt = talk.run()
+    assert rebuilt != corpus
+    assert talk.texts(corpus) - talk.texts(rebuilt) == {talk.videos[0]}
     assert talk.plan()["fetch"].action == talk.plan()["corpus"].action == "reuse"
     found = find_expired(talk.store, "talk", SOURCE, datetime.now(UTC))
     assert [(one.stage, one.key) for one in found] == [("fetch", digest), ("corpus", corpus)]
     remove(talk.store, "talk", SOURCE, found)
     assert talk.store.runs("fetch", "talk").keys() == [f"{digest}-2"]
-    assert talk.run() == anew
+    assert talk.run() == rebuilt
 
 
-def test_a_fetch_made_anew_goes_on_in_its_folder_when_quota_ends(talk):
+def test_a_repeated_fetch_resumes_in_its_folder_when_quota_ends(talk):
     talk.run()
     digest = talk.plan()["fetch"].key
     talk.age(digest)
     with pytest.raises(QuotaError, match="50 of 50 units"):
         talk.run()
-    assert talk.plan()["fetch"].reason.endswith("goes on where it was interrupted")
+    assert talk.plan()["fetch"].reason.endswith("resumes an interrupted run")
     talk.next_day()
     talk.run()
     assert talk.store.runs("fetch", "talk").keys() == [digest, f"{digest}-2"]
@@ -188,7 +188,7 @@ def charmill(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 class Terminal(io.StringIO):
-    """A terminal on which somebody has typed something."""
+    """A terminal on which the user has typed something."""
 
     def isatty(self) -> bool:
         return True
@@ -216,7 +216,7 @@ def test_the_command_lists_what_it_removes_and_asks_on_a_terminal(talk, monkeypa
     [
         (["talk"], "forget: name a video, or use --expired"),
         (["talk", "v-000000000", "--expired"], "forget: name a video, or use --expired"),
-        (["talk", "v-999999999"], "no video 'v-999999999' was fetched, nothing was removed"),
+        (["talk", "v-999999999"], "no video 'v-999999999' was fetched; nothing was removed"),
         (["python-stdlib", "--expired"], "its source is of kind 'folder'"),
         (["nosuch", "--expired"], "no dataset 'nosuch'"),
     ],
@@ -236,9 +236,9 @@ def test_what_is_left_of_the_quota_is_shown(talk, monkeypatch, capsys):
     ]
     assert "midnight Pacific time" in shown
     assert charmill(monkeypatch, "quota", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["buckets"]["units"] == {"spent": 30, "left": 9_970, "refused": False}
-    assert datetime.fromisoformat(told["resets"]) > datetime.now(UTC)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["buckets"]["units"] == {"spent": 30, "left": 9_970, "refused": False}
+    assert datetime.fromisoformat(printed["resets"]) > datetime.now(UTC)
     monkeypatch.delenv("CHARMILL_YOUTUBE_KEY")
     assert charmill(monkeypatch, "quota") == 2
     assert "no API key; set CHARMILL_YOUTUBE_KEY" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What `charmill serve` promises about its server and about what users set in the UI."""
+"""What `charmill serve` guarantees about its server, and about settings made in the UI."""
 
 import os
 import signal
@@ -91,7 +91,7 @@ def test_a_dead_server_is_said_in_one_line():
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory):
-    """A served home; each test leaves it served."""
+    """A running server; each test leaves it running."""
     home = Serving(tmp_path_factory.mktemp("served"))
     home.start()
     yield home

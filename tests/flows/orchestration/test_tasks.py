@@ -1,4 +1,4 @@
-"""Runs that Prefect started: cancel, retry, crash, limits, secrets; all by `charmill serve`."""
+"""Runs started by Prefect: cancel, retry, crash, limits, secrets; all under `charmill serve`."""
 
 import gzip
 import json
@@ -20,7 +20,7 @@ CANARIES = {
     "GITHUB_TOKEN": "canary-token-19ae",
 }
 LONG = {"budget": "10m", "overrides": ["train.checkpoint_seconds=600"]}
-"""A training that ends long after its test, and writes no checkpoint unless it is told to stop."""
+"""A training that would end long after its test, and writes a checkpoint only when stopped."""
 AT_ONCE = 60
 """Seconds: far less than the training, and than the heartbeats by which a server misses a run."""
 pytestmark = pytest.mark.slow
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory):
-    """A served home, with secrets in its environment."""
+    """A running server with secrets in its environment."""
     home = Serving(tmp_path_factory.mktemp("followed"), environment=CANARIES)
     home.start()
     yield home
@@ -37,7 +37,7 @@ def serving(tmp_path_factory):
 
 
 def training(serving, **parameters) -> tuple[str, set[int]]:
-    """A run that trains now, and its processes."""
+    """A run whose training has started, and its processes."""
     assert serving.process
     before = descendants(serving.process.pid)
     run = serving.run("pipeline/tiny", **(LONG | parameters))
@@ -75,7 +75,7 @@ def test_retry_of_a_cancelled_run_goes_on_at_the_checkpoint(serving):
     manifest = json.loads((serving.artifacts / "train/tiny/latest/manifest.json").read_text())
     assert manifest["attempts"] == 2
     plan = serving.artifacts_of("plan-tiny")[0]["data"]
-    assert "goes on where it was interrupted" in plan
+    assert "resumes an interrupted run" in plan
 
 
 def test_retry_of_a_forced_run_does_not_force_what_it_made_already(serving):
@@ -97,7 +97,7 @@ def test_two_trainings_never_share_a_device(serving):
     until(lambda: any("waiting for a slot" in line for line in serving.logs(second)))
     time.sleep(5)
     assert serving.state(second)["type"] == "RUNNING"
-    assert not any("begins" in line for line in serving.logs(second))
+    assert not any("train of tiny: started" in line for line in serving.logs(second))
     serving.set_state(first, "CANCELLING")
     assert serving.ended(first)["type"] == "CANCELLED"
     assert serving.ended(second)["type"] == "COMPLETED"
@@ -126,7 +126,7 @@ def test_a_training_of_the_command_line_waits_for_one_that_is_served(serving):
         lines = iter(process.stderr)
         assert any(line.startswith("waiting for cpu: another training") for line in lines)
         serving.set_state(run, "CANCELLING")
-        assert "begins" in next(lines)
+        assert "started" in next(lines)
         process.stderr.read()
     assert process.returncode == 0
 
@@ -147,7 +147,7 @@ def test_no_secret_of_the_environment_is_kept_anywhere(serving):
     database = serving.artifacts / ".prefect" / "prefect.db"
     with sqlite3.connect(database) as connection:
         dump = "\n".join(connection.iterdump())
-    assert "train of tiny: begins" in dump
+    assert "train of tiny: started" in dump
     files = [path for path in serving.root.rglob("*") if path.is_file()]
     assert any(path.name == "server.log" for path in files)
     for secret in CANARIES.values():

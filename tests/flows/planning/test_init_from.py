@@ -13,7 +13,7 @@ from modeling.errors import CheckpointError
 
 
 def train(tiny, options):
-    """Fetch, build and train; the manifest of the training."""
+    """Fetch, build and train; returns the manifest of the training."""
     run, keys, manifest = tiny.run(**options.model_dump(exclude_unset=True)), {}, None
     for stage in STAGES[:3]:
         inputs = stage.choose(keys)
@@ -55,7 +55,7 @@ def test_pinning_twice_changes_nothing_more(tiny):
     assert runs[0].init_from == runs[1].init_from
 
 
-def test_the_plan_says_that_the_training_begins_elsewhere(tiny):
+def test_the_plan_names_the_model_that_training_starts_from(tiny):
     train(tiny, Options())
     options = pinned(Options(overrides=("train.init_from=tiny",)), tiny.store)
     plan = make_plan(tiny.run(**options.model_dump()), options, tiny.store)
@@ -71,6 +71,6 @@ def test_a_model_that_is_not_there_is_refused_with_those_that_are(tiny):
         pinned(Options(overrides=("train.init_from=tiny@0123",)), tiny.store)
 
 
-def test_without_the_wish_nothing_is_changed(tiny):
+def test_without_the_setting_the_options_are_unchanged(tiny):
     options = Options(overrides=(f"train.seed={json.dumps(3)}",))
     assert pinned(options, tiny.store) is options

@@ -22,7 +22,7 @@ def reasons(plan):
 
 
 def make(tiny, *stages, **options):
-    """Make the named stages for real."""
+    """Execute the named stages."""
     keys = {}
     for stage in STAGES:
         if stage.name in stages:
@@ -38,7 +38,7 @@ def make(tiny, *stages, **options):
 def test_a_first_plan_runs_everything(tiny):
     first = plan(tiny)
     assert actions(first) == "fetch:run corpus:run train:run sample:run evaluate:run"
-    assert set(reasons(first).values()) == {"never run before"}
+    assert set(reasons(first).values()) == {"first run"}
     assert not first.is_current
 
 
@@ -53,7 +53,7 @@ def test_a_changed_filter_rebuilds_the_corpus_and_says_why(tiny):
     changed = plan(tiny, overrides=("corpus.max_bytes=5000",))
     assert actions(changed) == "fetch:reuse corpus:run train:run sample:run evaluate:run"
     assert reasons(changed)["corpus"] == "max_bytes 1000000 -> 5000"
-    assert reasons(changed)["train"] == "corpus will be made anew"
+    assert reasons(changed)["train"] == "corpus will run again"
 
 
 def test_a_changed_source_is_noticed(tiny):
@@ -82,12 +82,12 @@ def test_from_takes_what_is_before_it_and_goes_on_to_the_end(tiny):
 def test_what_is_taken_though_settings_changed_is_said(tiny):
     make(tiny, "fetch", "corpus")
     changed = plan(tiny, only="train", overrides=("corpus.max_bytes=5000",))
-    assert "though max_bytes 1000000 -> 5000" in reasons(changed)["corpus"]
+    assert "not current: max_bytes 1000000 -> 5000" in reasons(changed)["corpus"]
 
 
 def test_nothing_can_start_after_a_stage_that_was_never_finished(tiny):
     make(tiny, "fetch")
-    with pytest.raises(StageError, match="corpus was never finished"):
+    with pytest.raises(StageError, match="corpus has never finished"):
         plan(tiny, only="train")
 
 
@@ -117,7 +117,7 @@ def test_an_unreachable_source_falls_back_to_the_last_fetch_only_if_allowed(tiny
         plan(tiny)
     stale = plan(tiny, allow_stale=True)
     assert actions(stale).startswith("fetch:reuse corpus:reuse train:run")
-    assert reasons(stale)["fetch"].startswith("STALE, taken as it stands")
+    assert reasons(stale)["fetch"].startswith("STALE, reused unchecked")
 
 
 def test_planning_imports_neither_prefect_nor_torch():

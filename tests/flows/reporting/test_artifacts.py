@@ -1,4 +1,4 @@
-"""What the artifacts say, without a server."""
+"""The text of the artifacts, without a server."""
 
 from corpora.corpus.summary import CorpusSummary, FunnelStep, Leak, SplitSize
 from evaluation.report.index import IndexRow
@@ -26,7 +26,7 @@ def test_a_plan_says_what_runs_why_and_how_long():
         decisions=(
             decision("fetch", "reuse", "same input"),
             decision("corpus", "run", "max_bytes 9 -> 5", 40.0),
-            decision("train", "run", "corpus will be made anew", 800.0),
+            decision("train", "run", "corpus will run again", 800.0),
         ),
     )
     text = plan_markdown(plan)

@@ -1,4 +1,4 @@
-"""The index of all reports, and the commands about reports, on runs as the stages leave them."""
+"""The index of all reports, and the commands about reports, on runs as the stages write them."""
 
 import json
 import os
@@ -58,7 +58,7 @@ MANIFEST = Manifest(
 
 @cache
 def report_json():
-    """A report without samples, made once."""
+    """A report without samples, written once."""
     with tempfile.TemporaryDirectory() as folder:
         write_report(example_evaluation(verdict="It is good.", samples=[]), Path(folder))
         return (Path(folder) / "report.json").read_text(encoding="utf-8")
@@ -110,7 +110,7 @@ def test_a_report_older_than_its_inputs_is_amber(store):
     publish(store)
     publish(store, key="t2", stage="train", inputs={})
     row = index_row(store, "tiny")
-    assert (row.state, row.notes) == ("warned", ["stale: train was made anew since"])
+    assert (row.state, row.notes) == ("warned", ["stale: train has run again since"])
 
 
 def test_what_the_report_warns_of_is_amber_too(store):
@@ -122,7 +122,7 @@ def test_an_attempt_that_did_not_end_is_red_and_the_old_report_stays(store):
     publish(store)
     begin(store, "train")
     row = index_row(store, "tiny")
-    assert (row.state, row.notes) == ("failed", ["train was begun and did not end"])
+    assert (row.state, row.notes) == ("failed", ["train was interrupted"])
     assert row.verdict == "It is good."
 
 

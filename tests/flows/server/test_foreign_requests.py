@@ -1,4 +1,4 @@
-"""What a foreign web page would send to Prefect's real server is carried out nowhere."""
+"""Requests of foreign web pages are never executed by Prefect's real server."""
 
 import base64
 import os
@@ -58,7 +58,7 @@ UPGRADE = [
 
 @contextmanager
 def python(code: str, *arguments: str, root: Path, **environment: str) -> Iterator[int]:
-    """Start a server by `code`; gives its port."""
+    """Start a server with `code`; yields its port."""
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", code, *arguments],
         cwd=root,
@@ -78,7 +78,7 @@ def python(code: str, *arguments: str, root: Path, **environment: str) -> Iterat
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The server of `charmill serve`."""
     root = tmp_path_factory.mktemp("served")
-    # Users of Prefect have folders of this name; ours has to be found all the same.
+    # Users of Prefect have folders of this name; our package must still be found.
     (root / "flows").mkdir()
     (root / "flows" / "__init__.py").write_text("raise ImportError('of the current folder')")
     with python(SERVED, "127.0.0.1", str(free_port()), root=root) as served:
@@ -86,7 +86,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 def said(port: int, *lines: str, body: str = "") -> tuple[int, str]:
-    """Send exactly these lines; give the status and everything that is answered."""
+    """Send exactly these lines; returns the status and the whole response."""
     head = [*lines, f"Content-Length: {len(body)}"] if body else lines
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall("\r\n".join([*head, "", body]).encode("latin-1"))

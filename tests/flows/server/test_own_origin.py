@@ -1,4 +1,4 @@
-"""What gets past the check in front of Prefect's server, and what does not; without a server."""
+"""What passes the check before Prefect's server, and what does not; without a server."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ EVIL = "http://evil.example"
 
 @dataclass
 class Application:
-    """Notes what reaches it and says yes to everything."""
+    """Records what reaches it, and accepts everything."""
 
     reached: list[str] = field(default_factory=list)
 
@@ -30,7 +30,7 @@ class Application:
 
 
 def exchange(headers, *, method="GET", kind="http", names=LOOPBACK, browsers=True):
-    """What is answered to one request, as ASGI messages, and what reached the application."""
+    """The response to one request, as ASGI messages, and what reached the application."""
     application, answered = Application(), []
     pairs = headers.items() if isinstance(headers, dict) else headers
     scope = {

@@ -19,7 +19,7 @@ from tests.processes import until
 
 
 def train(tiny, processes, **options):
-    """The manifest and the folder of a training in so many processes."""
+    """The manifest and the folder of a training in this number of processes."""
     settings = tiny.settings.model_copy(update={"processes": processes})
     run, keys, made = tiny.run(**options), {}, None
     for stage in STAGES[:3]:

@@ -1,4 +1,4 @@
-"""kill -9 in any stage: the next run goes on, and publishes what an undisturbed run publishes."""
+"""kill -9 in any stage: the next run resumes, and publishes what an undisturbed run publishes."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def assert_same(one: Path, other: Path) -> None:
 
 @pytest.fixture
 def undisturbed(tiny: Tiny, tmp_path: Path) -> Path:
-    """Outputs of a run that nothing happened to."""
+    """Outputs of an undisturbed run."""
     root = tmp_path / "undisturbed"
     assert finish(drive(tiny, artifacts=root)) == 0
     return root

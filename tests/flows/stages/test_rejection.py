@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from flows.cli.models import MOST_UNITS, _print_valid
+from flows.cli.models import MAX_UNITS_PER_VALID, _print_valid
 from flows.errors import StageError
 from flows.progress import LogReporter
 from flows.stages.sample import write_until
@@ -22,7 +22,7 @@ def test_units_are_printed_until_enough_are_valid_and_the_share_is_said(capsys):
 
 
 def test_a_model_that_never_writes_a_valid_unit_is_given_up(capsys):
-    with pytest.raises(StageError, match=f"only 0 of {2 * MOST_UNITS:,} units were valid"):
+    with pytest.raises(StageError, match=f"only 0 of {2 * MAX_UNITS_PER_VALID:,} units were valid"):
         _print_valid(itertools.repeat(("x", False)), 2)
     assert capsys.readouterr().out == ""
 

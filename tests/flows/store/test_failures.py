@@ -1,4 +1,4 @@
-"""Why an attempt failed: kept with the stage, shown by status and index, gone after a success."""
+"""Failures: stored with the stage, shown by status and index, removed by a success."""
 
 import json
 
@@ -50,11 +50,11 @@ def test_a_stage_that_left_its_work_folder_and_its_reason_is_told_once(tiny):
     notes = index_row(tiny.store, "tiny").notes
     assert len(notes) == 2
     assert notes[0].startswith("train failed ")
-    assert notes[1] == "corpus was begun and did not end"
+    assert notes[1] == "corpus was interrupted"
 
 
 def test_what_is_no_failure_of_the_stage_leaves_no_trace(tiny):
-    fail(tiny.store, StageError("a wrong wish"), what=SourceError)
+    fail(tiny.store, StageError("a wrong option"), what=SourceError)
     with pytest.raises(KeyboardInterrupt), recording_failure(tiny.store.runs("fetch", "tiny")):
         raise KeyboardInterrupt
     with recording_failure(tiny.store.runs("fetch", "tiny")):

@@ -46,7 +46,7 @@ def publish(store: Store, stage: str, key: str, **inputs: str) -> Path:
 
 
 def begin(store: Store, stage: str, key: str, **inputs: str) -> Path:
-    """A run that was killed in the middle."""
+    """The work folder of a killed run."""
     folder = store.runs(stage, "talk").run(key).work
     folder.mkdir(parents=True)
     (folder / INPUTS).write_text(json.dumps(inputs))
@@ -54,8 +54,8 @@ def begin(store: Store, stage: str, key: str, **inputs: str) -> Path:
 
 
 @dataclass(frozen=True)
-class Shelves:
-    """Two fetches of `talk`, one from before, each with all that was made from it."""
+class Artifacts:
+    """Two fetches of `talk`, each with everything derived from it."""
 
     store: Store
     video: str
@@ -79,7 +79,7 @@ class Shelves:
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory) -> Iterator[tuple[Path, list[str], datetime]]:
-    root = tmp_path_factory.mktemp("shelves")
+    root = tmp_path_factory.mktemp("artifacts")
     store = Store(root / "artifacts")
     old = publish(store, "fetch", "old")
     new = publish(store, "fetch", "new")
@@ -95,129 +95,129 @@ def filled(tmp_path_factory) -> Iterator[tuple[Path, list[str], datetime]]:
 
 
 @pytest.fixture
-def shelves(filled, tmp_path) -> Shelves:
+def artifacts(filled, tmp_path) -> Artifacts:
     root, names, _ = filled
     shutil.copytree(root / "artifacts", tmp_path / "artifacts", symlinks=True)
-    return Shelves(Store(tmp_path / "artifacts"), *names)
+    return Artifacts(Store(tmp_path / "artifacts"), *names)
 
 
-def test_forgetting_a_video_removes_its_comments_and_all_that_was_made_from_them(shelves):
-    found = find_item(shelves.store, "talk", SOURCE, shelves.video)
+def test_forgetting_a_video_removes_its_comments_and_all_that_was_made_from_them(artifacts):
+    found = find_item(artifacts.store, "talk", SOURCE, artifacts.video)
     assert [(one.stage, one.key, one.texts) for one in found[:2]] == [
         ("fetch", "old", 3),
         ("fetch", "new", 3),
     ]
     assert len(found) == 10
-    shelves.forget(shelves.video)
-    assert shelves.keys() == {"fetch": ["new-2", "old-2"]} | {stage: [] for stage in CHAIN}
+    artifacts.forget(artifacts.video)
+    assert artifacts.keys() == {"fetch": ["new-2", "old-2"]} | {stage: [] for stage in CHAIN}
     for key in ("new-2", "old-2"):
-        folder = shelves.fetched(key)
+        folder = artifacts.fetched(key)
         assert Manifest.load(folder).key == key
         kept = {name: (v.outcome, len(v.comments)) for name, v in outcomes(folder).items()}
         assert kept == {
-            shelves.video: ("forgotten", 0),
-            shelves.other: ("ok", 2),
-            shelves.silent: ("disabled", 0),
+            artifacts.video: ("forgotten", 0),
+            artifacts.other: ("ok", 2),
+            artifacts.silent: ("disabled", 0),
         }
-    assert shelves.store.runs("fetch", "talk").last().key == "new-2"
-    left = [path for path in shelves.store.root.rglob("*") if path.is_file()]
-    assert not [path for path in left if f"on {shelves.video}".encode() in path.read_bytes()]
+    assert artifacts.store.runs("fetch", "talk").last().key == "new-2"
+    left = [path for path in artifacts.store.root.rglob("*") if path.is_file()]
+    assert not [path for path in left if f"on {artifacts.video}".encode() in path.read_bytes()]
     assert not [path for path in left if path.name == "content" and "fetch" not in path.parts]
 
 
-def test_what_was_made_before_the_video_was_there_is_not_touched(shelves):
-    publish(shelves.store, "fetch", "another")
-    publish(shelves.store, "corpus", "clean", fetch="another")
-    publish(shelves.store, "train", "clean", corpus="clean")
-    shelves.forget(shelves.video)
-    assert shelves.keys()["fetch"] == ["another", "new-2", "old-2"]
-    assert (shelves.keys()["corpus"], shelves.keys()["train"]) == (["clean"], ["clean"])
-    assert shelves.store.runs("train", "talk").last().key == "clean"
+def test_what_was_made_before_the_video_was_there_is_not_touched(artifacts):
+    publish(artifacts.store, "fetch", "another")
+    publish(artifacts.store, "corpus", "clean", fetch="another")
+    publish(artifacts.store, "train", "clean", corpus="clean")
+    artifacts.forget(artifacts.video)
+    assert artifacts.keys()["fetch"] == ["another", "new-2", "old-2"]
+    assert (artifacts.keys()["corpus"], artifacts.keys()["train"]) == (["clean"], ["clean"])
+    assert artifacts.store.runs("train", "talk").last().key == "clean"
 
 
-def test_the_fetch_that_was_made_or_reused_last_stays_the_last(shelves):
-    shelves.store.runs("fetch", "talk").run("old").make_latest()
-    shelves.forget(shelves.video)
-    assert shelves.store.runs("fetch", "talk").last().key == "old-2"
+def test_the_fetch_that_was_made_or_reused_last_stays_the_last(artifacts):
+    artifacts.store.runs("fetch", "talk").run("old").make_latest()
+    artifacts.forget(artifacts.video)
+    assert artifacts.store.runs("fetch", "talk").last().key == "old-2"
 
 
-def test_a_video_without_comments_is_forgotten_and_costs_no_model(shelves):
-    before = shelves.keys()
-    shelves.forget(shelves.silent)
-    assert shelves.keys() == before
-    assert outcomes(shelves.fetched("new"))[shelves.silent].outcome == "forgotten"
-    assert find_item(shelves.store, "talk", SOURCE, shelves.silent) == []
+def test_a_video_without_comments_is_forgotten_and_costs_no_model(artifacts):
+    before = artifacts.keys()
+    artifacts.forget(artifacts.silent)
+    assert artifacts.keys() == before
+    assert outcomes(artifacts.fetched("new"))[artifacts.silent].outcome == "forgotten"
+    assert find_item(artifacts.store, "talk", SOURCE, artifacts.silent) == []
 
 
-def test_what_is_built_after_forgetting_stays_when_it_is_said_again(shelves):
-    shelves.forget(shelves.video)
-    publish(shelves.store, "corpus", "rebuilt", fetch="new-2")
-    publish(shelves.store, "train", "rebuilt", corpus="rebuilt")
-    unfinished = begin(shelves.store, "sample", "going", train="rebuilt")
-    before = shelves.keys()
-    assert find_item(shelves.store, "talk", SOURCE, shelves.video) == []
-    shelves.forget(shelves.video)
-    assert shelves.keys() == before
+def test_what_is_built_after_forgetting_survives_a_second_call(artifacts):
+    artifacts.forget(artifacts.video)
+    publish(artifacts.store, "corpus", "rebuilt", fetch="new-2")
+    publish(artifacts.store, "train", "rebuilt", corpus="rebuilt")
+    unfinished = begin(artifacts.store, "sample", "going", train="rebuilt")
+    before = artifacts.keys()
+    assert find_item(artifacts.store, "talk", SOURCE, artifacts.video) == []
+    artifacts.forget(artifacts.video)
+    assert artifacts.keys() == before
     assert unfinished.exists()
 
 
-def test_models_can_be_kept_and_are_removed_later(shelves):
-    begin(shelves.store, "train", "going", corpus="new")
-    shelves.forget(shelves.video, keep_models=True)
-    assert shelves.keys() == {
+def test_models_can_be_kept_and_are_removed_later(artifacts):
+    begin(artifacts.store, "train", "going", corpus="new")
+    artifacts.forget(artifacts.video, keep_models=True)
+    assert artifacts.keys() == {
         "fetch": ["new-2", "old-2"],
         "corpus": [],
         "train": ["new", "old"],
         "sample": ["new", "old"],
         "evaluate": ["new", "old"],
     }
-    assert not shelves.store.runs("train", "talk").run("going").work.exists()
-    shelves.forget(shelves.video)
-    assert shelves.keys() == {"fetch": ["new-2", "old-2"]} | {stage: [] for stage in CHAIN}
+    assert not artifacts.store.runs("train", "talk").run("going").work.exists()
+    artifacts.forget(artifacts.video)
+    assert artifacts.keys() == {"fetch": ["new-2", "old-2"]} | {stage: [] for stage in CHAIN}
 
 
 def test_unfinished_runs_on_the_comments_go_too_and_one_that_does_not_say_what_it_is_made_of(
-    shelves,
+    artifacts,
 ):
     doomed = [
-        begin(shelves.store, "corpus", "a", fetch="old"),
-        begin(shelves.store, "train", "b", corpus="old"),
-        begin(shelves.store, "train", "c"),
+        begin(artifacts.store, "corpus", "a", fetch="old"),
+        begin(artifacts.store, "train", "b", corpus="old"),
+        begin(artifacts.store, "train", "c"),
     ]
     (doomed[2] / INPUTS).unlink()
-    shelves.forget(shelves.video)
+    artifacts.forget(artifacts.video)
     assert not [folder for folder in doomed if folder.exists()]
 
 
-def test_an_unfinished_fetch_loses_the_comments_and_goes_on(shelves):
-    work = shelves.store.runs("fetch", "talk").run("new-2").work
-    shutil.copytree(shelves.fetched("new"), work)
+def test_an_unfinished_fetch_loses_the_comments_and_resumes(artifacts):
+    work = artifacts.store.runs("fetch", "talk").run("new-2").work
+    shutil.copytree(artifacts.fetched("new"), work)
     (work / "manifest.json").unlink()
-    shelves.forget(shelves.video)
-    moved = shelves.store.runs("fetch", "talk").run("new-3").work
+    artifacts.forget(artifacts.video)
+    moved = artifacts.store.runs("fetch", "talk").run("new-3").work
     assert not work.exists()
-    assert Video.load(moved, shelves.video).outcome == "forgotten"
-    assert len(Video.load(moved, shelves.other).comments) == 2
+    assert Video.load(moved, artifacts.video).outcome == "forgotten"
+    assert len(Video.load(moved, artifacts.other).comments) == 2
 
 
-def test_a_run_at_work_is_not_disturbed_and_nothing_is_removed(shelves):
-    begin(shelves.store, "train", "busy", corpus="new")
-    before = shelves.keys()
-    path = shelves.store.lock("train-talk-busy")
+def test_a_run_at_work_is_not_disturbed_and_nothing_is_removed(artifacts):
+    begin(artifacts.store, "train", "busy", corpus="new")
+    before = artifacts.keys()
+    path = artifacts.store.lock("train-talk-busy")
     path.parent.mkdir(parents=True)
-    with FileLock(path), pytest.raises(StageError, match="train is being made right now"):
-        shelves.forget(shelves.video)
-    assert shelves.keys() == before
-    shelves.forget(shelves.video)
-    assert shelves.keys()["train"] == []
+    with FileLock(path), pytest.raises(StageError, match="train is running now"):
+        artifacts.forget(artifacts.video)
+    assert artifacts.keys() == before
+    artifacts.forget(artifacts.video)
+    assert artifacts.keys()["train"] == []
 
 
 class KilledError(BaseException):
-    """Stands for kill -9: nothing catches it, nothing is cleaned up."""
+    """Represents kill -9: nothing catches it, nothing is cleaned up."""
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Die at the change of this number (from 0) to the disk, before it is made."""
+    """Die just before the change to the disk with this number (from 0)."""
     left = iter(range(1, number + 1))
 
     def dying(change):
@@ -237,63 +237,65 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
 def test_killed_at_any_change_the_same_call_finishes(filled, tmp_path, monkeypatch, what, step):
     root, names, began = filled
 
-    def act(shelves: Shelves) -> None:
+    def act(artifacts: Artifacts) -> None:
         if what == "video":
-            shelves.forget(shelves.video)
+            artifacts.forget(artifacts.video)
         else:
-            shelves.expire(began + timedelta(days=30))
+            artifacts.expire(began + timedelta(days=30))
 
     for number in range(0, 200, step):
         folder = tmp_path / str(number)
         shutil.copytree(root / "artifacts", folder, symlinks=True)
-        shelves = Shelves(Store(folder), *names)
+        artifacts = Artifacts(Store(folder), *names)
         with monkeypatch.context() as patched:
             kill_at(patched, number)
             is_killed = True
             with suppress(KilledError):
-                act(shelves)
+                act(artifacts)
                 is_killed = False
         standing = [path.parent for path in folder.glob("*/talk/[!.]*/manifest.json")]
         assert all((one / "content").exists() for one in standing), number
-        act(shelves)
+        act(artifacts)
         left = [path for path in folder.rglob("*") if path.is_file()]
         texts = [p for p in left if p.name != "forgotten.json" and b"on v-0" in p.read_bytes()]
         if what == "video":
-            assert {path.stem for path in texts} == {shelves.other}, number
-            assert [shelves.keys()[stage] for stage in CHAIN] == [[]] * 4, number
+            assert {path.stem for path in texts} == {artifacts.other}, number
+            assert [artifacts.keys()[stage] for stage in CHAIN] == [[]] * 4, number
         else:
-            assert shelves.keys()["fetch"] == ["new"], number
+            assert artifacts.keys()["fetch"] == ["new"], number
             assert all(path.name != "old" for path in folder.rglob("*")), number
-            assert len(shelves.keys()["evaluate"]) == 1
+            assert len(artifacts.keys()["evaluate"]) == 1
         assert not [*folder.rglob(".gone-*")]
         if not is_killed:
             break
     assert 10 < number < 199
 
 
-def test_what_was_kept_too_long_is_deleted_and_what_was_not_is_left(shelves, filled):
+def test_what_was_kept_too_long_is_deleted_and_what_was_not_is_left(artifacts, filled):
     *_, began = filled
-    assert find_expired(shelves.store, "talk", SOURCE, began + timedelta(days=30, seconds=-1)) == []
-    shelves.expire(began + timedelta(days=30))
-    assert shelves.keys() == {stage: ["new"] for stage in ("fetch", *CHAIN)}
-    shelves.expire(began + timedelta(days=50), keep_models=True)
-    assert shelves.keys() == {"fetch": [], "corpus": []} | {stage: ["new"] for stage in MODELS}
-    assert not (shelves.store.runs("fetch", "talk").folder / "latest").is_symlink()
+    assert (
+        find_expired(artifacts.store, "talk", SOURCE, began + timedelta(days=30, seconds=-1)) == []
+    )
+    artifacts.expire(began + timedelta(days=30))
+    assert artifacts.keys() == {stage: ["new"] for stage in ("fetch", *CHAIN)}
+    artifacts.expire(began + timedelta(days=50), keep_models=True)
+    assert artifacts.keys() == {"fetch": [], "corpus": []} | {stage: ["new"] for stage in MODELS}
+    assert not (artifacts.store.runs("fetch", "talk").folder / "latest").is_symlink()
 
 
-def test_what_was_forgotten_is_remembered_when_its_fetch_is_gone(shelves, filled):
+def test_what_was_forgotten_is_remembered_when_its_fetch_is_gone(artifacts, filled):
     *_, began = filled
-    shelves.forget(shelves.video)
-    shelves.expire(began + timedelta(days=50))
-    assert shelves.keys()["fetch"] == []
-    assert forgotten_ids(shelves.store.runs("fetch", "talk")) == [shelves.video]
-    assert find_item(shelves.store, "talk", SOURCE, shelves.video) == []
+    artifacts.forget(artifacts.video)
+    artifacts.expire(began + timedelta(days=50))
+    assert artifacts.keys()["fetch"] == []
+    assert forgotten_ids(artifacts.store.runs("fetch", "talk")) == [artifacts.video]
+    assert find_item(artifacts.store, "talk", SOURCE, artifacts.video) == []
 
 
-def test_a_video_that_was_never_fetched_is_one_clear_line(shelves):
+def test_a_video_that_was_never_fetched_is_one_clear_line(artifacts):
     with pytest.raises(
-        SourceError, match="no video 'v-999999999' was fetched, nothing was removed"
+        SourceError, match="no video 'v-999999999' was fetched; nothing was removed"
     ):
-        find_item(shelves.store, "talk", SOURCE, "v-999999999")
+        find_item(artifacts.store, "talk", SOURCE, "v-999999999")
     with pytest.raises(SourceError, match=r"'\.\./x' is not a video id"):
-        find_item(shelves.store, "talk", SOURCE, "../x")
+        find_item(artifacts.store, "talk", SOURCE, "../x")

@@ -1,4 +1,4 @@
-"""What one machine finished, the next one has: by a shared folder; whole, or not at all."""
+"""Sharing finished runs between machines through a folder: completely, or not at all."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ OPTIONS = Options()
 
 
 class Machine:
-    """One of several machines that share a store and have each their own artifacts."""
+    """One of several machines that share a store and have their own artifacts."""
 
     def __init__(self, tiny, root: Path, url: str) -> None:
         self.settings = Settings(
@@ -43,7 +43,7 @@ class Machine:
         return [d.action for d in make_plan(self.run, OPTIONS, self.store).decisions[:2]]
 
     def make(self, *, send: bool = True, force: bool = False) -> dict[str, str]:
-        """Fetch and build the corpus; the keys."""
+        """Fetch and build the corpus; returns the keys."""
         keys: dict = {}
         for stage in (FETCH, CORPUS):
             made = execute(

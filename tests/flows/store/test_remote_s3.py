@@ -1,4 +1,4 @@
-"""The remote store in a bucket, against a stand-in for S3 on this machine."""
+"""The remote store in a bucket, with a fake S3 on this machine."""
 
 import pytest
 
@@ -10,7 +10,7 @@ s3fs = pytest.importorskip("s3fs", reason="needs the extra s3")
 server = pytest.importorskip("moto.server", reason="needs moto[server]")
 pytestmark = [
     pytest.mark.slow,
-    # moto and botocore; ours are errors as ever in the other tests.
+    # Warnings of moto and botocore; ours are errors, as in all other tests.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.usefixtures(no_pause.__name__),
@@ -19,7 +19,7 @@ pytestmark = [
 
 @pytest.fixture
 def endpoint(monkeypatch):
-    """A fresh S3 with the bucket `shared`, and credentials for it."""
+    """A new S3 server with the bucket `shared`, and credentials for it."""
     stand_in = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     stand_in.start()
     host, port = stand_in.get_host_and_port()

@@ -1,4 +1,4 @@
-"""A remote store that is not there, or not wanted."""
+"""A remote store that is missing, misconfigured or not set."""
 
 import os
 

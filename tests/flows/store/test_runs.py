@@ -1,4 +1,4 @@
-"""The runs of a stage: their order, the last one, a key by its beginning, locks."""
+"""The runs of a stage: their order, the last one, prefixes of keys, locks."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from tests.flows.reporting.test_reports import publish
 
 
 def finish(runs: StageRuns, key: str, created: str) -> Path:
-    """A finished run with nothing in it but its manifest."""
+    """A finished run that contains only its manifest."""
     folder = runs.run(key).folder
     folder.mkdir(parents=True)
     Manifest(
@@ -45,7 +45,7 @@ def at(hour: int, offset: str = "+00:00") -> str:
 
 
 def copied(store: Store, *, follow_links: bool = False) -> Store:
-    """The store as `cp -r` copies it, with the newest folders first; -L follows links."""
+    """A copy of the store as by `cp -r`, with the newest folders first; -L follows links."""
     there = store.root.with_name("copy")
     shutil.copytree(store.root, there, symlinks=not follow_links, copy_function=shutil.copyfile)
     for number, path in enumerate(sorted(there.rglob("*"), key=lambda path: path.name)):
@@ -61,7 +61,7 @@ def store(tmp_path, monkeypatch) -> Store:
 
 @pytest.fixture
 def runs(store) -> StageRuns:
-    """Three runs, the oldest with the greatest key; the second is the last."""
+    """Three runs, the oldest with the greatest key; `latest` points to the second."""
     runs = store.runs("corpus", "tiny")
     finish(runs, "cc11", at(9))
     finish(runs, "aa11", at(11, "+02:00").replace("11:00", "11:30"))

@@ -196,7 +196,7 @@ def work_slowly(context):
 
 
 class Holding(LogReporter):
-    """Holds the work of the first process until the second one waits."""
+    """Blocks the work of the first process until the second one waits."""
 
     def __init__(self, begun, waiting_seen):
         super().__init__()
@@ -207,7 +207,7 @@ class Holding(LogReporter):
         assert self.waiting_seen.wait(DEADLINE_SECONDS)
 
     def say(self, line):
-        assert line.endswith("waits for another run that makes the same")
+        assert line.endswith("waiting for another process that is running it")
         self.waiting_seen.set()
 
 

@@ -1,4 +1,4 @@
-"""What a CUDA graph needs of an update, shown on the CPU with one that runs the body again."""
+"""The requirements of CUDA graphs on an update, tested on the CPU with a fake graph."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Two processes train as one does with the whole batch."""
+"""Two processes train like one process with the whole batch."""
 
 import json
 import os
@@ -24,7 +24,7 @@ NO_DROPOUT = {"model.dropout": 0, "model.ngram_dropout": 0}
 
 @pytest.fixture
 def train(tmp_path, config):
-    """Train with so many processes in a folder of that name; the folder."""
+    """Train in this number of processes, in a folder of that name; returns the folder."""
 
     def train(name, processes, *, stop_after=0, **changes):
         directory = tmp_path / name

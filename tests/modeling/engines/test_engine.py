@@ -29,7 +29,7 @@ ALL = (FLOAT32, TORCH, BFLOAT16)
 
 
 def timings(**seconds):
-    """Injected timings: of every engine, one a round; the last one repeats."""
+    """Injected timings of every engine, one per round; the last one repeats."""
     named = {FLOAT32: seconds["float32"], TORCH: seconds["torch"], BFLOAT16: seconds["bfloat16"]}
     left = {engine: [*taken] for engine, taken in named.items()}
     calls = []
@@ -151,7 +151,7 @@ def test_what_the_user_asks_for_is_what_runs(cache, config, precision, native, m
 def test_a_precision_that_nothing_computes_is_refused_and_auto_does_without(
     cache, config, monkeypatch
 ):
-    """As oneDNN refuses bfloat16 on CPUs without AVX-512, and there is no compiler."""
+    """As on CPUs without AVX-512, where oneDNN refuses bfloat16, and without a compiler."""
     monkeypatch.setenv("CHARMILL_NATIVE", "0")
     monkeypatch.setattr(race, "torch_trains_in_bfloat16", lambda *_: False)
     assert str(engine_for(config, 50, CPU, cache=cache)) == "torch, float32"
@@ -202,7 +202,7 @@ def test_the_piece_that_is_raced_is_small_and_of_the_same_width(shape):
 @needs_compiler
 @pytest.mark.parametrize("engine", ALL, ids=str)
 def test_a_resumed_training_is_computed_as_it_began(tmp_path, job, engine, monkeypatch):
-    """Whatever a race would say now: the weights are those of a training never stopped."""
+    """Whatever a race would choose now, the weights are those of an uninterrupted training."""
     if engine.native and library() is None:
         pytest.skip("the kernel is switched off")
     outcomes = itertools.chain([engine, engine], itertools.repeat(TORCH))
@@ -284,7 +284,7 @@ def test_the_choice_of_the_first_process_is_that_of_one_without_a_kernel(
 
 
 def test_a_kept_outcome_that_nothing_here_computes_is_not_taken(cache, config, monkeypatch):
-    """As where machines share a home, and name and torch of their processors are the same."""
+    """As on machines that share a home folder and have the same torch and processor name."""
     without_bfloat16(monkeypatch)
     engine_for(config, 50, CPU, cache=cache)
     (kept,) = cache.glob("engine-*.json")

@@ -29,7 +29,7 @@ CORPORA = {
 @pytest.mark.parametrize("streams", [1, 7, 64])
 @pytest.mark.parametrize("lengths", CORPORA.values(), ids=CORPORA)
 def test_what_the_device_cuts_out_is_what_the_host_would(lengths, streams, kept):
-    """Through many epochs' ends, with jumps in every other chunk."""
+    """Over the ends of many epochs, with jumps in every other chunk."""
     stream = corpus(lengths)
     batches = Batches(stream, batch_size=streams, chunk_length=6, jump_probability=0.3, seed=2)
     inputs = Inputs(batches.batch_size, SIZE, CPU, stream if kept else None)
@@ -69,7 +69,7 @@ def test_chunk_after_chunk_comes_to_lie_in_the_same_memory():
 
 
 def test_the_order_of_pieces_is_that_of_handing_them_out_one_by_one():
-    """More streams than one epoch has pieces, so that one chunk begins pieces of several epochs."""
+    """More streams than an epoch has pieces, so that one chunk starts pieces of several epochs."""
     batches = Batches(corpus([3, 3, 3, 40]), batch_size=8, chunk_length=6, seed=5)
     pieces = list(zip(batches._starts, batches._ends, strict=True))
     orders = (np.random.default_rng([5, 0, epoch]).permutation(len(pieces)) for epoch in range(60))

@@ -28,7 +28,7 @@ def some_batches(stream, batch_size=1):
 
 @pytest.fixture
 def still(config, vocabulary):
-    """An exact learner without dropout, of any number of streams, with large weights."""
+    """An exact learner without dropout, for any number of streams, with large weights."""
     model = dataclasses.replace(config.model, dropout=0.0)
     exact = dataclasses.replace(config, model=model, precision="float32")
 

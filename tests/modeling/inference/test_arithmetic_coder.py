@@ -1,4 +1,4 @@
-"""Our bits are those that a compressor driven by the model really spends."""
+"""Our bits equal those that a compressor driven by the model spends."""
 
 import itertools
 

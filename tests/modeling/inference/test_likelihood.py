@@ -24,7 +24,7 @@ def engine(request, monkeypatch):
 
 
 def slow_bits(model, vocabulary, document):
-    """One character at a time, by torch, in float64."""
+    """One character at a time, with torch in float64."""
     stepper = LSTMStepper(model, 1)
     bits = []
     for here, after in itertools.pairwise(document):
@@ -80,7 +80,7 @@ def test_scoring_leaves_the_mode_of_the_model_as_it_was(model, vocabulary, docum
     assert noisy.tolist() == bits_of_documents(model, vocabulary, documents[:2]).tolist()
 
 
-def test_a_sample_is_charged_its_marks_and_begins_anew_after_them(model, vocabulary):
+def test_a_sample_is_charged_its_marks_and_restarts_after_them(model, vocabulary):
     text = f"x + 1{FILE_MARK}def f{FILE_MARK}{FILE_MARK}return"
     bits = sample_surprisals(model, vocabulary, [vocabulary.encode(text)])[0]
     assert len(bits) == len(text)

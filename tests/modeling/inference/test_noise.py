@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 SOURCES = [GeneratorNoise, functools.partial(CounterNoise, device=CPU)]
 SIZE = 11
 
-# Of the authors' own tests (Random123, kat_vectors): counter, key, result.
+# From the authors' tests (Random123, kat_vectors): counter, key, result.
 KNOWN = [
     (" ".join(["00000000"] * 4), "00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
     (" ".join(["ffffffff"] * 4), "ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd"),
@@ -103,7 +103,7 @@ def test_the_rarest_noise_is_finite_and_precise(device):
     found = gumbel(words).cpu().numpy()
     assert found.dtype == np.float32
     np.testing.assert_allclose(found[:-1], exact[:-1], rtol=1e-6, atol=1e-6)
-    # The smallest noise, which no argmax takes, stops where float32 ends.
+    # The smallest noise, which no argmax selects, is limited by float32.
     assert exact[-1] < found[-1] == pytest.approx(-math.log(24 * math.log(2)), rel=1e-6)
 
 

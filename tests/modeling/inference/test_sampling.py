@@ -23,7 +23,7 @@ def model(model, engine):
 
 
 def following(model, ids):
-    """Logits of what follows ids, from the model's forward pass."""
+    """Logits of the next character after ids, from the model's forward pass."""
     ids = torch.from_numpy(np.array([ids], np.int64)).to(model.output.weight.device)
     return model(ids)[0][0, -1].detach().cpu()
 
@@ -82,7 +82,7 @@ def test_a_sample_is_greedy_at_temperature_0(model, vocabulary):
 
 
 def test_the_text_follows_from_the_state_that_training_and_scoring_use(model, vocabulary, engine):
-    """A greedy text is the likeliest one to the model's own forward, marks included."""
+    """A greedy text takes the most likely character of the model's forward pass, marks included."""
     with torch.no_grad():
         model.output.bias[MARK_ID] += 3
         model.output.bias[UNKNOWN_ID] -= 100

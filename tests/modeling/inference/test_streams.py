@@ -1,4 +1,4 @@
-"""What the number of streams in a batch changes: by the kernel nothing, by torch the rounding."""
+"""Effect of the number of streams in a batch: none with the kernel, rounding with torch."""
 
 import numpy as np
 import pytest

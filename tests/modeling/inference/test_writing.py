@@ -1,4 +1,4 @@
-"""A turn that is recorded and replayed writes what a turn that is called again writes."""
+"""A recorded and replayed step generates the same as a step that is called each time."""
 
 import itertools
 
@@ -29,10 +29,10 @@ SETTINGS = {
 
 
 class Recording(TorchDispatchMode):
-    """A CUDA graph's rules on a CPU: calls are kept with their tensors, and made again in place.
+    """A CUDA graph's rules on a CPU: calls are recorded with their tensors, and repeated in place.
 
-    What a call returns is copied to where it was when recorded, so a turn that binds a name to a
-    new tensor, or reads a number from one, shows.
+    What a call returns is copied to where it was when recorded, so a step that binds a name to a
+    new tensor, or reads a number from one, is detected.
     """
 
     def __init__(self):
@@ -55,7 +55,7 @@ class Recording(TorchDispatchMode):
 
 
 def recorded(turn, _device):
-    """As `captured` on CUDA: some turns first, then the recording, whose calls are made as well."""
+    """Like `captured` on CUDA: some steps, then the recording, whose calls are executed too."""
     turn()
     recording = Recording()
     with recording:
@@ -85,7 +85,7 @@ def blocks(model, capture, device=CPU, **settings):
 
 
 def by_hand(model, max_run=None, narrow=lambda logits: logits):
-    """The same with no buffers at all: every character from a forward pass over all before it."""
+    """The same without buffers: every character from a forward pass over all earlier ones."""
     noise = CounterNoise([1, 2, 3], SIZE, 1.0, CPU).draw(24)
     written = torch.empty((3, 0), dtype=torch.int64)
     prompt = torch.tensor([MARK_ID, 4, 4]).expand(3, 3)
@@ -97,7 +97,7 @@ def by_hand(model, max_run=None, narrow=lambda logits: logits):
             last.append(model(ids[row : row + 1, mark:])[0][0, -1].detach())
         logits = torch.stack(last)
         for row in range(3 if max_run else 0):
-            # The prompt's last character counts, those before it do not.
+            # Only the last character of the prompt counts.
             history = ids[row, 2:].tolist()
             runs = [list(group) for _, group in itertools.groupby(history)]
             if len(runs[-1]) >= max_run:

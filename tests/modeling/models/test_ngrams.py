@@ -21,7 +21,7 @@ def some_ids(streams, length):
 
 
 def place_by_hand(ngrams, newest_first):
-    """The row of one n-gram, by the definition of the hash, in Python's integers."""
+    """The row of one n-gram by the definition of the hash, in Python integers."""
     order = len(newest_first)
     codes = [int(ngrams.codes[character]) for character in newest_first]
     rest = sum(code * int(power) for code, power in zip(codes, ngrams.powers, strict=False)) % PRIME

@@ -1,4 +1,4 @@
-"""For tests of the native kernel: with a compiler at hand they must run and pass."""
+"""For tests of the native kernel: with a compiler they must run and pass."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ needs_compiler = pytest.mark.skipif(shutil.which(_NAME) is None, reason=f"no com
 
 
 def warnings(caplog):
-    """What the user is told by asking for the kernel twice."""
+    """The log lines that the user sees when the kernel is requested twice."""
     caplog.clear()
     library(), library()
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
@@ -41,6 +41,6 @@ def libraries(folder):
 
 
 def skip_without_bfloat16() -> None:
-    """Leave a test out where nothing trains in bfloat16 on the CPU."""
+    """Skip a test where nothing trains in bfloat16 on the CPU."""
     if library() is None and not torch_trains_in_bfloat16("lstm", torch.device("cpu")):
         pytest.skip("neither the kernel nor torch computes in bfloat16 here")

@@ -1,7 +1,7 @@
 """The kernel in another process: built for any processor, run by its emulator or a sanitizer.
 
-Python and torch stay here. Every call sends the memory that it points to, each tensor's storage as
-a piece of its own, and fetches it afterwards; so all that uses a library of ctypes uses this one.
+Python and torch run in this process. Every call sends the memory that it points to, each tensor's
+storage separately, and fetches it afterwards; so code written for a ctypes library works unchanged.
 """
 
 import ctypes
@@ -33,7 +33,7 @@ def build_driver(compiler, made):
 
 
 class RemoteLibrary:
-    """Functions of the kernel, as `library()` gives them."""
+    """Functions of the kernel, as `library()` returns them."""
 
     def __init__(self, command):
         self._process = subprocess.Popen(
@@ -44,7 +44,7 @@ class RemoteLibrary:
             setattr(self, name, _Function(self, index, name))
 
     def close(self):
-        """End the process; what it said of errors."""
+        """End the process; returns its stderr."""
         _, said = self._process.communicate()
         return self._process.returncode, said.decode(errors="replace")
 
@@ -65,7 +65,7 @@ class RemoteLibrary:
 
 
 class Storages:
-    """All memory whose address was asked for; kept, so that no address means two things."""
+    """All memory whose address was requested; kept, so that no address is reused."""
 
     def __init__(self, monkeypatch):
         self._known = {}
@@ -105,7 +105,7 @@ class _Function:
 
 
 class _Memory:
-    """What one call points to, over there."""
+    """The memory that one call points to, in the other process."""
 
     def __init__(self, library, storages):
         self._library, self._storages = library, storages
@@ -113,7 +113,7 @@ class _Memory:
         self._others = []
 
     def word(self, argument, kind):
-        """An argument as the driver takes it."""
+        """An argument in the form that the driver expects."""
         if argument is None:
             return 0
         if isinstance(argument, ctypes.Array):
@@ -128,7 +128,7 @@ class _Memory:
         return self._place(argument) if kind is c_void_p else argument
 
     def fetch(self):
-        """Bring back what the call has written."""
+        """Fetch what the call has written."""
         for base, (there, size) in self._copies.items():
             self._library.order(READ, there, size)
             ctypes.memmove(base, self._library.answer(size), size)

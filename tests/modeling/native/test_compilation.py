@@ -119,8 +119,8 @@ def test_a_compiler_that_cannot_serve_this_processor_serves_one_with_less(
 
 
 @needs_compiler
-def test_another_processor_with_the_same_home_gets_a_library_of_its_own(fresh, compiler):
-    """As another processor's -march=native would be: other macros from the same command."""
+def test_another_processor_with_the_same_home_gets_a_separate_library(fresh, compiler):
+    """Like -march=native on another processor: other macros from the same command."""
     compiler('[ -n "$OTHER" ] && set -- "$@" -DOTHER_PROCESSOR; exec $REAL "$@"')
     assert library() is not None
     os.environ["OTHER"] = "1"
@@ -149,7 +149,7 @@ def test_of_processes_that_train_together_the_first_one_speaks(fresh, monkeypatc
         assert len(warnings(caplog)) == lines
 
 
-def test_who_switches_the_kernel_off_is_told_nothing(fresh, monkeypatch, caplog):
+def test_switching_the_kernel_off_logs_nothing(fresh, monkeypatch, caplog):
     monkeypatch.setenv("CC", "no-such-compiler")
     monkeypatch.setenv("CHARMILL_NATIVE", "0")
     assert warnings(caplog) == []

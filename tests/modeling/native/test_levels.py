@@ -1,7 +1,7 @@
-"""The kernel for each kind of processor, built and run, all its results compared with torch's.
+"""The kernel for each kind of processor: built, run, and all results compared with torch's.
 
 What this machine can run is loaded as usual. The rest is run by qemu's user mode, which emulates no
-AVX-512: without such a processor at hand those levels are built, and not run. The tests of other
+AVX-512: without such a processor those levels are built but not run. The tests of other
 processors need `qemu-x86_64`, `qemu-aarch64` and `aarch64-linux-gnu-gcc` (Debian: qemu-user,
 gcc-aarch64-linux-gnu, libc6-dev-arm64-cross), those of sanitizers gcc's libasan and libubsan.
 """
@@ -53,13 +53,13 @@ def capabilities():
 
 @pytest.fixture
 def use(monkeypatch):
-    """Lets all that asks for the kernel have this one."""
+    """Makes everything that requests the kernel use this one."""
     return lambda kernel: monkeypatch.setattr(module, "_loaded", lambda: kernel)
 
 
 @pytest.fixture
 def use_remote(use, monkeypatch):
-    """Lets all that asks for the kernel have one that this command runs."""
+    """Makes everything that requests the kernel use one that this command runs."""
     started = []
     monkeypatch.setattr(emulation._Function, "storages", emulation.Storages(monkeypatch), False)
 
@@ -107,7 +107,7 @@ def test_an_emulated_processor_computes_what_torch_does(level, use_remote, tmp_p
 
 @pytest.mark.slow
 def test_no_read_or_write_is_out_of_bounds_nor_anything_undefined(use_remote, tmp_path):
-    """Every tensor is a piece of memory of its own, so that reads behind its end are seen."""
+    """Every tensor is in separate memory, so that reads past its end are detected."""
     have("gcc")
     command = ["gcc", "-march=native", *FAST, *SANITIZED]
     use_remote([emulation.build_driver(command, tmp_path / "driver")])
@@ -118,7 +118,7 @@ def test_no_read_or_write_is_out_of_bounds_nor_anything_undefined(use_remote, tm
 @pytest.mark.parametrize("compiler", ["gcc", "clang", "aarch64-linux-gnu-gcc"])
 def test_the_sources_compile_without_a_warning(compiler, tmp_path):
     have(compiler)
-    # That clang leaves the search for the largest logit a plain loop is no mistake.
+    # It is fine that clang does not vectorise the search for the largest logit.
     accepted = ["-Wno-pass-failed"] if compiler == "clang" else []
     command = [compiler, "-O1", *FAST[1:], *WARNINGS, *accepted]
     emulation.build_driver(command, tmp_path / "driver")

@@ -1,4 +1,4 @@
-"""The kernel's library: made once, kept, and loaded from the user's own cache only."""
+"""The kernel's library: compiled once, kept, and loaded only from the user's own cache."""
 
 import ctypes
 import os
@@ -95,7 +95,7 @@ def test_a_cache_that_cannot_be_written_leaves_the_work_to_torch(
 def test_a_cache_from_which_nothing_may_be_executed_leaves_the_work_to_torch(
     fresh, monkeypatch, caplog, config, vocabulary
 ):
-    """As on a disk that is mounted with noexec; nothing is compiled first."""
+    """As on a disk mounted with noexec; nothing is compiled."""
     flags = SimpleNamespace(f_flag=os.ST_NOEXEC)
     monkeypatch.setattr(compilation.os, "statvfs", lambda _path: flags)
     assert_torch_computes(caplog, f"nothing in {fresh} can be executed", config, vocabulary)

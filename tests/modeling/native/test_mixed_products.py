@@ -23,7 +23,7 @@ def test_a_mixed_chunk_may_have_any_shape(size):
 
 
 def test_numbers_are_rounded_to_bfloat16_as_torch_rounds_them():
-    """Ties, infinities, the largest numbers and the smallest; a depth that is odd ends in zeros."""
+    """Ties, infinities, the largest and smallest numbers; an odd depth is padded with zeros."""
     generator = torch.Generator().manual_seed(5)
     words = torch.randint(-(2**31), 2**31, (2_000,), generator=generator).int()
     ties = words[:500] & ~0x7FFF | 0x8000

@@ -38,7 +38,7 @@ pytestmark = needs_compiler
 
 @pytest.fixture
 def many_threads(monkeypatch):
-    """Let the smallest piece of work be shared out among as many threads as torch says."""
+    """Divide even the smallest work among as many threads as torch has."""
     monkeypatch.setattr(threads, "_PRODUCTS", 1)
     before = torch.get_num_threads()
     yield torch.set_num_threads
@@ -53,7 +53,7 @@ def test_loss_state_and_gradients_are_those_of_torch(shape):
 
 @pytest.fixture(params=["-mno-avx512bf16", "-mno-avx512f", "-mno-avx"])
 def narrower(request, tmp_path, monkeypatch):
-    """The kernel as a processor with narrower vectors gets it: its tiles are others."""
+    """The kernel as built for a processor with narrower vectors, which has other tiles."""
     if platform.machine().lower() not in ("x86_64", "amd64"):
         pytest.skip("such options are those of x86-64")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

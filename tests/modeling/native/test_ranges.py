@@ -1,4 +1,4 @@
-"""Ids that a model does not know never reach the kernel, which would read other memory."""
+"""Ids outside the vocabulary never reach the kernel, which would read out of bounds."""
 
 import pytest
 import torch

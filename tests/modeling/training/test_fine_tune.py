@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def other(vocabulary):
-    """A vocabulary that shares most characters, each with another id, and has three more."""
+    """A vocabulary with most of the characters under other ids, and three more."""
     return Vocabulary.from_counts(Counter([*vocabulary.characters[2:], *"@$\u20ac"]), min_count=1)
 
 
@@ -60,7 +60,7 @@ def test_a_model_of_another_shape_is_refused_in_one_line(config, model, vocabula
         take_over(target, vocabulary, model, vocabulary)
 
 
-def test_a_run_that_begins_with_a_trained_model_is_ahead_from_the_start(
+def test_a_run_that_starts_from_a_trained_model_is_better_from_the_start(
     config, vocabulary, stream, documents
 ):
     def run(**others):

@@ -1,4 +1,4 @@
-"""Real processes, killed without warning, end with the bits of one that was left alone."""
+"""Real processes that were killed end with the same bits as an undisturbed one."""
 
 import os
 import random
@@ -33,7 +33,7 @@ def finish(directory):
 
 
 def kill_after(directory, updates, delay):
-    """Kill -9 a given time after a given number of updates; False if it ended before."""
+    """Send kill -9 a given time after a number of updates; False if the process ended before."""
     with start(directory) as process:
         for _ in range(updates):
             if not process.stdout.readline():

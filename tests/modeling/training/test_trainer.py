@@ -160,7 +160,7 @@ def test_training_without_validation_documents_gives_the_last_weights(train, con
 
 
 def broken_after(monkeypatch, updates):
-    """Let the n-th updates of a run give a loss that is not a number."""
+    """Make the n-th updates of a run return a loss of NaN."""
     update, count = Learner.update, itertools.count(1)
 
     def broken(self, *arguments):

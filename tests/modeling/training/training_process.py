@@ -1,4 +1,4 @@
-"""Trains in a process of its own, to be killed: python training_process.py DIRECTORY."""
+"""Train in a separate process that tests kill: python training_process.py DIRECTORY."""
 
 import sys
 from collections import Counter

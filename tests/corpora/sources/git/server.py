@@ -1,4 +1,4 @@
-"""Git servers on this machine: git://, http://, one that is slow, one that says nothing."""
+"""Git servers on this machine: git://, http://, a slow one, and a silent one."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ from tests.corpora.sources.url.web import serving
 
 
 class Daemon(BaseRequestHandler):
-    """`git daemon` for one connection; what it says goes out piece by piece, with pauses."""
+    """`git daemon` for one connection; its answer is sent in pieces, with pauses."""
 
     root: Path
     piece: int = 2**16
@@ -45,7 +45,7 @@ class Daemon(BaseRequestHandler):
 
 
 class Silent(BaseRequestHandler):
-    """Accepts, and then says nothing until the other side goes."""
+    """Accepts a connection, and sends nothing until the client closes it."""
 
     def handle(self):
         while self.request.recv(2**16):
@@ -54,7 +54,7 @@ class Silent(BaseRequestHandler):
 
 @contextmanager
 def git_daemon(handler: type[BaseRequestHandler], **attributes) -> Iterator[str]:
-    """Serve on a free port; gives "host:port"."""
+    """Serve on a free port; yields "host:port"."""
     bound = type("Bound", (handler,), attributes)
     with ThreadingTCPServer(("127.0.0.1", 0), bound) as server:
         server.daemon_threads = True
@@ -111,6 +111,6 @@ class Backend(BaseHTTPRequestHandler):
 
 @contextmanager
 def http_backend(root: Path) -> Iterator[str]:
-    """Serve the repositories under `root`; gives the URL of the root."""
+    """Serve the repositories under `root`; yields the URL of the root."""
     with serving(type("Bound", (Backend,), {"root": root})) as url:
         yield url

@@ -20,7 +20,7 @@ AGAIN = r"is damaged \(.*\); fetch it again: --from fetch --force$"
 
 @pytest.fixture
 def store(make_repository, tmp_path):
-    """A repository that was fetched, its snapshot and its entries."""
+    """A fetched repository, its snapshot and its entries."""
     snapshot, entries, _ = fetched(source_of(make_repository(FILES)), tmp_path / "out")
     bare = tmp_path / "out/thing.git"
     (pack,) = (bare / "objects/pack").glob("*.pack")
@@ -30,7 +30,7 @@ def store(make_repository, tmp_path):
 
 
 def unpack(bare, pack, entries):
-    """Make one file of every object; gives those of the entries by path."""
+    """Unpack every object into a file; returns those of the entries by path."""
     pack.rename(bare / "moved.pack")
     pack.with_suffix(".idx").unlink()
     with (bare / "moved.pack").open("rb") as file:
@@ -189,7 +189,7 @@ def test_a_fetch_that_nobody_wants_any_more_leaves_nothing(make_repository, tmp_
 def test_a_full_disk_names_the_path_and_leaves_nothing(make_repository, tmp_path):
     root = make_repository({"large.bin": random.Random(0).randbytes(300_000)})
     (tmp_path / "out").mkdir()
-    # Past a file's limit a write fails like on a full disk, if its signal is ignored.
+    # Beyond the file size limit a write fails as on a full disk, if the signal is ignored.
     folder = wrap_git(tmp_path / "bin", "trap '' XFSZ")
     script = (
         "import resource\nfrom pathlib import Path\n"

@@ -40,7 +40,7 @@ def has_locale(name: str) -> bool:
 
 
 def built(root: Path, folder: Path, variables: dict[str, str]) -> dict[str, str]:
-    """Fetch and build in a process of its own, under another locale; gives digests by file."""
+    """Fetch and build in a separate process under another locale; returns digests by file."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG", "PYTHON"))}
     command = [sys.executable, "-c", BUILD, str(root), str(folder)]
     subprocess.run(command, env=kept | variables, cwd=Path(__file__).parents[4], check=True)

@@ -82,7 +82,7 @@ def test_an_ssh_that_says_nothing_is_given_up_with_all_its_children(
     plain_git, tmp_path, monkeypatch
 ):
     pid = tmp_path / "pid"
-    # The time stands still until ssh is there.
+    # The clock stops until ssh has started.
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() if pid.exists() else 0.0)
     monkeypatch.setattr(git_process, "time", clock)
     with plain_git.open("a") as file:

@@ -1,4 +1,4 @@
-"""What the trials of the git source share."""
+"""Helpers for the tests of the git source."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ def source_of(*urls, max_blob_bytes=None, **keys):
 
 
 def fetched(source, directory):
-    """Fetch into a new folder; gives snapshot, entries and steps."""
+    """Fetch into a new folder; returns snapshot, entries and progress."""
     directory.mkdir()
     steps = list(source.fetch(source.resolve(), directory))
     snapshot = source.open(directory)
@@ -24,7 +24,7 @@ def fetched(source, directory):
 
 
 def add_tree(root: Path, listing: bytes, *, raw: bool = False) -> str:
-    """Store a tree as `ls-tree -z` shows it, or as git keeps it; gives its id."""
+    """Store a tree, given as `ls-tree -z` shows it or as git stores it; returns its id."""
     command = (
         ["hash-object", "-t", "tree", "-w", "--literally", "--stdin"] if raw else ["mktree", "-z"]
     )
@@ -35,14 +35,14 @@ def add_tree(root: Path, listing: bytes, *, raw: bool = False) -> str:
 
 
 def commit_tree(root: Path, tree: str) -> str:
-    """Let the branch main stand at a commit of this tree."""
+    """Point the branch main to a commit of this tree."""
     made = run_git(root, "commit-tree", "-m", "a tree", tree).strip()
     run_git(root, "update-ref", "refs/heads/main", made)
     return made
 
 
 def wrap_git(folder: Path, before: str) -> Path:
-    """Put a `git` into a folder that runs a line of shell, then the real one."""
+    """Create a `git` in a folder that runs a shell line, then the real git."""
     folder.mkdir()
     real = subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True)
     wrapper = folder / "git"
@@ -52,5 +52,5 @@ def wrap_git(folder: Path, before: str) -> Path:
 
 
 def start(script: str) -> subprocess.Popen[str]:
-    """Run Python code in a process of its own."""
+    """Run Python code in a separate process."""
     return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""GitHub's interface on this machine, as far as listing the repositories of an account goes."""
+"""A fake of GitHub's API, limited to listing the repositories of an account."""
 
 import json
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ ACCOUNT = "some-one"
 
 @dataclass
 class Fake:
-    """GitHub's interface, as far as listing goes; `faults` are used up one a request."""
+    """GitHub's API for listing repositories; each request consumes one of `faults`."""
 
     repositories: list
     kind: str = "User"

@@ -1,4 +1,4 @@
-"""Url sources for tests, and archives made in memory."""
+"""URL sources for tests, and archives built in memory."""
 
 import io
 import tarfile

@@ -1,4 +1,4 @@
-"""A web site on this machine, with the faults that real ones have."""
+"""A web server on this machine, with the faults of real ones."""
 
 import hashlib
 import threading
@@ -12,7 +12,7 @@ from typing import Literal
 
 @dataclass
 class Site:
-    """Files by path; `faults` are used up one a GET: a status, or "cut" for half the answer."""
+    """Files by path; each GET consumes one of `faults`: a status, or "cut" for half the answer."""
 
     files: dict[str, bytes]
     faults: list = field(default_factory=list)
@@ -87,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Run a server for `handler`; gives its URL."""
+    """Run a server for `handler`; yields its URL."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))

@@ -1,9 +1,9 @@
-"""Collect in a process of its own; on request, kill -9 itself in the middle.
+"""Collect in a separate process that can kill -9 itself in the middle.
 
     python -m tests.corpora.sources.youtube.process DIRECTORY STATE ENDPOINT NOW PAGES
 
-The key comes from where a user puts it; NOW is the time, ISO 8601; the process kills itself when
-PAGES pages are on the disk, or goes on to the end if that is 0.
+The key is read as a user sets it. NOW is the time, ISO 8601. The process kills itself when PAGES
+pages are on the disk; if that is 0, it runs to the end.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Run a collection against the server of this machine, on a day of the test's choosing."""
+"""Run a collection against a local server, on a day that the test chooses."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tests.corpora.sources.youtube.server import KEY, YoutubeServer, thread, vid
 
 @dataclass
 class Collection:
-    """A folder, a server, and a clock that only a test moves."""
+    """A folder, a server, and a clock that only the test advances."""
 
     directory: Path
     state: Path
@@ -28,7 +28,7 @@ class Collection:
     pauses: list[float] = field(default_factory=list)
 
     def steps(self, **fields: Any) -> Iterator[Progress]:
-        """The collection as it goes."""
+        """The progress of the collection."""
         clock = Clock(now=lambda: self.now, sleep=self.pauses.append)
         return collect(
             source(**fields),
@@ -44,12 +44,12 @@ class Collection:
         return list(self.steps(**fields))
 
     def next_day(self, days: int = 1) -> None:
-        """Let time pass, here and on the server."""
+        """Advance the clock, here and on the server."""
         self.now += timedelta(days=days)
         self.server.day += days
 
     def outcomes(self) -> list[str]:
-        """What became of every video, in order."""
+        """The outcome of every video, in order."""
         return [video.outcome for video in outcomes(self.directory).values()]
 
     def texts(self) -> dict[str, str]:
@@ -59,13 +59,13 @@ class Collection:
         return {entry.path: content.decode() for entry, content in read if content is not None}
 
     def ledger(self) -> list[tuple[int, int]]:
-        """(search calls, units) of every day with a request, as written down here."""
+        """(search calls, units) of every day with a request, as recorded here."""
         (path,) = self.state.glob("youtube-quota-*.json")
         days = json.loads(path.read_text())
         return [(days[day]["search"], days[day]["other"]) for day in sorted(days)]
 
     def server_ledger(self) -> list[tuple[int, int]]:
-        """The same as the server counted it."""
+        """The same, as counted by the server."""
         spent = self.server.spent
         days = sorted({day for day, _ in spent})
         return [(spent[day, "search"], spent[day, "other"]) for day in days]
@@ -77,12 +77,12 @@ def source(**fields: Any) -> YoutubeSource:
 
 
 def threads(video_id: str, count: int) -> list[dict[str, Any]]:
-    """Comments that tell themselves apart."""
+    """Comments with distinct texts."""
     return [thread(f"{video_id}.{n}", f"comment {n} on {video_id}") for n in range(count)]
 
 
 def hold(collection: Collection, *counts: int | str) -> list[str]:
-    """Let the search give videos with these numbers of comments (or this refusal)."""
+    """Make the search return videos with these numbers of comments (or this refusal)."""
     names = video_ids(len(counts))
     collection.server.search = [names]
     collection.server.threads = {

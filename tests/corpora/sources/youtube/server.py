@@ -1,7 +1,7 @@
-"""A YouTube Data API on this machine: pages, tokens, quota and errors as the real one gives them.
+"""A fake YouTube Data API: pages, tokens, quota and errors like those of the real one.
 
-It counts what it is asked and what that costs, refuses what the real one refuses, and goes wrong
-where a test plans it.
+It counts requests and their cost, refuses what the real API refuses, and fails where a test plans
+it.
 """
 
 import json
@@ -23,7 +23,7 @@ Reply = tuple[int, bytes]
 
 
 def error(status: int, reason: str, message: str = "No.") -> Reply:
-    """An error as Google spells it; it quotes the key, as some of Google's do."""
+    """An error in Google's format; it quotes the key, as some of Google's do."""
     said = f"{message} (consumer 'api_key:{KEY}')"
     detail = {"message": said, "domain": "youtube", "reason": reason}
     body = {"error": {"code": status, "message": said, "errors": [detail]}}
@@ -54,7 +54,7 @@ def video_ids(count: int, start: int = 0) -> list[str]:
 
 @dataclass
 class YoutubeServer:
-    """What the server holds, and what it saw.
+    """The contents of the server, and the requests it received.
 
     Attributes:
         search: the video ids of every page.
@@ -128,11 +128,13 @@ def _page(items: list[dict[str, Any]], token: str | None) -> Reply:
 
 @contextmanager
 def running(server: YoutubeServer):
-    """Serve on a free port of the loopback."""
+    """Serve on a free port of the loopback interface."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        wbufsize = -1  # headers and body in one packet, or the client's kernel waits for both
+        wbufsize = (
+            -1
+        )  # send headers and body in one packet; otherwise the client's kernel waits for both
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
@@ -156,7 +158,7 @@ def running(server: YoutubeServer):
                 self._reset()
 
         def _reset(self) -> None:
-            """Close without a goodbye: with no time to linger the kernel sends a reset."""
+            """Close abruptly: with a linger time of 0 the kernel sends a reset."""
             self.wfile.flush()
             no_time = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_time)
@@ -164,7 +166,7 @@ def running(server: YoutubeServer):
             self.close_connection = True
 
         def log_message(self, format: str, *_: object) -> None:  # noqa: A002
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         http.daemon_threads = True

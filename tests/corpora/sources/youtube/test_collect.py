@@ -21,7 +21,7 @@ def test_every_video_becomes_a_document_of_its_comments_in_order(collection):
 
 def test_twelve_pages_with_a_repeated_token_give_500_distinct_videos(collection, caplog):
     names = video_ids(500)
-    # Every page repeats the last 10 videos of the one before, and two of it are no videos.
+    # Every page repeats the last 10 videos of the previous one; two of its items are not videos.
     pages = [names[max(0, 43 * n - 5) : 43 * n + 43] for n in range(12)]
     collection.server.search = [*pages[:11], names[43 * 11 - 5 :]]
     collection.server.search_tokens = {11: "S5"}
@@ -204,7 +204,7 @@ def test_a_quota_refused_at_the_first_request_leaves_a_folder_to_go_on_in(collec
     collection.server.limits["search"] = 0
     with pytest.raises(QuotaError, match="0 of 100 search calls, refused by the server"):
         collection.run()
-    collection.server.spent[0, "search"] += 0  # a day that cost nothing stands in both ledgers
+    collection.server.spent[0, "search"] += 0  # a day without costs is in both ledgers
     collection.server.limits["search"] = 100
     collection.next_day()
     collection.run()

@@ -55,7 +55,7 @@ def test_a_daily_limit_in_todays_words_is_a_quota_and_not_a_hurry(collection):
     with pytest.raises(QuotaError):
         collection.run()
     assert collection.pauses == []
-    collection.server.spent[0, "search"] -= 1  # a refusal costs nothing
+    collection.server.spent[0, "search"] -= 1  # a refusal costs no quota
 
 
 def test_a_server_that_fails_for_every_video_is_not_asked_about_all_of_them(collection):

@@ -1,4 +1,4 @@
-"""A collection of 500 videos that everything happens to, in the order in which it would."""
+"""A collection of 500 videos in which every kind of fault occurs, in a realistic order."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ def key_file(tmp_path: Path) -> Path:
 
 
 def start(collection: Collection, key_file: Path, pages: int) -> subprocess.Popen:
-    """Collect in a process, which ends itself after so many pages."""
+    """Collect in a process that kills itself after a number of pages."""
     places = [collection.directory, collection.state, collection.server.url]
     arguments = [*map(str, places), collection.now.isoformat(), str(pages)]
     return subprocess.Popen(
@@ -41,7 +41,7 @@ def start(collection: Collection, key_file: Path, pages: int) -> subprocess.Pope
 
 
 def kill_after(collection: Collection, key_file: Path, pages: int) -> bytes:
-    """Let a process die after so many pages; give what it said."""
+    """Let a process die after a number of pages; returns its output."""
     process = start(collection, key_file, pages)
     said, _ = process.communicate(timeout=DEADLINE_SECONDS)
     assert process.returncode == -signal.SIGKILL, said
@@ -49,7 +49,7 @@ def kill_after(collection: Collection, key_file: Path, pages: int) -> bytes:
 
 
 def kill_within_a_request(collection: Collection, key_file: Path, number: int) -> dict[str, bytes]:
-    """Kill a process while the server has its request; give what `ps` could see of it before."""
+    """Kill a process while the server handles its request; returns what `ps` showed of it."""
     seen = {}
     process = start(collection, key_file, 0)
 
@@ -77,7 +77,7 @@ def prepare(collection: Collection) -> None:
 
 
 def passing_faults(first: int) -> dict:
-    """What goes wrong once, each at another request, from the request `first` on."""
+    """Faults that occur once each, at successive requests, starting with the request `first`."""
     faults = [
         error(429, "rateLimitExceeded"),
         error(500, "backendError"),
@@ -125,7 +125,7 @@ def test_500_videos_come_whole_through_everything_that_can_happen(collection, ke
 
 
 def assert_nothing_was_asked_twice(server) -> None:
-    """Only a request without a usable answer may come again: 6 faults, 1 kill, 1 refusal."""
+    """Only a request without a usable answer may be repeated: 6 faults, 1 kill, 1 refusal."""
     asked = [*server.asked("search"), *server.asked("commentThreads")]
     assert len(asked) - len(set(asked)) == 8
     assert server.asked("search") == [("", f"S{n}" if n else "") for n in range(12)]
