@@ -29,6 +29,7 @@ def test_overrides_become_nested_values():
         ({"budget": "soon"}, "train: .*budget 'soon' is none of the forms 90s"),
         ({"start": "train", "only": "train"}, "--from and --only exclude each other"),
         ({"overrides": ("train.learnin_rate=1",)}, "train: unknown setting 'learnin_rate'"),
+        ({"overrides": ("train.model.architecture=rnn",)}, "train: .* 'rnn'; known: lstm"),
         ({"overrides": ("train.seed=x",)}, "train: seed: .*got 'x'"),
         ({"overrides": ("sample.length=1",)}, "sample.length: .*given: 1"),
         ({"overrides": ("evaluate.orders=1",)}, "evaluate.orders: Extra inputs"),
