@@ -29,6 +29,8 @@ def add_dataset(
     Raises:
         SpecError: the name is taken or invalid, or the location is neither URL nor folder.
     """
+    if _is_path(location) and not Path(location).expanduser().exists():
+        raise SpecError(f"{location}: no such folder")
     last = re.split(r"[/:]", location.rstrip("/"))[-1].removesuffix(".git")
     name = name or re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-")
     if not NAME.fullmatch(name):
@@ -67,6 +69,11 @@ def _toml(title: str, location: str, extensions: Sequence[str], language: str) -
         "",
     ]
     return "\n".join(lines)
+
+
+def _is_path(location: str) -> bool:
+    """Whether this can only be a path, not a URL or what git takes for one."""
+    return location.startswith(("/", "./", "../", "~"))
 
 
 def _is_repository(folder: Path) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from corpora.errors import SpecError
 from corpora.filters.content import TextRules
@@ -148,10 +149,20 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 
 def first_fault(error: ValidationError) -> str:
-    """The first of pydantic's errors as one line: key, what is wrong, what was given."""
-    fault = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in fault["loc"])
+    """The first of pydantic's errors as one line: key, what is wrong, what was given.
+
+    Keys that are missing are named together.
+    """
+    faults = error.errors(include_url=False)
+    fault = faults[0]
+    missing = [_place(each) for each in faults if each["type"] == "missing"]
+    if len(missing) == len(faults) > 1:
+        return f"{', '.join(missing)}: Fields required"
     given = fault["input"]
     shown = f" (given: {given!r})" if isinstance(given, str | int | float) else ""
     more = f"; and {error.error_count() - 1} more" if error.error_count() > 1 else ""
-    return f"{place}: {fault['msg']}{shown}{more}"
+    return f"{_place(fault)}: {fault['msg']}{shown}{more}"
+
+
+def _place(fault: ErrorDetails) -> str:
+    return ".".join(str(part) for part in fault["loc"])

@@ -99,6 +99,7 @@ def assess(material: Material, spec: EvaluateSpec) -> Generator[Progress, None, 
                 groups=groups,
                 headline=headline,
                 test_files=len(material.test),
+                ladder=ladder,
                 baseline_share=_characters(baseline) / _characters(material.train),
                 python=platform.python_version() if material.language == "python" else None,
                 no_compiler=missing(material.language),
@@ -134,30 +135,31 @@ def _ladder(
         scored.append((row, bits))
         yield Progress.at(0.3 + 0.2 * len(scored) / total, f"scoring held-out files: {row.name}")
     _, rival = min((one for one in scored if one[0].kind == "ngram"), key=_bits_per_char)
-    yield Progress.at(0.5, "scoring held-out files: LSTM")
+    name = material.model.config.architecture.upper()
+    yield Progress.at(0.5, f"scoring held-out files: {name}")
     bits = bits_of_documents(material.model, material.vocabulary, held_out.ids)
     some = up_to(material.train, TRAIN_CHARACTERS)
     train_bits = bits_of_documents(material.model, material.vocabulary, material.ids(some))
     train_bits_per_char = float(train_bits.sum()) / _characters(some)
-    scored.append((held_out.row("LSTM", "model", bits, train_bits_per_char), bits))
+    scored.append((held_out.row(name, "model", bits, train_bits_per_char), bits))
     rows = [row for row, _ in scored]
     priming = [document.text for document in up_to(material.train, spec.priming_characters)]
     if spec.dynamic:
-        yield Progress.at(0.52, "scoring held-out files: LSTM, dynamic evaluation")
-        rows.append(_dynamic_row(material, held_out))
+        yield Progress.at(0.52, f"scoring held-out files: {name}, dynamic evaluation")
+        rows.append(_dynamic_row(material, held_out, name))
     yield Progress.at(0.55, "scoring held-out files: compressors")
     rows += compressor_rows(priming, [document.text for document in test], held_out)
     rows.sort(key=lambda row: row.bits_per_char, reverse=True)
     return rows, _document_bits(test, bits, rival)
 
 
-def _dynamic_row(material: Material, held_out: HeldOut) -> LadderRow:
+def _dynamic_row(material: Material, held_out: HeldOut, name: str) -> LadderRow:
     """The model that goes on learning from file to file, at rates chosen on validation text."""
     model, vocabulary = material.model, material.vocabulary
     how = chosen_adaptation(model, vocabulary, material.ids(material.validation))
     bits = dynamic_surprisals(model, vocabulary, held_out.ids, how)
     sums = np.array([part.sum() for part in bits])
-    return held_out.row("LSTM, dynamic evaluation", "adaptive", sums)
+    return held_out.row(f"{name}, dynamic evaluation", "adaptive", sums)
 
 
 def _bits_per_char(scored: tuple[LadderRow, Bits]) -> float:

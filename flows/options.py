@@ -1,7 +1,8 @@
 """Options of a run, and the settings of every stage derived from them and the dataset.
 
 Settings are layered: the preset, the dataset's TOML, then `--set stage.key=value`. Nothing here
-imports Prefect or torch, so planning costs no more than reading a few files.
+imports Prefect or torch, so planning costs no more than reading a few files; torch is loaded only
+to look up an architecture other than the default.
 """
 
 import tomllib
@@ -17,7 +18,7 @@ from corpora.spec import DatasetSpec, first_fault, load_dataset, merged
 from evaluation.languages import LANGUAGES, known_languages
 from evaluation.spec import EvaluateSpec
 from flows.errors import OptionError
-from modeling.config import TrainConfig, train_config_with
+from modeling.config import ModelConfig, TrainConfig, train_config_with
 from modeling.errors import ConfigError
 from modeling.presets import PRESETS
 
@@ -162,9 +163,14 @@ def _value(text: str) -> Any:
 
 def _train_config(preset: str, changes: Mapping[str, Any]) -> TrainConfig:
     try:
-        return train_config_with(PRESETS[preset], changes)
+        config = train_config_with(PRESETS[preset], changes)
+        if config.model.architecture != ModelConfig().architecture:
+            from modeling.models import model_class  # loads torch
+
+            model_class(config.model)
     except ConfigError as error:
         raise OptionError(f"train: {error}") from None
+    return config
 
 
 def _checked(model: type[Model], section: str, values: Mapping[str, Any]) -> Model:

@@ -223,17 +223,19 @@ def train_config_with(config: TrainConfig, changes: Mapping[str, Any]) -> TrainC
 
     Args:
         config: provides the other fields.
-        changes: dotted key ("model.hidden_size") to value, a plain value or its text.
+        changes: dotted key ("model.hidden_size"), or nested keys, to value, a plain value or its
+            text. Of the same setting in both forms the later one counts.
 
     Raises:
         ConfigError: an unknown key, or a value that its field does not allow.
     """
     values = _flat(config.to_dict())
+    changes = _flat(changes)
     unknown = sorted(changes.keys() - values.keys())
     if unknown:
         raise ConfigError(f"unknown setting {unknown[0]!r}; known: {', '.join(values)}")
     try:
-        return _ADAPTER.validate_python(_nested(values | dict(changes)))
+        return _ADAPTER.validate_python(_nested(values | changes))
     except ValidationError as error:
         raise ConfigError(_one_line(error)) from None
 

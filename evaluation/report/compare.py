@@ -66,7 +66,7 @@ def _bits(pairs: Sequence[tuple[DocumentBits, DocumentBits]]) -> Iterator[Change
     if len(pairs) < MIN_PAIRS:
         return
     characters = sum(one.characters for one, _ in pairs)
-    for label, name in (("LSTM", "model_bits"), ("best n-gram", "ngram_bits")):
+    for label, name in (("model", "model_bits"), ("best n-gram", "ngram_bits")):
         before = [getattr(one, name) for one, _ in pairs]
         after = [getattr(two, name) for _, two in pairs]
         moved = [

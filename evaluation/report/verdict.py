@@ -22,7 +22,7 @@ def verdict(
     difference = rival.bits_per_char - model.bits_per_char
     sense = "fewer" if difference >= 0 else "more"
     sentence = (
-        f"On held-out files of {title} the LSTM needs {model.bits_per_char:.3f} bits per "
+        f"On held-out files of {title} the {model.name} needs {model.bits_per_char:.3f} bits per "
         f"character, {abs(difference):.3f} {sense} than the best n-gram "
         f"({rival.name}, {rival.bits_per_char:.3f})"
     )
@@ -106,6 +106,7 @@ def threats(
     groups: Sequence[SampleGroup],
     headline: str | None,
     test_files: int,
+    ladder: Sequence[LadderRow],
     baseline_share: float,
     python: str | None,
     no_compiler: str | None,
@@ -125,7 +126,8 @@ def threats(
     yield from warnings(groups, headline, test_files)
     if baseline_share < 1:
         yield (
-            f"The n-grams have seen {baseline_share:.0%} of the training text, the LSTM all of it."
+            f"The n-grams have seen {baseline_share:.0%} of the training text, "
+            f"the {model_row(ladder).name} all of it."
         )
     if no_compiler:
         yield no_compiler

@@ -57,8 +57,9 @@ class View:
         if train is None:
             return ""
         return (
-            f"On text that it was trained on, the LSTM needs {bits(train)} bits per character; far "
-            "fewer there than on held-out files would mean that it has learned the text by heart."
+            f"On text that it was trained on, the {self.model.name} needs {bits(train)} bits per "
+            "character; far fewer there than on held-out files would mean that it has learned the "
+            "text by heart."
         )
 
     @property

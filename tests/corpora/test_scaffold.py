@@ -48,6 +48,8 @@ def test_a_worktree_and_a_bare_repository_are_repositories_a_text_called_head_is
         ("https://github.com/a/b", ["c"], None, "'c' is not an extension such as"),
         ("ext::sh -c true", [".c"], "x", "is not https://"),
         ("nowhere", [".c"], "x", "is not https://"),
+        ("/no/where", [".c"], "x", "/no/where: no such folder"),
+        ("~/no/where", [".c"], "x", "~/no/where: no such folder"),
     ],
 )
 def test_what_would_not_load_is_refused_and_leaves_no_file(

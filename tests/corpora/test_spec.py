@@ -53,6 +53,7 @@ def test_a_name_that_is_no_slug_is_refused(tmp_path, name):
         ('[".py"]', "[]", "corpus.extensions: .*at least 1"),
         ('path = "~"', "path = 7", r"source.folder.path: .*string.*given: 7"),
         ('language = "python"', "", "language: Field required"),
+        ('title = "Mine"\nlanguage = "python"', "", "title, language: Fields required"),
     ],
 )
 def test_a_wrong_toml_is_one_line_with_file_and_key(tmp_path, old, new, message):

@@ -13,6 +13,18 @@ def test_settings_are_layered_preset_toml_overrides_budget(tiny):
     assert run.sample.length == 200
 
 
+def test_settings_of_the_model_may_be_a_table_of_the_toml(tmp_path):
+    (tmp_path / "mine.toml").write_text(
+        'title = "Mine"\nlanguage = "prose"\nsource = { kind = "folder", path = "~" }\n'
+        'corpus = { extensions = [".txt"] }\n[train.model]\nhidden_size = 24\ndropout = 0.5\n'
+    )
+    model = prepare("mine", Options(), [tmp_path]).train.model
+    assert (model.hidden_size, model.dropout) == (24, 0.5)
+    overrides = ("train.model.hidden_size=32",)
+    model = prepare("mine", Options(overrides=overrides), [tmp_path]).train.model
+    assert (model.hidden_size, model.dropout) == (32, 0.5)
+
+
 def test_overrides_become_nested_values():
     texts = ("corpus.split.test=0.2", "train.model.dropout=0.5", "sample.temperatures=[1, 2]")
     assert parse_overrides(texts) == {
@@ -29,6 +41,7 @@ def test_overrides_become_nested_values():
         ({"budget": "soon"}, "train: .*budget 'soon' is none of the forms 90s"),
         ({"start": "train", "only": "train"}, "--from and --only exclude each other"),
         ({"overrides": ("train.learnin_rate=1",)}, "train: unknown setting 'learnin_rate'"),
+        ({"overrides": ("train.model.architecture=rnn",)}, "train: .* 'rnn'; known: lstm"),
         ({"overrides": ("train.seed=x",)}, "train: seed: .*got 'x'"),
         ({"overrides": ("sample.length=1",)}, "sample.length: .*given: 1"),
         ({"overrides": ("evaluate.orders=1",)}, "evaluate.orders: Extra inputs"),

@@ -136,5 +136,5 @@ def test_importing_the_kinds_opens_no_connection_and_loads_no_client():
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
-    with pytest.raises(SpecError, match="'folder', 'git', 'github_account', 'url', 'youtube'"):
+    with pytest.raises(SpecError, match=", ".join(map(repr, NAMES))):
         parse_source({"kind": "nosuch"})

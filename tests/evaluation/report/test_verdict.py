@@ -23,11 +23,11 @@ def group(role, temperature, value, n):
     )
 
 
-def ladder(model):
+def ladder(model, name="LSTM"):
     rows = [
         ("ngram", "Kneser-Ney 5", 2.0),
         ("ngram", "Kneser-Ney 8", 1.5),
-        ("model", "LSTM", model),
+        ("model", name, model),
     ]
     return [
         LadderRow(name=name, kind=kind, bits_per_char=bits, bits_per_byte=bits)
@@ -49,6 +49,10 @@ def test_the_verdict_compares_with_the_best_ngram_and_says_which_way(bits, words
     sentence = verdict("Mine", ladder(bits), GROUPS, KEY)
     assert f"{words} than the best n-gram (Kneser-Ney 8, 1.500)" in sentence
     assert "30.0 % at temperature 0.8 (n-gram samples 1.0 %, real text 99.0 %)" in sentence
+
+
+def test_the_verdict_names_the_architecture():
+    assert "files of Mine the GRU needs 1.400" in verdict("Mine", ladder(1.4, "GRU"), GROUPS, KEY)
 
 
 def at(temperature):
@@ -92,6 +96,7 @@ def test_threats_name_what_weakens_this_report():
             groups=low,
             headline=KEY,
             test_files=3,
+            ladder=ladder(1.4, "GRU"),
             baseline_share=0.5,
             python="3.11.7",
             no_compiler="No javac.",
@@ -101,6 +106,7 @@ def test_threats_name_what_weakens_this_report():
         "No javac.",
         "Only 3 held-out files",
         "seen 50%",
+        "the GRU all of it",
         "reaches only 40%",
         "Python 3.11.7",
     ):
@@ -110,6 +116,7 @@ def test_threats_name_what_weakens_this_report():
             groups=GROUPS,
             headline=KEY,
             test_files=30,
+            ladder=ladder(1.4),
             baseline_share=1.0,
             python=None,
             no_compiler=None,

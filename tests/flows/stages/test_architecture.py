@@ -1,3 +1,5 @@
+import json
+
 from flows.progress import LogReporter
 from flows.stages.table import STAGES
 from flows.store.stage import execute
@@ -16,4 +18,5 @@ def test_a_registered_architecture_runs_through_all_stages(tmp_path, monkeypatch
         made = execute(stage, run, inputs, settings=tiny.settings, reporter=LogReporter())
         keys[stage.name] = made.key
     report = tiny.store.runs("evaluate", "tiny").run(keys["evaluate"]).folder
-    assert (report / "report.json").exists()
+    ladder = json.loads((report / "report.json").read_text())["ladder"]
+    assert {"GRU", "GRU, dynamic evaluation"} <= {row["name"] for row in ladder}
