@@ -222,15 +222,13 @@ def _rank(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], Integers, Integer
     return ordered[firsts], ranks, np.diff(firsts, append=len(keys))
 
 
-def _sort(
-    keys: NDArray[np.int64], *, max_bits: int = SIGNED_BITS
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _sort(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The keys in ascending order, and the original index of each.
 
     Key and index are sorted as one number if both fit: six times as fast as an argsort.
     """
     width = len(keys).bit_length()
-    if int(keys.max(initial=0)).bit_length() + width > max_bits:
+    if int(keys.max(initial=0)).bit_length() + width > SIGNED_BITS:
         places = np.argsort(keys)
         return keys[places], places
     packed = keys << width

@@ -86,8 +86,7 @@ def compare(
     from dataclasses import asdict
 
     from evaluation.evidence import load_evidence
-    from evaluation.report.compare import compare as compared
-    from evaluation.report.compare import summary
+    from evaluation.report.compare import compare_evaluations, summary
     from evaluation.report.render import load_report
     from evaluation.report.view import amount
     from flows.cli.render import table
@@ -99,7 +98,7 @@ def compare(
     if not reports.keys():  # a mistyped name, most likely
         prepare(dataset, Options(), settings.dataset_folders)
     before, after = reports.pair(old, new)
-    found = compared(
+    found = compare_evaluations(
         load_evidence(before.folder),
         load_evidence(after.folder),
         old_key=before.key,

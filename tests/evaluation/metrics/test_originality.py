@@ -31,7 +31,7 @@ def index_of(texts, header_files=NEVER, **settings):
 
 
 def slow_spans(texts, sample):
-    """Extend every start to its longest copy, drop copies inside the one before, find the document."""
+    """Extend every start to its longest copy, drop nested copies, and find the document."""
     found, reached = [], 0
     for start in range(len(sample)):
         end = start
