@@ -1,17 +1,18 @@
-"""What an evaluation keeps so that a later one can be compared with it, in Parquet.
+"""The evidence of an evaluation, kept in Parquet so that later evaluations can be compared with it.
 
 `documents.parquet` has the bits of every held-out document, `texts.parquet` the tallies of every
-sample and window. Both open in pandas and DuckDB.
+sample and window. Both can be read with pandas and DuckDB.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evaluation.errors import ScoreError
+from evaluation.errors import ReportError
 from evaluation.results import Role, Tally
 
 DOCUMENTS = "documents.parquet"
@@ -43,9 +44,9 @@ class DocumentBits:
     """One held-out document.
 
     Attributes:
-        path: source and path, for the reader.
-        sha256: of the text: what makes documents of two runs the same.
-        model_bits, ngram_bits: of all its characters, under the model and the best n-gram.
+        path: source and path, for display.
+        sha256: digest of the text; documents of two runs are the same if it is.
+        model_bits, ngram_bits: sum over all characters, under the model and the best n-gram.
     """
 
     path: str
@@ -57,7 +58,7 @@ class DocumentBits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextTallies:
-    """One sample or window: every tally that was taken of it."""
+    """All tallies of one sample or window."""
 
     role: Role
     temperature: float | None
@@ -67,7 +68,7 @@ class TextTallies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that a comparison needs of one evaluation."""
+    """Everything a comparison needs from one evaluation."""
 
     documents: Sequence[DocumentBits]
     texts: Sequence[TextTallies]
@@ -95,7 +96,7 @@ class Evidence:
 
 
 def has_evidence(directory: Path) -> bool:
-    """Whether an evaluation kept what a comparison needs."""
+    """Whether an evaluation kept its evidence."""
     return (directory / DOCUMENTS).is_file() and (directory / TEXTS).is_file()
 
 
@@ -103,24 +104,33 @@ def load_evidence(directory: Path) -> Evidence:
     """Read what `Evidence.save` wrote.
 
     Raises:
-        ScoreError: the evaluation is of a version that kept none.
+        ReportError: a file is damaged, or the evaluation is from a version that kept no evidence.
     """
     if not has_evidence(directory):
-        raise ScoreError(
+        raise ReportError(
             f"{directory}: this evaluation kept no bits per document; "
             "evaluate again to compare with it"
         )
-    documents = [DocumentBits(**row) for row in pq.read_table(directory / DOCUMENTS).to_pylist()]
+    documents = [DocumentBits(**row) for row in _read(directory / DOCUMENTS, DOCUMENT_SCHEMA)]
     return Evidence(documents=documents, texts=_texts(directory / TEXTS))
 
 
+def _read(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
+    """Read the columns of the schema."""
+    try:
+        return pq.read_table(path, columns=schema.names).cast(schema).to_pylist()
+    except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are subclasses of these
+        reason = str(error).partition("\n")[0]
+        raise ReportError(f"{path}: not readable as evidence: {reason}") from error
+
+
 def _texts(path: Path) -> list[TextTallies]:
-    found: dict[int, tuple[Role, float | None, int, dict[str, Tally]]] = {}
-    for row in pq.read_table(path).to_pylist():
+    texts: dict[int, tuple[Role, float | None, int, dict[str, Tally]]] = {}
+    for row in _read(path, TEXT_SCHEMA):
         new = (row["role"], row["temperature"], row["characters"], {})
-        tallies = found.setdefault(row["text"], new)[3]
+        tallies = texts.setdefault(row["text"], new)[3]
         tallies[row["metric"]] = Tally(row["amount"], row["of"])
     return [
         TextTallies(role=role, temperature=temperature, characters=characters, tallies=tallies)
-        for role, temperature, characters, tallies in found.values()
+        for role, temperature, characters, tallies in texts.values()
     ]

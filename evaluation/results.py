@@ -1,7 +1,7 @@
-"""What an evaluation found: the records that report.json, report.html and report.md are made of.
+"""Results of an evaluation: the records behind report.json, report.html and report.md.
 
-Plain frozen dataclasses, no behaviour but the arithmetic that defines them. A metric whose
-denominator is empty has the value None ("n/a"), never 0 or 1.
+Plain frozen dataclasses without behaviour. A metric whose denominator is 0 has the value None
+("n/a"), never 0 or 1.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ Role = Literal["model", "floor", "control"]
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One sample's share of a ratio metric: `amount` out of `of` (units, kilobytes, ...).
+    """The contribution of one sample to a ratio metric: `amount` out of `of` (units, kB, ...).
 
-    Every sample metric is a ratio of sums over samples, so that the bootstrap over samples is
-    the same for all of them.
+    Every sample metric is a ratio of sums over samples, so one bootstrap over samples serves all
+    of them.
     """
 
     amount: float
@@ -27,7 +27,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A place in a text that deserves a note: character offset and what is wrong there."""
+    """An error in a text: its character offset and message."""
 
     offset: int
     message: str
@@ -35,10 +35,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextScore:
-    """What a scorer found in one text.
+    """The score of one text.
 
     Attributes:
-        tallies: metric key (as in `charmill score`) to its tally in this text.
+        tallies: metric keys (as in `charmill score`) with their tallies in this text.
         first_error: the first syntax error or bracket fault, None if there is none.
         outcome: "ok", or why there is no score: "timeout", "crash", "unreadable".
     """
@@ -54,8 +54,8 @@ class Metric:
 
     Attributes:
         value: the ratio, None where nothing was counted.
-        n: the denominator (how many units, rounded), to tell a rate from an anecdote.
-        interval: 95 % bootstrap interval over samples, None where it cannot be formed.
+        n: the denominator, rounded; it shows how much evidence the value rests on.
+        interval: 95 % bootstrap interval over samples, None where it cannot be computed.
     """
 
     value: float | None
@@ -81,8 +81,8 @@ class LadderRow:
     """Held-out likelihood of one predictor. All rows of a ladder score the same characters.
 
     Attributes:
-        kind: "adaptive" learns from the held-out text while it is asked about it; all other kinds
-            are static, and only static rows compare with the model.
+        kind: "adaptive" learns from the held-out text while it scores it; all other kinds are
+            static, and only static rows are comparable with the model.
     """
 
     name: str
@@ -99,8 +99,14 @@ class LadderRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CurvePoint:
-    """One point of the learning curve. Bits are bits per character."""
+class ReportCurvePoint:
+    """The fields of a point of the learning curve that the report shows.
+
+    Attributes:
+        characters: characters trained so far.
+        seconds: wall time so far.
+        train_bits, validation_bits: bits per character, None where not measured.
+    """
 
     characters: int
     seconds: float
@@ -110,11 +116,11 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopiedSpan:
-    """A span of a sample that stands verbatim in the training text.
+    """A span of a sample that occurs verbatim in the training text.
 
     Attributes:
         start, end: character offsets in the sample, end exclusive.
-        path, license: the training file where it was found first.
+        path, license: of the first training file that contains it.
     """
 
     start: int
@@ -125,10 +131,10 @@ class CopiedSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSample:
-    """One uncurated sample as the report shows it.
+    """A sample as the report shows it; samples are not selected.
 
     Attributes:
-        surprisal: bits of every character under the model at temperature 1, len == len(text).
+        surprisal: bits of every character under the model at temperature 1, (len(text),).
     """
 
     seed: int
@@ -154,12 +160,12 @@ class PreviousRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One figure of two runs.
+    """One figure in two runs.
 
     Attributes:
         unit: "bits" (per character), "share" (of one) or "number".
-        interval: 95 % interval of new - old, None where there is too little to form it.
-        words: the change in plain words, with its direction only where it is beyond chance.
+        interval: 95 % interval of new - old, None where there is too little data.
+        words: the change in words; its direction only if the change is significant.
     """
 
     label: str
@@ -172,11 +178,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two runs of a dataset, beside each other.
+    """Comparison of two runs of a dataset.
 
     Attributes:
-        shared_documents: held-out files, the same by digest, that both scored.
-        changes: bits first, if enough files are shared.
+        shared_documents: held-out files that both scored, matched by digest.
+        changes: bits first, if the runs share enough files.
     """
 
     old_key: str
@@ -193,9 +199,9 @@ class Recommendation:
     """The temperature at which samples are most like real text.
 
     Attributes:
-        low, high: the temperatures that 95 % of the resamples choose lie between these.
-        share: of the resamples that choose this very temperature.
-        metrics: keys of the metrics whose distance to the control was taken.
+        low, high: range of the temperatures that 95 % of the resamples choose.
+        share: of the resamples that choose this temperature.
+        metrics: keys of the metrics whose distance to the control was measured.
     """
 
     temperature: float
@@ -210,15 +216,15 @@ class Evaluation:
     """Everything the report says about one run of one dataset.
 
     Attributes:
-        headline: key of the validity metric that stands in the verdict, None for prose.
-        verdict: one sentence: how good, compared with what.
+        headline: key of the validity metric in the verdict, None for prose.
+        verdict: one sentence: how good the model is, and compared with what.
         ladder: sorted from worst to best; exactly one row has kind "model".
-        split: per split ("train", "validation", "test"): files, characters.
+        split: files and characters of each split ("train", "validation", "test").
         cost: label to text, in order ("training" -> "3 min 0 s, 31,200 characters/s, 2 cores").
         identity: label to text, in order (commit, corpus digest, model digest, seeds, versions).
-        threats: sentences: what this report can not tell.
-        recommended: the temperature to sample at, None unless there were two to choose from.
-        change: since the run before, None if there is none to compare with.
+        threats: limitations of this report, one sentence each.
+        recommended: the temperature to sample at, None with fewer than two to choose from.
+        change: since the previous run, None if there is none to compare with.
     """
 
     dataset: str
@@ -231,7 +237,7 @@ class Evaluation:
     headline: str | None
     ladder: Sequence[LadderRow]
     groups: Sequence[SampleGroup]
-    curve: Sequence[CurvePoint]
+    curve: Sequence[ReportCurvePoint]
     funnel: Sequence[FunnelStep]
     licenses: Mapping[str, int]
     split: Mapping[str, tuple[int, int]]

@@ -1,11 +1,11 @@
 """Score real texts, file by file: what `charmill score` reports.
 
-Every file is whole, so its own balance or parse counts beside that of its units. Scores are those
-of the samples' metrics, with the files in the place of the samples.
+The metrics are those of samples, computed over files instead. Every file is whole, so its own
+balance or parse counts in addition to that of its units.
 
-A grammar's second opinion takes C four fifths of the time, so of a large folder it is asked for
-every k-th file only, such that these come to about PARSED_BYTES, and so is a compiler; `n` says how
-many units that were.
+For C, parsing with a grammar takes four fifths of the time. In a large folder the grammar and the
+compiler therefore check only every k-th file, about PARSED_BYTES in total; `n` shows how many units
+that is.
 """
 
 import math
@@ -21,19 +21,19 @@ from evaluation.languages import LANGUAGES, known_languages
 from evaluation.metrics.diversity import diversity
 from evaluation.metrics.groups import metric_of
 from evaluation.results import Metric, Tally, TextScore
-from evaluation.scoring.compilers import opinions
+from evaluation.scoring.compilers import compiler_tallies
 from evaluation.scoring.sandbox import Shape, score_each
 
 WORKERS = 2
 PARSED_BYTES = 20_000_000
 """About two seconds of the C grammar. Below this size every file is parsed."""
 BATCH_CHARACTERS = 4_000_000
-"""A compiler is asked about as much text at once: javac takes half a second to start."""
+"""Text that a compiler checks at once, because javac takes half a second to start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileScore:
-    """The score of one file; outcome "unreadable" where it is no text."""
+    """The score of one file; outcome "unreadable" if it is not text."""
 
     path: str
     characters: int
@@ -55,10 +55,10 @@ class FileScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """The scores of all files, summed up.
+    """The scores of all files, and their totals.
 
     Attributes:
-        outcomes: how many files were scored ("ok"), and how many were not, by reason.
+        outcomes: files by outcome: "ok", or the reason why they were not scored.
     """
 
     language: str
@@ -80,10 +80,10 @@ class Scores:
 
 
 def find_files(path: Path, language: str) -> list[Path]:
-    """The file, or the files of a folder with the language's extensions, by name.
+    """The file, or the files of a folder with the language's extensions, sorted by path.
 
     Raises:
-        ScoreError: an unknown language, or nothing to score.
+        ScoreError: the language is unknown, or there is nothing to score.
     """
     if language not in LANGUAGES:
         raise ScoreError(f"no language {language!r}; known: {known_languages()}")
@@ -92,39 +92,54 @@ def find_files(path: Path, language: str) -> list[Path]:
     if not path.is_dir():
         raise ScoreError(f"{path}: no such file or folder")
     extensions = LANGUAGES[language].extensions
-    found = sorted(p for p in path.rglob("*") if p.name.endswith(extensions) and p.is_file())
-    if not found:
-        raise ScoreError(f"{path}: no file ends in {', '.join(extensions)}")
-    return found
+    paths = sorted(p for p in path.rglob("*") if p.name.endswith(extensions) and p.is_file())
+    if not paths:
+        raise ScoreError(f"{path}: no file with extension {', '.join(extensions)}")
+    return paths
 
 
-def score_files(paths: Sequence[Path], language: str) -> Iterator[FileScore]:
-    """Score whole files in their order."""
+def score_files(
+    paths: Sequence[Path],
+    language: str,
+    *,
+    parsed_bytes: int = PARSED_BYTES,
+    batch_characters: int = BATCH_CHARACTERS,
+) -> Iterator[FileScore]:
+    """Score whole files in their order.
+
+    Args:
+        paths: of the files.
+        language: a key of LANGUAGES.
+        parsed_bytes: about this much text is also checked by a grammar and a compiler.
+        batch_characters: of the texts that a compiler checks at once.
+    """
     batch: list[tuple[FileScore, str | None]] = []
     size = 0
-    for file, text in _score_each(paths, language):
+    for file, text in _score_each(paths, language, parsed_bytes):
         batch.append((file, text))
         size += len(text or "")
-        if size >= BATCH_CHARACTERS:
-            yield from _with_opinions(batch, language)
+        if size >= batch_characters:
+            yield from _compiled(batch, language)
             batch, size = [], 0
-    yield from _with_opinions(batch, language)
+    yield from _compiled(batch, language)
 
 
-def _with_opinions(
-    batch: Sequence[tuple[FileScore, str | None]], language: str
-) -> Iterator[FileScore]:
-    """Ask a compiler about all texts of a batch at once."""
-    found = opinions(language, [text for _, text in batch if text is not None], whole=True)
+def _compiled(batch: Sequence[tuple[FileScore, str | None]], language: str) -> Iterator[FileScore]:
+    """Check all texts of a batch with a compiler, in one call."""
+    compiled = compiler_tallies(
+        language, [text for _, text in batch if text is not None], whole=True
+    )
     for file, text in batch:
-        tallies = {**file.score.tallies, **({} if text is None else next(found))}
+        tallies = {**file.score.tallies, **({} if text is None else next(compiled))}
         yield replace(file, score=replace(file.score, tallies=tallies))
 
 
-def _score_each(paths: Sequence[Path], language: str) -> Iterator[tuple[FileScore, str | None]]:
-    """The score of every file, with its text if a compiler is to be asked about it."""
+def _score_each(
+    paths: Sequence[Path], language: str, parsed_bytes: int
+) -> Iterator[tuple[FileScore, str | None]]:
+    """The score of every file, with its text if a compiler is to check it."""
     waiting: deque[tuple[Path, str | None, Shape]] = deque()
-    stride = max(1, math.ceil(sum(path.stat().st_size for path in paths) / PARSED_BYTES))
+    stride = max(1, math.ceil(sum(path.stat().st_size for path in paths) / parsed_bytes))
 
     def texts() -> Iterator[tuple[Shape, str]]:
         for number, path in enumerate(paths):
@@ -147,7 +162,7 @@ def _score_each(paths: Sequence[Path], language: str) -> Iterator[tuple[FileScor
 def _unreadable(
     waiting: deque[tuple[Path, str | None, Shape]],
 ) -> Iterator[tuple[FileScore, None]]:
-    """Take the files at the head that are no text."""
+    """Remove the files at the head of the queue that are not text."""
     while waiting and waiting[0][1] is None:
         path, _, _ = waiting.popleft()
         none = TextScore(tallies={}, outcome="unreadable")
@@ -178,7 +193,7 @@ def _text_of(path: Path) -> str | None:
 
 
 def _holds(tallies: Mapping[str, Tally], key: str) -> bool | None:
-    """Whether the whole file passes; None where it was not judged by this metric."""
+    """Whether the whole file passes; None if this metric does not apply to it."""
     tally = tallies.get(key)
     return bool(tally.amount) if tally and tally.of else None
 

@@ -1,4 +1,4 @@
-"""What a model is judged by: the settings of an evaluation."""
+"""The settings of an evaluation."""
 
 from typing import Annotated
 
@@ -6,18 +6,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class EvaluateSpec(BaseModel):
-    """Yardsticks of an evaluation.
+    """Baselines, control and sizes of an evaluation. Limits in characters apply to whole files.
 
     Attributes:
-        ngram_orders: of the Kneser-Ney models in the ladder.
-        floor_order: of the one whose samples are the floor.
-        control_windows: at most so many windows of held-out text are the control.
-        test_characters: held-out files are scored up to so many characters, whole files.
-        baseline_characters: n-grams are counted, and copies looked for, in at most so many
-            training characters, whole files.
-        priming_characters: of the training text that compressors are primed with, whole files.
-        dynamic: score the held-out files by dynamic evaluation too, at some twenty times the cost.
-        shown_samples: so many samples of each temperature stand in the report, the first ones.
+        ngram_orders: orders of the Kneser-Ney models in the ladder.
+        floor_order: order of the n-gram model whose samples are the floor.
+        control_windows: maximum number of windows of held-out text in the control.
+        test_characters: maximum of held-out text that is scored.
+        baseline_characters: maximum of training text in which n-grams are counted and copies are
+            searched.
+        priming_characters: maximum of training text that compressors are primed with.
+        dynamic: also score the held-out files by dynamic evaluation, at about 20 times the cost.
+        shown_samples: samples of each temperature in the report, the first ones.
         seed: of the floor's samples.
     """
 

@@ -1,10 +1,10 @@
-"""Compressors as rivals of another class: they go on learning from the held-out text itself.
+"""Compressors as a separate class of baseline: they adapt to the held-out text as they read it.
 
-Bits are what the held-out files, one after another, add to the compressed size of the training
-text (primed), or take alone (unprimed). A static model can not do what a compressor does with a
-file that repeats itself, so the two classes are never ranked in one list.
+Bits are what the concatenated held-out files add to the compressed size of the training text
+(primed), or their compressed size alone (unprimed). A static model cannot exploit a file that
+repeats itself as a compressor can, so the two classes are never ranked in one list.
 
-Sizes are whole bytes; a zero byte stands before every file. On one core xz -9e takes 1.4 s a MB and
+Sizes are whole bytes; a zero byte precedes every file. On one core xz -9e takes 1.4 s per MB and
 reads the training text twice, zstd 0.4 s, PPMd 0.25 s (order 6) and 0.45 s (order 16), on two
 threads.
 """
@@ -21,11 +21,11 @@ from evaluation.results import LadderRow
 
 PPMD_ORDERS = (6, 16)
 PPMD_BYTES = 2**29
-"""Memory a PPMd model may take; it begins afresh where that is full. 8 MB of Java fit."""
+"""Memory of a PPMd model, which restarts when it is full. 8 MB of Java fit."""
 THREADS = 2
 ZSTD_LEVEL = 22
 MIN_DICTIONARY = 2**12
-"""Bytes; the least that xz takes."""
+"""Bytes; the smallest dictionary that xz accepts."""
 
 Size = Callable[[bytes, bytes], int]
 """Bytes that the second text adds to the first, compressed."""
@@ -40,7 +40,7 @@ def compressor_rows(
         train: texts to prime with.
         test: the texts that `held_out` counts.
     """
-    before, after = _glued(train), _glued(test)
+    before, after = _joined(train), _joined(test)
     compressors = (("xz -9e", xz_bytes), (f"zstd -{ZSTD_LEVEL}", zstd_bytes), *_ppmds())
     with ThreadPoolExecutor(THREADS) as pool:
         sizes = {
@@ -48,8 +48,8 @@ def compressor_rows(
             for name, size in compressors
             for label, primer in ((f"{name}, unprimed", b""), (name, before))
         }
-    for label, found in sizes.items():
-        bits = 8 * found.result()
+    for label, size in sizes.items():
+        bits = 8 * size.result()
         yield LadderRow(
             name=label,
             kind="adaptive",
@@ -59,7 +59,7 @@ def compressor_rows(
 
 
 def xz_bytes(before: bytes, after: bytes) -> int:
-    """Bytes that `after` adds behind `before` to xz -9e whose dictionary spans both."""
+    """Bytes that `after` adds to `before` under xz -9e, with a dictionary that spans both."""
     span = max(len(before) + len(after), MIN_DICTIONARY)
     extreme = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}
     chain = [extreme | {"dict_size": 1 << (span - 1).bit_length()}]
@@ -71,7 +71,7 @@ def xz_bytes(before: bytes, after: bytes) -> int:
 
 
 def zstd_bytes(before: bytes, after: bytes) -> int:
-    """Bytes of `after` in zstd with `before` as its dictionary; the window spans up to 128 MB."""
+    """Bytes of `after` under zstd with `before` as dictionary; the window spans up to 128 MB."""
     parameters = zstandard.ZstdCompressionParameters.from_level(
         ZSTD_LEVEL,
         source_size=len(before) + len(after),
@@ -86,7 +86,7 @@ def zstd_bytes(before: bytes, after: bytes) -> int:
 
 
 def ppmd_bytes(order: int, before: bytes, after: bytes) -> int:
-    """Bytes that `after` adds behind `before` to PPMd (variant H) of that order."""
+    """Bytes that `after` adds to `before` under PPMd (variant H) of that order."""
     encoder = pyppmd.Ppmd7Encoder(order, PPMD_BYTES)
     encoder.encode(before)
     return len(encoder.encode(after)) + len(encoder.flush())
@@ -97,5 +97,5 @@ def _ppmds() -> Iterator[tuple[str, Size]]:
         yield f"PPMd {order}", lambda before, after, order=order: ppmd_bytes(order, before, after)
 
 
-def _glued(texts: Sequence[str]) -> bytes:
+def _joined(texts: Sequence[str]) -> bytes:
     return b"".join(b"\0" + text.encode("utf-8", "surrogatepass") for text in texts)

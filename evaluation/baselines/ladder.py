@@ -1,7 +1,7 @@
 """The ladder: bits per character of every predictor on the same held-out characters.
 
-The rows made here are static: none of them learns from the text that it is asked about. State and
-context begin afresh with every file. Those that adapt are made in `compressors`.
+The rows made here are static: none of them learns from the text that it scores. State and context
+are reset at the start of every file. `compressors` makes the rows that adapt.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,11 +22,11 @@ Kind = Literal["uniform", "unigram", "ngram", "model", "adaptive"]
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Held-out documents, with what their bits are divided by.
+    """Held-out documents and their sizes.
 
     Attributes:
-        ids: per document, the file mark in front.
-        characters, utf8_bytes: per document.
+        ids: of each document, starting with the file mark.
+        characters, utf8_bytes: of each document.
     """
 
     ids: Sequence[Ids]
@@ -35,7 +35,7 @@ class HeldOut:
 
     @classmethod
     def of(cls, texts: Sequence[str], vocabulary: Vocabulary) -> Self:
-        """Held-out texts as a model with `vocabulary` reads them."""
+        """Encode held-out texts for a model with `vocabulary`."""
         return cls(
             ids=vocabulary.encode_documents(texts),
             characters=np.array([len(text) for text in texts]),
@@ -49,7 +49,7 @@ class HeldOut:
         bits: Bits,
         train_bits_per_char: float | None = None,
     ) -> LadderRow:
-        """A row from the bits of every document, (documents,)."""
+        """Make a row from the bits of every document, (documents,)."""
         tallies = [Tally(*pair) for pair in zip(bits, self.characters, strict=True)]
         return LadderRow(
             name=name,
@@ -81,5 +81,5 @@ def best_ngram(rows: Sequence[LadderRow]) -> LadderRow:
 
 
 def model_row(rows: Sequence[LadderRow]) -> LadderRow:
-    """The row of the model that is judged."""
+    """The row of the evaluated model."""
     return next(row for row in rows if row.kind == "model")

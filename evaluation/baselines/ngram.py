@@ -1,15 +1,15 @@
 """Kneser-Ney character n-grams of every order from one count: the baselines of the ladder.
 
-Order 1 is the smoothed unigram and order 0 the uniform distribution over all ids, the two special
-ones included, so every rung of the ladder scores the same characters.
+Order 1 is the smoothed unigram and order 0 the uniform distribution over all ids, including the two
+special ones, so every row of the ladder scores the same characters.
 
-Every n-gram is counted exactly, without hashing: a k-gram is the rank of its first k - 1 ids times
-V plus its last id, so that one sort an order ranks them all and puts the continuations of a
-context side by side. The price is 16 bytes for every distinct n-gram, and 16 more in a model.
+Every n-gram is counted exactly, without hashing: the key of a k-gram is the rank of its first k - 1
+ids times V plus its last id, so that one sort per order ranks them all and places the continuations
+of a context next to each other. Memory: 16 bytes per distinct n-gram, and 16 more in a model.
 
 Contexts begin at the file mark of their document and never cross it. The mark is predicted too:
-it ends every document. Nothing stands left of it, so an n-gram that begins with it keeps its plain
-count where others, below the highest order, take the number of their left neighbours.
+it ends every document. It has no left neighbour, so an n-gram that begins with it keeps its plain
+count; all others, below the highest order, count their distinct left neighbours.
 
 Shapes: N ids in all documents, V ids in the vocabulary, U distinct k-grams, B streams.
 """
@@ -38,9 +38,9 @@ class NgramCounts:
     """All n-grams of the training documents, the source of the models of every order.
 
     Args:
-        documents: ids of each document, (length,), the file mark in front.
-        max_order: the longest n-gram, the predicted character included.
-        progress: is told the fraction done after each order.
+        documents: ids of each document, (length,), starting with the file mark.
+        max_order: length of the longest n-gram, including the predicted character.
+        progress: called with the fraction done after each order.
 
     Raises:
         ValueError: `max_order` is below 1.
@@ -54,7 +54,7 @@ class NgramCounts:
         progress: Progress = _silent,
     ) -> None:
         if max_order < 1:
-            raise ValueError(f"max_order: {max_order} is no n-gram order; allowed: 1 and above")
+            raise ValueError(f"max_order: {max_order} is not an n-gram order; allowed: 1 and above")
         self.vocabulary = vocabulary
         self.max_order = max_order
         self._tables = _count(_stream(documents, closed=True), vocabulary.size, max_order, progress)
@@ -84,15 +84,15 @@ class NgramModel:
         self._levels = levels
 
     def bits(self, documents: Sequence[Ids], progress: Progress = _silent) -> list[Floats]:
-        """Bits of every character given all before it in its document.
+        """Bits of every character given the characters before it in its document.
 
         Args:
-            documents: ids of each document, (length,), the file mark in front.
-            progress: is told the fraction done after each order.
+            documents: ids of each document, (length,), starting with the file mark.
+            progress: called with the fraction done after each order.
 
         Returns:
-            Per document, (length - 1,): the mark in front is not charged, all else is. An unknown
-            character costs the bits of id 1 and those that name it among the unknown.
+            For each document, (length - 1,): everything but the initial mark is charged. An unknown
+            character costs the bits of id 1 plus those that identify it among the unknown.
         """
         stream = _stream(documents, closed=False)
         probabilities = np.full(len(stream), 1 / self.vocabulary.size)
@@ -108,18 +108,18 @@ class NgramModel:
         return [part[1:] for part in np.split(bits, list(ends))[:-1]]
 
     def sample(self, seeds: Sequence[int], length: int, progress: Progress = _silent) -> list[Ids]:
-        """Draw one stream of ids per seed, begun after a file mark, at temperature 1.
+        """Draw one stream of ids per seed, starting after a file mark, at temperature 1.
 
-        A stream depends on its seed alone, not on those drawn beside it. The unknown id is never
-        drawn; after a drawn mark the context begins afresh.
+        A stream depends on its own seed only, not on the other streams. The unknown id is never
+        drawn; a drawn file mark resets the context.
 
         Args:
             seeds: one per stream, not negative.
             length: ids to draw in each stream.
-            progress: is told the fraction done every 256 characters.
+            progress: called with the fraction done every 256 characters.
 
         Returns:
-            Per seed, (length,), without the mark it was begun after.
+            For each seed, (length,), without the initial mark.
         """
         draws = np.array([np.random.default_rng(seed).random(length) for seed in seeds])
         streams = np.empty((len(seeds), length), np.uint16)
@@ -138,7 +138,7 @@ class NgramModel:
         return list(streams)
 
     def _without_context(self, streams: int) -> Floats:
-        """The distribution of order 1, (B, V): the part that is the same at every step."""
+        """The distribution of order 1, (B, V), which is the same at every step."""
         distributions = np.full((streams, self.vocabulary.size), 1 / self.vocabulary.size)
         for level in self._levels[:1]:
             level.spread(distributions, np.zeros(streams, np.int64))
@@ -157,8 +157,8 @@ class _Table:
 
     Attributes:
         keys: rank of the first k - 1 ids times V plus the last id, ascending, (U,).
-        counts: how often each occurs, (U,).
-        continuations: after how many ids each occurs; how often, where none can precede, (U,).
+        counts: occurrences of each, (U,).
+        continuations: distinct ids before each, (U,); the count where no id can precede.
     """
 
     keys: NDArray[np.int64]
@@ -167,7 +167,7 @@ class _Table:
 
 
 def _stream(documents: Sequence[Ids], *, closed: bool) -> Ids:
-    """All documents end to end, (N,); closed: with the mark that ends the last one."""
+    """All documents concatenated, (N,); closed: with the mark that ends the last one."""
     assert all(len(document) and document[0] == MARK_ID for document in documents)
     end = np.full(int(closed), MARK_ID, np.uint16)
     return np.concatenate([*documents, end])
@@ -176,7 +176,7 @@ def _stream(documents: Sequence[Ids], *, closed: bool) -> Ids:
 def _contexts_after(ranks: Integers, stream: Ids, k: int) -> Integers:
     """Rank of the k ids before each id, (N,), from the rank of the k ids that end with each id.
 
-    What ends with a mark is no context, unless it is the mark alone.
+    A sequence that ends with a mark is not a context, unless it is the mark alone.
     """
     contexts = np.roll(ranks, 1)
     contexts[:1] = MISSING
@@ -213,7 +213,7 @@ def _table(keys: NDArray[np.int64], counts: Integers, left_neighbours: Integers)
 
 
 def _rank(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], Integers, Integers]:
-    """The distinct keys, ascending; the rank of every key; how often each distinct one occurs."""
+    """The distinct keys, ascending; the rank of every key; the count of each distinct key."""
     ordered, places = _sort(keys)
     is_first = np.diff(ordered, prepend=-1) != 0
     ranks = np.empty(len(keys), np.int32)
@@ -223,9 +223,9 @@ def _rank(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], Integers, Integer
 
 
 def _sort(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The keys in ascending order, and where each of them stood.
+    """The keys in ascending order, and the original index of each.
 
-    Key and place are sorted as one number where they fit: six times as fast as an argsort.
+    Key and index are sorted as one number if both fit: six times as fast as an argsort.
     """
     width = len(keys).bit_length()
     if int(keys.max(initial=0)).bit_length() + width > SIGNED_BITS:

@@ -1,7 +1,7 @@
-"""The table of languages: everything that lists languages follows from it.
+"""The table of languages, the only list of them.
 
-A new language is one line here and one module in this folder with its SCORER, and with a COMPILER
-where one can check syntax alone. Modules are loaded when they are needed, so the table is cheap.
+A new language needs one line here and one module in this folder with its SCORER, and a COMPILER if
+there is one that can check syntax alone. Modules are loaded on first use, so the table is cheap.
 """
 
 from collections.abc import Iterable
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 
 class Scorer(Protocol):
-    """Judges the validity of text in one language."""
+    """Measures the validity of text in one language."""
 
     @property
     def headline(self) -> str | None:
-        """Key of the metric that represents validity, None if the language has none."""
+        """Key of the main validity metric, None if the language has none."""
         ...
 
     def score(self, text: str) -> "TextScore":
-        """Judge a sample or window: files joined by file marks, the first and the last one cut."""
+        """Score a sample or window: files joined by file marks, the first and the last one cut."""
         ...
 
     def score_file(self, text: str, *, parse_units: bool = True) -> "TextScore":
-        """Judge one whole file.
+        """Score one whole file.
 
         Args:
             text: of the file.
-            parse_units: ask a grammar for its second opinion of every unit, where there is one.
+            parse_units: also parse every unit with a grammar, if there is one.
         """
         ...
 
@@ -43,9 +43,9 @@ class Language:
     """One row of the table.
 
     Attributes:
-        name: as datasets and `charmill score` give it.
+        name: as in dataset files and `charmill score`.
         extensions: of its file names, each with its dot.
-        package: holds the module of that name.
+        package: contains the module of that name.
     """
 
     name: str
@@ -63,12 +63,12 @@ class Language:
 
     @property
     def scorer(self) -> Scorer:
-        """Judges its texts."""
+        """Scores texts in this language."""
         return self._loaded.SCORER
 
     @property
     def compiler(self) -> "Compiler | None":
-        """Checks the syntax of its units and files, if one is known."""
+        """Checks the syntax of units and files; None if the language has none."""
         return getattr(self._loaded, "COMPILER", None)
 
 
@@ -90,12 +90,12 @@ LANGUAGES: dict[str, Language] = {
 
 
 def known_languages() -> str:
-    """Their names, as an error message lists them."""
+    """The names of all languages, for error messages."""
     return ", ".join(LANGUAGES)
 
 
 def language_of(extensions: Iterable[str]) -> str:
-    """The language of the first known extension; prose if none is known."""
+    """The language of the first known extension, "prose" if none is known."""
     by_extension = {end: one.name for one in LANGUAGES.values() for end in one.extensions}
     return next((by_extension[end] for end in extensions if end in by_extension), "prose")
 

@@ -1,4 +1,4 @@
-"""C: units end in a brace in column 0; preprocessor lines are not read."""
+"""C: units end at a brace in column 0; preprocessor lines are ignored."""
 
 import re
 from functools import partial
@@ -24,9 +24,9 @@ _CONDITION = re.compile(r"^[ \t]*#[ \t]*(if|el|endif)(?:[ \t]+(0)\b)?", re.MULTI
 
 
 def first_branches(text: str) -> str:
-    """`text` with every branch but the first made blank, and `#if 0` too; the length stays.
+    """Blank out every preprocessor branch but the first, and `#if 0`; the length is unchanged.
 
-    Branches may each open a bracket that is closed once behind the `#endif`.
+    Each branch may open a bracket that is closed only once, after the `#endif`.
     """
     parts: list[str] = []
     done = hidden = depth = 0

@@ -1,4 +1,4 @@
-"""Java: units are the members of a class; text blocks and Unicode escapes are understood."""
+"""Java: units are the members of a class; handles text blocks and Unicode escapes."""
 
 import re
 from collections.abc import Sequence
@@ -29,14 +29,15 @@ _MEMBER = re.compile(r"\n([ \t]+)(?:public|protected|private|static|abstract|@Ov
 
 _ERROR = re.compile(rb"^(\w+\.java):\d+:\d+: compiler\.err\.([\w.]+)", re.MULTILINE)
 _FOREIGN_CONSTRUCTOR = b"invalid.meth.decl.ret.type.req"
-"""Reported for a constructor whose class has another name, as every framed constructor's has."""
+"""Reported for a constructor whose name is not that of its class, as for every framed one."""
 
 
 def decode_escapes(text: str) -> str:
-    """`text` with the Unicode escapes of ASCII characters replaced; the length stays.
+    """Replace the Unicode escapes of ASCII characters; the length is unchanged.
 
-    Java translates them before it looks for tokens, so one can be a quote (The Java Language
-    Specification, 3.3). Blanks fill up in front, since behind a backslash they would be escaped.
+    Java translates them before it splits the text into tokens, so an escape can be a quote (The
+    Java Language Specification, 3.3). The padding goes in front, because a blank between a
+    backslash and the character would be the one that is escaped.
     """
     return _UNICODE_ESCAPE.sub(
         lambda match: chr(int(match[1], 16)).rjust(len(match[0])) if match[1] else match[0], text
@@ -56,10 +57,10 @@ SCORER = BracketScorer(
 )
 
 
-def _refused(
+def _rejected(
     programs: Sequence[str], folder: Path, names: Sequence[str], limits: Limits
 ) -> set[str] | None:
-    """Files that javac does not accept; it stops after parsing, with or without an error."""
+    """Files that javac rejects; it stops after parsing, with or without an error."""
     options = [
         *("-J-Xmx512m", "-J-Xss64m", "-J-XX:+UseSerialGC", "-J-XX:TieredStopAtLevel=1"),
         *("-proc:none", "-XDshould-stop.ifNoError=PARSE"),
@@ -68,7 +69,7 @@ def _refused(
     done = run_limited([programs[0], *options, *names], folder, limits)
     errors = _ERROR.findall(done.stderr) if done else []
     if done is None or done.returncode != bool(errors):
-        return None  # it broke down, so its list of errors may be incomplete
+        return None  # it crashed, so its list of errors may be incomplete
     return {
         name.decode()
         for name, error in errors
@@ -78,7 +79,7 @@ def _refused(
 
 COMPILER = Compiler(
     programs=("javac",),
-    refused=_refused,
+    rejected=_rejected,
     good="class A extends Missing { }\n",
     bad="class A { int = 1; }\n",
     frame=_FRAME,

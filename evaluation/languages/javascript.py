@@ -8,7 +8,7 @@ from evaluation.syntax.ecmascript import DECLARATIONS, SYNTAX
 from evaluation.syntax.grammar import Grammar
 
 FRAMES = (("", ""), ("class A {", "\n}"))
-"""A function is a file, and a method is the member of a class."""
+"""A function is parsed as a file, a method as the member of a class."""
 
 SCORER = BracketScorer(
     grammar=Grammar(sources=("tree_sitter_javascript:language",), frames=FRAMES),

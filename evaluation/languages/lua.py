@@ -1,4 +1,4 @@
-"""Lua: units end in `end` in column 0; brackets are long, and blocks stand between words."""
+"""Lua: units end at an `end` in column 0; brackets can be long, and keywords delimit blocks."""
 
 import re
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from evaluation.syntax.units import closed_blocks
 
 
 def _long_bracket(prefix: str, level: str) -> str:
-    """Pattern of `[[ ]]` or `[==[ ]==]`; without its end it takes the rest of the text."""
+    """Pattern of `[[ ]]` or `[==[ ]==]`; unterminated, it matches the rest of the text."""
     closer = rf"\](?P={level})\]"
     body = rf"[^\]]*+(?>(?:(?!{closer})\][^\]]*+)*)"
     return rf"{prefix}\[(?P<{level}>=*+)\[{body}{closer}|{prefix}\[=*+\[([\s\S]*+)"
 
 
 def _string(quote: str) -> str:
-    r"""Pattern of a one-line string; `\z` skips the blanks behind it, newlines too."""
+    r"""Pattern of a one-line string; `\z` skips the whitespace after it, including newlines."""
     body = rf"[^{quote}\\\n]*+(?>(?:(?:\\z\s*+|\\[\s\S])[^{quote}\\\n]*+)*)"
     return rf"{quote}{body}{quote}|{quote}({body}\\?)"
 
@@ -44,10 +44,10 @@ SCORER = BracketScorer(
 )
 
 
-def _refused(
+def _rejected(
     programs: Sequence[str], folder: Path, names: Sequence[str], limits: Limits
 ) -> set[str] | None:
-    """Files that no `luac -p` accepts; it stops after parsing.
+    """Files that every `luac -p` rejects; it stops after parsing.
 
     `find` starts one process per file, so that each has its own limits.
     """
@@ -58,7 +58,7 @@ def _refused(
 
 COMPILER = Compiler(
     programs=("luac", "luac5.1", "luac5.2", "luac5.3", "luac5.4"),
-    refused=_refused,
+    rejected=_rejected,
     good="local a = missing.b\n",
     bad="local = 1\n",
 )

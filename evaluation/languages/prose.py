@@ -1,4 +1,4 @@
-"""Prose and comments: text without a grammar that a parser could judge."""
+"""Prose: text without a formal grammar."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Rust: units are functions with a body; comments nest, and a quote may begin a lifetime."""
+"""Rust: units are functions with a body; comments nest, and a quote can begin a lifetime."""
 
 import re
 from collections.abc import Iterator

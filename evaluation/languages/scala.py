@@ -1,4 +1,4 @@
-"""Scala: units are members in braces; strings can hold code, comments nest, quotes are symbols."""
+"""Scala: units are members in braces; strings can contain code, comments nest, `'a` is a symbol."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +35,7 @@ _TRIPLED_PART = re.compile(
 
 
 def _comment_rest(text: str, start: int) -> re.Match[str] | None:
-    """The end of the comment whose inside begins at `start`, or everything that is left."""
+    """The end of the comment whose content begins at `start`, or the rest of the text."""
     depth = 1
     for edge in _COMMENT_EDGE.finditer(text, start):
         depth += 1 if edge[0] == "/*" else -1
@@ -49,13 +49,13 @@ _REST: Mapping[str, Callable[[str, int], re.Match[str] | None]] = {
     '"""': _TRIPLED_PART.match,
     "/*": _comment_rest,
 }
-"""What follows an opening token: up to its end, or to the `hole` in a string that holds code."""
+"""Matches the rest of a literal, up to its end or to the next `hole`: code inside a string."""
 _DEPTH = {"{": 1, "}": -1}
 _SWITCHES = _REST.keys() | _DEPTH.keys()
 
 
 def _never_ending(text: str, start: int, end: int) -> re.Match[str]:
-    """A match for a literal without its end; of two characters at least, so it is no bracket."""
+    """A token for an unterminated literal, of at least two characters so that it is no bracket."""
     match = _REMAINDER.match(text, max(start - 1, 0), end)
     assert match
     return match
@@ -64,8 +64,8 @@ def _never_ending(text: str, start: int, end: int) -> re.Match[str]:
 def tokens(text: str, start: int) -> Iterator[re.Match[str]]:
     """Every bracket, literal and comment of Scala code; see `Syntax`.
 
-    Code inside of an interpolated string is code: the scan stops before its `${`, goes on as code,
-    and comes back to the string at the brace that closes it.
+    The code inside an interpolated string is scanned as code: the string ends before `${` and
+    resumes at the brace that closes it.
     """
     depth = 0
     holes: list[tuple[int, str]] = []

@@ -1,4 +1,4 @@
-"""TypeScript: read as JavaScript is; a unit may be valid with or without JSX.
+"""TypeScript: scanned like JavaScript; a unit is valid if it parses with or without JSX.
 
 A sample does not say whether it is a .ts or a .tsx file, and the two grammars exclude each other:
 `<T>value` is a type assertion in one and an element in the other.

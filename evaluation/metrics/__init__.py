@@ -1,1 +1,1 @@
-"""Numbers about groups of texts, and their intervals."""
+"""Metrics of groups of texts, with their intervals."""

@@ -1,6 +1,6 @@
-"""From the tallies of many samples to one figure with its uncertainty.
+"""Combine the tallies of many samples into one figure with a confidence interval.
 
-What one sample holds is correlated, so the interval comes from a bootstrap over samples: the
+The units within a sample are correlated, so the interval comes from a bootstrap over samples: the
 percentiles of the ratio over resamples (Efron and Tibshirani, "An Introduction to the Bootstrap",
 1993, chapter 13). Measured coverage of a nominal 95 %: 87 % with 10 samples, 93 % with 20, 95 %
 with 60.
@@ -26,13 +26,13 @@ Floats = NDArray[np.float64]
 def ratio_metric(tallies: Sequence[Tally], *, proportion: bool = False) -> Metric:
     """Sum of amounts over sum of denominators, with the 95 % interval.
 
-    A sample without any unit says nothing of the ratio and is left out; of fewer than two samples
-    there is no interval.
+    Samples without units carry no information about the ratio and are left out. With fewer than
+    two samples there is no interval.
 
     Args:
         tallies: one per sample.
-        proportion: the amounts count successes among units. Where every sample has exactly one
-            unit, samples are independent trials and the interval is Wilson's.
+        proportion: the amounts count successes among units. If every sample has exactly one unit,
+            samples are independent trials and the interval is Wilson's.
     """
     counted = np.array([(t.amount, t.of) for t in tallies if t.of > 0], np.float64)
     if not len(counted):
@@ -46,10 +46,10 @@ def ratio_metric(tallies: Sequence[Tally], *, proportion: bool = False) -> Metri
 
 
 def resampled_ratios(tallies: Sequence[Tally], generator: np.random.Generator) -> Floats:
-    """Ratios of sums over RESAMPLES resamples of the samples that hold a unit, (RESAMPLES,).
+    """Ratios of sums over resamples of the samples that have units, (RESAMPLES,).
 
     Raises:
-        ValueError: no sample holds any.
+        ValueError: no sample has any.
     """
     counted = np.array([(t.amount, t.of) for t in tallies if t.of > 0], np.float64)
     if not len(counted):
@@ -60,22 +60,22 @@ def resampled_ratios(tallies: Sequence[Tally], generator: np.random.Generator) -
 
 
 def difference_interval(old: Sequence[Tally], new: Sequence[Tally]) -> tuple[float, float]:
-    """95 % interval of the ratio of `new` less that of `old`, both resampled on their own.
+    """95 % interval of the ratio of `new` minus that of `old`, resampled independently.
 
     Raises:
-        ValueError: one of them counted nothing.
+        ValueError: one of them has no units.
     """
     generator = np.random.default_rng(SEED)
-    moved = resampled_ratios(new, generator) - resampled_ratios(old, generator)
-    low, high = np.quantile(moved, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    differences = resampled_ratios(new, generator) - resampled_ratios(old, generator)
+    low, high = np.quantile(differences, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
 
 def position(value: float | None, floor: float | None, control: float | None) -> float | None:
-    """Place a value between floor (0) and control (1).
+    """Position of a value on the scale from floor (0) to control (1).
 
-    None where one of them is missing or the two ends coincide. Beyond the ends it is below 0 or
-    above 1.
+    Values outside the range give positions below 0 or above 1. None if a value is missing, or if
+    floor and control are equal.
     """
     if value is None or floor is None or control is None or floor == control:
         return None

@@ -1,7 +1,7 @@
-"""What every sample metric means, and how its figures are worded.
+"""The meaning of every sample metric, and the format of its figures.
 
-A metric the table does not know is still reported, under its own key, as a plain number among the
-validity metrics: a new language needs no change here to be seen.
+A metric that is not in the table is still reported, under its own key, as a plain number among the
+validity metrics, so a new language needs no change here.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import Literal
 from evaluation.results import Metric
 
 FEW_UNITS = 50
-"""Below this many units a percentage would pretend to a precision that is not there."""
+"""With fewer units, a percentage would suggest more precision than there is."""
 
 Unit = Literal["units", "share", "number"]
 
@@ -21,11 +21,12 @@ class Meaning:
     """How to read one metric.
 
     Attributes:
-        unit: "units": a share of counted units; "share": a share of characters or the like;
-            "number": anything else (per kB, a length).
-        better: which direction is good.
-        validity: whether it judges form; the others tell whether a good form was earned.
-        explanation: what it is and what real text scores, one sentence each.
+        unit: "units" for a share of counted units, "share" for a share of characters or the like,
+            "number" for anything else (per kB, a length).
+        better: the direction that is good.
+        validity: whether it measures validity; the others measure originality and diversity, which
+            show whether the validity was earned.
+        explanation: what it measures and what real text scores, one sentence each.
     """
 
     label: str
@@ -40,7 +41,7 @@ MEANINGS = {
         label="Functions that parse",
         unit="units",
         better="higher",
-        explanation="Every def with its deeper lines, dedented and parsed. "
+        explanation="Every def with its indented body, dedented and parsed. "
         "Real code: 98.4 to 98.8 %.",
     ),
     "toplevel_parse_rate": Meaning(
@@ -53,14 +54,14 @@ MEANINGS = {
         label="Whole files that parse",
         unit="units",
         better="higher",
-        explanation="Files from start mark to end mark. Real code: 94 to 100 %.",
+        explanation="Files between two file marks. Real code: 94 to 100 %.",
     ),
     "whole_sample_parse": Meaning(
         label="Whole samples that parse",
         unit="units",
         better="near the control",
-        explanation="The raw sample, cut in mid-file, parsed as it is. "
-        "Real code fails it too: 0 to 2 %.",
+        explanation="The raw sample, cut in the middle of a file, parsed as it is. "
+        "Real code fails too: 0 to 2 %.",
     ),
     "block_balance_rate": Meaning(
         label="Blocks with balanced brackets",
@@ -73,28 +74,27 @@ MEANINGS = {
         label="Whole files with balanced brackets",
         unit="units",
         better="higher",
-        explanation="Files from start mark to end mark whose brackets match. "
-        "Real code: 99 to 100 %.",
+        explanation="Files between two file marks whose brackets match. Real code: 99 to 100 %.",
     ),
     "unit_parse_rate": Meaning(
         label="Blocks with a clean syntax tree",
         unit="units",
         better="higher",
-        explanation="The same blocks; a tree-sitter grammar reads them without an error. "
-        "Real code: 78 to 100 %, by language.",
+        explanation="The same blocks, parsed by a tree-sitter grammar without an error. "
+        "Real code: 78 to 100 %, depending on the language.",
     ),
     "compiler_parse_rate": Meaning(
         label="Blocks that a compiler parses",
         unit="units",
         better="higher",
-        explanation="The same blocks; luac or javac, where installed, finds no syntax error. "
+        explanation="The same blocks; luac or javac, if installed, finds no syntax error. "
         "Real code: 99.9 to 100 %.",
     ),
     "nesting_mismatches_per_kb": Meaning(
         label="Crossed brackets per kB",
         unit="number",
         better="lower",
-        explanation="A closing bracket where another kind was open, as in (]. Real code: 0.",
+        explanation="A closing bracket of the wrong kind, as in (]. Real code: 0.",
     ),
     "unterminated_literals_per_kb": Meaning(
         label="Unterminated literals per kB",
@@ -113,7 +113,7 @@ MEANINGS = {
         unit="number",
         better="near the control",
         validity=False,
-        explanation="How many units of the validity metrics the text holds; "
+        explanation="Number of units that the validity metrics count; "
         "empty text, or one endless comment, has few.",
     ),
     "copied_fraction_50": Meaning(
@@ -121,7 +121,7 @@ MEANINGS = {
         unit="share",
         better="near the control",
         validity=False,
-        explanation="Characters inside spans of 50 or more that stand verbatim in the training "
+        explanation="Characters inside spans of 50 or more that occur verbatim in the training "
         "text. Real unseen text: 0 % (Shakespeare) to 24 % (Scala).",
     ),
     "longest_copy": Meaning(
@@ -136,16 +136,16 @@ MEANINGS = {
         unit="share",
         better="near the control",
         validity=False,
-        explanation="Different sequences of 6 characters, as a share of all in the text; low means "
-        "the text repeats itself.",
+        explanation="Distinct sequences of 6 characters, as a share of all in the text; low means "
+        "that the text repeats itself.",
     ),
     "repetition": Meaning(
         label="Compressed size",
         unit="share",
         better="near the control",
         validity=False,
-        explanation="Size compressed by zstd, as a share of the plain size; low means the text "
-        "repeats itself.",
+        explanation="Size after zstd compression, as a share of the original size; low means that "
+        "the text repeats itself.",
     ),
     "longest_run": Meaning(
         label="Longest run of one character",
@@ -159,13 +159,13 @@ MEANINGS = {
         unit="share",
         better="near the control",
         validity=False,
-        explanation="Lines, blank ones apart, that stood in the same text before.",
+        explanation="Lines, except blank ones, that occurred earlier in the same text.",
     ),
 }
 
 
 def meaning_of(key: str) -> Meaning:
-    """How to read the metric `key`, whether or not the table knows it."""
+    """The meaning of the metric `key`, with defaults if it is not in the table."""
     unknown = Meaning(
         label=key.replace("_", " ").capitalize(),
         unit="number",
@@ -176,7 +176,7 @@ def meaning_of(key: str) -> Meaning:
 
 
 def value_text(key: str, metric: Metric | None) -> str:
-    """Word the value: "83.1 %", "0.42", "7 of 9" when units are few, "n/a" when there are none."""
+    """Format the value: "83.1 %", "0.42", "7 of 9" for few units, "n/a" for none."""
     if metric is None or metric.value is None:
         return "n/a"
     unit = meaning_of(key).unit
@@ -186,7 +186,7 @@ def value_text(key: str, metric: Metric | None) -> str:
 
 
 def interval_text(key: str, metric: Metric | None) -> str:
-    """Word the 95 % interval in the unit of the value; for few units without a decimal."""
+    """Format the 95 % interval in the unit of the value; without decimals for few units."""
     if metric is None or metric.value is None or metric.interval is None:
         return "n/a"
     low, high = metric.interval

@@ -1,7 +1,7 @@
-"""How little a text repeats itself, so that degenerate text cannot hide behind a validity figure.
+"""How little a text repeats itself, which reveals degenerate text with a high validity.
 
-An endless comment, one repeated word or a page of blanks parses and balances; here it stands out.
-Every figure depends on the length of the text: compare only texts cut to the same length.
+An endless comment, one repeated word or a page of blanks parses and is balanced, but has a low
+diversity. Every figure depends on the length of the text: compare only texts of the same length.
 """
 
 import numpy as np
@@ -16,22 +16,22 @@ Points = NDArray[np.uint64]
 ZSTD_LEVEL = 3
 NGRAM_LENGTH = 6
 """About a word. Of the 6-grams in 10,000 characters, 45 % are distinct in the Python standard
-library, 71 % in what an n-gram model makes of it, none in a loop; shorter ones are few in any
-text, longer ones nearly all distinct in any that does not loop."""
+library, 71 % in samples of an n-gram model of it, and none in a loop. Shorter n-grams have few
+distinct values in any text; longer ones are nearly all distinct in any text that does not loop."""
 _KEY_BITS = 64
 
 
 def diversity(text: str) -> dict[str, Tally]:
-    """Measure one text; what it has nothing of is the empty tally (0, 0).
+    """Measure one text; a metric with nothing to count is the empty tally (0, 0).
 
     Returns:
-        distinct_ngrams: distinct character 6-grams out of all.
-        repetition: bytes after zstd at level 3 out of bytes of UTF-8; low for a text that
-            repeats itself.
+        distinct_ngrams: distinct character 6-grams, out of all.
+        repetition: bytes after zstd at level 3, out of bytes of UTF-8; low for a text that repeats
+            itself.
         longest_run: length of the longest run of one character, out of one text, so that the
             metric over many texts is the mean of their longest runs.
-        repeated_lines_fraction: lines that stood in the text before, out of all lines that are
-            not blank; the blanks around a line do not matter.
+        repeated_lines_fraction: lines that occurred earlier in the text, out of all lines that are
+            not blank; surrounding blanks are ignored.
     """
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
     return {
@@ -58,7 +58,7 @@ def _distinct_ngrams(points: Points) -> Tally:
 
 
 def _ranks(keys: Points) -> tuple[Points, int]:
-    """The place of every key among the distinct ones, and the bits that this takes."""
+    """The rank of every key among the distinct keys, and the width of the ranks in bits."""
     distinct, ranks = np.unique(keys, return_inverse=True)
     return ranks.astype(np.uint64), len(distinct).bit_length()
 

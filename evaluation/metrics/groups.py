@@ -1,7 +1,7 @@
-"""Groups of texts of one origin, every metric of them with its interval.
+"""Score groups of texts of one origin: every metric with its interval.
 
 The model's samples at each temperature, the samples of an n-gram model (the floor) and windows of
-held-out text (the control) are cut to the same length and go through the same metrics.
+held-out text (the control) have the same length and are scored by the same metrics.
 """
 
 from collections import Counter, defaultdict
@@ -13,24 +13,24 @@ from evaluation.metrics.bootstrap import ratio_metric
 from evaluation.metrics.diversity import diversity
 from evaluation.metrics.originality import CopyIndex, copy_tallies
 from evaluation.results import Metric, Role, SampleGroup, Tally, TextScore
-from evaluation.scoring.compilers import opinions
+from evaluation.scoring.compilers import compiler_tallies
 from evaluation.scoring.sandbox import score_all
 from modeling.vocab import FILE_MARK
 
 PROPORTIONS = ("_rate", "_parse")
-"""Endings of the keys of metrics that count successes among units."""
+"""Suffixes of the keys of metrics that count successes among units."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """A group, and the score and all tallies of every text in it, in order."""
+class ScoredGroup:
+    """A group, with the score and all tallies of each of its texts, in order."""
 
     group: SampleGroup
     scores: Sequence[TextScore]
     texts: Sequence[TextTallies]
 
 
-def judge(
+def score_group(
     texts: Sequence[str],
     *,
     name: str,
@@ -39,22 +39,21 @@ def judge(
     copies: CopyIndex,
     temperature: float | None = None,
     progress: Callable[[float], None] = lambda _fraction: None,
-) -> Judged:
+) -> ScoredGroup:
     """Score texts of one origin and one length.
 
     Args:
         texts: samples or windows; file marks between the files in them.
-        copies: of the training text.
-        progress: is told the fraction done.
+        copies: index of the training text.
+        progress: called with the fraction done.
     """
-    scores, found = [], []
-    for done, (text, score, opinion) in enumerate(
-        zip(texts, score_all(language, texts), opinions(language, texts), strict=True), start=1
-    ):
+    scores, tallied = [], []
+    results = zip(texts, score_all(language, texts), compiler_tallies(language, texts), strict=True)
+    for done, (text, score, compiled) in enumerate(results, start=1):
         scores.append(score)
-        form = {**score.tallies, **opinion}
-        tallies = {**form, **diversity(text), **copy_tallies(text, copies.spans(text))}
-        found.append(
+        validity = {**score.tallies, **compiled}
+        tallies = {**validity, **diversity(text), **copy_tallies(text, copies.spans(text))}
+        tallied.append(
             TextTallies(role=role, temperature=temperature, characters=len(text), tallies=tallies)
         )
         progress(done / len(texts))
@@ -64,10 +63,10 @@ def judge(
         temperature=temperature,
         texts=len(texts),
         characters_each=max(map(len, texts), default=0),
-        metrics=_metrics(found),
+        metrics=_metrics(tallied),
         outcomes=dict(Counter(score.outcome for score in scores)),
     )
-    return Judged(group=group, scores=scores, texts=found)
+    return ScoredGroup(group=group, scores=scores, texts=tallied)
 
 
 def _metrics(texts: Sequence[TextTallies]) -> dict[str, Metric]:
@@ -86,7 +85,7 @@ def metric_of(key: str, tallies: Sequence[Tally]) -> Metric:
 def windows(texts: Sequence[str], *, length: int, at_most: int) -> list[str]:
     """Cut held-out files, joined by file marks, into windows of `length`, one after another.
 
-    Fewer than `at_most` come out of a small corpus; at least one does, shorter if need be.
+    A small corpus gives fewer than `at_most`, but at least one, which may be shorter.
     """
     joined = FILE_MARK.join(texts)
     starts = range(0, max(1, len(joined) - length + 1), length)

@@ -1,18 +1,18 @@
-"""Which spans of a sample stand verbatim in the training text, and in which file.
+"""Which spans of a sample occur verbatim in the training text, and in which file.
 
-Exact: every longest span is found and none is invented. The training text is cut into blocks of
-25 characters; a span of 50 holds at least one of them whole, wherever it begins. Blocks that text
-and sample share form chains, and a chain is extended character by character at its two ends.
+Exact: every maximal span is found, and nothing else. The training text is cut into blocks of 25
+characters; a span of 50 contains at least one whole block, wherever it begins. Blocks shared by
+text and sample form chains, and a chain is extended character by character at both ends.
 
-A block of blanks would stand in every deep indentation. A span whose whole blocks are all blank has
-less than a block beyond them at either end, so of its 30 characters that are not blank at least
-6 stand behind them: the index holds the block that reaches so far instead.
+A block of blanks would occur in every deep indentation. A span whose whole blocks are all blank has
+less than a block on either side of them, so at least 6 of its 30 characters that are not blank
+follow them: the index holds the block that ends there instead.
 
-A sample that repeats itself holds the same block, in the same surroundings, again and again. One
-such block of each kind is extended for all of them where its copies end within the surroundings.
+A sample that repeats itself contains the same block in the same context many times. Only the first
+of these is extended; where its copies end within the context, they are shifted to the others.
 
-The price: about 15 bytes a character for the index. A sample takes time in proportion to the
-places its blocks have in the training text: some 20 ms for 10,000 characters.
+Cost: about 15 bytes per character for the index. The time for a sample is proportional to the
+number of places where its blocks occur in the training text: about 20 ms for 10,000 characters.
 """
 
 import re
@@ -29,15 +29,15 @@ MIN_LENGTH = 50
 MIN_NOT_BLANK = 30
 BLOCK = MIN_LENGTH // 2
 CONTEXT = 4 * BLOCK
-"""Characters on either side of a block that make up its surroundings."""
-MIN_ALIKE = 8
-"""Blocks of a sample that must be alike before one of them is extended for all."""
-BEHIND_BLANKS = MIN_NOT_BLANK - (BLOCK - 1)
-"""Characters that are not blank on either side of the blanks, at least."""
+"""Characters on either side of a block that make up its context."""
+MIN_REPEATS = 8
+"""Occurrences of a block in the same context from which only the first one is extended."""
+AFTER_BLANKS = MIN_NOT_BLANK - (BLOCK - 1)
+"""Fewest characters that are not blank on either side of the blanks."""
 HEADER_FILES = 10
-"""Files that must begin alike before their beginning counts as a licence header."""
+"""Files that must share their first lines before those count as a licence header."""
 NO_CHARACTER = 0x110000
-"""Stands around a sample; equal to nothing in the training text."""
+"""Sentinel around a sample; equal to no character of the training text."""
 _OFFSET_BITS = 31
 _NOT_BLANK = re.compile(r"\S")
 
@@ -51,13 +51,15 @@ Spans = tuple[Places, Places, Places]
 class CopyIndex:
     """An index of the training text that finds copied spans.
 
-    Licence headers are left out: the beginning of a file up to its first blank line, where many
-    files have the same.
+    Licence headers are left out: the lines of a file before its first blank line, if many files
+    share them.
 
     Args:
         texts: the training documents.
         labels: path and licence of each.
-        header_files: how many files must share a beginning for it to be left out.
+        header_files: number of files that must share a header for it to be left out.
+        min_repeats: occurrences of a block in one context from which only the first is extended;
+            it changes the time, never the result.
     """
 
     def __init__(
@@ -66,11 +68,13 @@ class CopyIndex:
         labels: Sequence[tuple[str, str | None]],
         *,
         header_files: int = HEADER_FILES,
+        min_repeats: int = MIN_REPEATS,
     ) -> None:
         assert len(texts) == len(labels)
         bodies = _without_headers(texts, header_files)
         joined = FILE_MARK.join(["", *bodies, ""])
         self._labels = labels
+        self._min_repeats = min_repeats
         self._document_ends = np.cumsum([len(body) + 1 for body in bodies])
         self._points = _points(joined)
         self._ids: dict[str, int] = {}
@@ -82,11 +86,11 @@ class CopyIndex:
         self._begins = np.append(0, np.bincount(blocks, minlength=1).cumsum())
 
     def spans(self, sample: str) -> list[CopiedSpan]:
-        """Find all longest copied spans of a sample, by start; neighbours may overlap.
+        """Find all maximal copied spans of a sample, ordered by start; they may overlap.
 
-        A span has at least MIN_LENGTH characters, MIN_NOT_BLANK of them not blank, stands in one
-        training document and can not be longer to either side. It names the first document that
-        holds it. None reaches over a file mark of the sample.
+        A span has at least MIN_LENGTH characters, MIN_NOT_BLANK of them not blank, lies in one
+        training document and cannot be extended on either side. It names the first document that
+        contains it. No span crosses a file mark of the sample.
         """
         found: list[CopiedSpan] = []
         begin = 0
@@ -108,58 +112,59 @@ class CopyIndex:
             yield CopiedSpan(start=start, end=end, path=path, license=license_)
 
     def _copies(self, file: str, points: Points) -> list[Spans]:
-        """Every span of MIN_LENGTH at least that can not be longer, many of them inside others."""
+        """Every span of at least MIN_LENGTH that cannot be extended; some lie inside others."""
         starts = range(len(file) - BLOCK + 1)
         blocks = np.array([self._ids.get(file[i : i + BLOCK], -1) for i in starts])
         shared = np.flatnonzero(blocks >= 0)
-        alike = _alike(file, shared)
-        found, offsets, places = self._copies_of_alike(points, blocks, alike)
-        alone = np.setdiff1d(shared, np.concatenate([NONE, *alike]))
+        groups = _repeated(file, shared, self._min_repeats)
+        found, offsets, places = self._copies_of_repeats(points, blocks, groups)
+        alone = np.setdiff1d(shared, np.concatenate([NONE, *groups]))
         # A chain advances by whole blocks, so its blocks agree in their offset modulo BLOCK:
         # taken one residue at a time, a sample of common blocks needs a fraction of the memory.
         parts = [found]
         for residue in range(BLOCK):
-            which, more = self._places_of(blocks, alone[alone % BLOCK == residue])
+            in_sample, in_text = self._places_of(blocks, alone[alone % BLOCK == residue])
             chosen = offsets % BLOCK == residue
-            pairs = np.append(which, offsets[chosen]), np.append(more, places[chosen])
+            pairs = np.append(in_sample, offsets[chosen]), np.append(in_text, places[chosen])
             parts.append(self._copies_of_chains(points, *pairs))
         return parts
 
-    def _copies_of_alike(
-        self, points: Points, blocks: Places, alike: Sequence[Places]
+    def _copies_of_repeats(
+        self, points: Points, blocks: Places, groups: Sequence[Places]
     ) -> tuple[Spans, Places, Places]:
-        """Extend the first block of every group for all of its group.
+        """Extend the first block of every group, and shift its spans to the rest of the group.
 
         Returns:
-            The spans, and offset and place of all pairs that agree beyond the surroundings.
+            The spans that end within the context, and the offset in the sample and place in the
+            text of every pair of blocks whose span does not.
         """
-        sizes = np.array([len(group) for group in alike], np.int64)
-        members = np.concatenate([NONE, *alike])
-        begins = sizes.cumsum() - sizes
-        firsts, places = self._places_of(blocks, members[begins])
-        groups = np.searchsorted(members[begins], firsts)
-        left = self._agreeing(points, firsts - 1, places - 1, -1, CONTEXT)
-        right = self._agreeing(points, firsts + BLOCK, places + BLOCK, 1, CONTEXT)
+        firsts = np.array([group[0] for group in groups], np.int64)
+        offsets, places = self._places_of(blocks, firsts)
+        left = self._agreeing(points, offsets - 1, places - 1, -1, CONTEXT)
+        right = self._agreeing(points, offsets + BLOCK, places + BLOCK, 1, CONTEXT)
         is_open = (left == CONTEXT) | (right == CONTEXT)
         kept = ~is_open & (left + BLOCK + right >= MIN_LENGTH)
-        # Far from each other, so that no span lies in one of another group.
-        middles = groups * (4 * CONTEXT) + CONTEXT
-        starts, ends, origins = _longest(
-            *(each[kept] for each in (middles - left, middles + BLOCK + right, places - left))
-        )
-        owners = starts // (4 * CONTEXT)
-        shifts = _ranges(begins[owners], sizes[owners])
-        by = members[shifts] - np.repeat(owners * (4 * CONTEXT) + CONTEXT, sizes[owners])
-        spans = tuple(np.repeat(each, sizes[owners]) for each in (starts, ends, origins))
-        again = groups[is_open]
-        return (
-            (spans[0] + by, spans[1] + by, spans[2]),
-            members[_ranges(begins[again], sizes[again])],
-            np.repeat(places[is_open], sizes[again]),
-        )
+        spans: list[Spans] = [(NONE, NONE, NONE)]
+        open_pairs: list[tuple[Places, Places]] = [(NONE, NONE)]
+        edges = np.searchsorted(offsets, np.append(firsts, len(blocks))).tolist()
+        for group, begin, end in zip(groups, edges, edges[1:], strict=False):
+            rows = np.arange(begin, end)
+            closed, far = rows[kept[rows]], rows[is_open[rows]]
+            starts, ends, origins = _longest(
+                offsets[closed] - left[closed],
+                offsets[closed] + BLOCK + right[closed],
+                places[closed] - left[closed],
+            )
+            shifts = (group - group[0])[:, None]
+            spans.append(
+                ((shifts + starts).ravel(), (shifts + ends).ravel(), np.tile(origins, len(group)))
+            )
+            open_pairs.append((np.repeat(group, len(far)), np.tile(places[far], len(group))))
+        starts, ends, origins = np.concatenate(spans, axis=1)
+        return (starts, ends, origins), *np.concatenate(open_pairs, axis=1)
 
     def _copies_of_chains(self, points: Points, offsets: Places, places: Places) -> Spans:
-        """Extend every chain of these blocks; keep those long enough."""
+        """Extend every chain of these blocks; keep those that are long enough."""
         offsets, places = _by_chain(offsets, places)
         follows = (np.diff(offsets) == BLOCK) & (np.diff(places) == BLOCK)
         firsts = np.flatnonzero(np.append(True, ~follows)[: len(offsets)])
@@ -171,7 +176,7 @@ class CopyIndex:
         return starts[kept], ends[kept], (places[firsts] - left)[kept]
 
     def _places_of(self, blocks: Places, offsets: Places) -> tuple[Places, Places]:
-        """Offset in the sample and place in the text, for every place of the blocks there."""
+        """Offset in the sample and place in the text, for every occurrence of the blocks there."""
         begins = self._begins[blocks[offsets]]
         times = self._begins[blocks[offsets] + 1] - begins
         return np.repeat(offsets, times), self._places[_ranges(begins, times)]
@@ -179,9 +184,9 @@ class CopyIndex:
     def _agreeing(
         self, points: Points, offsets: Places, places: Places, step: int, at_most: int | None = None
     ) -> Places:
-        """Count the characters from there on, in steps of 1 or -1, that sample and text share.
+        """Count the characters that sample and text share from there, in steps of 1 or -1.
 
-        NO_CHARACTER, which ends the sample and so is also its item -1, ends every count.
+        NO_CHARACTER ends every count: it is the last item of the sample, and so its item -1 too.
         """
         agreeing = np.zeros(len(offsets), np.int64)
         alive = np.arange(len(offsets))
@@ -193,10 +198,10 @@ class CopyIndex:
         return agreeing
 
 
-def fewest(spans: Sequence[CopiedSpan]) -> list[CopiedSpan]:
-    """Of spans by start, the fewest that hold the same characters.
+def covering(spans: Sequence[CopiedSpan]) -> list[CopiedSpan]:
+    """The fewest of these spans, ordered by start, that cover the same characters.
 
-    A sample that repeats one line of the training text holds a span at every offset.
+    A sample that repeats one line of the training text has a span at every offset.
     """
     chosen: list[CopiedSpan] = []
     reached, best = 0, None
@@ -210,10 +215,10 @@ def fewest(spans: Sequence[CopiedSpan]) -> list[CopiedSpan]:
 
 
 def copy_tallies(sample: str, spans: Sequence[CopiedSpan]) -> Mapping[str, Tally]:
-    """Sum up what `CopyIndex.spans` found in a sample; an empty sample gives empty tallies.
+    """Summarise the spans that `CopyIndex.spans` found; an empty sample gives empty tallies.
 
     Returns:
-        copied_fraction_50: characters inside the spans, out of all but the file marks.
+        copied_fraction_50: characters inside the spans, out of all characters but file marks.
         longest_copy: characters of the longest span, out of one sample.
     """
     copied, reached = 0, 0
@@ -242,7 +247,7 @@ def _points(text: str) -> Points:
 
 
 def _indexed_places(text: str) -> Iterator[int]:
-    """Where the blocks of the index begin in `text`, which ends in a file mark."""
+    """Where the blocks of the index begin in `text`, which ends with a file mark."""
     blank_until = 0
     for place in range(0, len(text) - BLOCK + 1, BLOCK):
         if not text[place : place + BLOCK].isspace():
@@ -251,33 +256,33 @@ def _indexed_places(text: str) -> Iterator[int]:
             match = _NOT_BLANK.search(text, place)
             assert match
             blank_until = match.start()
-            yield blank_until + BEHIND_BLANKS - BLOCK
+            yield blank_until + AFTER_BLANKS - BLOCK
 
 
-def _alike(file: str, offsets: Places) -> list[Places]:
-    """Offsets whose blocks stand in the same surroundings, in groups by the first one."""
+def _repeated(file: str, offsets: Places, at_least: int) -> list[Places]:
+    """Offsets of blocks that occur several times in the same context, in groups by the first."""
     groups: dict[str, list[int]] = defaultdict(list)
     for offset in offsets.tolist():
         if CONTEXT <= offset <= len(file) - BLOCK - CONTEXT:
             groups[file[offset - CONTEXT : offset + BLOCK + CONTEXT]].append(offset)
-    return [np.array(group) for group in groups.values() if len(group) >= MIN_ALIKE]
+    return [np.array(group) for group in groups.values() if len(group) >= at_least]
 
 
 def _ranges(begins: Places, lengths: Places) -> Places:
-    """The numbers from each beginning on, as many as its length, one range after another."""
+    """Concatenate the ranges of these beginnings and lengths."""
     firsts = lengths.cumsum() - lengths
     return np.arange(lengths.sum()) + np.repeat(begins - firsts, lengths)
 
 
 def _by_chain(offsets: Places, places: Places) -> tuple[Places, Places]:
-    """Sort shared blocks by diagonal, then by offset: one number each sorts ten times as fast."""
+    """Sort shared blocks by diagonal, then by offset; packed into one number, ten times as fast."""
     keys = np.sort((places - offsets) << _OFFSET_BITS | offsets)
     offsets = keys & ((1 << _OFFSET_BITS) - 1)
     return offsets, (keys >> _OFFSET_BITS) + offsets
 
 
 def _longest(starts: Places, ends: Places, places: Places) -> Spans:
-    """Keep the spans that lie in no other one, by start; of equal ones the first in the text."""
+    """Keep the spans that lie in no other, ordered by start; of equal spans the first in text."""
     order = np.lexsort((places, -ends, starts))
     starts, ends, places = starts[order], ends[order], places[order]
     reached = np.maximum.accumulate(np.append(0, ends))[: len(ends)]

@@ -1,9 +1,9 @@
-"""Which temperature to sample at: where the samples are most like real text.
+"""The recommended temperature: the one whose samples are most like real text.
 
-The most valid samples need not be the best: the colder, the more a model repeats itself.
-So the distance to the control is taken in validity and in diversity at once: the mean of
+The most valid samples are not always the best: the lower the temperature, the more a model repeats
+itself. So the distance to the control covers validity and diversity: the mean of
 |value - control| / control over the headline metric, distinct 6-grams and compressed size. Samples
-and control are resampled together, which says how far the choice is chance.
+and control are resampled together, which shows how much the choice depends on chance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ DIVERSITY = ("distinct_ngrams", "repetition")
 Floats = NDArray[np.float64]
 
 
-def recommended(texts: Sequence[TextTallies], headline: str | None) -> Recommendation | None:
-    """Choose among the temperatures that were sampled at; None if there are not two.
+def recommend(texts: Sequence[TextTallies], headline: str | None) -> Recommendation | None:
+    """Choose among the temperatures of the samples; None if there are fewer than two.
 
     Args:
         texts: all samples and windows of one evaluation.
@@ -53,7 +53,7 @@ def recommended(texts: Sequence[TextTallies], headline: str | None) -> Recommend
 def _point_choice(
     groups: Mapping[float, Sequence[TextTallies]], control: Sequence[TextTallies], keys: list[str]
 ) -> float:
-    """The choice by the texts as they are."""
+    """The choice for the texts without resampling."""
 
     def distance(temperature: float) -> float:
         pairs = [(_value(groups[temperature], key), _value(control, key)) for key in keys]
@@ -77,10 +77,10 @@ def _distance(
 
 
 def _tallies(texts: Sequence[TextTallies], key: str) -> list[Tally]:
-    found = (text.tallies.get(key) for text in texts)
-    return [tally for tally in found if tally and tally.of > 0]
+    tallies = (text.tallies.get(key) for text in texts)
+    return [tally for tally in tallies if tally and tally.of > 0]
 
 
 def _value(texts: Sequence[TextTallies], key: str) -> float:
-    """The metric, 0 where nothing was counted: samples without units are unlike real text."""
+    """The metric, 0 if nothing was counted: samples without units are unlike real text."""
     return ratio_metric(_tallies(texts, key)).value or 0.0

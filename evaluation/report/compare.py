@@ -1,8 +1,8 @@
-"""What changed between two evaluations of a dataset, and whether the change is more than chance.
+"""What changed between two evaluations of a dataset, and whether the change is significant.
 
-Bits are paired: only documents that both runs scored count, and the interval comes from a
-bootstrap over them, so that a hard document, hard for both, does not widen it. Samples are not
-paired: both sides are resampled on their own. An interval that holds 0 is no evidence of a change.
+Bits are paired: only documents that both runs scored count, and the interval comes from a bootstrap
+over the differences, so a document that is hard for both does not widen it. Samples are not paired:
+the two sides are resampled independently. An interval that contains 0 is no evidence of a change.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,26 +12,26 @@ from evaluation.metrics.bootstrap import difference_interval, ratio_metric
 from evaluation.metrics.catalogue import meaning_of
 from evaluation.results import Change, Comparison, Tally
 
-COMPANY = ("copied_fraction_50", "repetition")
-"""Compared beside the headline; more rows would show more differences that are chance."""
+EXTRA_METRICS = ("copied_fraction_50", "repetition")
+"""Compared besides the headline; more rows would show more differences due to chance."""
 MIN_PAIRS = 6
-"""Of fewer there is no verdict: that five differences all have one sign happens by chance alone in
-1 of 16 cases, and then the interval of their bootstrap does not hold 0."""
+"""With fewer there is no verdict: by chance five differences have the same sign in 1 of 16 cases,
+and then their bootstrap interval does not contain 0."""
 NO_EVIDENCE = "no evidence of a change"
 
 
-def compare(
+def compare_evaluations(
     old: Evidence, new: Evidence, *, old_key: str, new_key: str, headline: str | None
 ) -> Comparison:
     """Compare two evaluations of a dataset.
 
     Args:
-        old, new: what the two kept.
-        old_key, new_key: their names.
+        old, new: evidence of the two evaluations.
+        old_key, new_key: their keys.
         headline: key of the dataset's validity metric, None for prose.
     """
     pairs = _pairs(old.documents, new.documents)
-    keys = [key for key in (headline, *COMPANY) if key]
+    keys = [key for key in (headline, *EXTRA_METRICS) if key]
     return Comparison(
         old_key=old_key,
         new_key=new_key,
@@ -55,21 +55,21 @@ def summary(comparison: Comparison) -> str:
 def _pairs(
     old: Sequence[DocumentBits], new: Sequence[DocumentBits]
 ) -> list[tuple[DocumentBits, DocumentBits]]:
-    """The same documents in both, by digest, each once."""
+    """The documents that both have, matched by digest, without duplicates."""
     known = {document.sha256: document for document in old}
     shared = {document.sha256: document for document in new if document.sha256 in known}
     return [(known[digest], document) for digest, document in shared.items()]
 
 
 def _bits(pairs: Sequence[tuple[DocumentBits, DocumentBits]]) -> Iterator[Change]:
-    """How the model and its best n-gram moved on the shared documents."""
+    """Changes in bits of the model and of its best n-gram, on the shared documents."""
     if len(pairs) < MIN_PAIRS:
         return
     characters = sum(one.characters for one, _ in pairs)
     for label, name in (("model", "model_bits"), ("best n-gram", "ngram_bits")):
         before = [getattr(one, name) for one, _ in pairs]
         after = [getattr(two, name) for _, two in pairs]
-        moved = [
+        differences = [
             Tally(y - x, one.characters)
             for x, y, (one, _) in zip(before, after, pairs, strict=True)
         ]
@@ -78,12 +78,12 @@ def _bits(pairs: Sequence[tuple[DocumentBits, DocumentBits]]) -> Iterator[Change
             "bits",
             "lower",
             (sum(before) / characters, sum(after) / characters),
-            ratio_metric(moved).interval,
+            ratio_metric(differences).interval,
         )
 
 
 def _samples(old: Evidence, new: Evidence, keys: Sequence[str]) -> Iterator[Change]:
-    """How the samples moved, at every temperature that both have, of one length."""
+    """Changes in the samples, at every temperature and length that both have."""
     before, after = _by_temperature(old), _by_temperature(new)
     for temperature in sorted(before.keys() & after.keys()):
         for key in keys:
@@ -105,17 +105,17 @@ def _samples(old: Evidence, new: Evidence, keys: Sequence[str]) -> Iterator[Chan
 def _by_temperature(
     evidence: Evidence,
 ) -> Mapping[tuple[float, int], Mapping[str, list[Tally]]]:
-    """Tallies that count something, by temperature and length of the samples, then by metric."""
+    """Tallies with units, by temperature and length of the samples, then by metric."""
     model = [text for text in evidence.texts if text.role == "model"]
     length = max((text.characters for text in model), default=0)
-    found: dict[tuple[float, int], dict[str, list[Tally]]] = {}
+    groups: dict[tuple[float, int], dict[str, list[Tally]]] = {}
     for text in model:
         assert text.temperature is not None
-        group = found.setdefault((text.temperature, length), {})
+        group = groups.setdefault((text.temperature, length), {})
         for key, tally in text.tallies.items():
             if tally.of > 0:
                 group.setdefault(key, []).append(tally)
-    return found
+    return groups
 
 
 def _change(
@@ -136,9 +136,9 @@ def _change(
 
 
 def _words(unit: str, better: str, difference: float, interval: tuple[float, float] | None) -> str:
-    """Plain words: a direction only where the interval does not hold 0."""
+    """The change in words: a direction only if the interval does not contain 0."""
     if interval is None:
-        return "too few texts to tell"
+        return "too few texts for a verdict"
     low, high = interval
     if low <= 0 <= high:
         return (

@@ -1,4 +1,4 @@
-"""The page of all reports: one static HTML file with a row per dataset, the troubled ones first."""
+"""The index of all reports: one static HTML page with a row per dataset, problems first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ ORDER: tuple[State, ...] = ("failed", "warned", "running", "good")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexRow:
-    """What the index says about one dataset.
+    """The row of one dataset.
 
     Attributes:
-        state: "failed" (red): the last attempt did not end well; "warned" (amber): stale, or the
-            report itself says to be careful; "running": being made now.
-        notes: why it has that state, in words.
-        link: to the report, relative to the page; None, like all that follows, without a report.
+        state: "failed" (red): the last run failed; "warned" (amber): the report is stale or has
+            warnings; "running": a run is in progress.
+        notes: the reasons for that state.
+        link: to the report, relative to the page; None, like all fields below, without a report.
         bits: of the model, per character.
-        gain: bits fewer than the best n-gram, negative if more.
-        seconds: of all stages together.
+        gain: bits saved relative to the best n-gram, negative if the model needs more.
+        seconds: total of all stages.
     """
 
     dataset: str
@@ -39,7 +39,7 @@ class IndexRow:
 
 
 def index_page(rows: Sequence[IndexRow], *, created: str) -> str:
-    """Render the page; nothing in it is loaded from elsewhere, every string is escaped."""
+    """Render the page, which loads no external resources; every string is escaped."""
     ordered = sorted(rows, key=lambda row: (ORDER.index(row.state), row.dataset))
     template = environment("index.html.j2").get_template("index.html.j2")
     return template.render(rows=ordered, created=created)

@@ -1,7 +1,7 @@
-"""Samples as text a reader can trust: hostile characters visible, errors and copies marked.
+"""Render samples safely: hostile characters visible, errors and copies marked.
 
-A sample is hostile input. Everything of it that reaches a page is escaped here, and characters
-that steer a terminal or the reading direction are replaced by visible symbols.
+A sample is hostile input. All of its text is escaped here before it reaches a page, and control
+characters and characters that change the reading direction are replaced by visible symbols.
 """
 
 import re
@@ -15,10 +15,10 @@ from evaluation.results import CopiedSpan, Mark, ShownSample
 from modeling.vocab import FILE_MARK
 
 SURPRISAL_STEPS = (1.0, 2.0, 4.0, 6.0, 8.0)
-"""Bits from which a character is shaded one step darker."""
+"""Bits at which the shading of a character gets one step darker."""
 COPY_COLOURS = 5
-"""How many colours the page has for copied spans; they repeat in turn."""
-_UNSEEN = re.compile(
+"""Number of colours for copied spans, used in rotation."""
+_INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
     "\u2060-\u206f\ufeff\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
 )
@@ -26,19 +26,19 @@ _RULE = "\u2500" * 8
 
 
 def visible(text: str) -> str:
-    """Replace control, direction and other unseen characters by symbols; keep line ends, tabs."""
-    return _UNSEEN.sub(_symbol, text)
+    """Replace control, direction and other invisible characters, except newlines and tabs."""
+    return _INVISIBLE.sub(_symbol, text)
 
 
 def shown_part(text: str, characters: int) -> int:
-    """Where to cut `text` so that at most `characters` stay: after a line if there is one."""
+    """Where to cut `text` so that at most `characters` remain, after a whole line if possible."""
     if len(text) <= characters:
         return len(text)
     return text.rfind("\n", 0, characters) + 1 or characters
 
 
 def line_of(text: str, offset: int) -> int:
-    """Line number of a character, from 1; file marks end a line too."""
+    """Line number of a character, counted from 1; a file mark also ends a line."""
     return len(re.findall(f"[\n{FILE_MARK}]", text[:offset])) + 1
 
 
@@ -50,7 +50,7 @@ def copies_of(sample: ShownSample) -> list[tuple[int, CopiedSpan]]:
 def marked_html(sample: ShownSample, start: int, stop: int) -> Markup:
     """Render characters start to stop: copies in `mark`, surprisal in `i`, the first error in `b`.
 
-    Neighbours that look the same share one element, which keeps the page small.
+    Adjacent characters that look the same share one element, which keeps the page small.
     """
     owners = _owners(sample)
     fault = _fault_place(sample)
@@ -62,7 +62,7 @@ def marked_html(sample: ShownSample, start: int, stop: int) -> Markup:
 
 
 def marked_plain(sample: ShownSample, stop: int) -> str:
-    """Render the first `stop` characters as plain text, a caret line under the first error."""
+    """Render the first `stop` characters as plain text, with a caret line under the first error."""
     fault = _fault_place(sample)
     if sample.first_error is None or fault is None or fault >= stop:
         return _plain(sample.text[:stop])
@@ -78,14 +78,14 @@ def _symbol(match: re.Match[str]) -> str:
 
 
 def _fault_place(sample: ShownSample) -> int | None:
-    """Offset of the character that carries the error; an error at the end marks the last one."""
+    """Offset of the character with the error; for an error at the end, the last character."""
     if sample.first_error is None or not sample.text:
         return None
     return min(sample.first_error.offset, len(sample.text) - 1)
 
 
 def _owners(sample: ShownSample) -> Sequence[int]:
-    """For every character the number of the copied span it is shown in, -1 for none."""
+    """For every character, the index of the copied span that it is shown in, -1 for none."""
     owners = [-1] * len(sample.text)
     for number, span in reversed(list(enumerate(sample.copied))):
         owners[span.start : span.end] = [number] * (span.end - span.start)
@@ -93,7 +93,7 @@ def _owners(sample: ShownSample) -> Sequence[int]:
 
 
 def _shaded(sample: ShownSample, places: list[int], fault: int | None) -> str:
-    """Group neighbours of one surprisal step, the error on its own."""
+    """Group adjacent characters by surprisal step, with the error in its own element."""
 
     def look(place: int) -> tuple[int, bool]:
         return bisect_right(SURPRISAL_STEPS, sample.surprisal[place]), place == fault
@@ -107,7 +107,7 @@ def _shaded(sample: ShownSample, places: list[int], fault: int | None) -> str:
 
 
 def _html(text: str) -> str:
-    """Escape, with a thin rule for every file mark."""
+    """Escape the text, with a rule for every file mark."""
     rule = "<span class=eof>end of file</span>"
     return rule.join(escape(visible(part)) for part in text.split(FILE_MARK))
 

@@ -1,8 +1,8 @@
-"""The charts of a report, each drawn once and written as SVG for HTML or PNG for Markdown.
+"""The charts of a report, written as SVG for HTML or as PNG for Markdown.
 
-A chart is a matplotlib Figure without pyplot, so nothing global is left behind. Its colours are
-the names in COLOURS: mid-tones that read on white and on black in a PNG, and CSS variables in an
-SVG, where the page chooses them by theme. Same input, same bytes.
+A chart is a matplotlib Figure without pyplot, so there is no global state. Its colours are those in
+COLOURS: mid-tones that are legible on white and on black in a PNG; in an SVG they become CSS
+variables, which the page sets by theme. The same input gives the same bytes.
 """
 
 import base64
@@ -22,7 +22,7 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, NullLoca
 from corpora.corpus.summary import FunnelStep
 from evaluation.metrics.catalogue import meaning_of
 from evaluation.report.marking import visible
-from evaluation.results import CurvePoint, LadderRow, Role, SampleGroup
+from evaluation.results import LadderRow, ReportCurvePoint, Role, SampleGroup
 
 COLOURS = {
     "ink": "#7b828d",
@@ -59,9 +59,9 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
 }
 _MAX_NAME, _LONG_NAME = 24, 44
-"""Characters of a row's name: on a phone, and where there is room."""
+"""Maximum length of a row's name: on a narrow chart, and on a wide one."""
 _MARGIN = 0.035
-"""Of an axis; so far a dot at 0 stands from the names."""
+"""Share of an axis between the names and a dot at 0."""
 _SETTINGS = Lock()
 """matplotlib has one set of settings for all threads."""
 _MEGA = 1e6
@@ -69,7 +69,7 @@ _PERCENT = FuncFormatter(lambda share, _: f"{100 * share:.3g} %")
 
 
 def ladder_chart(rows: Sequence[LadderRow], width: float = WIDE) -> Figure:
-    """Draw bits per character of every predictor, worst on top, the model in its colour."""
+    """Draw bits per character of every predictor, worst on top, with the model highlighted."""
     with _style():
         figure, axes = _canvas(width, 0.55 + 0.27 * len(rows))
         colours = [COLOURS["model" if row.kind == "model" else "bar"] for row in rows]
@@ -94,7 +94,7 @@ def ladder_chart(rows: Sequence[LadderRow], width: float = WIDE) -> Figure:
 
 
 def strip_chart(key: str, groups: Sequence[SampleGroup], width: float = NARROW) -> Figure:
-    """Draw one metric as a dot with its 95 % interval for every group that has it."""
+    """Draw one metric of every group as a dot with its 95 % interval."""
     with _style():
         figure, axes = _canvas(width, 0.3 + 0.34 * len(groups))
         for place, group in enumerate(groups):
@@ -116,7 +116,7 @@ def strip_chart(key: str, groups: Sequence[SampleGroup], width: float = NARROW) 
 
 
 def sweep_chart(keys: Sequence[str], groups: Sequence[SampleGroup], width: float = WIDE) -> Figure:
-    """Draw every metric against temperature, between lines for the floor and the control."""
+    """Draw every metric against temperature, with lines for the floor and the control."""
     side_by_side = width > NARROW
     rows, columns = (1, len(keys)) if side_by_side else (len(keys), 1)
     with _style():
@@ -129,7 +129,7 @@ def sweep_chart(keys: Sequence[str], groups: Sequence[SampleGroup], width: float
         return figure
 
 
-def curve_chart(points: Sequence[CurvePoint], width: float = WIDE) -> Figure:
+def curve_chart(points: Sequence[ReportCurvePoint], width: float = WIDE) -> Figure:
     """Draw bits per character over characters trained on."""
     with _style():
         figure, axes = _canvas(width, 2.5, grid="y")
@@ -151,7 +151,7 @@ def curve_chart(points: Sequence[CurvePoint], width: float = WIDE) -> Figure:
 
 
 def funnel_chart(steps: Sequence[FunnelStep], width: float = WIDE) -> Figure:
-    """Draw the megabytes left after every rule, and pale beside it what the rule took."""
+    """Draw the megabytes left after every rule, and in a lighter shade what the rule dropped."""
     with _style():
         figure, axes = _canvas(width, 0.5 + 0.27 * len(steps))
         places = range(len(steps))
@@ -171,7 +171,7 @@ def funnel_chart(steps: Sequence[FunnelStep], width: float = WIDE) -> Figure:
             )
         _name_rows(axes, [step.reason for step in steps], _LONG_NAME if roomy else _MAX_NAME)
         axes.set_xlim(0, max(map(sum, zip(left, lost, strict=True))) * (1.7 if roomy else 1.4))
-        axes.set_xlabel("MB left; pale: what the rule took")
+        axes.set_xlabel("MB left; light: dropped by the rule")
         return figure
 
 
@@ -180,8 +180,8 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
 
     Args:
         figure: the chart.
-        name: unique on the page, for the ids inside.
-        description: what a screen reader says.
+        name: unique on the page; the ids inside derive from it.
+        description: read by screen readers.
     """
     buffer = io.StringIO()
     no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -195,7 +195,7 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
 
 
 def to_data_uri(figure: Figure) -> str:
-    """Write as a PNG in a data URI, transparent, readable on white and on black."""
+    """Write as a transparent PNG in a data URI, legible on white and on black."""
     buffer = io.BytesIO()
     with _style():
         figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
@@ -204,7 +204,7 @@ def to_data_uri(figure: Figure) -> str:
 
 @contextmanager
 def _style() -> Iterator[None]:
-    """Draw in the style of the report, whatever the user's matplotlibrc says."""
+    """Draw in the style of the report, independently of the user's matplotlibrc."""
     with _SETTINGS, mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
@@ -221,7 +221,7 @@ def _canvas(width: float, height: float, grid: Literal["x", "y"] = "x") -> tuple
 
 
 def _name_rows(axes: Axes, names: Sequence[str], longest: int = _MAX_NAME) -> None:
-    """Label rows from top to bottom; a long name must not push the chart away."""
+    """Label rows from top to bottom; long names are cut, to leave room for the chart."""
     shown = [visible(name) for name in names]
     labels = [name if len(name) <= longest else name[:longest] + "\u2026" for name in shown]
     axes.set_yticks(range(len(names)), labels)
@@ -229,7 +229,7 @@ def _name_rows(axes: Axes, names: Sequence[str], longest: int = _MAX_NAME) -> No
 
 
 def _gain(row: LadderRow, rows: Sequence[LadderRow], *, brief: bool) -> str:
-    """Say behind the model's figure how it compares with the best n-gram."""
+    """Suffix of the model's figure: the difference to the best n-gram."""
     rivals = [other.bits_per_char for other in rows if other.kind == "ngram"]
     if row.kind != "model" or not rivals:
         return ""
@@ -241,7 +241,7 @@ def _gain(row: LadderRow, rows: Sequence[LadderRow], *, brief: bool) -> str:
 
 
 def _limits(key: str, groups: Sequence[SampleGroup]) -> tuple[float, float]:
-    """An axis from just below 0 that holds every value; shares of units always end at 100 %."""
+    """Axis limits, from just below 0, that include every value; shares of units end at 100 %."""
     metrics = [group.metrics[key] for group in groups if key in group.metrics]
     tops = [high for m in metrics for high in (m.value or 0.0, *(m.interval or ()))]
     if meaning_of(key).unit == "units":

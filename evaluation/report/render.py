@@ -1,8 +1,8 @@
 """One evaluation as report.html, report.md and report.json.
 
-The HTML is one file without scripts, links to elsewhere or anything to load. Every string is
-escaped on its way into a page, and a content security policy forbids scripts even if it were not.
-Same evaluation, same bytes.
+The HTML is one file without scripts, external links or resources to load. Every string is escaped
+when it is inserted into a page, and a content security policy forbids scripts in any case. The same
+evaluation gives the same bytes.
 """
 
 import json
@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 from pydantic import TypeAdapter, ValidationError
 
+from evaluation.errors import ReportError
 from evaluation.metrics import catalogue
 from evaluation.report import compare, marking, plots, view
 from evaluation.results import Evaluation, ShownSample
@@ -48,28 +49,30 @@ def write_report(evaluation: Evaluation, directory: Path) -> None:
 
 
 def load_report(path: Path) -> Evaluation:
-    """Read report.json back; surprisal has lost what is beyond 0.001 bits.
+    """Read report.json back; surprisal is rounded to 0.001 bits.
 
     Raises:
-        ValueError: the file is not a report of this schema.
+        ReportError: the file cannot be read, or is not a report of this schema.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not JSON: {error}") from error
+    except OSError as error:
+        raise ReportError(f"{path}: not readable: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ReportError(f"{path}: not JSON: {error}") from error
     schema = record.pop("schema", None) if isinstance(record, dict) else None
     if schema != SCHEMA:
-        raise ValueError(f"{path}: unknown report schema {schema!r}; known: {SCHEMA}")
+        raise ReportError(f"{path}: unknown report schema {schema!r}; known: {SCHEMA}")
     try:
         return _EVALUATION.validate_python(record)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{path}: {place}: {first['msg']}") from error
+        raise ReportError(f"{path}: {place}: {first['msg']}") from error
 
 
 def html(evaluation: Evaluation) -> str:
-    """Render the page; long samples are shortened until it has less than 3 MB."""
+    """Render the page; long samples are shortened until it is smaller than 3 MB."""
     shown = view.View(evaluation)
     pictures = {name: _svg(name, draw) for name, draw in _charts(shown).items()}
     for key in filter(shown.is_counted, shown.validity_keys):
@@ -79,7 +82,7 @@ def html(evaluation: Evaluation) -> str:
 
 
 def markdown(evaluation: Evaluation) -> str:
-    """Render as Markdown with embedded pictures, in less than 500 kB."""
+    """Render as Markdown with embedded pictures, smaller than 500 kB."""
     shown = view.View(evaluation)
     charts = _charts(shown)
     key = evaluation.headline
@@ -92,7 +95,7 @@ def markdown(evaluation: Evaluation) -> str:
 
 
 def _json(evaluation: Evaluation) -> str:
-    """One record a line, so that two reports can be compared line by line."""
+    """One record per line, so that two reports can be compared line by line."""
     samples = [_rounded(sample) for sample in evaluation.samples]
     record = _EVALUATION.dump_python(replace(evaluation, samples=samples))
     fields = {"schema": SCHEMA, **record}
@@ -115,7 +118,7 @@ def _value_lines(key: str, value: Any) -> str:
 
 
 def _charts(shown: view.View) -> dict[str, Callable[[float], Figure]]:
-    """The charts of this evaluation by name; those without data are left out."""
+    """The charts of this evaluation by name, without those that have no data."""
     report = shown.report
     charts: dict[str, Callable[[float], Figure]] = {
         "ladder": lambda width: plots.ladder_chart(shown.static_rows, width)
@@ -130,7 +133,7 @@ def _charts(shown: view.View) -> dict[str, Callable[[float], Figure]]:
 
 
 def _svg(name: str, draw: Callable[[float], Figure]) -> Markup:
-    """A chart in two widths, of which the page shows the one that fits."""
+    """A chart in two widths; the page shows the one that fits."""
     wide = plots.to_svg(draw(plots.WIDE), f"{name} wide", f"{name} chart")
     narrow = plots.to_svg(draw(plots.NARROW), f"{name} narrow", f"{name} chart")
     return _trusted(f"<div class=wide>{wide}</div><div class=narrow>{narrow}</div>")
@@ -163,13 +166,13 @@ def environment(template: str) -> Environment:
         finalize=_for_html if template.endswith(".html.j2") else _for_markdown,
     )
     figures = (view.bits, view.share, view.count, view.amount)
-    worded = (*figures, view.megabytes, duration, moment, view.outcomes)
-    environment.filters.update({function.__name__: function for function in worded})
+    formats = (*figures, view.megabytes, duration, moment, view.outcomes)
+    environment.filters.update({function.__name__: function for function in formats})
     environment.filters["fenced"] = _fenced
-    asked = (catalogue.meaning_of, catalogue.value_text, catalogue.interval_text)
+    metrics = (catalogue.meaning_of, catalogue.value_text, catalogue.interval_text)
     marks = (marking.shown_part, marking.line_of, marking.copies_of)
     rendered = (marking.marked_html, marking.marked_plain)
-    for function in (*asked, *marks, *rendered):
+    for function in (*metrics, *marks, *rendered):
         environment.globals[function.__name__] = function
     environment.globals["change_summary"] = compare.summary
     environment.globals["surprisal_steps"] = marking.SURPRISAL_STEPS
@@ -183,7 +186,7 @@ def _for_html(value: Any) -> Any:
 
 
 def _for_markdown(value: Any) -> Any:
-    """Escape Markdown and HTML; a line end would end the table row."""
+    """Escape Markdown and HTML, and join lines: a newline would end the table row."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     line = marking.visible(" ".join(value.split()))
@@ -198,5 +201,5 @@ def _fenced(text: str) -> Markup:
 
 
 def _trusted(text: str) -> Markup:
-    """Mark text that was made here, or that the fence around it disarms, as fit for the page."""
+    """Mark text as safe: it was generated here, or the fence around it makes it harmless."""
     return Markup(text)  # noqa: S704

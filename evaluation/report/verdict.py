@@ -1,4 +1,4 @@
-"""The verdict in one sentence, and what the report can not tell."""
+"""The verdict in one sentence, and the limitations of a report."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,7 +17,7 @@ def verdict(
     headline: str | None,
     recommended: Recommendation | None = None,
 ) -> str:
-    """Say how good the model is, and compared with what."""
+    """How good the model is, compared with the best n-gram, the floor and the control."""
     model, rival = model_row(ladder), best_ngram(ladder)
     difference = rival.bits_per_char - model.bits_per_char
     sense = "fewer" if difference >= 0 else "more"
@@ -32,13 +32,13 @@ def verdict(
 def _validity(
     groups: Sequence[SampleGroup], headline: str | None, recommended: Recommendation | None
 ) -> str:
-    """The headline metric at one temperature, between floor and control."""
+    """The headline metric at one temperature, with floor and control."""
     if headline is None:
         return ""
     label = meaning_of(headline).label.lower()
     quoted = headline_group(groups, headline, recommended)
     if quoted is None:
-        return f"; its samples hold nothing that {label} could be counted on"
+        return f"; its samples have no units to count {label}"
     group, metric = quoted
     by_role = {g.role: g.metrics.get(headline) for g in groups if g.role != "model"}
     return (
@@ -51,16 +51,16 @@ def _validity(
 def headline_group(
     groups: Sequence[SampleGroup], headline: str | None, recommended: Recommendation | None
 ) -> tuple[SampleGroup, Metric] | None:
-    """The samples whose headline metric stands for the model: one temperature in every text.
+    """The samples whose headline metric is quoted for the model, the same in all texts.
 
-    Those at the recommended temperature; the best ones where none is recommended, or where nothing
-    could be counted there.
+    Those at the recommended temperature; if there is none, or nothing to count at it, those with
+    the highest metric.
     """
     if headline and recommended:
         for group in groups:
             metric = group.metrics.get(headline)
-            is_it = group.role == "model" and group.temperature == recommended.temperature
-            if is_it and metric and metric.value is not None:
+            is_recommended = group.role == "model" and group.temperature == recommended.temperature
+            if is_recommended and metric and metric.value is not None:
                 return group, metric
     return best_temperature(groups, headline)
 
@@ -68,9 +68,9 @@ def headline_group(
 def best_temperature(
     groups: Sequence[SampleGroup], headline: str | None
 ) -> tuple[SampleGroup, Metric] | None:
-    """The temperature with the highest headline metric; those with few units come last.
+    """The temperature with the highest headline metric; those with few units rank last.
 
-    None if the model's samples hold no unit at all.
+    None if the model's samples have no units.
     """
     rated = [
         (group, metric)
@@ -82,57 +82,58 @@ def best_temperature(
 
 
 def warnings(groups: Sequence[SampleGroup], headline: str | None, test_files: int) -> Iterator[str]:
-    """Say what about the data of this report calls for care.
+    """Reasons to read the figures of this report with care.
 
     Args:
-        test_files: held-out files behind the ladder.
+        test_files: number of held-out files that the ladder scores.
     """
     if test_files < FEW_FILES:
-        yield f"Only {test_files} held-out files: another split could move the bits considerably."
+        yield f"Only {test_files} held-out files: another split could change the bits considerably."
     control = next((g for g in groups if g.role == "control"), None)
     metric = control.metrics.get(headline) if control and headline else None
     if metric and metric.value is not None and metric.value < LOW_CONTROL:
         yield (
-            f"Real text itself reaches only {metric.value:.0%} in the headline metric: read the "
-            "samples' figure against that, not against 100 %."
+            f"Real text itself reaches only {metric.value:.0%} in the headline metric: compare the "
+            "samples with that, not with 100 %."
         )
     lost = sum(number for g in groups for name, number in g.outcomes.items() if name != "ok")
     if lost:
-        yield f"{lost} of {sum(g.texts for g in groups)} texts could not be scored to the end."
+        yield f"{lost} of {sum(g.texts for g in groups)} texts could not be scored completely."
 
 
 def threats(
     *,
+    model_name: str,
     groups: Sequence[SampleGroup],
     headline: str | None,
     test_files: int,
-    ladder: Sequence[LadderRow],
     baseline_share: float,
     python: str | None,
     no_compiler: str | None,
 ) -> Iterator[str]:
-    """Name what weakens the conclusions of this very report.
+    """The limitations of this report: the threats to the validity of its conclusions.
 
     Args:
-        test_files: held-out files behind the ladder.
-        baseline_share: of the training characters that the n-grams have seen.
-        python: version of the interpreter that parsed, None for other languages.
-        no_compiler: why none was asked about the blocks, None if one was or there is none to ask.
+        model_name: name of the model in the ladder.
+        test_files: number of held-out files that the ladder scores.
+        baseline_share: share of the training characters in the n-gram counts.
+        python: version of the interpreter that parsed the samples, None for other languages.
+        no_compiler: why no compiler checked the blocks, None if one did or the language has none.
     """
     yield (
-        "The intervals come from resampling texts of one trained model: they do not say how much "
-        "another seed of the training would differ."
+        "The intervals come from resampling the texts of one trained model: they do not include "
+        "the variation between training seeds."
     )
     yield from warnings(groups, headline, test_files)
     if baseline_share < 1:
         yield (
             f"The n-grams have seen {baseline_share:.0%} of the training text, "
-            f"the {model_row(ladder).name} all of it."
+            f"the {model_name} all of it."
         )
     if no_compiler:
         yield no_compiler
     if python:
         yield (
-            f"Python code was parsed by Python {python}: code written for another version may fail "
-            "though it is right; the control shows how much."
+            f"Python code was parsed by Python {python}: valid code for another version may fail; "
+            "the control shows how much does."
         )

@@ -1,4 +1,4 @@
-"""What the templates of a report ask of an evaluation, and how figures are worded there."""
+"""The view model of the report templates, and their number formats."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from evaluation.results import Evaluation, LadderRow, PreviousRun, Role, SampleG
 from system.clock import duration
 
 MAX_HISTORY = 20
-"""Rows of the history table; older runs have reports of their own."""
+"""Rows of the history table; older runs have their own reports."""
 _SWEPT = ("copied_fraction_50", "distinct_ngrams", "repetition")
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """An evaluation in the order in which a reader wants it."""
+    """An evaluation in the order of its report."""
 
     report: Evaluation
 
@@ -33,13 +33,13 @@ class View:
         return sorted(keys, key=lambda key: key != self.report.headline)
 
     @property
-    def company_keys(self) -> list[str]:
-        """Keys of what must stand beside validity: originality, diversity, degeneration."""
+    def originality_keys(self) -> list[str]:
+        """Keys of the metrics of originality and diversity."""
         return [key for key in self._keys() if not meaning_of(key).validity]
 
     @property
     def sweep_keys(self) -> list[str]:
-        """Keys to draw against temperature, none unless there are two temperatures."""
+        """Keys to draw against temperature, empty with fewer than two temperatures."""
         temperatures = {group.temperature for group in self.groups if group.role == "model"}
         wanted = [self.report.headline, *_SWEPT]
         keys = [key for key in wanted if key in self._keys()]
@@ -52,24 +52,23 @@ class View:
 
     @property
     def train_note(self) -> str:
-        """What the model needs for text that it was trained on, empty if that was not scored."""
+        """Bits of the model on text that it was trained on, empty if that was not scored."""
         train = self.model.train_bits_per_char
         if train is None:
             return ""
         return (
             f"On text that it was trained on, the {self.model.name} needs {bits(train)} bits per "
-            "character; far fewer there than on held-out files would mean that it has learned the "
-            "text by heart."
+            "character; far fewer than on held-out files would mean that it has memorised the text."
         )
 
     @property
     def static_rows(self) -> list[LadderRow]:
-        """The rows of the ladder that compare with the model, the model among them."""
+        """The rows of the ladder that are comparable with the model, including the model."""
         return [row for row in self.report.ladder if row.kind != "adaptive"]
 
     @property
     def adaptive_rows(self) -> list[LadderRow]:
-        """The rows that learn from the held-out text."""
+        """The rows that adapt to the held-out text."""
         return [row for row in self.report.ladder if row.kind == "adaptive"]
 
     @property
@@ -91,42 +90,42 @@ class View:
         )
 
     def _best_elsewhere(self) -> str:
-        """Say where the headline metric is higher than at the recommended temperature."""
+        """The temperature with the highest headline metric, empty if it is the recommended one."""
         key, found = self.report.headline, self.report.recommended
         best = best_temperature(self.report.groups, key)
         if key is None or found is None or best is None or best[0].temperature == found.temperature:
             return ""
         return (
-            f" {meaning_of(key).label} taken alone would be highest at {best[0].temperature:g} "
+            f" {meaning_of(key).label} alone would be highest at {best[0].temperature:g} "
             f"({value_text(key, best[1])})."
         )
 
     @property
     def history(self) -> Sequence[PreviousRun]:
-        """The first rows of the history, as many as a page bears."""
+        """The first MAX_HISTORY rows of the history."""
         return self.report.history[:MAX_HISTORY]
 
     @property
     def curve_caption(self) -> str:
-        """How long training took and where it ended."""
+        """Size and duration of the training."""
         last = self.report.curve[-1]
         return f"{last.characters:,} characters in {duration(last.seconds)}."
 
     def is_counted(self, key: str) -> bool:
-        """Whether any group has a value of this metric, so that there is something to draw."""
+        """Whether any group has a value of this metric."""
         metrics = (group.metrics.get(key) for group in self.groups)
         return any(metric is not None and metric.value is not None for metric in metrics)
 
     def position_text(self, key: str, group: SampleGroup) -> str:
-        """Word where a group's value stands between floor (0) and control (1)."""
+        """Format the position of a group's value between floor (0) and control (1)."""
         metric = group.metrics.get(key)
-        place = position(
+        value = position(
             metric.value if metric else None, self._value("floor", key), self._value("control", key)
         )
-        return "n/a" if place is None else f"{place + 0.0:.2f}"
+        return "n/a" if value is None else f"{value + 0.0:.2f}"
 
     def _keys(self) -> list[str]:
-        """Every metric some group has, in the order of the catalogue, unknown ones last."""
+        """Every metric of any group, in the order of the catalogue, with unknown ones last."""
         seen = dict.fromkeys(key for group in self.report.groups for key in group.metrics)
         order = list(MEANINGS)
         return sorted(seen, key=lambda key: order.index(key) if key in order else len(order))
@@ -137,31 +136,31 @@ class View:
 
 
 def bits(value: float | None) -> str:
-    """Word bits per character or byte: "1.648"."""
+    """Format bits per character or byte: "1.648"."""
     return "n/a" if value is None else f"{value:.3f}"
 
 
 def share(value: float | None) -> str:
-    """Word a share of one: "71.4 %"."""
+    """Format a share of one: "71.4 %"."""
     return "n/a" if value is None else f"{100 * value:.1f} %"
 
 
 def amount(value: float, unit: str) -> str:
-    """Word a compared figure in its unit."""
-    words = {"bits": bits, "share": share}
-    return words[unit](value) if unit in words else f"{value:.3g}"
+    """Format a compared figure in its unit."""
+    formats = {"bits": bits, "share": share}
+    return formats[unit](value) if unit in formats else f"{value:.3g}"
 
 
 def count(value: int) -> str:
-    """Word a count: "10,000"."""
+    """Format a count: "10,000"."""
     return f"{value:,}"
 
 
 def megabytes(size: int) -> str:
-    """Word bytes as MB of 1,000,000: "10.31"."""
+    """Format bytes as MB of 1,000,000: "10.31"."""
     return f"{size / 1e6:,.2f}"
 
 
-def outcomes(found: Mapping[str, int]) -> str:
-    """Word outcomes: "19 ok, 1 timeout"."""
-    return ", ".join(f"{number:,} {name}" for name, number in found.items() if number)
+def outcomes(counts: Mapping[str, int]) -> str:
+    """Format outcomes: "19 ok, 1 timeout"."""
+    return ", ".join(f"{number:,} {name}" for name, number in counts.items() if number)

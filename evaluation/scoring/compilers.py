@@ -1,12 +1,12 @@
-"""A third opinion on code: whether a compiler that is installed here accepts its syntax.
+"""A third check of code: whether an installed compiler accepts its syntax.
 
 The table of languages names the compilers. Nothing is compiled or run: each program stops after
-parsing, under limits of time and memory. If it is killed, the batch is halved until the source that
-killed it is found; that one counts as refused. A language without a compiler in the table has no
-such opinion: `ast.parse` is Python's own parser, and gcc refuses 92 % of real functions of Linux,
-whose types are in headers that a sample does not have.
+parsing, and has limits on time and memory. If it is killed, the batch is halved until the source
+that killed it is found; that source counts as rejected. Python needs no compiler, since `ast.parse`
+is its own parser, and C has none: gcc rejects 92 % of real functions of Linux, because their types
+are in headers that a sample does not have.
 
-Costs 1 ms for a unit of Lua; for Java 0.5 s for each 2,000 units, and 0.1 ms for each of them.
+Cost: 1 ms per unit of Lua; for Java 0.5 s per 2,000 units plus 0.1 ms per unit.
 """
 
 import logging
@@ -28,7 +28,7 @@ from evaluation.syntax.units import Piece, files
 MAX_FILE = 1_000_000
 """Longest whole file that is parsed, in characters."""
 BATCH = 2_000
-"""Sources for one process; all of them are refused if they exceed its limits."""
+"""Sources checked by one process, within its limits."""
 KEYS = {"unit": "compiler_parse_rate", "file": "file_parse_rate"}
 
 _log = logging.getLogger(__name__)
@@ -36,13 +36,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What a compiler is asked about: a unit in its frame, or a whole file."""
+    """Code for a compiler to check: a unit in its frame, or a whole file."""
 
     kind: Literal["unit", "file"]
     text: str
 
 
-def opinions(
+def compiler_tallies(
     language: str, texts: Sequence[str], *, whole: bool = False
 ) -> Iterator[dict[str, Tally]]:
     """Count for each text how many of its units and whole files a compiler accepts.
@@ -52,19 +52,21 @@ def opinions(
         whole: each text is one whole file instead.
 
     Yields:
-        compiler_parse_rate: the units of the balance metric that are not too long for a grammar.
-        file_parse_rate: whole files. Nothing at all where no compiler is known or installed.
+        compiler_parse_rate: of the units of the balance metric, except those too long for a
+            grammar.
+        file_parse_rate: of whole files.
+        An empty dict if no compiler is known or installed.
     """
-    programs = installed(language)
+    programs = installed_compilers(language)
     if not programs:
         yield from ({} for _ in texts)
         return
     by_text = [list(_sources(language, text, whole)) for text in texts]
     verdicts = accepted(language, [source for sources in by_text for source in sources])
     for sources in by_text:
-        found = [(source.kind, next(verdicts)) for source in sources]
+        results = [(source.kind, next(verdicts)) for source in sources]
         yield {
-            key: Tally(found.count((kind, True)), sum(kind == one for one, _ in found))
+            key: Tally(results.count((kind, True)), sum(kind == one for one, _ in results))
             for kind, key in KEYS.items()
         }
 
@@ -73,11 +75,11 @@ def accepted(language: str, sources: Sequence[Source], *, batch: int = BATCH) ->
     """Whether a compiler parses each source without a syntax error.
 
     Args:
-        language: has a compiler that is installed.
+        language: must have an installed compiler.
         sources: in any order.
-        batch: sources for one process.
+        batch: number of sources that one process checks.
     """
-    programs, compiler = installed(language), LANGUAGES[language].compiler
+    programs, compiler = installed_compilers(language), LANGUAGES[language].compiler
     assert compiler
     extension = LANGUAGES[language].extensions[0]
     for start in range(0, len(sources), batch):
@@ -85,23 +87,24 @@ def accepted(language: str, sources: Sequence[Source], *, batch: int = BATCH) ->
 
 
 @cache
-def installed(language: str) -> tuple[str, ...]:
-    """The programs for that language that are found on the path and pass their test."""
+def installed_compilers(language: str) -> tuple[str, ...]:
+    """The compilers of a language that are on the PATH and pass their test."""
     compiler = LANGUAGES[language].compiler
     if compiler is None:
         return ()
     found = tuple(
         program
         for program in compiler.programs
-        if shutil.which(program) and _judges(compiler, program, LANGUAGES[language].extensions[0])
+        if shutil.which(program)
+        and _passes_test(compiler, program, LANGUAGES[language].extensions[0])
     )
     if not found:
         _log.warning("%s", _reason(compiler))
     return found
 
 
-def _judges(compiler: Compiler, program: str, extension: str) -> bool:
-    """Whether a program, run on each alone, accepts the good source and refuses the bad one."""
+def _passes_test(compiler: Compiler, program: str, extension: str) -> bool:
+    """Whether a program accepts the good source and rejects the bad one, in separate runs."""
     good, bad = (
         next(_accepted(compiler, [program], [Source(kind="file", text=text)], extension))
         for text in (compiler.good, compiler.bad)
@@ -109,15 +112,15 @@ def _judges(compiler: Compiler, program: str, extension: str) -> bool:
     return good and not bad
 
 
-def missing(language: str) -> str | None:
-    """Why no compiler checked code in a language that has one, None if one did."""
+def why_no_compiler(language: str) -> str | None:
+    """Why no compiler checked the code; None if one did or the language has none."""
     compiler = LANGUAGES[language].compiler
-    return None if compiler is None or installed(language) else _reason(compiler)
+    return None if compiler is None or installed_compilers(language) else _reason(compiler)
 
 
 def _reason(compiler: Compiler) -> str:
     programs = " or ".join(compiler.programs)
-    return f"No compiler was asked about the blocks: no working {programs} was found."
+    return f"No compiler checked the blocks: no working {programs} was found."
 
 
 def _sources(language: str, text: str, whole: bool) -> Iterator[Source]:
@@ -141,21 +144,21 @@ def _accepted(
         for number, source in enumerate(sources):
             names.append(f"{source.kind}{number}{extension}")
             (folder / names[-1]).write_bytes(source.text.encode("utf-8", "surrogatepass"))
-        refused = _refused(compiler, programs, folder, names)
-    yield from (name not in refused for name in names)
+        rejected = _rejected(compiler, programs, folder, names)
+    yield from (name not in rejected for name in names)
 
 
-def _refused(
+def _rejected(
     compiler: Compiler, programs: Sequence[str], folder: Path, names: Sequence[str]
 ) -> set[str]:
     """Check all at once; if that kills the program, check each half."""
     if not names:
         return set()
-    found = compiler.refused(programs, folder, names, compiler.limits)
-    if found is not None:
-        return found
+    result = compiler.rejected(programs, folder, names, compiler.limits)
+    if result is not None:
+        return result
     if len(names) == 1:
         return set(names)
     middle = len(names) // 2
     halves = names[:middle], names[middle:]
-    return set().union(*(_refused(compiler, programs, folder, half) for half in halves))
+    return set().union(*(_rejected(compiler, programs, folder, half) for half in halves))

@@ -1,7 +1,7 @@
-"""Rejection sampling: of what a model writes, keep the units that are valid.
+"""Rejection sampling: keep the valid units of what a model writes.
 
-A unit is what the validity metrics judge: a top-level function or class of Python, a block of C,
-Java, Lua or Scala. The share that is accepted says more about the model than those that were.
+Units are those of the validity metrics: a top-level function or class of Python, or a block of
+another language. The acceptance rate says more about the model than the accepted units.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from evaluation.syntax.bracketed import BracketScorer
 from evaluation.syntax.units import files, top_level_blocks
 
 VALIDITY = ("file_parse_rate", "file_balance_rate")
-"""A unit read as a file of its own is valid if this is 1, whichever its language has."""
+"""A unit, scored as a whole file, is valid if the one that its language has is 1."""
 
 
 def units_of(language: str, text: str) -> list[str]:
@@ -29,12 +29,12 @@ def units_of(language: str, text: str) -> list[str]:
     elif isinstance(scorer, PythonScorer):
         blocks = top_level_blocks
     else:
-        raise ScoreError(f"{language} has no units that are valid or not")
+        raise ScoreError(f"language {language!r} has no units to check for validity")
     return [unit.text for piece in files(text) for unit in blocks(piece)]
 
 
-def judged_units(language: str, texts: Iterable[str]) -> Iterator[tuple[str, bool]]:
-    """Every unit of samples, and whether it is valid; one that kills its scorer is not.
+def checked_units(language: str, texts: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Every unit of the samples, and whether it is valid; a unit that kills its scorer is not.
 
     Raises:
         ScoreError: the language has no units.

@@ -1,14 +1,14 @@
-"""Score hostile text in a worker process that may die without harm.
+"""Score hostile text in worker processes that may be killed without harm.
 
 Samples and corpora can exhaust time, memory or the C stack of a parser. Each text is scored in a
-worker with limits; a text that kills it gets an outcome of its own, and the next one a new worker.
-The kernel keeps the clock: the worker sets two timers before each text, so it also ends by itself
-when its parent is gone. The limit is one of CPU time, so that a busy machine scores what an idle
-one does; the wall clock only ends what waits. Costs 0.1 ms a text, and 0.2 s for each worker that
-starts.
+worker with limits; the outcome of a text that kills the worker is "timeout" or "crash", and the
+next text gets a new worker. The timers are the kernel's: the worker sets two before each text, so
+it also ends if its parent has died. The limit is on CPU time, so that results do not depend on the
+load of the machine; the limit on wall time only catches a worker that blocks. Cost: 0.1 ms per
+text, and 0.2 s per worker started.
 
-Texts are handed to the workers in turn, and their scores are read in the same order. A worker is
-given a text only after its last score was read, so neither side waits on a full pipe for ever.
+Texts are sent to the workers in turn, and their scores are read in the same order. A worker gets a
+text only after its last score was read, so the pipes cannot deadlock.
 """
 
 import json
@@ -31,14 +31,14 @@ from evaluation.results import Mark, Tally, TextScore
 
 MAX_BYTES = 2**30
 """Address space of a worker."""
-PATIENCE = 60
-"""Wall time that a text may take, in multiples of its CPU time."""
+WALL_FACTOR = 60
+"""Limit on wall time, as a multiple of the limit on CPU time."""
 _LENGTH = struct.Struct(">Q")
-"""Stands before every message on the pipes."""
+"""Header of every message on the pipes."""
 
 Shape = Literal["sample", "file", "file unparsed"]
-"""What a text is, and how it is judged: a sample or window (files joined by file marks, the first
-and the last one cut), a whole file, or a whole file without a grammar's opinion of its units."""
+"""Kind of a text: a sample or window (files joined by file marks, the first and the last one cut),
+a whole file, or a whole file whose units are not parsed with a grammar."""
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 COMMAND = (sys.executable, "-m", "evaluation.scoring.sandbox")
 
@@ -51,7 +51,7 @@ def score_all(
     seconds: float = 5.0,
     command: Sequence[str] = COMMAND,
 ) -> Iterator[TextScore]:
-    """Score texts of one shape in order, by one worker; see `score_each`."""
+    """Score texts of one shape in order, with one worker; see `score_each`."""
     shaped: Iterable[tuple[Shape, str]] = ((shape, text) for text in texts)
     return score_each(language, shaped, seconds=seconds, command=command)
 
@@ -68,19 +68,20 @@ def score_each(
 
     Args:
         language: a key of LANGUAGES.
-        texts: the shape and the text of each, read as they are needed.
-        workers: processes that share the work.
-        seconds: CPU time that one text may take.
+        texts: shape and text of each, consumed lazily.
+        workers: number of processes.
+        seconds: limit on the CPU time of one text.
         command: starts a worker that calls `serve`.
 
     Yields:
-        One score a text; outcome "timeout" or "crash", without tallies, where it killed the worker.
+        One score per text; without tallies, and with the outcome "timeout" or "crash", if the text
+        killed its worker.
 
     Raises:
-        ScoreError: if no scorer has that language.
+        ScoreError: the language is unknown.
     """
     if language not in LANGUAGES:
-        raise ScoreError(f"no scorer for language {language!r}; known: {known_languages()}")
+        raise ScoreError(f"no language {language!r}; known: {known_languages()}")
     arguments = (LANGUAGES[language].module, str(seconds))
     idle = deque(_Worker((*command, *arguments)) for _ in range(workers))
     busy: deque[_Worker] = deque()
@@ -89,7 +90,7 @@ def score_each(
             if not idle:
                 idle.append(busy.popleft())
                 yield idle[0].score()
-            idle[0].give(shape, text)
+            idle[0].send(shape, text)
             busy.append(idle.popleft())
         while busy:
             idle.append(busy.popleft())
@@ -100,18 +101,18 @@ def score_each(
 
 
 class _Worker:
-    """A process that scores one text at a time; it is started, and after a death again, on demand.
+    """A process that scores one text at a time; it is started, and restarted, on demand.
 
     Args:
-        command: that starts it.
+        command: starts the process.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
 
-    def give(self, shape: Shape, text: str) -> None:
-        """Hand it a text; if it is dead by then, `score` will tell."""
+    def send(self, shape: Shape, text: str) -> None:
+        """Send a text; if the process is dead by then, `score` reports it."""
         self._process = self._process or _start(self._command)
         assert self._process.stdin
         message = bytes([SHAPES.index(shape)]) + text.encode("utf-8", "surrogatepass")
@@ -119,7 +120,7 @@ class _Worker:
             _write(self._process.stdin, message)
 
     def score(self) -> TextScore:
-        """Wait for the score of that text."""
+        """Wait for the score of the text that was sent."""
         assert self._process
         assert self._process.stdout
         reply = _read(self._process.stdout)
@@ -129,14 +130,14 @@ class _Worker:
         return TextScore(tallies={}, outcome=_outcome(dead))
 
     def stop(self) -> None:
-        """End it, whatever it does."""
+        """Kill the process, if there is one."""
         if self._process:
             self._process.kill()
             self._process.communicate()
 
 
 def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a worker where this package can be imported, with one thread for the BLAS library."""
+    """Start a worker in a folder from which this package can be imported, with one BLAS thread."""
     return subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -147,14 +148,14 @@ def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def _outcome(worker: subprocess.Popen[bytes]) -> Literal["timeout", "crash"]:
-    """Why a worker closed its pipe; what it died of stands even if it is killed again."""
+    """Why a worker closed its pipe; killing it again does not change a signal that killed it."""
     worker.kill()
     worker.communicate()
     return "timeout" if -worker.returncode in (signal.SIGALRM, signal.SIGPROF) else "crash"
 
 
 def serve() -> None:
-    """Be a worker: answer texts from standard input until it closes."""
+    """Run as a worker: score texts from standard input until it closes."""
     scorer: Scorer = import_module(sys.argv[-2]).SCORER
     seconds = float(sys.argv[-1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -163,19 +164,19 @@ def serve() -> None:
     _limit(resource.RLIMIT_AS, MAX_BYTES)
     _limit(resource.RLIMIT_CORE, 0)
     while (message := _read(sys.stdin.buffer)) is not None:
-        _set_clocks(seconds)
-        score = _judge(scorer, SHAPES[message[0]], message[1:].decode("utf-8", "surrogatepass"))
-        _set_clocks(0)
+        _set_timers(seconds)
+        score = _score(scorer, SHAPES[message[0]], message[1:].decode("utf-8", "surrogatepass"))
+        _set_timers(0)
         _write(sys.stdout.buffer, _encode(score))
 
 
-def _set_clocks(seconds: float) -> None:
-    """Let the kernel end this process after so much CPU time, or much more wall time; 0: never."""
+def _set_timers(seconds: float) -> None:
+    """Let the kernel kill this process after this CPU time, or far more wall time; 0: never."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
+    signal.setitimer(signal.ITIMER_REAL, WALL_FACTOR * seconds)
 
 
-def _judge(scorer: Scorer, shape: Shape, text: str) -> TextScore:
+def _score(scorer: Scorer, shape: Shape, text: str) -> TextScore:
     if shape == "sample":
         return scorer.score(text)
     return scorer.score_file(text, parse_units=shape == "file")
@@ -193,7 +194,7 @@ def _write(stream: IO[bytes], message: bytes) -> None:
 
 
 def _read(stream: IO[bytes]) -> bytes | None:
-    """The next message, None if the other side is gone."""
+    """The next message, None if the other side has closed the pipe."""
     header = stream.read(_LENGTH.size)
     if len(header) < _LENGTH.size:
         return None

@@ -1,1 +1,1 @@
-"""Planted corpora with known answers, which the metrics must recover."""
+"""Synthetic corpora with known answers, which the metrics must recover."""

@@ -1,7 +1,7 @@
-"""Whether the measurements find answers that were planted: the evaluation judged by itself.
+"""Self-test of the evaluation: do its metrics recover known answers from synthetic texts?
 
-Each check compares one figure with the truth that the text was made by. What needs a trained model
-is checked with the whole pipeline; see `flows.cli.selftest`.
+Each check compares one figure with the true value for a generated text. Checks that need a trained
+model run the whole pipeline; see `flows.cli.selftest`.
 """
 
 import math
@@ -20,16 +20,18 @@ from modeling.vocab import SPECIALS, Vocabulary
 
 SEED = 0
 DOCUMENT = 5_000
-"""Characters of a planted document."""
+"""Characters of a synthetic document."""
 LETTERS = tuple(map(chr, range(97, 123)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One planted answer and what was found.
+    """One known answer and its measurement.
 
     Attributes:
-        tolerance: how far the figure may be off, in its own unit.
+        planted: the true value.
+        found: the measured value.
+        tolerance: largest allowed difference between them.
     """
 
     name: str
@@ -39,12 +41,12 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether the figure is within its tolerance."""
+        """Whether the measured value is within its tolerance."""
         return abs(self.found - self.planted) <= self.tolerance
 
 
 def checks() -> Iterator[Check]:
-    """All checks that need no trained model; some seconds."""
+    """All checks that need no trained model; they take a few seconds."""
     yield from _likelihood(np.random.default_rng(SEED))
     yield _balance(np.random.default_rng(SEED))
     yield _invalid_share(np.random.default_rng(SEED))
@@ -52,7 +54,7 @@ def checks() -> Iterator[Check]:
 
 
 def _likelihood(generator: np.random.Generator) -> Iterator[Check]:
-    """Bits of n-grams against the entropies of the source that wrote the text."""
+    """Bits of n-grams, compared with the entropies of the source of the text."""
     source = MarkovSource.draw(generator)
     train, test = ([source.text(generator, DOCUMENT) for _ in range(n)] for n in (80, 20))
     vocabulary = Vocabulary(tuple(sorted(ALPHABET)))
@@ -72,7 +74,7 @@ def _likelihood(generator: np.random.Generator) -> Iterator[Check]:
 
 
 def _balance(generator: np.random.Generator) -> Check:
-    """Balanced brackets in isolation, whole files."""
+    """Whole files of balanced brackets."""
     texts = [dyck_file(generator, 30) for _ in range(10)]
     scores = list(score_all("c", texts, shape="file"))
     metric = ratio_metric([score.tallies["block_balance_rate"] for score in scores])
@@ -88,7 +90,7 @@ def _invalid_share(generator: np.random.Generator) -> Check:
 
 
 def _copies(generator: np.random.Generator) -> Iterator[Check]:
-    """Copies of known places in random text: every one found, to the character, and no other."""
+    """Copies from known places, inside random text: all are found exactly, and no others."""
     train = [_noise(generator, DOCUMENT) for _ in range(20)]
     index = CopyIndex(train, [(str(number), None) for number in range(len(train))])
     planted, text = set(), ""
@@ -109,5 +111,5 @@ def _noise(generator: np.random.Generator, length: int) -> str:
 
 
 def _value(metric: Metric) -> float:
-    """The value, not a number where nothing was counted: that is within no tolerance."""
+    """The value, or NaN if nothing was counted, which is outside every tolerance."""
     return math.nan if metric.value is None else metric.value

@@ -1,7 +1,7 @@
-"""Texts whose right answers are known beforehand, to test every measurement on.
+"""Synthetic texts with known answers, to test the metrics on.
 
-All are drawn from a generator that is handed in, and all look like small files of text: lines of a
-bearable length, no blanks at their ends.
+All are drawn from the caller's random generator, and all look like small text files: lines of
+moderate length without trailing blanks.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 ALPHABET = "abcdef \n"
 CONCENTRATION = 0.3
-"""Of the Dirichlet distribution of every row: uneven rows, about 1.5 bits a character."""
+"""Parameter of the Dirichlet distribution of every row; gives about 1.5 bits per character."""
 PAIRS = ("()", "[]", "{}")
 
 Floats = NDArray[np.float64]
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class MarkovSource:
-    """A stationary Markov source of order 2 over ALPHABET, of V characters.
+    """A stationary Markov source of order 2 over the V characters of ALPHABET.
 
     Attributes:
         rows: probability of the next character after every pair, (V * V, V).
@@ -30,7 +30,7 @@ class MarkovSource:
 
     @classmethod
     def draw(cls, generator: np.random.Generator) -> "MarkovSource":
-        """A random source; a blank follows neither a blank nor a line's end."""
+        """Draw a random source, in which a blank follows neither a blank nor a newline."""
         size = len(ALPHABET)
         rows = generator.dirichlet([CONCENTRATION] * size, size * size) + 1e-3
         letters = size - 2
@@ -40,7 +40,7 @@ class MarkovSource:
 
     @cached_property
     def stationary(self) -> Floats:
-        """How often every pair occurs in the long run, (V * V,)."""
+        """Stationary probability of every pair, (V * V,)."""
         size = len(ALPHABET)
         step = np.zeros((size * size, size * size))
         for pair, row in enumerate(self.rows):
@@ -49,19 +49,19 @@ class MarkovSource:
 
     @property
     def entropy(self) -> float:
-        """Bits per character, the least that any predictor can need (Shannon 1948, theorem 5)."""
+        """Bits per character, the lower bound for every predictor (Shannon 1948, theorem 5)."""
         logs = np.log2(self.rows, where=self.rows > 0, out=np.zeros_like(self.rows))
         return float(-(self.stationary @ (self.rows * logs).sum(axis=1)))
 
     @property
     def unigram_entropy(self) -> float:
-        """Bits per character for a predictor that knows only how frequent characters are."""
+        """Bits per character for a predictor that knows only the character frequencies."""
         size = len(ALPHABET)
         shares = self.stationary.reshape(size, size).sum(axis=0)
         return float(-(shares * np.log2(shares)).sum())
 
     def text(self, generator: np.random.Generator, length: int) -> str:
-        """So many characters of the source in its stationary state."""
+        """Draw `length` characters from the source in its stationary state."""
         size = len(ALPHABET)
         pair = int(generator.choice(size * size, p=self.stationary))
         cumulative = self.rows.cumsum(axis=1)
@@ -74,7 +74,7 @@ class MarkovSource:
 
 
 def dyck_file(generator: np.random.Generator, blocks: int) -> str:
-    """A file of balanced brackets that reads as C blocks: each ends in a brace in column 0."""
+    """A file of balanced brackets in the form of C blocks: each ends in a brace in column 0."""
     return "".join(_dyck_block(generator, number) for number in range(blocks))
 
 
@@ -96,7 +96,7 @@ def _dyck_word(generator: np.random.Generator) -> str:
 
 
 def functions_file(generator: np.random.Generator, *, whole: int, broken: int) -> str:
-    """Python functions in random order, so many that parse and so many that do not."""
+    """Python functions in random order, `whole` that parse and `broken` that do not."""
     bodies = ["    return (a + {})\n"] * whole + ["    return (a + {}]\n"] * broken
     generator.shuffle(bodies)
     return "\n".join(f"def f{i}(a):\n{body.format(i)}" for i, body in enumerate(bodies))

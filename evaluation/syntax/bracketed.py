@@ -1,4 +1,4 @@
-"""The scorer of languages whose structure is in their brackets, and what it shares with others."""
+"""The scorer of languages with brackets, and the parts that it shares with Python's."""
 
 import re
 from collections import Counter
@@ -11,18 +11,18 @@ from evaluation.syntax.grammar import Grammar, parse_tally
 from evaluation.syntax.units import Piece, files
 
 KILO = 1_000
-"""Characters in the kilobyte of every metric per kB."""
+"""Characters per kB, in every metric that counts per kB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BracketScorer:
-    """Judges a text by the balance of its files and blocks.
+    """Scores a text by the balance of brackets in its files and blocks.
 
     Attributes:
         syntax: its brackets, literals and comments.
         blocks: given a piece and its tokens, yields the units of the piece in order.
-        headline: key of the metric that represents validity.
-        grammar: gives a second opinion of each unit; None where there is no grammar.
+        headline: key of the main validity metric.
+        grammar: parses each unit as a second check; None if there is no grammar.
     """
 
     syntax: Syntax
@@ -31,11 +31,11 @@ class BracketScorer:
     grammar: Grammar | None = None
 
     def score(self, text: str) -> TextScore:
-        """Judge a sample or window: files joined by file marks, the first and the last one cut."""
+        """Score a sample or window: files joined by file marks, the first and the last one cut."""
         return self._score(list(files(text)), parse_units=True)
 
     def score_file(self, text: str, *, parse_units: bool = True) -> TextScore:
-        """Judge one whole file; the grammar takes C four fifths of the time."""
+        """Score one whole file; in C the grammar takes four fifths of the time."""
         return self._score([Piece(offset=0, text=text)], parse_units=parse_units)
 
     def units(self, piece: Piece) -> Iterator[Piece]:
@@ -50,8 +50,8 @@ class BracketScorer:
         for piece in pieces:
             tokens = list(self.syntax.tokens(piece.text, 0))
             units = list(self.blocks(piece, tokens))
-            asked = {edge - piece.offset for unit in units for edge in (unit.offset, unit.end)}
-            reading = read_piece(self.syntax, piece, asked, tokens)
+            edges = {edge - piece.offset for unit in units for edge in (unit.offset, unit.end)}
+            reading = read_piece(self.syntax, piece, edges, tokens)
             broken = [*self._broken(piece, reading, units)]
             readings.append(reading)
             errors += [*marks(piece, reading.faults), *broken]
@@ -70,11 +70,11 @@ class BracketScorer:
         )
 
     def _broken(self, piece: Piece, reading: Reading, units: Iterable[Piece]) -> Iterator[Mark]:
-        """The first fault of every unit that is not balanced in itself.
+        """The first fault of every unit that is not balanced on its own.
 
-        In a whole file without faults a span is balanced if the same bracket is the innermost open
-        one at both its ends. It is balanced too if what its last closer closes is inside it, and
-        what is before that is balanced. All other units are read again, each on its own.
+        In a whole file without faults, a unit is balanced if the same bracket is the innermost open
+        one at both its ends. If the opener of its last closer is inside the unit, only the part
+        before that opener has to be balanced. All other units are read again, one by one.
         """
         is_sound = piece.is_whole and not reading.faults
         innermost = {0: -1, **reading.innermost} if is_sound else {}
@@ -91,39 +91,39 @@ class BracketScorer:
 def read_piece(
     syntax: Syntax,
     piece: Piece,
-    asked: Collection[int] = frozenset(),
+    edges: Collection[int] = frozenset(),
     tokens: Sequence[re.Match[str]] | None = None,
 ) -> Reading:
-    """Read a piece with the excuses that its cuts give it; `tokens` as in `read`."""
+    """Read a piece, excusing faults that its cuts explain; `edges` and `tokens` as in `read`."""
     return read(
         syntax,
         piece.text,
         cut_start=piece.cut_start,
         cut_end=piece.cut_end,
-        asked=asked,
+        edges=edges,
         tokens=tokens,
     )
 
 
 def structure_tallies(pieces: Sequence[Piece], readings: Sequence[Reading]) -> dict[str, Tally]:
-    """The metrics of bracket structure that all languages of code share, over the parts judged."""
-    judged = sum(len(p.text) - r.start for p, r in zip(pieces, readings, strict=True))
+    """The metrics of bracket structure that all programming languages share."""
+    characters = sum(len(p.text) - r.start for p, r in zip(pieces, readings, strict=True))
     faults = [fault for reading in readings for fault in reading.faults]
     kinds = Counter(fault.kind for fault in faults)
     return {
-        "nesting_mismatches_per_kb": Tally(kinds["mismatch"], judged / KILO),
-        "unterminated_literals_per_kb": Tally(kinds["unterminated"], judged / KILO),
-        "swallowed_fraction": Tally(sum(fault.swallowed for fault in faults), judged),
+        "nesting_mismatches_per_kb": Tally(kinds["mismatch"], characters / KILO),
+        "unterminated_literals_per_kb": Tally(kinds["unterminated"], characters / KILO),
+        "swallowed_fraction": Tally(sum(fault.swallowed for fault in faults), characters),
     }
 
 
 def marks(piece: Piece, faults: Iterable[Fault]) -> list[Mark]:
-    """The places of faults in the whole text."""
+    """The faults of a piece, at their offsets in the whole text."""
     return [Mark(offset=piece.offset + fault.offset, message=fault.message) for fault in faults]
 
 
 def first(errors: Iterable[Mark]) -> Mark | None:
-    """The error that stands first in the text."""
+    """The error with the lowest offset."""
     return min(errors, key=lambda mark: mark.offset, default=None)
 
 

@@ -1,11 +1,11 @@
-"""Bracket structure of a text: closers that meet the wrong opener, literals that never end.
+"""Bracket structure of a text: mismatched closers and unterminated literals.
 
-One engine for every language; a `Syntax` says what the tokens are. Time is linear in the length of
-any text: each token is looked at once, and a pattern that fails has read only what the next one
-takes, so hostile text costs little more than real text.
+One engine for all languages; a `Syntax` defines the tokens. Time is linear in the length of any
+text: each token is read once, and a pattern that fails has read only what the next one matches, so
+hostile text costs little more than real text.
 
-What a pattern has taken it never gives back: `[...]*+` for a set of characters, `(?>(?:...)*)` for
-a group. A group's `(?:...)*+` would say the same, but Python before 3.11.5 matches it wrongly
+Patterns never backtrack: `[...]*+` for a set of characters, `(?>(?:...)*)` for a group. The
+possessive group `(?:...)*+` is equivalent, but Python before 3.11.5 matches it wrongly
 (python/cpython#106052).
 """
 
@@ -18,11 +18,11 @@ from typing import Literal
 FaultKind = Literal["mismatch", "unopened", "unclosed", "unterminated"]
 
 RECOVERY_DEPTH = 16
-"""How many openers one wrong closer may close; bounded, so that the time stays linear."""
+"""Maximum number of openers that one wrong closer closes, which keeps the time linear."""
 MAX_CUT_LINE = 200
-"""Longest rest of a line, in characters, that a cut may leave at the start of a text."""
+"""Longest partial line, in characters, that is skipped at the start of a cut text."""
 MAX_CUT_LITERAL = 3_000
-"""Longest literal or comment, in characters, that is excused because the text was cut in it."""
+"""Longest unterminated literal, in characters, that is excused at the end of a cut text."""
 
 PAIRS: Mapping[str, str] = {"(": ")", "[": "]", "{": "}"}
 
@@ -33,7 +33,7 @@ class Fault:
 
     Attributes:
         offset: of the offending token in the text, in characters.
-        swallowed: characters in a literal or comment that never ends, else 0.
+        swallowed: characters in an unterminated literal or comment, else 0.
     """
 
     kind: FaultKind
@@ -44,16 +44,16 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True)
 class Syntax:
-    """What the engine must know about a language.
+    """The lexical structure of a language.
 
     Attributes:
         tokens: `tokens(text, start)` yields, in order, a match for every bracket, literal and
-            comment from offset `start` on. A literal that never ends has set an unnamed group.
+            comment from offset `start`. An unnamed group marks an unterminated literal.
         pairs: every opening token and the token that closes it.
-        long_literals: opener and closer of the literals and comments over several lines, which a
-            cut can fall into.
-        rewrite: a second reading of the text, of the same length, which counts if it has fewer
-            faults than the text as it stands.
+        long_literals: opener and closer of the literals and comments that can span lines, and so
+            can be cut at the start of a text.
+        rewrite: transforms the text, keeping its length; the result counts instead of the original
+            if it has fewer faults.
     """
 
     tokens: Callable[[str, int], Iterator[re.Match[str]]]
@@ -63,21 +63,21 @@ class Syntax:
 
     @cached_property
     def closers(self) -> frozenset[str]:
-        """The tokens that close something."""
+        """All closing tokens."""
         return frozenset(self.pairs.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """The faults of a text, read in the way that has the fewest.
+    """The faults of a text, in the reading that has the fewest.
 
     Attributes:
-        start: offset of the first character judged; those before belong to a literal or a line
-            that was cut, and count nowhere.
-        faults: in the order of their discovery.
-        innermost: for each requested offset that directly follows a closer: offset of the innermost
-            bracket still open there, -1 if there is none.
-        openers: for the same offsets: that of the bracket which the closer closed.
+        start: offset of the first character read; those before belong to a literal or line that was
+            cut, and are not counted.
+        faults: in the order in which they were found.
+        innermost: for each requested edge that directly follows a closer, the offset of the
+            innermost bracket still open there, -1 if there is none.
+        openers: for the same edges, the offset of the bracket that the closer closed.
     """
 
     start: int
@@ -92,29 +92,32 @@ def read(
     *,
     cut_start: bool = False,
     cut_end: bool = False,
-    asked: Collection[int] = frozenset(),
+    edges: Collection[int] = frozenset(),
     tokens: Sequence[re.Match[str]] | None = None,
 ) -> Reading:
-    """Read `text` as code, or as what a cut left of code.
+    """Read `text` as code, or as a part that was cut out of code.
 
     Args:
         syntax: of the language.
         text: a whole file, a unit, or a window.
-        cut_start: the text may begin anywhere in a file: inside a long literal, a line, and any
-            brackets, so closers without an opener are free.
-        cut_end: the text may end anywhere: openers without a closer and a last literal are free.
-        asked: offsets whose innermost open bracket is wanted.
-        tokens: those of `text` from its start, if they are known already.
+        cut_start: the text may begin anywhere in a file: inside a long literal, a line or
+            brackets, so closers without an opener are no faults.
+        cut_end: the text may end anywhere: neither openers without a closer nor a last literal
+            without an end are faults.
+        edges: offsets for which to report the innermost open bracket.
+        tokens: those of `text` from its start, if already known.
     """
     best: Reading | None = None
     starts = _starts(syntax, text) if cut_start else [0]
     for version in _versions(syntax, text):
         for start in starts:
             known = tokens if start == 0 and version is text else None
-            found = scan(syntax, version, start, asked, known)
-            faults = [f for f in found.faults if not _is_free(f, len(text), cut_start, cut_end)]
+            reading = scan(syntax, version, start, edges, known)
+            faults = [
+                f for f in reading.faults if not _is_excused(f, len(text), cut_start, cut_end)
+            ]
             if best is None or len(faults) < len(best.faults):
-                best = replace(found, faults=faults)
+                best = replace(reading, faults=faults)
             if not faults:
                 return best
     assert best is not None
@@ -125,10 +128,10 @@ def scan(
     syntax: Syntax,
     text: str,
     start: int = 0,
-    asked: Collection[int] = frozenset(),
+    edges: Collection[int] = frozenset(),
     tokens: Sequence[re.Match[str]] | None = None,
 ) -> Reading:
-    """Read `text` from offset `start` on as it stands, with every fault that a whole text has."""
+    """Read `text` from offset `start` as a whole text: no fault is excused."""
     pairs, closers = syntax.pairs, syntax.closers
     faults: list[Fault] = []
     innermost: dict[int, int] = {}
@@ -141,7 +144,7 @@ def scan(
         elif token in closers:
             if stack and stack[-1][0] == token:
                 _, opener = stack.pop()
-                if asked and (end := match.end()) in asked:
+                if edges and (end := match.end()) in edges:
                     openers[end] = opener.start()
                     innermost[end] = stack[-1][1].start() if stack else -1
             else:
@@ -153,10 +156,10 @@ def scan(
 
 
 def _wrong_closer(stack: list[tuple[str, re.Match[str]]], match: re.Match[str]) -> Fault:
-    """Report a closer that does not fit, and leave the stack as the writer may have meant it.
+    """Report a mismatched closer, and recover the stack.
 
-    It closes the next opener of its own kind and all that is inside, so that one forgotten closer
-    is one fault; where there is none near by, it stands for the closer that was due.
+    The closer closes the nearest opener of its own kind and everything inside it, so that one
+    missing closer is one fault. If there is none nearby, it counts as the closer that was expected.
     """
     if not stack:
         return Fault(kind="unopened", offset=match.start(), message=f"{match[0]!r} closes nothing")
@@ -191,7 +194,7 @@ def _versions(syntax: Syntax, text: str) -> Iterator[str]:
 
 
 def _starts(syntax: Syntax, text: str) -> list[int]:
-    """Offsets where the code of a cut text may begin: at once, after the line, after a literal."""
+    """Offsets where the code of a cut text may begin: 0, after the line, or after a literal."""
     starts = [0, text.find("\n", 0, MAX_CUT_LINE) + 1]
     for opener, closer in syntax.long_literals:
         end = text.find(closer)
@@ -200,7 +203,7 @@ def _starts(syntax: Syntax, text: str) -> list[int]:
     return list(dict.fromkeys(starts))
 
 
-def _is_free(fault: Fault, length: int, cut_start: bool, cut_end: bool) -> bool:
+def _is_excused(fault: Fault, length: int, cut_start: bool, cut_end: bool) -> bool:
     if fault.kind == "unopened":
         return cut_start
     if fault.kind == "unterminated":
@@ -210,14 +213,14 @@ def _is_free(fault: Fault, length: int, cut_start: bool, cut_end: bool) -> bool:
 
 
 def never_ending(text: str, start: int, end: int) -> re.Match[str]:
-    """A token for a literal without its end, which an engine reports as such."""
+    """A token for an unterminated literal."""
     match = _REMAINDER.match(text, start, end)
     assert match
     return match
 
 
 def nested_comment(text: str, start: int) -> re.Match[str]:
-    """The token of the comment that begins with `/*` at `start` and may hold others."""
+    """The token of the comment that begins with `/*` at `start` and may contain others."""
     depth = 0
     for edge in _COMMENT_EDGE.finditer(text, start):
         depth += 1 if edge[0] == "/*" else -1
@@ -231,20 +234,20 @@ def nested_comment(text: str, start: int) -> re.Match[str]:
 def words(*keywords: str) -> str:
     """Pattern of whole words.
 
-    It starts with a literal, not with a word boundary, so that `re` skips to candidates by
-    character set (twice as fast).
+    It starts with a literal, not a word boundary, so that `re` skips to candidates by character
+    set (twice as fast).
     """
     return "|".join(rf"{word}(?<!\w{word})\b" for word in keywords)
 
 
 def quoted(quote: str) -> str:
-    """Pattern of a one-line literal with backslash escapes; without its end it takes the line."""
+    """Pattern of a one-line literal with escapes; unterminated, it matches the rest of the line."""
     body = rf"[^{quote}\\\n]*+(?>(?:\\[\s\S][^{quote}\\\n]*+)*)"
     return rf"{quote}{body}{quote}|{quote}({body}\\?)"
 
 
 def tripled(quote: str) -> str:
-    """Pattern of a literal between triple quotes; without its end it takes the rest of the text."""
+    """Pattern of a literal in triple quotes; unterminated, it matches the rest of the text."""
     body = rf"[^{quote}\\]*+(?>(?:(?:\\[\s\S]|{quote}(?!{quote}{quote}))[^{quote}\\]*+)*)"
     return rf"{quote * 3}{body}{quote * 3}|{quote * 3}([\s\S]*+)"
 
@@ -255,15 +258,15 @@ _COMMENT_EDGE = re.compile(r"/\*|\*/")
 BRACKETS = r"\(|\)|\[|\]|\{|\}"
 _PLAIN = r"""[^()\[\]{}"'`/#\\]*+"""
 LEAVES = rf"\({_PLAIN}\)|\[{_PLAIN}\]"
-"""Pairs around plain words, which cost less as one token. Not where words are tokens themselves."""
+"""Bracket pairs without tokens inside: one token each, for speed. Not if words are tokens."""
 BLOCK_COMMENT = r"/\*[^*]*+(?>(?:\*(?!/)[^*]*+)*)\*/|/\*([\s\S]*+)"
 LINE_COMMENT = r"//[^\n]*+"
 
 
 def pattern(*alternatives: str) -> Callable[[str, int], Iterator[re.Match[str]]]:
-    """Token source of a language whose tokens one regular expression can name.
+    """The `tokens` of a language whose tokens are regular.
 
-    Every alternative has to begin with a literal character: only then `re` skips to the next
+    Every alternative must begin with a literal character: only then does `re` skip to the next
     candidate by character set.
     """
     return re.compile("|".join(alternatives)).finditer

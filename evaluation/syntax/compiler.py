@@ -1,7 +1,6 @@
-"""How a language's compiler is asked whether it reads code, and how any program is limited.
+"""Syntax checks by a language's compiler, run with limits on CPU time, memory and wall time.
 
-Nothing is compiled or run; a program may only parse. It runs under limits of CPU time, memory and
-wall time.
+Nothing is compiled or run; the program only parses.
 """
 
 import os
@@ -19,7 +18,7 @@ _LIMITED = 'ulimit -c 0; ulimit -t "$1"; ulimit -v "$2" 2>&-; shift 2; exec "$@"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Of one process, in seconds.
+    """Limits on the time of one process.
 
     Attributes:
         cpu_seconds: about twenty times what javac takes for a batch of real members.
@@ -35,15 +34,15 @@ class Compiler:
     """How to check code in one language.
 
     Attributes:
-        programs: names, any of which may be installed; code is valid if one accepts it.
-        refused: given programs, a folder, names of files in it, and limits: the names of those
-            that are not valid. None if a file killed the program.
-        good, bad: sources that show whether a program judges syntax, and nothing but syntax.
-        frame: text before and after a unit that makes a file of it.
+        programs: names of programs, any of which may be installed; code is valid if one accepts it.
+        rejected: given programs, a folder, names of files in it, and limits, returns the names of
+            the invalid files, or None if a file killed the program.
+        good, bad: sources that test whether a program checks syntax, and only syntax.
+        frame: text before and after a unit that makes it a file.
     """
 
     programs: Sequence[str]
-    refused: Callable[[Sequence[str], Path, Sequence[str], Limits], set[str] | None]
+    rejected: Callable[[Sequence[str], Path, Sequence[str], Limits], set[str] | None]
     good: str
     bad: str
     frame: tuple[str, str] = ("", "")
@@ -53,7 +52,7 @@ class Compiler:
 def run_limited(
     command: Sequence[str], folder: Path, limits: Limits
 ) -> subprocess.CompletedProcess[bytes] | None:
-    """Run a program in `folder`; None if it takes longer than its wall time allows."""
+    """Run a program in `folder`; None if it exceeds its wall time."""
     cpu_seconds = str(limits.cpu_seconds)
     limited = ["sh", "-c", _LIMITED, "sh", cpu_seconds, str(MAX_KILOBYTES), *command]
     with subprocess.Popen(
@@ -65,9 +64,9 @@ def run_limited(
     ) as process:
         try:
             output, errors = process.communicate(timeout=limits.wall_seconds)
-        except BaseException as reason:
+        except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)
-            if isinstance(reason, subprocess.TimeoutExpired):
+            if isinstance(error, subprocess.TimeoutExpired):
                 return None
             raise
     return subprocess.CompletedProcess(limited, process.returncode, output, errors)

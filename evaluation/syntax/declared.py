@@ -1,9 +1,8 @@
-"""Units that a declaration begins: functions and methods of Go, Rust, JavaScript and TypeScript.
+"""Units that begin with a declaration: functions and methods of Go, Rust, JavaScript, TypeScript.
 
-Declarations are looked for in the code alone: what a literal or comment holds begins and ends
-nothing. A unit ends on its first line if the body does, else at the first brace that is indented as
-its declaration is. So a missing brace spoils one unit, and code that no formatter would write has
-units that are not balanced.
+Literals and comments are ignored: only code begins or ends a unit. A unit ends on its first line if
+its body does, else at the first brace with the indent of its declaration. So a missing brace spoils
+only one unit, but in code that is not formatted some units are not balanced.
 """
 
 import re
@@ -14,12 +13,12 @@ from functools import lru_cache
 from evaluation.syntax.units import BRACE, Piece
 
 MAX_HEADER = 4_000
-"""Characters between the start of a declaration and its body."""
+"""Maximum number of characters between the start of a declaration and its body."""
 
 MAX_LINE = 2_000
-"""Longest body, in characters, that may end on the line on which it begins."""
+"""Longest body, in characters, that can end on the line on which it begins."""
 MAX_WORD = 40
-"""Characters before a brace that show whether it belongs to a type."""
+"""Characters before a brace that are read to decide whether it belongs to a type."""
 
 BodyFinder = Callable[[str, re.Match[str], int], int | None]
 _HEADER_TOKEN = re.compile(r"[()\[\]{};\n]")
@@ -36,8 +35,8 @@ class Declarations:
     Attributes:
         start: matches the beginning of a declaration.
         body: given the code, a match of `start` and where to stop, returns the offset of the body:
-            of its brace, or of an expression that lasts until the next statement in column 0. None
-            if this is no function, or one without a body.
+            its brace, or an expression that extends to the next statement in column 0. None if this
+            is not a function, or a function without a body.
     """
 
     start: re.Pattern[str]
@@ -47,11 +46,11 @@ class Declarations:
 def declared_units(
     piece: Piece, tokens: Sequence[re.Match[str]], declarations: Declarations
 ) -> Iterator[Piece]:
-    """The functions of a piece, in order; inner ones lie within outer ones.
+    """The functions of a piece, in order; nested functions are units too.
 
     Args:
         piece: to be divided.
-        tokens: of the piece, as its `Syntax` yields them.
+        tokens: of the piece, from its `Syntax`.
         declarations: of the language.
     """
     code = blanked(piece.text, tokens)
@@ -76,10 +75,10 @@ def declared_units(
 
 
 def _caps(code: str, lines: Sequence[int]) -> list[int | None]:
-    """For each declaration: the line of the next one that is indented no deeper.
+    """For each declaration, the start of the line of the next one with the same or less indent.
 
-    A unit never reaches into it, so inner units lie only as deep as indents differ, and the total
-    length of all units stays bounded.
+    A unit never extends past it, so units nest only as deep as indents differ, and the total length
+    of all units is bounded.
     """
     caps: list[int | None] = [None] * len(lines)
     waiting: list[tuple[int, int]] = []
@@ -94,7 +93,7 @@ def _caps(code: str, lines: Sequence[int]) -> list[int | None]:
 
 
 def blanked(text: str, tokens: Sequence[re.Match[str]]) -> str:
-    """`text` with blanks for comments and quotes for literals; the length stays."""
+    """`text` with comments replaced by blanks and literals by quotes, of the same length."""
     parts: list[str] = []
     done = 0
     for match in tokens:
@@ -110,11 +109,11 @@ def blanked(text: str, tokens: Sequence[re.Match[str]]) -> str:
 
 
 def first_brace(*, bodiless: str, type_word: str = "") -> BodyFinder:
-    """Finds the first brace outside brackets.
+    """Make a BodyFinder that returns the first brace outside brackets.
 
     Args:
         bodiless: characters that, outside brackets, end a declaration without a body.
-        type_word: pattern of a word whose braces belong to a type.
+        type_word: pattern of keywords whose braces belong to a type.
     """
     is_type = re.compile(rf"\b(?:{type_word})\s*$") if type_word else None
 
@@ -138,7 +137,7 @@ def first_brace(*, bodiless: str, type_word: str = "") -> BodyFinder:
 
 
 def closing(code: str, start: int, limit: int) -> int | None:
-    """Offset after the bracket that closes the one at `start`; None if it is not before `limit`."""
+    """Offset after the bracket that closes the one at `start`; None if not before `limit`."""
     depth = 0
     for token in _BRACKET.finditer(code, start, limit):
         depth += _DEPTH[token[0]]
@@ -148,14 +147,14 @@ def closing(code: str, start: int, limit: int) -> int | None:
 
 
 class _Closers:
-    """Finds the first brace of an indent; each is looked for once, so the time stays linear."""
+    """Finds the next brace with a given indent; results are cached, so the time is linear."""
 
     def __init__(self, code: str) -> None:
         self._code = code
         self._last: dict[str, tuple[int, int | None, int]] = {}
 
     def after(self, position: int, indent: str) -> int | None:
-        """Offset after the first closing brace with this indent from `position` on."""
+        """Offset after the first closing brace with this indent at or after `position`."""
         searched, begin, end = self._last.get(indent, (len(self._code) + 1, None, 0))
         if not (searched <= position and (begin is None or position <= begin)):
             match = _closer(indent).search(self._code, position)
@@ -165,7 +164,7 @@ class _Closers:
 
 
 def _end(code: str, line: int, body: int, closers: _Closers) -> int | None:
-    """Where the unit ends whose declaration begins in that line; None if the code ends first."""
+    """End of the unit whose declaration begins on `line`; None if the code ends first."""
     if code[body : body + 1] != "{":
         match = _NEXT_STATEMENT.search(code, body)
         return match and max(len(code[: match.start()].rstrip()), body + 1)

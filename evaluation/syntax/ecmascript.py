@@ -1,7 +1,7 @@
-"""JavaScript and TypeScript: templates hold code, `/` may begin a regex, `<` may begin JSX.
+"""JavaScript and TypeScript: templates contain code, `/` can begin a regex, `<` can begin JSX.
 
-Whether `/` divides and `<` compares depends on what stands before: after a value both are
-operators. The scan looks back at most MAX_LOOK_BACK characters for it, so the time stays linear.
+Whether `/` and `<` are operators depends on the preceding token: after a value they are. The scan
+looks back at most MAX_LOOK_BACK characters, so the time is linear.
 """
 
 import re
@@ -12,7 +12,7 @@ from evaluation.syntax.brackets import BRACKETS, LEAVES, Syntax, never_ending, p
 from evaluation.syntax.declared import MAX_HEADER, MAX_WORD, Declarations, closing
 
 MAX_LOOK_BACK = 200
-"""Characters of blanks, or of a condition in parentheses, that may come before a regex."""
+"""Maximum length of the blanks, or of the condition in parentheses, before a regex."""
 _COMMENT = r"/(?:/[^\n]*+|\*[^*]*+(?>(?:\*(?!/)[^*]*+)*)\*/)"
 _CODE = pattern(
     LEAVES,
@@ -70,15 +70,15 @@ _PARENTHESIS = re.compile(r"[()]")
 
 Reading = Generator[re.Match[str], None, tuple[int, "Resume | None"]]
 Resume = Callable[[str, int], Reading]
-"""Reads the rest of a literal that holds code: yields its parts up to the next hole, and returns
-where code begins again, and what reads on after the hole (None at the end of the literal)."""
+"""Reads the rest of a literal that contains code: yields its parts up to the next hole, and returns
+where code resumes, and the reader to use after the hole (None at the end of the literal)."""
 
 
 def tokens(text: str, start: int) -> Iterator[re.Match[str]]:
     """Every bracket, literal and comment of the code; see `Syntax`.
 
-    Code in a template or an element is code: the scan stops before the brace of the hole, reads it
-    as code, and returns to the literal at the brace that closes the hole.
+    The code in a template or element is scanned as code: the literal ends before the brace of the
+    hole, and resumes at the brace that closes it.
     """
     holes: list[Resume] = []
     depths: list[int] = []
@@ -108,7 +108,7 @@ def tokens(text: str, start: int) -> Iterator[re.Match[str]]:
 
 
 class _Opener:
-    """Says which literal a backtick, slash or angle begins in a text, if any."""
+    """Decides which literal, if any, begins at a backtick, slash or angle bracket."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -118,10 +118,10 @@ class _Opener:
         return frozenset(_CLOSING_TAG.findall(self._text))
 
     def literal(self, match: re.Match[str], before: re.Match[str] | None) -> Resume | None:
-        """What reads the literal on from the end of `match`; `before` is the token before it.
+        """The reader for the literal that begins at `match`, or None; `before` is the last token.
 
-        An element whose closing tag is nowhere in the text is a type argument, or one without
-        children, and reads as code.
+        An element without a closing tag anywhere in the text is a type argument, or an element
+        without children, and is scanned as code.
         """
         start = match.start()
         if match[0] == "`":
@@ -266,7 +266,7 @@ def _after_parameters(code: str, start: int, limit: int) -> int | None:
 
 
 def _after_type(code: str, start: int, is_arrow: bool) -> int | None:
-    """Where the body begins after the type that a function returns."""
+    """Where the body begins, after the return type of a function."""
     following = _START.search(code, start, start + MAX_HEADER)
     position, limit = start, following.start() if following else start + MAX_HEADER
     while token := _TYPE_TOKEN.search(code, position, limit):

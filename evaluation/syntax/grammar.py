@@ -1,8 +1,8 @@
-"""A second opinion on units of code: whether a tree-sitter grammar reads them without an error.
+"""A second check of units of code: whether a tree-sitter grammar parses them without an error.
 
-A grammar is stricter than brackets and laxer than a compiler. Error nodes are never counted: one
-giant node swallows the worst text. What a grammar says of real code differs by language (C has
-macros that no grammar knows), so the figure means something only beside its control.
+A grammar is stricter than bracket matching and laxer than a compiler. Error nodes are not counted,
+because the worst texts become one large error node. Acceptance of real code differs by language (C
+has macros, which no grammar can parse), so the figure is meaningful only next to its control.
 """
 
 import time
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from tree_sitter import Parser, Point
 
 MAX_UNIT = 20_000
-"""Longest unit that is parsed, in characters; longer ones are not judged. In Java and Lua the time
+"""Longest unit that is parsed, in characters; longer ones are not counted. In Java and Lua the time
 for some texts grows with the square of their length."""
-PATIENCE = 0.25
-"""Seconds of CPU time for one unit; one that takes longer counts as not parsed. Real units take
+MAX_SECONDS = 0.25
+"""CPU time for one unit; a unit that takes longer counts as not parsed. Real units take
 milliseconds."""
 CHUNK = 4_096
-"""Bytes the parser is handed at once; it asks whether to go on only when it reads by chunks."""
+"""Bytes per read of the parser, which calls its progress callback only between reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Grammar:
 
     Attributes:
         sources: "package:function" of each grammar; a unit is valid if one of them accepts it.
-        frames: text before and after a unit that makes a file of it; one that fits is enough.
+        frames: text before and after a unit that makes it a file; a unit is valid in any of them.
     """
 
     sources: tuple[str, ...]
@@ -42,13 +42,13 @@ class Grammar:
 
 
 def parse_tally(grammar: Grammar, units: Iterable[Piece]) -> Tally:
-    """Units that parse, out of those that are not too long to be judged."""
-    judged = [unit.text for unit in units if len(unit.text) <= MAX_UNIT]
+    """Units that parse, out of those that are not too long."""
+    texts = [unit.text for unit in units if len(unit.text) <= MAX_UNIT]
     valid = sum(
         any(parses(grammar, before + text + after) for before, after in grammar.frames)
-        for text in judged
+        for text in texts
     )
-    return Tally(valid, len(judged))
+    return Tally(valid, len(texts))
 
 
 def parses(grammar: Grammar, text: str) -> bool:
@@ -58,7 +58,7 @@ def parses(grammar: Grammar, text: str) -> bool:
 
 
 def _parses(name: str, source: bytes) -> bool:
-    parser, deadline = parser_of(name), time.process_time() + PATIENCE
+    parser, deadline = parser_of(name), time.process_time() + MAX_SECONDS
 
     def read(offset: int, _point: "Point") -> bytes:
         return source[offset : offset + CHUNK]
@@ -76,7 +76,7 @@ def _parses(name: str, source: bytes) -> bool:
 
 @cache
 def parser_of(name: str) -> "Parser":
-    """The parser of one grammar, loaded at first use to keep start-up fast."""
+    """The parser of one grammar, loaded on first use to keep start-up fast."""
     from tree_sitter import Language, Parser
 
     package, function = name.split(":")

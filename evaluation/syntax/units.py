@@ -1,7 +1,7 @@
-"""Where the units of a text begin and end: the files, and the functions or blocks inside them.
+"""The units of a text: its files, and the functions or blocks inside them.
 
-A unit is what a validity metric judges on its own, so that one fault spoils one unit. What a cut
-took a part of is no unit.
+A validity metric checks each unit on its own, so that one fault spoils only one unit. A unit that
+was cut is not counted.
 """
 
 import re
@@ -15,10 +15,10 @@ BRACE = r"\}(?:[;, ]?[)\]}])*"
 """A closing brace, and the closers that belong to the same statement."""
 
 RARE = 10
-"""An indent that so many times fewer members have than the commonest is that of no member."""
+"""An indent that is this many times rarer than the most common one is not the indent of members."""
 
 _STATEMENT = r"[^\s#)\]}]"
-"""How a Python line begins that is not blank, a comment, or the end of a signature."""
+"""Start of a Python line that is not blank, a comment, or the end of a signature."""
 _FUNCTION = re.compile(r"^([ \t]*)(?:async[ \t]+)?def\b", re.MULTILINE)
 _TOP_LEVEL = re.compile(rf"^(?:(@|(?:async[ \t]+)?def\b|class\b)|{_STATEMENT})", re.MULTILINE)
 
@@ -40,7 +40,7 @@ class Piece:
 
     @property
     def end(self) -> int:
-        """Offset behind its last character."""
+        """Offset after its last character."""
         return self.offset + len(self.text)
 
     @property
@@ -54,9 +54,9 @@ class Piece:
 
 
 def files(text: str) -> Iterator[Piece]:
-    """The files that file marks separate; the first and the last one are cut.
+    """The files between file marks; the first and the last one are cut.
 
-    A blank one counts as cut too: to write nothing between two marks is no valid file.
+    A blank one counts as cut too: nothing between two marks is not a valid file.
     """
     parts = text.split(FILE_MARK)
     offset = 0
@@ -70,11 +70,11 @@ def files(text: str) -> Iterator[Piece]:
 def closed_blocks(
     piece: Piece, tokens: Sequence[re.Match[str]] = (), *, closer: re.Pattern[str]
 ) -> Iterator[Piece]:
-    """The spans that end in `closer`; what a cut began and what follows the last are no units.
+    """The spans that end in `closer`; a first one that was cut and the rest after the last are not.
 
     Args:
         piece: to be divided.
-        tokens: not needed; here the layout alone decides.
+        tokens: unused; only the layout matters.
         closer: matches the end of a unit, for instance a brace in column 0.
     """
     start, is_cut = 0, piece.cut_start
@@ -89,14 +89,14 @@ def member_blocks(
 ) -> Iterator[Piece]:
     """The spans that end in a brace at the indent of members.
 
-    The indent is the smallest that a tenth as many members have as have the commonest one: the
-    commonest alone may be that of nested classes, and then statements of the outer ones would be
-    taken for members. A brace further out ends what holds the members; the span behind it has the
-    header of the next such block and is no unit.
+    That indent is the smallest one with at least a tenth as many members as the most common one.
+    The most common one may be that of nested classes; statements of the outer classes would then be
+    taken for members. A brace with less indent ends the enclosing block; the span after it contains
+    the header of the next block and is not a unit.
 
     Args:
         piece: to be divided.
-        tokens: not needed; here the layout alone decides.
+        tokens: unused; only the layout matters.
         member: matches the start of a member's declaration; group 1 is its indent.
     """
     indents = Counter(len(match[1]) for match in member.finditer(piece.text)) or {4: 1}
@@ -111,7 +111,7 @@ def member_blocks(
 
 
 def functions(piece: Piece) -> Iterator[Piece]:
-    """Every Python `def` at any depth with its deeper lines; a last one that was cut is no unit."""
+    """Every Python `def` at any depth with its deeper lines, except a last one that was cut."""
     for match in _FUNCTION.finditer(piece.text):
         deeper = re.compile(rf"^[ \t]{{0,{len(match[1])}}}{_STATEMENT}", re.MULTILINE)
         after = deeper.search(piece.text, match.end())

@@ -110,10 +110,10 @@ def compare(
 
 def _comparison(before: StageRun, after: StageRun) -> "Comparison":
     from evaluation.evidence import load_evidence
-    from evaluation.report.compare import compare
+    from evaluation.report.compare import compare_evaluations
     from evaluation.report.render import load_report
 
-    return compare(
+    return compare_evaluations(
         load_evidence(before.folder),
         load_evidence(after.folder),
         old_key=before.key,

@@ -1,7 +1,7 @@
-"""What the flows show in Prefect: the plan, the corpus funnel, reports, and their index.
+"""Prefect artifacts of the flows: the plan, the corpus funnel, the reports and their index.
 
-Every artifact has a key of its own and keeps its history under it. Prefect's sidebar has no entry
-for artifacts, so deployments link to them (`address`).
+Every artifact has its own key, under which Prefect keeps its history. Prefect's sidebar has no
+entry for artifacts, so deployments link to them (`address`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 INDEX = "reports"
 MAX_BYTES = 500_000
-"""Prefect's database keeps every artifact twice; more than that makes the UI slow."""
+"""Prefect's database stores every artifact twice, and larger ones make the UI slow."""
 ESCAPED: Mapping[int, str] = {ord("|"): r"\|", ord("<"): "&lt;", ord(">"): "&gt;"}
 
 
 def address(key: str) -> str:
-    """Where the UI shows an artifact and its history, on whatever host it runs."""
+    """Path in the UI of an artifact and its history, valid on any host."""
     return f"/v2/artifacts/key/{key}"
 
 
 def publish_plan(plan: Plan) -> None:
-    """Show what will be done about every stage, and why."""
+    """Show which stages will run, and why."""
     create_markdown_artifact(
-        key=f"plan-{plan.dataset}", markdown=plan_markdown(plan), description=plan_words(plan)
+        key=f"plan-{plan.dataset}", markdown=plan_markdown(plan), description=plan_summary(plan)
     )
 
 
-def plan_words(plan: Plan) -> str:
+def plan_summary(plan: Plan) -> str:
     """The plan in one line."""
     if plan.is_current:
         return "Everything is current: nothing to run."
@@ -46,13 +46,13 @@ def plan_words(plan: Plan) -> str:
 
 def plan_markdown(plan: Plan) -> str:
     """The plan as a table."""
-    rows = ((d.action, d.stage, _because(d), f"`{d.key}`") for d in plan.decisions)
-    head = f"# {plan.dataset}: the plan\n\n{plan_words(plan)}\n\n"
-    return head + _table(("do", "stage", "because", "key"), rows)
+    rows = ((d.action, d.stage, _reason(d), f"`{d.key}`") for d in plan.decisions)
+    head = f"# {plan.dataset}: the plan\n\n{plan_summary(plan)}\n\n"
+    return head + _table(("action", "stage", "reason", "key"), rows)
 
 
 def publish_corpus(dataset: str, folder: Path) -> None:
-    """Show what every rule took away, and what is left."""
+    """Show what every rule dropped, and what is left."""
     from corpora.corpus.summary import CorpusSummary
 
     summary = CorpusSummary.load(folder)
@@ -86,7 +86,7 @@ def corpus_markdown(dataset: str, summary: "CorpusSummary") -> str:
 
 
 def publish_report(dataset: str, folder: Path) -> None:
-    """Show a report with its pictures; a long one without its last part, and says so."""
+    """Show a report with its pictures; a long one is cut, with a note that says so."""
     text, page = (folder / "report.md").read_text(encoding="utf-8"), folder / "report.html"
     create_markdown_artifact(
         key=f"report-{dataset}",
@@ -96,7 +96,7 @@ def publish_report(dataset: str, folder: Path) -> None:
 
 
 def shortened(text: str, whole: Path) -> str:
-    """The text, cut at a line where it would be too much for Prefect's database."""
+    """The text, cut after a line if it exceeds MAX_BYTES."""
     data = text.encode()
     if len(data) <= MAX_BYTES:
         return text
@@ -105,29 +105,29 @@ def shortened(text: str, whole: Path) -> str:
 
 
 def publish_index(rows: Iterable[IndexRow]) -> None:
-    """Show the newest report of every dataset."""
+    """Show the latest report of every dataset."""
     create_markdown_artifact(
         key=INDEX,
         markdown=index_markdown(rows),
-        description="the newest report of every dataset",
+        description="The latest report of every dataset.",
     )
 
 
 def index_markdown(rows: Iterable[IndexRow]) -> str:
     """The rows of the index as a table."""
-    headers = ("dataset", "state", "made", "bits/character", "gain over n-gram", "verdict")
+    headers = ("dataset", "state", "created", "bits/character", "gain over n-gram", "verdict")
     return "# Reports\n\n" + _table(headers, map(_index_cells, rows))
 
 
 def _index_cells(row: IndexRow) -> tuple[str, ...]:
     name = f"[{row.dataset}]({address(f'report-{row.dataset}')})" if row.link else row.dataset
-    words = "; ".join((row.verdict or "no report yet", *row.notes))
+    text = "; ".join((row.verdict or "no report yet", *row.notes))
     gain = "" if row.gain is None else f"{row.gain:+.3f}"
     bits = "" if row.bits is None else f"{row.bits:.3f}"
-    return name, row.state, row.created or "", bits, gain, words
+    return name, row.state, row.created or "", bits, gain, text
 
 
-def _because(decision: Decision) -> str:
+def _reason(decision: Decision) -> str:
     return f"{decision.reason}{_about(decision.seconds)}"
 
 
@@ -136,7 +136,7 @@ def _about(seconds: float | None) -> str:
 
 
 def _table(headers: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """A Markdown table; nothing in a cell can leave it or become markup."""
+    """A Markdown table; cells are escaped, so that none can break it or become markup."""
     return "\n".join(_table_lines(headers, rows))
 
 

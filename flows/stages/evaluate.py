@@ -1,4 +1,4 @@
-"""Evaluate: compare model and samples with floor and control, and write the report."""
+"""The evaluate stage: compare the model and its samples with baselines, and write the report."""
 
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,8 @@ from system.progress import Progress
 
 if TYPE_CHECKING:
     from corpora.corpus.summary import CorpusSummary, FunnelStep
-    from evaluation.assess import Findings, Material
-    from evaluation.results import Comparison, Evaluation, PreviousRun
+    from evaluation.assess import EvaluationInputs, Findings
+    from evaluation.results import Comparison, Evaluation, PreviousRun, ReportCurvePoint
 
 UPSTREAM: tuple[StageName, ...] = ("fetch", "corpus", "train", "sample")
 
@@ -29,7 +29,7 @@ def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
     from evaluation.baselines.ladder import best_ngram, model_row
     from evaluation.report.render import write_report
 
-    findings = yield from assess(_material(context), context.run.evaluate)
+    findings = yield from assess(_inputs(context), context.run.evaluate)
     yield Progress.at(0.99, "writing the report")
     evaluation = _evaluation(context, findings)
     write_report(evaluation, context.directory)
@@ -46,15 +46,15 @@ def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
     }
 
 
-def _material(context: StageContext) -> "Material":
+def _inputs(context: StageContext) -> "EvaluationInputs":
     from corpora.corpus.parquet import read_documents
-    from evaluation.assess import Material
+    from evaluation.assess import EvaluationInputs
     from modeling.checkpoint import load_model
     from modeling.inference.samples import read_samples
 
     corpus = context.inputs["corpus"]
     model, vocabulary, _ = load_model(context.inputs["train"], device_of(context.settings.device))
-    return Material(
+    return EvaluationInputs(
         title=context.run.spec.title,
         language=context.run.spec.language,
         train=list(read_documents(corpus, "train")),
@@ -69,8 +69,7 @@ def _material(context: StageContext) -> "Material":
 def _evaluation(context: StageContext, findings: "Findings") -> "Evaluation":
     """The findings and their provenance."""
     from corpora.corpus.summary import CorpusSummary
-    from evaluation.results import CurvePoint, Evaluation
-    from modeling.training.learning_curve import read_metrics
+    from evaluation.results import Evaluation
 
     spec, manifests = context.run.spec, _manifests(context)
     summary = CorpusSummary.load(context.inputs["corpus"])
@@ -85,15 +84,7 @@ def _evaluation(context: StageContext, findings: "Findings") -> "Evaluation":
         headline=findings.headline,
         ladder=findings.ladder,
         groups=findings.groups,
-        curve=[
-            CurvePoint(
-                characters=point.characters,
-                seconds=point.seconds,
-                train_bits=point.train_bits,
-                validation_bits=point.validation_bits,
-            )
-            for point in read_metrics(context.inputs["train"])
-        ],
+        curve=list(_curve(context)),
         funnel=[_source(summary), *summary.funnel],
         licenses=summary.licenses,
         split={name: (size.documents, size.characters) for name, size in summary.splits.items()},
@@ -108,12 +99,26 @@ def _evaluation(context: StageContext, findings: "Findings") -> "Evaluation":
     )
 
 
+def _curve(context: StageContext) -> "Iterator[ReportCurvePoint]":
+    """The learning curve of the training, reduced to the published fields."""
+    from evaluation.results import ReportCurvePoint
+    from modeling.training.learning_curve import read_metrics
+
+    for point in read_metrics(context.inputs["train"]):
+        yield ReportCurvePoint(
+            characters=point.characters,
+            seconds=point.seconds,
+            train_bits=point.train_bits,
+            validation_bits=point.validation_bits,
+        )
+
+
 def _manifests(context: StageContext) -> dict[str, Manifest]:
     return {name: Manifest.load(context.inputs[name]) for name in UPSTREAM}
 
 
 def _source(summary: "CorpusSummary") -> "FunnelStep":
-    """The first row of the funnel: the source before any rule."""
+    """The first row of the funnel: the source, before any rule is applied."""
     from corpora.corpus.summary import FunnelStep
 
     files, size = summary.seen
@@ -123,15 +128,15 @@ def _source(summary: "CorpusSummary") -> "FunnelStep":
 
 
 def _notes(summary: "CorpusSummary") -> Iterator[str]:
-    """What the treatment of copies changed, for people."""
+    """The effect of deduplication, for readers of the report."""
     copies = sum(row.files_dropped for row in summary.funnel if row.reason == "duplicate")
     if copies:
         yield f"{copies:,} files were exact copies of others and were left out."
     before, after = summary.leak_before, summary.leak_after
     yield (
-        f"Leak avoided: had files been split by their names, {before.files:,} held-out files "
-        f"({before.characters:,} characters) would have had a copy or near-copy in the training "
-        f"text; as they are split, {after.files:,} have one."
+        f"Leakage avoided: in a split by file name, {before.files:,} held-out files "
+        f"({before.characters:,} characters) would have a copy or near-copy in the training "
+        f"text; in this split, {after.files:,} have one."
     )
 
 
@@ -139,11 +144,11 @@ def _cost(manifests: Mapping[str, Manifest]) -> Iterator[tuple[str, str]]:
     train = manifests["train"]
     summary = train.summary
     speed = summary["characters"] / max(summary["seconds"], 1e-9)
-    words = (
+    text = (
         f"{duration(summary['seconds'])}, {summary['characters']:,} characters, "
-        f"{speed:,.0f} a second, {summary['parameters']:,} parameters"
+        f"{speed:,.0f} per second, {summary['parameters']:,} parameters"
     )
-    yield "training", words
+    yield "training", text
     yield "hardware", summary["device"]
     yield "engine", summary["engine"]
     resumed = train.attempts - 1
@@ -157,10 +162,10 @@ def _identity(
 ) -> Iterator[tuple[str, str]]:
     import hashlib
 
-    from evaluation.scoring.compilers import installed
+    from evaluation.scoring.compilers import installed_compilers
 
-    for label, found in manifests["fetch"].summary["found"].items():
-        yield f"source {label}", found
+    for label, version in manifests["fetch"].summary["found"].items():
+        yield f"source {label}", version
     yield "corpus", corpus_digest
     weights = (context.inputs["train"] / "model.safetensors").read_bytes()
     yield "model weights", hashlib.sha256(weights).hexdigest()
@@ -168,7 +173,7 @@ def _identity(
     yield "seeds", f"training {manifests['train'].parameters['seed']}, " + _sample_seeds(manifests)
     for name, manifest in manifests.items():
         yield f"{name} key", manifest.key
-    yield "compilers asked", ", ".join(installed(context.run.spec.language)) or "none"
+    yield "compilers asked", ", ".join(installed_compilers(context.run.spec.language)) or "none"
     for name, version in manifests["train"].software.items():
         yield name, version
 
@@ -179,7 +184,7 @@ def _sample_seeds(manifests: Mapping[str, Manifest]) -> str:
 
 
 def _history(context: StageContext) -> "Iterator[PreviousRun]":
-    """Earlier reports of this dataset, the newest first."""
+    """Earlier reports of this dataset, newest first."""
     from evaluation.results import PreviousRun
 
     for run in reversed(context.output.runs.finished()):
@@ -196,13 +201,13 @@ def _history(context: StageContext) -> "Iterator[PreviousRun]":
 
 
 def _change(context: StageContext, findings: "Findings") -> "Comparison | None":
-    """What changed since the newest earlier report that kept its evidence."""
+    """Changes since the latest earlier report that kept its evidence."""
     from evaluation.evidence import has_evidence, load_evidence
-    from evaluation.report.compare import compare
+    from evaluation.report.compare import compare_evaluations
 
     for run in reversed(context.output.runs.finished()):
         if has_evidence(run.folder):
-            return compare(
+            return compare_evaluations(
                 load_evidence(run.folder),
                 findings.evidence,
                 old_key=run.key,
@@ -213,16 +218,17 @@ def _change(context: StageContext, findings: "Findings") -> "Comparison | None":
 
 
 def _headline_summary(findings: "Findings") -> dict[str, Any]:
-    """The headline metric at the temperature of the verdict; all None if there is none."""
+    """The headline metric as the verdict quotes it; all None if there is none."""
     from dataclasses import asdict
 
     from evaluation.report.verdict import headline_group
 
     quoted = headline_group(findings.groups, findings.headline, findings.recommended)
+    group, metric = quoted or (None, None)
     return {
-        "headline_value": quoted[1].value if quoted else None,
-        "headline_metric": asdict(quoted[1]) if quoted else None,
-        "headline_temperature": quoted[0].temperature if quoted else None,
+        "headline_value": metric.value if metric else None,
+        "headline_metric": asdict(metric) if metric else None,
+        "headline_temperature": group.temperature if group else None,
     }
 
 

@@ -121,7 +121,7 @@ def write_until(
     """
     import numpy as np
 
-    from evaluation.scoring.rejection import judged_units
+    from evaluation.scoring.rejection import checked_units
     from modeling.checkpoint import load_model
     from modeling.inference.sampling import sample
 
@@ -134,7 +134,7 @@ def write_until(
             FILE_MARK + settings.prompt.removeprefix(FILE_MARK) + vocabulary.decode(ids)
             for ids in streams
         ]
-        yield from judged_units(language, texts)
+        yield from checked_units(language, texts)
 
 
 def printable(text: str) -> str:

@@ -29,7 +29,7 @@ def main(ui: str, dataset: str, folder: Path) -> None:
         page.get_by_role("button", name="Add item").wait_for()
         take(page, folder / "ui-form.png")
         open_artifact(page, ui, f"plan-{dataset}")
-        page.get_by_text("because").first.wait_for()
+        page.get_by_text("reason").first.wait_for()
         take(page, folder / "ui-plan.png")
         page.set_viewport_size({"width": 1200, "height": 1300})
         open_artifact(page, ui, f"report-{dataset}")

@@ -6,12 +6,12 @@ import random
 from corpora.corpus.summary import FunnelStep
 from evaluation.results import (
     CopiedSpan,
-    CurvePoint,
     Evaluation,
     LadderRow,
     Mark,
     Metric,
     PreviousRun,
+    ReportCurvePoint,
     SampleGroup,
     ShownSample,
 )
@@ -187,9 +187,9 @@ def _metrics(quality: float) -> dict[str, Metric]:
     }
 
 
-def _curve() -> list[CurvePoint]:
+def _curve() -> list[ReportCurvePoint]:
     return [
-        CurvePoint(
+        ReportCurvePoint(
             characters=28_000 * step,
             seconds=0.9 * step,
             train_bits=1.5 + 5.0 * step**-0.6,

@@ -2,7 +2,6 @@
 
 import pytest
 
-from evaluation import score_files as score
 from evaluation.score_files import find_files, score_files, sum_up
 
 FUNCTION = "int f(void)\n{\n    return 1;\n}\n"
@@ -16,8 +15,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def scored(folder):
-    files = list(score_files(find_files(folder, "c"), "c"))
+def scored(folder, **settings):
+    files = list(score_files(find_files(folder, "c"), "c", **settings))
     assert [file.path for file in files] == sorted(str(path) for path in folder.iterdir())
     return sum_up(files, "c")
 
@@ -28,9 +27,8 @@ def test_every_file_of_a_small_folder_is_parsed(folder):
     assert found.metrics["unit_parse_rate"].n == found.metrics["block_balance_rate"].n == 5
 
 
-def test_of_a_large_folder_some_files_are_parsed_and_all_are_read(folder, monkeypatch):
+def test_of_a_large_folder_some_files_are_parsed_and_all_are_read(folder):
     size = sum(path.stat().st_size for path in folder.iterdir())
-    monkeypatch.setattr(score, "PARSED_BYTES", size // 2)
-    found = scored(folder)
+    found = scored(folder, parsed_bytes=size // 2)
     assert found.metrics["unit_parse_rate"].n == 3
     assert found.metrics["block_balance_rate"].n == 5

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from corpora.scaffold import add_dataset
 from evaluation.languages import LANGUAGES, Language, language_of
-from evaluation.languages import python as python_module
+from evaluation.languages.python import PythonScorer
 from evaluation.results import Mark, Tally
 from evaluation.score_files import find_files, score_files, sum_up
 from evaluation.syntax.bracketed import BracketScorer
@@ -189,10 +189,9 @@ def test_what_kills_a_parser_does_not_parse(text):
     assert (score.outcome, score.tallies["file_parse_rate"].of) == ("ok", 1)
 
 
-def test_a_python_unit_beyond_the_cap_is_not_judged(monkeypatch):
-    monkeypatch.setattr(python_module, "MAX_UNIT", 30)
+def test_a_python_unit_beyond_the_cap_is_not_counted():
     text = "def f():\n    return 1\n\ndef g():\n    return " + "1" * 40 + "\n"
-    tallies = LANGUAGES["python"].scorer.score_file(text).tallies
+    tallies = PythonScorer(max_unit=30).score_file(text).tallies
     assert tallies["function_parse_rate"] == Tally(1, 1)
     assert tallies["units_per_kb"].amount == 2
 

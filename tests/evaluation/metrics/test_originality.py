@@ -12,7 +12,7 @@ from evaluation.metrics.originality import (
     MIN_NOT_BLANK,
     CopyIndex,
     copy_tallies,
-    fewest,
+    covering,
 )
 from evaluation.results import CopiedSpan, Tally
 from modeling.vocab import FILE_MARK
@@ -25,13 +25,13 @@ CODE = "".join(f"def area_{i}(width, height):\n    return width * height + {i}\n
 NEVER = 10**9
 
 
-def index_of(texts, header_files=NEVER):
+def index_of(texts, header_files=NEVER, **settings):
     labels = [(f"src/{i}.py", f"licence {i}") for i in range(len(texts))]
-    return CopyIndex(texts, labels, header_files=header_files)
+    return CopyIndex(texts, labels, header_files=header_files, **settings)
 
 
 def slow_spans(texts, sample):
-    """Grow every start to its longest copy, drop what lies in the copy before, look where it is."""
+    """Extend every start to its longest copy, drop nested copies, and find the document."""
     found, reached = [], 0
     for start in range(len(sample)):
         end = start
@@ -49,10 +49,10 @@ def slow_spans(texts, sample):
     ]
 
 
-def found_spans(texts, sample):
+def found_spans(texts, sample, **settings):
     return [
         (span.start, span.end, int(PurePosixPath(span.path).stem))
-        for span in index_of(texts).spans(sample)
+        for span in index_of(texts, **settings).spans(sample)
     ]
 
 
@@ -91,16 +91,13 @@ runs = st.lists(periods, max_size=3).map(
 @example(texts=["." * 47 + "-" * 50 + "!"], sample="-" * 200)
 @given(texts=st.lists(runs, min_size=1, max_size=4), sample=runs)
 def test_spans_of_what_repeats_itself_are_those_of_the_slow_reference(texts, sample):
-    with (
-        patch.object(originality, "CONTEXT", 2 * BLOCK),
-        patch.object(originality, "MIN_ALIKE", 2),
-    ):
-        assert found_spans(texts, sample) == slow_spans(texts, sample)
+    with patch.object(originality, "CONTEXT", 2 * BLOCK):
+        assert found_spans(texts, sample, min_repeats=2) == slow_spans(texts, sample)
 
 
 def test_what_repeats_itself_costs_a_fraction_of_its_pairs_of_blocks(monkeypatch):
     line = "#" + "-" * 78 + "\n"
-    index, sample = index_of([line * 300]), "-" * 3_000
+    sample = "-" * 3_000
     extended = []
     original = CopyIndex._agreeing
 
@@ -109,11 +106,10 @@ def test_what_repeats_itself_costs_a_fraction_of_its_pairs_of_blocks(monkeypatch
         return original(self, points, offsets, *more)
 
     monkeypatch.setattr(CopyIndex, "_agreeing", counting)
-    assert len(index.spans(sample)) == 3_000 - 78 + 1
+    assert len(index_of([line * 300]).spans(sample)) == 3_000 - 78 + 1
     grouped = sum(extended)
-    monkeypatch.setattr(originality, "MIN_ALIKE", len(sample))
     extended.clear()
-    index.spans(sample)
+    index_of([line * 300], min_repeats=len(sample)).spans(sample)
     assert grouped < sum(extended) / 5
 
 
@@ -218,7 +214,7 @@ def test_the_fewest_spans_hold_the_same_characters(pairs):
         if start + length > reached:
             kept.append(CopiedSpan(start=start, end=start + length, path="p", license=None))
             reached = start + length
-    chosen = fewest(kept)
+    chosen = covering(kept)
 
     def held(spans):
         return {i for span in spans for i in range(span.start, span.end)}

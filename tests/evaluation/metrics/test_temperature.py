@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from evaluation.evidence import TextTallies
-from evaluation.metrics.temperature import recommended
+from evaluation.metrics.temperature import recommend
 from evaluation.report.render import html, markdown
 from evaluation.results import Tally
 from tests.evaluation.example import example_evaluation
@@ -31,7 +31,7 @@ CONTROL = texts("control", None, 9, 45)
 
 def test_the_most_valid_temperature_loses_when_it_repeats_itself():
     looping = texts("model", 0.3, 9, 5)
-    found = recommended([*looping, *texts("model", 0.8, 7, 44), *CONTROL], KEY)
+    found = recommend([*looping, *texts("model", 0.8, 7, 44), *CONTROL], KEY)
     assert found is not None
     assert (found.temperature, found.low, found.high, found.share) == (0.8, 0.8, 0.8, 1.0)
     assert found.metrics == (KEY, "distinct_ngrams")
@@ -39,7 +39,7 @@ def test_the_most_valid_temperature_loses_when_it_repeats_itself():
 
 def test_temperatures_that_hardly_differ_are_all_in_the_interval():
     groups = (texts("model", t, 5, 44, spread=spread) for t, spread in ((0.7, 5), (0.8, 4)))
-    noisy = recommended([*next(groups), *next(groups), *CONTROL], KEY)
+    noisy = recommend([*next(groups), *next(groups), *CONTROL], KEY)
     assert noisy is not None
     assert (noisy.low, noisy.high) == (0.7, 0.8)
     assert 0.2 < noisy.share < 0.8
@@ -51,7 +51,7 @@ def test_samples_without_units_are_far_from_real_text_and_prose_is_judged_by_div
         for text in texts("model", 0.5, 0, 0)
     ]
     both = [*empty, *texts("model", 1.0, 6, 60), *CONTROL]
-    judged, prose = recommended(both, KEY), recommended(both, None)
+    judged, prose = recommend(both, KEY), recommend(both, None)
     assert judged is not None
     assert prose is not None
     assert (judged.temperature, judged.share) == (1.0, 1.0)
@@ -61,11 +61,11 @@ def test_samples_without_units_are_far_from_real_text_and_prose_is_judged_by_div
 @pytest.mark.parametrize("temperatures", [(), (0.8,)])
 def test_there_must_be_a_choice(temperatures):
     model = [text for t in temperatures for text in texts("model", t, 5, 45)]
-    assert recommended([*model, *CONTROL], KEY) is None
+    assert recommend([*model, *CONTROL], KEY) is None
 
 
 def test_the_report_says_which_temperature_and_how_sure():
-    found = recommended([*texts("model", 0.3, 9, 5), *texts("model", 0.8, 7, 44), *CONTROL], KEY)
+    found = recommend([*texts("model", 0.3, 9, 5), *texts("model", 0.8, 7, 44), *CONTROL], KEY)
     evaluation = example_evaluation(recommended=found)
     for page in (html(evaluation), markdown(evaluation)):
         assert "Sample at temperature 0.8: of those tried," in page

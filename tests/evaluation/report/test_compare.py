@@ -1,11 +1,14 @@
 import dataclasses
+import re
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from evaluation.errors import ScoreError
+from evaluation.errors import ReportError
 from evaluation.evidence import DocumentBits, Evidence, TextTallies, load_evidence
-from evaluation.report.compare import NO_EVIDENCE, compare, summary
+from evaluation.report.compare import NO_EVIDENCE, compare_evaluations, summary
 from evaluation.report.render import html, markdown
 from evaluation.results import Tally
 from tests.evaluation.example import example_evaluation
@@ -42,7 +45,7 @@ def texts(successes, *, count=20, units=10, temperature=0.8, characters=500):
 
 
 def compared(old, new):
-    return compare(old, new, old_key="old", new_key="new", headline=KEY)
+    return compare_evaluations(old, new, old_key="old", new_key="new", headline=KEY)
 
 
 def bits_words(old, new):
@@ -105,7 +108,7 @@ def test_samples_are_compared_by_temperature_and_length_in_points():
 def test_few_samples_have_no_verdict():
     old = Evidence(documents=[], texts=texts(0, count=5))
     changes = compared(old, Evidence(documents=[], texts=texts(9, count=5))).changes
-    assert {change.words for change in changes} == {"too few texts to tell"}
+    assert {change.words for change in changes} == {"too few texts for a verdict"}
 
 
 def test_evidence_reads_back_as_it_was(tmp_path):
@@ -116,8 +119,21 @@ def test_evidence_reads_back_as_it_was(tmp_path):
 
 
 def test_a_run_without_evidence_is_refused_in_one_line(tmp_path):
-    with pytest.raises(ScoreError, match="kept no bits per document; evaluate again"):
+    with pytest.raises(ReportError, match="kept no bits per document; evaluate again"):
         load_evidence(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["documents.parquet", "texts.parquet"])
+@pytest.mark.parametrize("content", [b"", b"PAR1 cut off", None])
+def test_damaged_evidence_is_refused_in_one_line(tmp_path, name, content):
+    Evidence(documents=documents(2), texts=texts(2, count=2)).save(tmp_path)
+    if content is None:
+        pq.write_table(pa.table({"path": ["a"]}), tmp_path / name)
+    else:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ReportError, match=re.escape(f"{tmp_path / name}: not readable")) as caught:
+        load_evidence(tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_report_says_what_changed():

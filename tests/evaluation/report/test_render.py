@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import matplotlib as mpl
 import pytest
 
+from evaluation.errors import ReportError
 from evaluation.report import render as report
 from evaluation.results import CopiedSpan, LadderRow, Mark, Metric, ShownSample
 from tests.evaluation.example import HOSTILE, example_evaluation, prose_evaluation
@@ -100,19 +101,27 @@ def test_a_figure_that_is_not_finite_is_refused_before_anything_is_written(tmp_p
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("{", "not JSON"),
-        ("[]", "unknown report schema None; known: charmill-report/2"),
-        ('{"schema": "charmill-report/9"}', "unknown report schema 'charmill-report/9'"),
-        ('{"schema": "charmill-report/2"}', "dataset: "),
+        (b"{", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"[" * 200_000, "not JSON"),
+        (b"[]", "unknown report schema None; known: charmill-report/2"),
+        (b'{"schema": "charmill-report/9"}', "unknown report schema 'charmill-report/9'"),
+        (b'{"schema": "charmill-report/2"}', "dataset: "),
     ],
 )
-def test_a_file_that_is_no_report_is_refused_in_one_line(tmp_path, text, complaint):
+def test_a_file_that_is_not_a_report_is_refused_in_one_line(tmp_path, text, complaint):
     path = tmp_path / "report.json"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=re.escape(complaint)) as caught:
+    path.write_bytes(text)
+    with pytest.raises(ReportError, match=re.escape(complaint)) as caught:
         report.load_report(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_report_that_is_missing_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "report.json"
+    with pytest.raises(ReportError, match=re.escape(f"{path}: not readable: No such file")):
+        report.load_report(path)
 
 
 def test_the_page_tells_its_story_in_order(page):
@@ -239,8 +248,8 @@ def test_many_long_samples_are_shortened_and_the_page_says_so():
     evaluation = example_evaluation(samples=[sample] * 10)
     text = report.html(evaluation)
     assert 1_000_000 < len(text.encode()) < 3_000_000
-    assert "more characters are left out here" in text
-    assert "(beyond what is shown)" in text
+    assert "more characters are omitted here" in text
+    assert "(after the part that is shown)" in text
     assert len(report.markdown(evaluation).encode()) < 500_000
 
 

@@ -85,7 +85,7 @@ def test_a_temperature_with_few_units_is_not_the_best_one():
 
 def test_samples_without_units_and_prose_have_a_verdict_too():
     empty = [group("model", 0.5, None, 0)]
-    assert "hold nothing that" in verdict("Mine", ladder(1.4), empty, KEY)
+    assert "have no units to count" in verdict("Mine", ladder(1.4), empty, KEY)
     assert verdict("Mine", ladder(1.4), GROUPS, None).endswith("(Kneser-Ney 8, 1.500).")
 
 
@@ -93,6 +93,7 @@ def test_threats_name_what_weakens_this_report():
     low = [*GROUPS[:-1], group("control", None, 0.4, 900)]
     found = " ".join(
         threats(
+            model_name="LSTM",
             groups=low,
             headline=KEY,
             test_files=3,
@@ -113,6 +114,7 @@ def test_threats_name_what_weakens_this_report():
         assert words in found
     calm = list(
         threats(
+            model_name="LSTM",
             groups=GROUPS,
             headline=KEY,
             test_files=30,

@@ -14,7 +14,13 @@ import pytest
 from evaluation.languages import LANGUAGES, java, lua
 from evaluation.results import Tally
 from evaluation.score_files import score_files, sum_up
-from evaluation.scoring.compilers import Source, accepted, installed, missing, opinions
+from evaluation.scoring.compilers import (
+    Source,
+    accepted,
+    compiler_tallies,
+    installed_compilers,
+    why_no_compiler,
+)
 from evaluation.syntax.compiler import Limits
 from modeling.vocab import FILE_MARK
 from tests.processes import is_running, until
@@ -46,9 +52,9 @@ def needs(language):
 @pytest.fixture(autouse=True)
 def unknown():
     """What is installed is found out anew before and after each test."""
-    installed.cache_clear()
+    installed_compilers.cache_clear()
     yield
-    installed.cache_clear()
+    installed_compilers.cache_clear()
 
 
 @pytest.fixture
@@ -70,7 +76,7 @@ def test_a_compiler_takes_code_with_unknown_names_and_refuses_wrong_syntax(langu
     needs(language)
     texts = [FILE[language], SPOILT[language]]
     n = UNITS[language]
-    assert list(opinions(language, texts, whole=True)) == [
+    assert list(compiler_tallies(language, texts, whole=True)) == [
         {"compiler_parse_rate": Tally(n, n), "file_parse_rate": Tally(1, 1)},
         {"compiler_parse_rate": Tally(n - 1, n), "file_parse_rate": Tally(0, 1)},
     ]
@@ -80,7 +86,7 @@ def test_a_compiler_takes_code_with_unknown_names_and_refuses_wrong_syntax(langu
 def test_of_a_sample_only_files_between_marks_are_whole(language):
     needs(language)
     sample = FILE_MARK.join((FILE[language], FILE[language], SPOILT[language], FILE[language]))
-    (found,) = opinions(language, [sample])
+    (found,) = compiler_tallies(language, [sample])
     assert found["file_parse_rate"] == Tally(1, 2)
     assert found["compiler_parse_rate"].of - found["compiler_parse_rate"].amount == 1
 
@@ -123,7 +129,7 @@ def test_what_one_of_several_versions_accepts_is_good(program, monkeypatch):
     (folder / "lua-other").write_text("#!/bin/sh\ngrep -q -e missing -e goto $2\n")
     both = ("lua-fake", "lua-other")
     monkeypatch.setattr(lua, "COMPILER", replace(lua.COMPILER, programs=both))
-    assert installed("lua") == both
+    assert installed_compilers("lua") == both
     sources = [Source(kind="unit", text=text) for text in ("goto", "missing", "neither")]
     assert list(accepted("lua", sources)) == [True, True, False]
 
@@ -132,10 +138,10 @@ def test_what_one_of_several_versions_accepts_is_good(program, monkeypatch):
 def test_a_program_that_cannot_tell_code_from_none_counts_as_missing(program, script, caplog):
     program(script)
     with caplog.at_level(logging.WARNING):
-        assert [list(opinions("lua", ["a", "b"])) for _ in range(3)] == [[{}, {}]] * 3
-    assert caplog.messages == [missing("lua")]
-    assert missing("lua") == (
-        "No compiler was asked about the blocks: no working lua-fake was found."
+        assert [list(compiler_tallies("lua", ["a", "b"])) for _ in range(3)] == [[{}, {}]] * 3
+    assert caplog.messages == [why_no_compiler("lua")]
+    assert why_no_compiler("lua") == (
+        "No compiler checked the blocks: no working lua-fake was found."
     )
 
 
@@ -150,7 +156,7 @@ def test_a_text_that_spins_is_refused_alone(program, monkeypatch):
 def test_a_program_that_waits_for_ever_is_ended(program, monkeypatch, tmp_path):
     wait = f"echo $$ >>{tmp_path}/pids && exec sleep 10000"
     program(f'grep -q wait "$2" && {wait}\ngrep -q missing "$2"')
-    assert installed("lua") == ("lua-fake",)
+    assert installed_compilers("lua") == ("lua-fake",)
     limits = Limits(wall_seconds=3)
     monkeypatch.setattr(lua, "COMPILER", replace(lua.COMPILER, limits=limits))
     assert list(accepted("lua", [Source(kind="unit", text="wait missing")])) == [False]
@@ -173,12 +179,12 @@ def test_what_a_javac_says_that_breaks_down_is_not_believed(program, monkeypatch
 def test_what_kills_the_asker_is_found_by_halving(monkeypatch):
     asked = []
 
-    def refused(programs, folder, names, limits):
+    def rejected(programs, folder, names, limits):
         asked.append(len(names))
         texts = {name: (folder / name).read_text() for name in names}
         return None if "kill" in texts.values() else {n for n in names if texts[n] == "bad"}
 
-    fake = replace(lua.COMPILER, refused=refused, good="good", bad="bad", programs=("sh",))
+    fake = replace(lua.COMPILER, rejected=rejected, good="good", bad="bad", programs=("sh",))
     monkeypatch.setattr(lua, "COMPILER", fake)
     words = ["good", "bad", "good", "kill", "good", "bad", "good", "good"]
     sources = [Source(kind="unit", text=word) for word in words]
@@ -193,7 +199,7 @@ def test_many_sources_are_asked_about_in_batches_and_keep_their_order(monkeypatc
         replace(
             lua.COMPILER,
             programs=("sh",),
-            refused=lambda _programs, folder, names, _limits: {
+            rejected=lambda _programs, folder, names, _limits: {
                 name for name in names if "missing" not in (folder / name).read_text()
             },
         ),
@@ -205,17 +211,16 @@ def test_many_sources_are_asked_about_in_batches_and_keep_their_order(monkeypatc
 
 @pytest.mark.parametrize("language", [name for name in LANGUAGES if name not in COMPILED])
 def test_other_languages_have_no_opinion_and_no_complaint(language, caplog):
-    assert list(opinions(language, ["a"])) == [{}]
-    assert missing(language) is None
+    assert list(compiler_tallies(language, ["a"])) == [{}]
+    assert why_no_compiler(language) is None
     assert not caplog.messages
 
 
-def test_files_of_a_folder_are_asked_about_in_batches(tmp_path, monkeypatch):
+def test_files_of_a_folder_are_checked_in_batches(tmp_path):
     needs("lua")
-    monkeypatch.setattr("evaluation.score_files.BATCH_CHARACTERS", 200)
     texts = [FILE["lua"], SPOILT["lua"], FILE["lua"], "\0" * 9, SPOILT["lua"]]
     for number, text in enumerate(texts):
         (tmp_path / f"{number}.lua").write_text(text)
-    files = list(score_files(sorted(tmp_path.iterdir()), "lua"))
+    files = list(score_files(sorted(tmp_path.iterdir()), "lua", batch_characters=200))
     assert [file.to_dict()["parses"] for file in files] == [True, False, True, None, False]
     assert sum_up(files, "lua").metrics["compiler_parse_rate"].n == 12

@@ -1,7 +1,7 @@
 import pytest
 
 from evaluation.errors import ScoreError
-from evaluation.scoring.rejection import judged_units, units_of
+from evaluation.scoring.rejection import checked_units, units_of
 from modeling.vocab import FILE_MARK
 
 PYTHON = (
@@ -14,7 +14,7 @@ C = (
 
 
 def test_units_of_python_are_judged_by_the_parser():
-    found = dict(judged_units("python", [PYTHON]))
+    found = dict(checked_units("python", [PYTHON]))
     assert [unit.split("(")[0].split(":")[0] for unit in found] == [
         "def good",
         "def bad",
@@ -25,18 +25,18 @@ def test_units_of_python_are_judged_by_the_parser():
 
 def test_units_of_c_are_judged_by_their_brackets():
     text = f"int first;\n}}\n{FILE_MARK}{C}"
-    found = list(judged_units("c", [text]))
+    found = list(checked_units("c", [text]))
     assert [valid for _, valid in found] == [True, False]
     assert "good" in found[0][0]
 
 
 def test_units_come_in_the_order_of_the_texts():
     texts = [f"\ndef f{i}():\n    pass\n\nx\n" for i in range(5)]
-    assert [unit[:6] for unit, _ in judged_units("python", texts)] == [
+    assert [unit[:6] for unit, _ in checked_units("python", texts)] == [
         f"def f{i}" for i in range(5)
     ]
 
 
 def test_prose_has_no_units():
-    with pytest.raises(ScoreError, match="prose has no units"):
+    with pytest.raises(ScoreError, match="language 'prose' has no units"):
         units_of("prose", "Call me Ishmael.")

@@ -39,7 +39,7 @@ class Fake:
         return TextScore(tallies={"pid": Tally(os.getpid(), 1)})
 
 prose.SCORER = Fake()
-sandbox.PATIENCE = int(os.environ.get("PATIENCE", sandbox.PATIENCE))
+sandbox.WALL_FACTOR = int(os.environ.get("WALL_FACTOR", sandbox.WALL_FACTOR))
 sandbox.serve()
 """
 COMMAND = (sys.executable, "-c", FAKE)
@@ -81,7 +81,7 @@ def test_a_text_that_takes_too_long_times_out_and_the_next_one_is_scored():
 
 
 def test_a_text_that_waits_for_ever_times_out_too(monkeypatch):
-    monkeypatch.setenv("PATIENCE", "2")
+    monkeypatch.setenv("WALL_FACTOR", "2")
     assert outcomes("sleep", "sleep", seconds=0.2) == ["timeout", "timeout"]
 
 
@@ -132,5 +132,5 @@ def test_an_f_string_of_a_hundred_thousand_fields_times_out():
 
 
 def test_an_unknown_language_is_the_users_mistake():
-    with pytest.raises(ScoreError, match="no scorer for language 'cobol'; known: python, c"):
+    with pytest.raises(ScoreError, match="no language 'cobol'; known: python, c"):
         next(score_all("cobol", ["a"]))
