@@ -93,11 +93,10 @@ def test_threats_name_what_weakens_this_report():
     low = [*GROUPS[:-1], group("control", None, 0.4, 900)]
     found = " ".join(
         threats(
-            model_name="LSTM",
+            model_name="GRU",
             groups=low,
             headline=KEY,
             test_files=3,
-            ladder=ladder(1.4, "GRU"),
             baseline_share=0.5,
             python="3.11.7",
             no_compiler="No javac.",
@@ -118,7 +117,6 @@ def test_threats_name_what_weakens_this_report():
             groups=GROUPS,
             headline=KEY,
             test_files=30,
-            ladder=ladder(1.4),
             baseline_share=1.0,
             python=None,
             no_compiler=None,
