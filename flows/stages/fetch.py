@@ -1,4 +1,4 @@
-"""Fetch: download or copy the raw material of a dataset, as it is in the source now."""
+"""Fetch: download or copy the current raw material of a dataset."""
 
 from collections.abc import Generator
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ def _outdated(folder: Path) -> str | None:
         return f"fetched by another version of charmill ({error})"
     if end is None or datetime.now(UTC) < end:
         return None
-    return f"older than may be kept, since {end:%Y-%m-%d}; `charmill forget --expired` deletes it"
+    return f"past its retention since {end:%Y-%m-%d}; `charmill forget --expired` deletes it"
 
 
 def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:

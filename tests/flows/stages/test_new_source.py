@@ -108,7 +108,7 @@ print(shares(run, settings))
 print([d.action for d in make_plan(run, Options(), store).decisions[:2]])
 material = store.runs("fetch", "proverbs").run(fetched.key).folder / "proverbs.json"
 os.utime(material, (0, 0))
-print(make_plan(run, Options(), store).decisions[0].reason[:38])
+print(make_plan(run, Options(), store).decisions[0].reason[:33])
 removals = find_expired(store, "proverbs", run.spec.source, datetime.now(UTC))
 print([removal.stage for removal in removals])
 remove(store, "proverbs", run.spec.source, removals)
@@ -138,7 +138,7 @@ def test_a_source_in_one_file_and_one_line_is_fetched_built_linked_and_expires(t
         "https://proverbs.example/60/7.txt",
         "False",
         "['reuse', 'reuse']",
-        "older than may be kept, since 1970-01-",
+        "past its retention since 1970-01-",
         "['fetch', 'corpus']",
         "False []",
     ], done.stderr
