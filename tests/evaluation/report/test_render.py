@@ -192,7 +192,7 @@ def test_few_units_are_counted_and_none_is_not_available(page, markdown_page):
         assert "7 of 9" in text
         assert "77.8 %" not in text
         assert "n/a" in text
-        figures = text[: text.index("of fixed seeds, not selected")]
+        figures = text[: text.index("with fixed seeds, not selected")]
         assert not re.search(r"\b(nan|None)\b", re.sub(r"<svg.*?</svg>", "", figures, flags=re.S))
 
 
