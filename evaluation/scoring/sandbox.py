@@ -71,11 +71,10 @@ def score_each(
         texts: shape and text of each, consumed lazily.
         workers: number of processes.
         seconds: limit on the CPU time of one text.
-        command: starts a worker that calls `serve`.
+        command: starts a worker, which calls `serve`.
 
     Yields:
-        One score per text; without tallies, and with the outcome "timeout" or "crash", if the text
-        killed its worker.
+        One score per text; outcome "timeout" or "crash", without tallies, if it killed its worker.
 
     Raises:
         ScoreError: the language is unknown.

@@ -174,7 +174,7 @@ def _element(start: int, opened: int, in_tag: bool, text: str, position: int) ->
 
 
 def _is_value_due(text: str, position: int, before: re.Match[str] | None) -> bool:
-    """Whether a value, not an operator, is due at `position`; `before` is the token before it."""
+    """Whether a value, not an operator, is expected at `position`; `before` is the last token."""
     end = position
     if before and before[0].startswith(("//", "/*")) and not text[before.end() : end].strip():
         end = before.start()

@@ -145,7 +145,7 @@ def test_an_unknown_character_is_charged_its_name_as_well():
     assert unknown[0] > VOCABULARY.unknown_bits + known[0]
 
 
-def test_what_ends_one_document_is_no_context_of_the_next():
+def test_the_end_of_a_document_is_not_context_for_the_next():
     model = counted(["aaaab", "ccccb"] * 9).model(5)
     alone = model.bits(VOCABULARY.encode_documents(["caab"]))
     after = model.bits(VOCABULARY.encode_documents(["aaaa", "caab"]))

@@ -132,7 +132,7 @@ def test_a_fast_verdict_on_units_is_the_slow_one():
     assert tallies["block_balance_rate"] == Tally(1, 3)
 
 
-def test_metrics_per_kilobyte_are_per_thousand_characters_judged():
+def test_metrics_per_kilobyte_are_per_thousand_characters_read():
     plain = LANGUAGES["c"].scorer.score("(a]" + "a" * 997).tallies
     assert plain["nesting_mismatches_per_kb"] == Tally(1, 1.0)
     after_a_comment = LANGUAGES["c"].scorer.score("it\nisn't */" + "a\n" * 500).tallies

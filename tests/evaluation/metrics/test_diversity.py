@@ -38,7 +38,7 @@ def ratio(key, text):
 
 
 @pytest.mark.parametrize("kind", DEGENERATE)
-def test_degenerate_text_stands_out(kind):
+def test_degenerate_text_has_a_low_diversity(kind):
     ordinary, degenerate = ordinary_text(), DEGENERATE[kind]
     assert ratio("distinct_ngrams", degenerate) < ratio("distinct_ngrams", ordinary) / 50
     assert ratio("repetition", degenerate) < ratio("repetition", ordinary) / 20

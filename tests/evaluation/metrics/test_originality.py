@@ -90,12 +90,12 @@ runs = st.lists(periods, max_size=3).map(
 @example(texts=["-" * 60 + "!" + "ab" * 30 + "?"], sample="-" * 200 + "!" + "ab" * 100 + "#")
 @example(texts=["." * 47 + "-" * 50 + "!"], sample="-" * 200)
 @given(texts=st.lists(runs, min_size=1, max_size=4), sample=runs)
-def test_spans_of_what_repeats_itself_are_those_of_the_slow_reference(texts, sample):
+def test_spans_of_repetitive_text_are_those_of_the_slow_reference(texts, sample):
     with patch.object(originality, "CONTEXT", 2 * BLOCK):
         assert found_spans(texts, sample, min_repeats=2) == slow_spans(texts, sample)
 
 
-def test_what_repeats_itself_costs_a_fraction_of_its_pairs_of_blocks(monkeypatch):
+def test_repetitive_text_costs_a_fraction_of_its_pairs_of_blocks(monkeypatch):
     line = "#" + "-" * 78 + "\n"
     sample = "-" * 3_000
     extended = []

@@ -45,16 +45,16 @@ def test_temperatures_that_hardly_differ_are_all_in_the_interval():
     assert 0.2 < noisy.share < 0.8
 
 
-def test_samples_without_units_are_far_from_real_text_and_prose_is_judged_by_diversity():
+def test_samples_without_units_are_far_from_real_text_and_prose_uses_diversity_alone():
     empty = [
         dataclasses.replace(text, tallies={"distinct_ngrams": Tally(45, 100)})
         for text in texts("model", 0.5, 0, 0)
     ]
     both = [*empty, *texts("model", 1.0, 6, 60), *CONTROL]
-    judged, prose = recommend(both, KEY), recommend(both, None)
-    assert judged is not None
+    code, prose = recommend(both, KEY), recommend(both, None)
+    assert code is not None
     assert prose is not None
-    assert (judged.temperature, judged.share) == (1.0, 1.0)
+    assert (code.temperature, code.share) == (1.0, 1.0)
     assert (prose.temperature, prose.share) == (0.5, 1.0)
 
 

@@ -64,7 +64,7 @@ def test_noise_without_a_shift_is_no_evidence_of_a_change():
     assert sum(NO_EVIDENCE in each for each in words) >= 34
 
 
-def test_the_interval_of_a_noisy_shift_holds_the_shift():
+def test_the_interval_of_a_noisy_shift_contains_the_shift():
     found = compared(
         Evidence(documents=documents(200), texts=[]),
         Evidence(documents=documents(200, shift=0.03, noise=0.05), texts=[]),

@@ -31,7 +31,7 @@ def test_the_troubled_datasets_come_first_and_every_row_has_its_figures():
         assert words in page
 
 
-def test_the_index_nests_loads_nothing_and_escapes_what_it_is_given():
+def test_the_index_is_well_formed_loads_nothing_and_escapes_its_input():
     hostile = dataclasses.replace(GOOD, dataset="<script>", notes=['"><script>'])
     page = index_page([hostile], created="<script>")
     parsed = Page(page)

@@ -78,7 +78,7 @@ def test_an_error_at_the_end_of_the_text_marks_the_last_character(offset):
     assert marked == 'ab<b class=fault title="First error: cut off">c</b>'
 
 
-def test_a_caret_stands_under_the_error_in_plain_text():
+def test_a_caret_is_under_the_error_in_plain_text():
     sample = sample_of("ok\n\x1b x = (\nrest\n", error=Mark(offset=9, message="never\nclosed"))
     assert marked_plain(sample, 16).splitlines() == [
         "ok",
@@ -88,7 +88,7 @@ def test_a_caret_stands_under_the_error_in_plain_text():
     ]
 
 
-def test_an_error_behind_the_part_shown_has_no_caret():
+def test_an_error_after_the_part_shown_has_no_caret():
     sample = sample_of("ab\ncd\n", error=Mark(offset=4, message="late"))
     assert marked_plain(sample, 3) == "ab\n"
 

@@ -15,7 +15,7 @@ def svg_of(figure):
     return plots.to_svg(figure, "chart", "a chart")
 
 
-def test_the_gain_over_the_best_ngram_stands_at_the_bar_of_the_model():
+def test_the_gain_over_the_best_ngram_is_shown_at_the_bar_of_the_model():
     assert "1.648 (0.053 below n-gram)" in svg_of(plots.ladder_chart(REPORT.ladder))
     narrow = svg_of(plots.ladder_chart(REPORT.ladder, plots.NARROW))
     assert "1.648 (-0.053)" in narrow or "1.648 (\u22120.053)" in narrow
@@ -41,7 +41,7 @@ def test_a_group_without_a_value_is_not_available_rather_than_zero():
     assert text.count(">n/a</text>") == len(REPORT.groups)
 
 
-def test_an_axis_holds_every_interval():
+def test_an_axis_includes_every_interval():
     metric = Metric(value=3.0, n=20, interval=(1.0, 9.0))
     group = dataclasses.replace(REPORT.groups[0], metrics={"longest_run": metric})
     low, high = plots.strip_chart("longest_run", [group]).axes[0].get_xlim()
@@ -50,7 +50,7 @@ def test_an_axis_holds_every_interval():
 
 
 @pytest.mark.parametrize(("width", "columns"), [(plots.WIDE, 3), (plots.NARROW, 1)])
-def test_the_panels_of_a_sweep_stand_beside_or_below_each_other(width, columns):
+def test_the_panels_of_a_sweep_are_side_by_side_or_stacked(width, columns):
     keys = ["function_parse_rate", "copied_fraction_50", "distinct_ngrams"]
     figure = plots.sweep_chart(keys, REPORT.groups, width)
     svg_of(figure)

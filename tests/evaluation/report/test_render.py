@@ -82,7 +82,7 @@ def test_texts_that_look_like_nothing_survive_the_round_trip(tmp_path):
     assert report.load_report(tmp_path / "report.json") == evaluation
 
 
-def test_json_names_its_schema_holds_no_end_tag_and_keeps_a_record_a_line(written):
+def test_json_names_its_schema_has_no_end_tag_and_one_record_per_line(written):
     text = (written / "report.json").read_text(encoding="utf-8")
     assert json.loads(text)["schema"] == "charmill-report/2"
     assert "</" not in text
@@ -192,7 +192,7 @@ def test_few_units_are_counted_and_none_is_not_available(page, markdown_page):
         assert "7 of 9" in text
         assert "77.8 %" not in text
         assert "n/a" in text
-        figures = text[: text.index("of fixed seeds, not selected")]
+        figures = text[: text.index("with fixed seeds, not selected")]
         assert not re.search(r"\b(nan|None)\b", re.sub(r"<svg.*?</svg>", "", figures, flags=re.S))
 
 
@@ -205,7 +205,7 @@ def test_copies_errors_and_outcomes_are_named(page, markdown_page):
     assert '<b class=fault title="First error: invalid syntax">' in page
 
 
-def test_position_stands_between_floor_and_control(page):
+def test_position_is_relative_to_floor_and_control(page):
     card = page[page.index("Functions that parse<span") :]
     rows = re.findall(r"<tr class=\"(\w+)\">.*?</tr>", card, re.DOTALL)[:5]
     figures = re.findall(r"<td>(-?\d\.\d\d)</td>", card)[:5]
@@ -273,7 +273,7 @@ def test_markdown_escapes_what_would_break_a_table_or_a_fence():
     assert f"\n`````\n{text}\n`````\n" in page
 
 
-def test_markdown_holds_pictures_but_neither_script_nor_inline_svg(markdown_page):
+def test_markdown_contains_pictures_but_neither_script_nor_inline_svg(markdown_page):
     assert markdown_page.count("](data:image/png;base64,") == 5
     assert "<svg" not in markdown_page
     assert "<script" not in without_code_blocks(markdown_page)

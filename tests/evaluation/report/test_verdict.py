@@ -89,7 +89,7 @@ def test_samples_without_units_and_prose_have_a_verdict_too():
     assert verdict("Mine", ladder(1.4), GROUPS, None).endswith("(Kneser-Ney 8, 1.500).")
 
 
-def test_threats_name_what_weakens_this_report():
+def test_threats_name_the_limitations_of_this_report():
     low = [*GROUPS[:-1], group("control", None, 0.4, 900)]
     found = " ".join(
         threats(

@@ -1,6 +1,6 @@
-"""What compilers say of code, and that nothing harms who asks them.
+"""Compilers check code, and hostile code does no harm.
 
-Programs written in shell stand for compilers that are missing, broken or killed; tests of real ones
+Shell scripts replace compilers that are missing, broken or killed; tests of real ones
 are skipped where these are not installed.
 """
 
@@ -51,7 +51,7 @@ def needs(language):
 
 @pytest.fixture(autouse=True)
 def unknown():
-    """What is installed is found out anew before and after each test."""
+    """The installed compilers are looked up again before and after each test."""
     installed_compilers.cache_clear()
     yield
     installed_compilers.cache_clear()
@@ -92,7 +92,7 @@ def test_of_a_sample_only_files_between_marks_are_whole(language):
 
 
 @pytest.mark.parametrize("language", COMPILED)
-def test_odd_texts_are_refused_and_those_beside_them_are_not(language):
+def test_odd_texts_are_rejected_and_their_neighbours_are_not(language):
     needs(language)
     odd = [
         "'\ud800'",
@@ -123,7 +123,7 @@ def test_a_constructor_of_an_unknown_class_is_a_member_but_no_part_of_a_whole_fi
     assert list(accepted("java", pair)) == [True, False]
 
 
-def test_what_one_of_several_versions_accepts_is_good(program, monkeypatch):
+def test_a_source_that_one_of_several_versions_accepts_is_valid(program, monkeypatch):
     folder = program("grep -q missing $2")
     shutil.copy(folder / "lua-fake", folder / "lua-other")
     (folder / "lua-other").write_text("#!/bin/sh\ngrep -q -e missing -e goto $2\n")
@@ -145,7 +145,7 @@ def test_a_program_that_cannot_tell_code_from_none_counts_as_missing(program, sc
     )
 
 
-def test_a_text_that_spins_is_refused_alone(program, monkeypatch):
+def test_only_a_text_that_spins_is_rejected(program, monkeypatch):
     program('grep -q spin "$2" && while :; do :; done\ngrep -q missing "$2"')
     sources = [Source(kind="unit", text=text) for text in ("missing", "spin missing", "missing")]
     limits = Limits(cpu_seconds=1, wall_seconds=None)
@@ -164,7 +164,7 @@ def test_a_program_that_waits_for_ever_is_ended(program, monkeypatch, tmp_path):
     until(lambda: not is_running(pid))
 
 
-def test_what_a_javac_says_that_breaks_down_is_not_believed(program, monkeypatch):
+def test_the_output_of_a_javac_that_crashes_is_ignored(program, monkeypatch):
     program(
         'for f in "$@"; do case "$f" in *.java)\n'
         'grep -q break "$f" && exit 4\n'
@@ -176,11 +176,11 @@ def test_what_a_javac_says_that_breaks_down_is_not_believed(program, monkeypatch
     assert list(accepted("java", sources)) == [False, True, False, True, False]
 
 
-def test_what_kills_the_asker_is_found_by_halving(monkeypatch):
-    asked = []
+def test_a_source_that_kills_the_compiler_is_found_by_halving(monkeypatch):
+    batches = []
 
     def rejected(programs, folder, names, limits):
-        asked.append(len(names))
+        batches.append(len(names))
         texts = {name: (folder / name).read_text() for name in names}
         return None if "kill" in texts.values() else {n for n in names if texts[n] == "bad"}
 
@@ -189,10 +189,10 @@ def test_what_kills_the_asker_is_found_by_halving(monkeypatch):
     words = ["good", "bad", "good", "kill", "good", "bad", "good", "good"]
     sources = [Source(kind="unit", text=word) for word in words]
     assert list(accepted("lua", sources)) == [word == "good" for word in words]
-    assert max(asked) == 8
+    assert max(batches) == 8
 
 
-def test_many_sources_are_asked_about_in_batches_and_keep_their_order(monkeypatch):
+def test_many_sources_are_checked_in_batches_and_keep_their_order(monkeypatch):
     monkeypatch.setattr(
         lua,
         "COMPILER",
@@ -210,7 +210,7 @@ def test_many_sources_are_asked_about_in_batches_and_keep_their_order(monkeypatc
 
 
 @pytest.mark.parametrize("language", [name for name in LANGUAGES if name not in COMPILED])
-def test_other_languages_have_no_opinion_and_no_complaint(language, caplog):
+def test_other_languages_have_no_tallies_and_no_warning(language, caplog):
     assert list(compiler_tallies(language, ["a"])) == [{}]
     assert why_no_compiler(language) is None
     assert not caplog.messages

@@ -37,7 +37,7 @@ def test_hundreds_of_hostile_texts_have_an_outcome_each(language):
     assert outcomes["crash"] == 0
 
 
-def test_what_runs_in_this_process_stands_hostile_texts_too():
+def test_what_runs_in_this_process_survives_hostile_texts_too():
     index = CopyIndex(list(hostile_texts(20, seed=1)), [("a", None)] * 20)
     for text in hostile_texts(30):
         tallies = {**diversity(text), **copy_tallies(text, index.spans(text[:2_000]))}

@@ -13,7 +13,7 @@ C = (
 )
 
 
-def test_units_of_python_are_judged_by_the_parser():
+def test_units_of_python_are_checked_by_the_parser():
     found = dict(checked_units("python", [PYTHON]))
     assert [unit.split("(")[0].split(":")[0] for unit in found] == [
         "def good",
@@ -23,7 +23,7 @@ def test_units_of_python_are_judged_by_the_parser():
     assert list(found.values()) == [True, False, True]
 
 
-def test_units_of_c_are_judged_by_their_brackets():
+def test_units_of_c_are_checked_by_their_brackets():
     text = f"int first;\n}}\n{FILE_MARK}{C}"
     found = list(checked_units("c", [text]))
     assert [valid for _, valid in found] == [True, False]

@@ -50,7 +50,7 @@ def outcomes(*texts: str, seconds: float = 5.0) -> list[str]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_worker_says_what_the_scorer_says(language):
+def test_a_worker_returns_the_score_of_the_scorer(language):
     texts = ["", "f(a]\n", "def f(:\n  é = '\ud800'\n\uffff", "x" * 100_000]
     scorer = LANGUAGES[language].scorer
     assert list(score_all(language, texts)) == [scorer.score(text) for text in texts]

@@ -38,12 +38,12 @@ def test_real_code_is_balanced(language, text):
 @pytest.mark.parametrize(
     ("language", "text", "offset", "kind"), [(k, *each) for k, v in BAD.items() for each in v]
 )
-def test_a_planted_fault_is_found_where_it_stands(language, text, offset, kind):
+def test_a_planted_fault_is_found_at_its_offset(language, text, offset, kind):
     first = faults_of(language, text)[0]
     assert (first.offset, first.kind) == (offset, kind)
 
 
-def test_a_literal_without_end_counts_what_it_swallows():
+def test_an_unterminated_literal_counts_what_it_swallows():
     (fault,) = faults_of("c", 'a("b);\n);')
     assert (fault.offset, fault.swallowed) == (2, 4)
 
@@ -79,7 +79,7 @@ def test_one_closer_too_many_is_one_mismatch():
         ("python", "and (a list\n'''\nx = \"\"\" that is"),
     ],
 )
-def test_what_a_cut_did_is_free(language, window):
+def test_faults_caused_by_a_cut_are_excused(language, window):
     assert faults_of(language, window, cut_start=True, cut_end=True) == []
     assert faults_of(language, window) != []
 

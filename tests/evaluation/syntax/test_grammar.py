@@ -46,7 +46,7 @@ def test_every_grammar_of_the_table_is_tried():
 
 
 @pytest.mark.parametrize("language", GOOD)
-def test_a_grammar_takes_code_and_refuses_what_is_only_balanced(language):
+def test_a_grammar_accepts_code_and_rejects_what_is_only_balanced(language):
     assert parses(grammar(language), GOOD[language])
     assert not parses(grammar(language), BALANCED_NONSENSE[language])
 
@@ -66,7 +66,7 @@ def test_a_missing_token_is_no_clean_tree():
     assert not parses(grammar("c"), "int f(void) { return 1 }")
 
 
-def test_long_units_are_not_judged_and_nothing_is_no_unit():
+def test_long_units_are_not_counted_and_empty_text_has_no_units():
     units = [Piece(offset=0, text=GOOD["c"]), Piece(offset=0, text="x" * (MAX_UNIT + 1))]
     assert parse_tally(Grammar(sources=C), units) == Tally(1, 1)
     assert parse_tally(Grammar(sources=C), []) == Tally(0, 0)

@@ -20,7 +20,7 @@ def cut(text: str) -> Piece:
     return Piece(offset=100, text=text, cut_start=True, cut_end=True)
 
 
-def test_files_stand_between_marks_and_the_outer_and_blank_ones_are_cut():
+def test_files_are_between_marks_and_the_outer_and_blank_ones_are_cut():
     text = FILE_MARK.join(("one", "two", "\n", "four"))
     found = list(files(text))
     assert texts(found) == ["one", "two", "\n", "four"]
@@ -51,7 +51,7 @@ def test_units_of_c_end_in_column_zero():
     assert len(texts(c.SCORER.units(whole(text)))) == 3
 
 
-def test_units_of_lua_take_what_stands_behind_end():
+def test_units_of_lua_include_what_follows_end_on_its_line():
     text = "f(function()\n  if a then\n  end\nend, {a = 1})\nfunction g()\nend\nendless = 1\n"
     assert texts(lua.SCORER.units(whole(text))) == [
         "f(function()\n  if a then\n  end\nend, {a = 1})",
@@ -210,7 +210,7 @@ def test_units_of_javascript_are_methods_and_named_functions():
     assert found == ["f", "g", "h", "i", "j", "function"]
 
 
-def test_units_of_typescript_have_bodies_behind_their_types():
+def test_units_of_typescript_have_bodies_after_their_types():
     text = (
         "function no(a: string): void;\n"
         "function f<T extends { a: (b: T) => void }>(b: T): { c: T } {\n}\n"

@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from corpora.errors import SpecError
-from evaluation.errors import ScoreError
+from evaluation.errors import ReportError
 from evaluation.evidence import Evidence
 from evaluation.report.render import load_report, write_report
 from evaluation.selftest.checks import Check
@@ -188,7 +188,7 @@ def test_compare_needs_two_reports_that_exist_and_kept_their_evidence(store):
     with pytest.raises(StageError, match=r"2 runs of evaluate .* 'aa'; there are: aa11, aa33"):
         invoke("compare", "tiny", "aa")
     (first / "documents.parquet").unlink()
-    with pytest.raises(ScoreError, match="kept no bits per document"):
+    with pytest.raises(ReportError, match="kept no bits per document"):
         invoke("compare", "tiny")
 
 
