@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes, mode: int = 0o644, *, concurrent: bool = False) -> None:
+def write_whole(path: Path, content: bytes, mode: int = 0o666, *, concurrent: bool = False) -> None:
     """Write `content` to `path` by one rename, replacing what is there.
 
     Args:
