@@ -2,8 +2,8 @@
 
 CharmillError
 └── EvaluationError
-    ├── ScoreError  no such file or language, or a language without units
-    └── ReportError a report or its evidence that is missing, damaged or of another version
+    ├── ScoreError
+    └── ReportError
 """
 
 from system.errors import CharmillError
@@ -14,8 +14,8 @@ class EvaluationError(CharmillError):
 
 
 class ScoreError(EvaluationError):
-    """Something cannot be scored: there is no such file or no such language."""
+    """There is no such file or language, or the language has no units."""
 
 
 class ReportError(EvaluationError):
-    """A report or the evidence of an evaluation cannot be read."""
+    """A report or its evidence is missing, damaged or of another version."""
