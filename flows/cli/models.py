@@ -96,7 +96,8 @@ def sample(
 
     Example: charmill sample hadoop --until 5
     """
-    from flows.stages.sample import SamplingSettings, write_one, write_until
+    from flows.stages.sample import write_one, write_until
+    from modeling.inference.settings import SamplingSettings
 
     settings = Settings()
     language = prepare(dataset, Options(), settings.dataset_folders).spec.language

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from flows.options import Run, SampleSpec
 from flows.stages.devices import device_of
 from flows.store.stage import Stage, StageContext
-from modeling.inference.settings import SamplingSettings
-from modeling.vocab import FILE_MARK
 from system.progress import Progress
 
 if TYPE_CHECKING:
     from modeling.inference.samples import Sample
+    from modeling.inference.settings import SamplingSettings
     from modeling.models.model import CharModel
     from modeling.vocab import Ids, Vocabulary
 
@@ -57,6 +56,8 @@ def _samples(
     from modeling.inference.likelihood import sample_surprisals
     from modeling.inference.samples import Sample
     from modeling.inference.sampling import sample
+    from modeling.inference.settings import SamplingSettings
+    from modeling.vocab import FILE_MARK
 
     temperature = spec.temperatures[turn]
     seeds = [spec.seed + number for number in range(spec.samples)]
@@ -82,7 +83,7 @@ def _samples(
 
 
 def write_one(
-    model_folder: Path, settings: SamplingSettings, *, device: str, seed: int
+    model_folder: Path, settings: "SamplingSettings", *, device: str, seed: int
 ) -> Iterator[str]:
     """Generate one text, piece by piece; a file mark becomes a rule between blank lines.
 
@@ -104,7 +105,7 @@ def write_one(
 
 
 def write_until(
-    model_folder: Path, settings: SamplingSettings, *, language: str, device: str, seed: int
+    model_folder: Path, settings: "SamplingSettings", *, language: str, device: str, seed: int
 ) -> Iterator[tuple[str, bool]]:
     """Generate streams endlessly; yield every unit and whether it is valid.
 
@@ -124,6 +125,7 @@ def write_until(
     from evaluation.scoring.rejection import checked_units
     from modeling.checkpoint import load_model
     from modeling.inference.sampling import sample
+    from modeling.vocab import FILE_MARK
 
     model, vocabulary, _ = load_model(model_folder, device_of(device))
     for first in itertools.count(seed, STREAMS):
@@ -139,6 +141,8 @@ def write_until(
 
 def printable(text: str) -> str:
     """Text for a terminal: file marks as a rule, escapes made visible."""
+    from modeling.vocab import FILE_MARK
+
     rule = "\n" + "-" * 20 + " end of file " + "-" * 20 + "\n"
     return "".join(
         rule if c == FILE_MARK else c if c in "\n\t" or c.isprintable() else repr(c)[1:-1]

@@ -124,7 +124,7 @@ def test_planning_imports_neither_prefect_nor_torch():
     import subprocess
     import sys
 
-    names = "('prefect', 'torch', 'pyarrow')"
+    names = "('prefect', 'torch', 'pyarrow', 'numpy', 'pandas')"
     script = f"import sys, flows.cli.main, flows.planning.plan; print([m for m in {names}"
     done = subprocess.run(
         [sys.executable, "-c", f"{script} if m in sys.modules])"],
