@@ -84,11 +84,7 @@ def build_corpus(
     build = _Build(snapshot=snapshot, spec=spec, frozen=frozen, sizes=sizes)
     totals = Totals()
     with RowWriter(directory / LEDGER, LEDGER_SCHEMA) as ledger:
-
-        def record(outcome: Outcome) -> None:
-            totals.add(outcome)
-            ledger.write(ledger_row(outcome), LEDGER_ROW_BYTES)
-
+        record = _recorder(totals, ledger)
         entries = with_licenses(snapshot, _filtered(build, record))
         text_bytes = sum(entry.size for entry in entries)
         workers = workers or (processors() if text_bytes >= sizes.parallel_bytes else 1)
@@ -98,13 +94,24 @@ def build_corpus(
             record(outcome)
     totals.leak_before, totals.leak_after = decisions.leak_before, decisions.leak_after
     kept = [outcome for outcome in decisions.outcomes if outcome.reason is None]
+    steps = 2 * len(entries)
     for shard in in_order(write, _shards(build, kept, directory), workers=workers):
         totals.add_documents(shard)
-        done = 2 * len(entries) - len(kept) + totals.files_written
-        yield Progress(done=done, total=2 * len(entries), unit="files", note="written")
+        done = steps - len(kept) + totals.files_written
+        yield Progress(done=done, total=steps, unit="files", note="written")
     totals.check()
     write_character_counts(directory, totals.character_counts())
     totals.summary(spec).save(directory)
+
+
+def _recorder(totals: Totals, ledger: RowWriter) -> Callable[[Outcome], None]:
+    """A function that counts an outcome and writes its row of the ledger."""
+
+    def record(outcome: Outcome) -> None:
+        totals.add(outcome)
+        ledger.write(ledger_row(outcome), LEDGER_ROW_BYTES)
+
+    return record
 
 
 def _shards(build: _Build, kept: Sequence[Outcome], directory: Path) -> Iterator[Shard]:

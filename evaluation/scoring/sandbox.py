@@ -82,8 +82,8 @@ def score_each(
     if language not in LANGUAGES:
         raise ScoreError(f"no language {language!r}; known: {known_languages()}")
     arguments = (LANGUAGES[language].module, str(seconds))
-    idle = deque(_Worker((*command, *arguments)) for _ in range(workers))
-    busy: deque[_Worker] = deque()
+    pool = [_Worker((*command, *arguments)) for _ in range(workers)]
+    idle, busy = deque(pool), deque[_Worker]()
     try:
         for shape, text in texts:
             if not idle:
@@ -95,7 +95,7 @@ def score_each(
             idle.append(busy.popleft())
             yield idle[-1].score()
     finally:
-        for worker in (*idle, *busy):
+        for worker in pool:
             worker.stop()
 
 

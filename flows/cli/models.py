@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import typer
@@ -114,10 +114,15 @@ def sample(
     if until is not None:
         units = write_until(folder, sampling, language=language, device=settings.device, seed=seed)
         _print_valid(units, until)
-        return
-    pieces = write_one(folder, sampling, device=settings.device, seed=seed)
+    else:
+        pieces = write_one(folder, sampling, device=settings.device, seed=seed)
+        _print_text(prompt, pieces if stream else ["".join(pieces)])
+
+
+def _print_text(prompt: str, pieces: Iterable[str]) -> None:
+    """Print a prompt and its continuation, each piece as it comes."""
     sys.stdout.write(prompt)
-    for piece in pieces if stream else ["".join(pieces)]:
+    for piece in pieces:
         sys.stdout.write(piece)
         sys.stdout.flush()
     sys.stdout.write("\n")

@@ -42,6 +42,7 @@ SERVER_VARIABLES = (
     "PREFECT_PROFILE",
     "PREFECT_UI_API_URL",
 )
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def embed(settings: Settings) -> str:
@@ -83,3 +84,11 @@ def _use_own_home(settings: Settings) -> None:
         os.environ.pop(name, None)
     os.environ.update(ENVIRONMENT)
     os.environ["PREFECT_HOME"] = str(home)
+    _bypass_proxies()
+
+
+def _bypass_proxies() -> None:
+    """Reach this machine directly: a proxy of the user's cannot, and Prefect would wait for it."""
+    named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    hosts = ",".join(filter(None, (named, *LOCAL_HOSTS)))
+    os.environ.update({"NO_PROXY": hosts, "no_proxy": hosts})
