@@ -3,6 +3,7 @@
 CharmillError
 |-- OptionError
 |-- StageError
+|   `-- DamageError
 `-- RemoteError
     `-- RemoteMisuseError
 """
@@ -16,6 +17,10 @@ class OptionError(CharmillError):
 
 class StageError(CharmillError):
     """A stage that cannot run in the current state of the store; finished stages are kept."""
+
+
+class DamageError(StageError):
+    """A finished run that is not as it was published: a file is missing or has changed."""
 
 
 class RemoteError(CharmillError):

@@ -1,5 +1,6 @@
 """Atomic writes: a file is there as a whole or not at all, even after a crash or a power cut."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -39,3 +40,9 @@ def sync_path(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

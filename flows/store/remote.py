@@ -9,7 +9,6 @@ mix their files: one record wins. Fetched files are checked against the record b
 published here. Nothing is deleted in the store, except the files of a copy that failed.
 """
 
-import hashlib
 import json
 import logging
 import posixpath
@@ -28,6 +27,7 @@ from flows.errors import RemoteError, RemoteMisuseError, StageError
 from flows.store.disk import sync
 from flows.store.manifest import Manifest
 from flows.store.runs import StageRun, StageRuns, run_number
+from system.files import sha256_of
 
 logger = logging.getLogger(__name__)
 ALLOWED = "s3://bucket/prefix or file:///folder"
@@ -164,7 +164,7 @@ class Remote:
             target.parent.mkdir(parents=True, exist_ok=True)
             source = self._path(run.runs, name, path)
             self._retrying(partial(self.files.get_file, source, str(target)))
-            if _digest(target) != digest:
+            if sha256_of(target) != digest:
                 raise RemoteError(f"CHARMILL_REMOTE: {source} does not match {record}")
 
     def _path(self, runs: StageRuns, *parts: str) -> str:
@@ -181,7 +181,7 @@ class Remote:
             self.files.put_file(str(path), target)
 
         self._retrying(attempt)
-        return name, _digest(path)
+        return name, sha256_of(path)
 
     def _put_whole(self, content: bytes, there: str, target: str) -> None:
         """Write atomically: by a rename on a disk; a bucket never stores part of an object."""
@@ -219,11 +219,6 @@ def _is_misuse(error: BaseException) -> bool:
 def _files(folder: Path) -> Iterator[Path]:
     """Every file of a run."""
     return (path for path in sorted(folder.rglob("*")) if path.is_file())
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _parsed(content: bytes, record: str) -> tuple[str, Mapping[str, str]]:

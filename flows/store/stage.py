@@ -8,20 +8,19 @@ stage continues in it, any other starts over.
 """
 
 import errno
-import hashlib
 import importlib.metadata
 import json
 import shutil
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from flows.options import Run, StageName
 from flows.progress import Reporter
 from flows.store.disk import no_space, sync
-from flows.store.manifest import MANIFEST, Manifest
+from flows.store.manifest import Manifest, key_digest, record_files
 from flows.store.runs import StageRun, StageRuns, Store
 from system.clock import now_stamp
 from system.files import sync_path
@@ -32,7 +31,6 @@ ATTEMPTS = ".attempts"
 INPUTS = ".inputs"
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 SOFTWARE = ("charmill", "torch", "numpy", "pyarrow", "prefect")
-KEY_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +85,7 @@ class Stage:
 
     def digest(self, run: Run, inputs: Mapping[StageName, str]) -> str:
         """The key of the first run of this stage on `inputs`."""
-        identity = [self.name, self.version, self.parameters(run), dict(inputs)]
-        text = json.dumps(identity, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
+        return key_digest(self.name, self.version, self.parameters(run), inputs)
 
     def choose(self, keys: Mapping[StageName, str]) -> dict[StageName, str]:
         """Those of `keys`, of all earlier stages, that this stage reads."""
@@ -177,9 +173,10 @@ def _make(stage: Stage, context: StageContext, reporter: Reporter) -> None:
 def _publish(output: StageRun, manifest: Manifest) -> None:
     """Write the manifest, then rename the work folder; each once all before it is on the disk."""
     sync(output.work)
-    manifest.save(output.work)
-    sync_path(output.work / MANIFEST)
-    for name in (ATTEMPTS, INPUTS):
+    notes = (ATTEMPTS, INPUTS)
+    files = {n: one for n, one in record_files(output.work).items() if n not in notes}
+    replace(manifest, files=files).save(output.work)
+    for name in notes:
         (output.work / name).unlink(missing_ok=True)
     sync_path(output.work)
     output.work.replace(output.folder)
