@@ -73,6 +73,14 @@ lock: $(READY) ## Regenerate requirements.lock from pyproject.toml
 		--output-file requirements.lock pyproject.toml
 	sed -i 's/+cpu$$//' requirements.lock
 
+# Strict, because pip-audit otherwise ends well if it could look nothing up.
+.PHONY: audit
+audit: ## Look up known vulnerabilities of the locked packages; needs the Internet
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip-audit
+	$(VENV)/audit/bin/pip-audit --strict --vulnerability-service osv --disable-pip --no-deps \
+		--progress-spinner off --requirement requirements.lock
+
 .PHONY: clean
 clean: ## Remove the environment and caches; keep artifacts/
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
