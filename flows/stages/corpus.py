@@ -48,4 +48,11 @@ def _frozen(context: StageContext) -> "dict[str, Split]":
         raise StageError(f"corpus.frozen: {error}") from None
 
 
-CORPUS = Stage(name="corpus", version=4, inputs=("fetch",), parameters=_parameters, work=_work)
+CORPUS = Stage(
+    name="corpus",
+    version=4,
+    inputs=("fetch",),
+    parameters=_parameters,
+    work=_work,
+    reproducible=lambda _run: True,
+)
