@@ -33,6 +33,14 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666, *, concurrent: bo
     sync_path(path.parent)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents, unless they exist, and bring their names to the disk."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        sync_path(folder.parent)
+
+
 def sync_path(path: Path) -> None:
     """Flush a file to the disk, or a folder's entries: renames in it are durable afterwards."""
     descriptor = os.open(path, os.O_RDONLY)

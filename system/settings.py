@@ -114,8 +114,19 @@ class Settings(BaseSettings):
 
     @property
     def artifacts_root(self) -> Path:
-        """The root folder of all output, absolute."""
-        return self.folder("artifacts").absolute()
+        """The root folder of all output, absolute.
+
+        Raises:
+            SettingsError: if there can be no such folder.
+        """
+        root = self.folder("artifacts").absolute()
+        try:
+            existing = next(path for path in (root, *root.parents) if path.exists())
+        except OSError as error:
+            raise SettingsError(f"CHARMILL_ARTIFACTS: {root}: {error.strerror}") from None
+        if not existing.is_dir():
+            raise SettingsError(f"CHARMILL_ARTIFACTS: {existing}: not a folder")
+        return root
 
     @property
     def dataset_folders(self) -> tuple[Path, ...]:

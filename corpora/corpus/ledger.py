@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from corpora.corpus.parquet import LEDGER
+from corpora.corpus.parquet import LEDGER, naming_damage
 from corpora.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def rows_of(directory: Path, path: str) -> list[Row]:
     Raises:
         CorpusError: if the ledger has no such file; suggests files of the same name.
     """
-    table = pq.read_table(directory / LEDGER)
+    with naming_damage(directory / LEDGER):
+        table = pq.read_table(directory / LEDGER)
     paths = table.select(["source", "path"]).to_pandas()
     names = paths["source"] + "/" + paths["path"]
     matches = np.flatnonzero((paths["path"] == path) | (names == path))
@@ -67,7 +68,11 @@ class Difference:
 
 
 def compare(old: Path, new: Path) -> Difference:
-    """Compare the ledgers of two corpora, file by file."""
+    """Compare the ledgers of two corpora, file by file.
+
+    Raises:
+        CorpusError: if a ledger is damaged.
+    """
     before, after = _read(old), _read(new)
     both = before.index.intersection(after.index).sort_values()
     old_rows, new_rows = before.loc[both], after.loc[both]
@@ -98,7 +103,8 @@ def content_changed(old: "pd.DataFrame", new: "pd.DataFrame") -> "pd.Series":
 
 def _read(directory: Path) -> "pd.DataFrame":
     """The ledger by "source/path"; of two files with one name the last, "" for what is missing."""
-    frame = pq.read_table(directory / LEDGER, columns=COMPARED).to_pandas()
+    with naming_damage(directory / LEDGER):
+        frame = pq.read_table(directory / LEDGER, columns=COMPARED).to_pandas()
     frame.index = frame.pop("source") + "/" + frame.pop("path")
     return frame[~frame.index.duplicated(keep="last")].fillna("")
 

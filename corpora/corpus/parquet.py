@@ -7,7 +7,7 @@ input gives equal bytes.
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from corpora.document import Document, Outcome, Split
+from corpora.errors import CorpusError
 
 DOCUMENTS = "documents-*.parquet"
 LEDGER = "ledger.parquet"
@@ -50,6 +51,20 @@ LEDGER_SCHEMA = pa.schema(
         pa.field("characters", pa.int64()),
     ]
 )
+
+
+@contextmanager
+def naming_damage(path: Path) -> Iterator[None]:
+    """Name the file of a corpus that the block reads, if it cannot be read.
+
+    Raises:
+        CorpusError: in place of the errors of the reader.
+    """
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        reason = str(error).partition("\n")[0]
+        raise CorpusError(f"{path}: damaged, or of another version: {reason}") from error
 
 
 class RowWriter(AbstractContextManager["RowWriter"]):
@@ -103,8 +118,8 @@ def ledger_row(outcome: Outcome) -> dict[str, Any]:
 def read_documents(directory: Path, split: Split) -> Iterator[Document]:
     """Stream the documents of one split in the order of the source."""
     for path in sorted(directory.glob(DOCUMENTS)):
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=64):
+        with naming_damage(path), pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=64, columns=DOCUMENT_SCHEMA.names):
                 for row in cast("list[dict[str, Any]]", batch.to_pylist()):
                     if row["split"] == split:
                         yield Document(**row)
@@ -114,14 +129,16 @@ def read_split(directory: Path) -> dict[str, Split]:
     """The split of every document of a corpus, by digest."""
     found: dict[str, Split] = {}
     for path in sorted(directory.glob(DOCUMENTS)):
-        table = pq.read_table(path, columns=["sha256", "split"])
+        with naming_damage(path):
+            table = pq.read_table(path, columns=["sha256", "split"])
         found |= zip(table["sha256"].to_pylist(), table["split"].to_pylist(), strict=True)
     return found
 
 
 def read_character_counts(directory: Path) -> dict[str, int]:
     """How often each character occurs in the training split."""
-    return json.loads((directory / VOCABULARY).read_text(encoding="utf-8"))
+    with naming_damage(directory / VOCABULARY):
+        return json.loads((directory / VOCABULARY).read_text(encoding="utf-8"))
 
 
 def write_character_counts(directory: Path, counts: Mapping[str, int]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from corpora.document import Split
+from corpora.errors import CorpusError
 
 SUMMARY = "summary.json"
 
@@ -70,14 +71,22 @@ class CorpusSummary:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read what `save` wrote."""
-        data = json.loads((directory / SUMMARY).read_text(encoding="utf-8"))
-        return cls(
-            digest=data["digest"],
-            seen=tuple(data["seen"]),
-            funnel=tuple(FunnelStep(**row) for row in data["funnel"]),
-            splits={name: SplitSize(**size) for name, size in data["splits"].items()},
-            licenses=data["licenses"],
-            leak_before=Leak(**data["leak_before"]),
-            leak_after=Leak(**data["leak_after"]),
-        )
+        """Read what `save` wrote.
+
+        Raises:
+            CorpusError: if it is damaged.
+        """
+        path = directory / SUMMARY
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                digest=data["digest"],
+                seen=tuple(data["seen"]),
+                funnel=tuple(FunnelStep(**row) for row in data["funnel"]),
+                splits={name: SplitSize(**size) for name, size in data["splits"].items()},
+                licenses=data["licenses"],
+                leak_before=Leak(**data["leak_before"]),
+                leak_after=Leak(**data["leak_after"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorpusError(f"{path}: damaged, or of another version: {error!r:.80}") from None

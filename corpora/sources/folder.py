@@ -9,6 +9,7 @@ import os
 import sysconfig
 import tarfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, cast
@@ -111,7 +112,7 @@ class FolderSnapshot:
 
     def entries(self) -> Iterator[Entry]:
         """List the members in the order of their names."""
-        with _tar(self.tar_path, "r") as tar:
+        with self._opened() as tar:
             for member in tar:
                 yield Entry(
                     source=self.source,
@@ -123,11 +124,24 @@ class FolderSnapshot:
 
     def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
         """Read members by name."""
-        with _tar(self.tar_path, "r") as tar:
+        with self._opened() as tar:
             members = {_handle(member): member for member in tar}
             for entry in entries:
                 content = tar.extractfile(members[entry.handle])
                 yield entry, None if content is None else content.read()
+
+    @contextmanager
+    def _opened(self) -> Iterator[tarfile.TarFile]:
+        """The tar.
+
+        Raises:
+            SourceError: if it is damaged.
+        """
+        try:
+            with _tar(self.tar_path, "r") as tar:
+                yield tar
+        except (tarfile.TarError, KeyError, OSError) as error:
+            raise SourceError(f"{self.tar_path}: damaged: {error}") from error
 
 
 def printable_path(raw: bytes) -> str:

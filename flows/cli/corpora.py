@@ -12,6 +12,7 @@ from flows.cli.options import AllowStale, AsJson, Dataset, Force, Overrides
 from flows.errors import OptionError
 from flows.options import Options
 from flows.orchestration.task_runners import RunnerName
+from flows.store.integrity import verified
 from flows.store.runs import Store
 from system.clock import duration
 from system.settings import Settings
@@ -135,12 +136,13 @@ def diff(
     from dataclasses import asdict
 
     from corpora.corpus.ledger import compare
+    from corpora.corpus.parquet import LEDGER
     from flows.cli.render import difference
     from flows.console import out
 
     _check(dataset)
     before, after = Store(Settings().artifacts_root).runs("corpus", dataset).pair(old, new)
-    found = compare(before.folder, after.folder)
+    found = compare(verified(before, LEDGER), verified(after, LEDGER))
     if as_json:
         out.print_json(json.dumps(asdict(found)))
         return

@@ -3,12 +3,14 @@
 from typing import Any
 
 from corpora.sources import parse_source
+from flows.store.integrity import verified
 from flows.store.runs import Store
 
 
 def explain(store: Store, dataset: str, path: str) -> list[dict[str, Any]]:
     """Everything that the last corpus records about a file, one row per source that has it."""
     from corpora.corpus.ledger import rows_of
+    from corpora.corpus.parquet import LEDGER
 
     corpus = store.runs("corpus", dataset).last()
     fetch = store.runs("fetch", dataset).run(corpus.manifest.inputs["fetch"]).manifest
@@ -16,5 +18,5 @@ def explain(store: Store, dataset: str, path: str) -> list[dict[str, Any]]:
     resolution = fetch.parameters["found"]
     return [
         {**row, "permalink": source.permalink(resolution, row["source"], row["path"])}
-        for row in rows_of(corpus.folder, path)
+        for row in rows_of(verified(corpus, LEDGER), path)
     ]

@@ -1,7 +1,7 @@
 """The command line. Results go to stdout, progress and errors to stderr.
 
-Exit status: 0 for success; 2 for an error that the user can fix (a CharmillError, or wrong usage),
-printed as one line; 130 after Ctrl-C; 1 for anything else, with its traceback.
+Exit status: 0 for success; 2 for what the user can fix (a CharmillError, wrong usage, a disk that
+refuses), printed as one line; 130 after Ctrl-C; 1 for anything else, with its traceback.
 """
 
 import sys
@@ -12,11 +12,13 @@ import typer
 from typer.exceptions import TyperException
 
 from flows.cli import corpora, models, reports, stages
+from flows.store.disk import explained
+from flows.store.runs import Store
 from system.errors import CharmillError
-from system.settings import documentation
+from system.settings import Settings, documentation
 
 COMMANDS = (
-    *(stages.run, models.plan, stages.status, models.sample),
+    *(stages.run, models.plan, stages.status, stages.verify, models.sample),
     *(reports.report, reports.compare),
     *(corpora.datasets, corpora.add, corpora.build, corpora.explain, corpora.diff),
     *(corpora.forget, corpora.quota),
@@ -84,6 +86,10 @@ def main() -> None:
         sys.exit(_complain(error.format_message()))
     except CharmillError as error:
         sys.exit(_complain(str(error)))
+    except OSError as error:
+        if (refused := explained(error, Store(Settings().artifacts_root))) is None:
+            raise
+        sys.exit(_complain(str(refused)))
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("charmill: stopped; finished work is kept, run again to resume\n")
         sys.exit(130)

@@ -11,6 +11,7 @@ from flows.cli.options import AsJson, BudgetText, Dataset, Overrides, Preset
 from flows.errors import StageError
 from flows.options import OWN_PRESET, Options, prepare
 from flows.planning.init_from import pinned
+from flows.store.integrity import verified
 from flows.store.runs import Store
 from system.settings import Settings
 
@@ -101,7 +102,7 @@ def sample(
 
     settings = Settings()
     language = prepare(dataset, Options(), settings.dataset_folders).spec.language
-    folder = Store(settings.artifacts_root).runs("train", dataset).last().folder
+    folder = verified(Store(settings.artifacts_root).runs("train", dataset).last())
     default_length = 1000 if until is None else 4000
     sampling = SamplingSettings(
         length=default_length if length is None else length,

@@ -5,7 +5,8 @@ Progress goes to stderr. If that is not a terminal, a line every few seconds rep
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,14 +20,16 @@ from evaluation.results import Metric
 from flows.console import err, out
 from flows.options import STAGE_NAMES
 from flows.planning.plan import Plan
+from flows.store.integrity import verified
 from flows.store.runs import StageRun
-from flows.store.status import StageState, verdict
+from flows.store.status import REPORT, StageState, verdict
 from system.clock import duration, minute
 from system.progress import Progress
 
 if TYPE_CHECKING:
     from corpora.corpus.ledger import Difference
     from flows.store.forget import Removal
+    from flows.store.verification import Verification
 
 LINE_SECONDS = 10.0
 Item = TypeVar("Item")
@@ -136,7 +139,7 @@ def show_result(run: StageRun) -> None:
     if run.runs.stage != "evaluate":
         out.print(f"{run.runs}: {folder}", markup=False)
         return
-    out.print(f"\n{verdict(folder)}", markup=False)
+    out.print(f"\n{verdict(verified(run, REPORT))}", markup=False)
     out.print(f"Report: {folder / 'report.html'}", markup=False)
     out.print(
         f"Next: `charmill report {dataset} --open` to read it, "
@@ -160,6 +163,42 @@ def status_table(states: Mapping[str, Sequence[StageState]]) -> Table:
     return table(("dataset", *STAGE_NAMES), rows)
 
 
+def damage_lines(states: Mapping[str, Sequence[StageState]]) -> Iterator[str]:
+    """What `status` cannot read, and why."""
+    for dataset, row in states.items():
+        yield from (f"{one.stage} of {dataset}: {one.damage}" for one in row if one.damage)
+
+
+def verification_table(found: "Sequence[Verification]") -> Table:
+    """A row per run."""
+    rows = ((one.dataset, one.stage, one.key, one.outcome) for one in found)
+    return table(("dataset", "stage", "key", ""), rows)
+
+
+def verification_lines(found: "Sequence[Verification]") -> Iterator[str]:
+    """What is damaged, what to do about it, and a count."""
+    for one in found:
+        head = f"{one.stage} of {one.dataset}, {one.key}"
+        yield from (f"{head}: {fault}" for fault in one.faults)
+        if one.advice:
+            yield f"{head}: {one.advice}"
+    counts = Counter(one.outcome for one in found)
+    yield ", ".join(f"{number:,} {outcome}" for outcome, number in counts.items()) or "no runs"
+
+
+def reported(name: str, what: str, work: "Generator[Progress, None, Item]") -> Item:
+    """Do long work with a progress bar; returns its result."""
+    reporter = TerminalReporter()
+    try:
+        reporter.started(name, what)
+        while True:
+            reporter.update(next(work))
+    except StopIteration as end:
+        return end.value
+    finally:
+        reporter.close()
+
+
 def score_table(metrics: Mapping[str, Metric]) -> Table:
     """A row per metric."""
     rows = (
@@ -171,6 +210,8 @@ def score_table(metrics: Mapping[str, Metric]) -> Table:
 
 def _cell(state: StageState) -> str:
     finished = minute(state.manifest.created) if state.manifest else "-"
+    if state.damage:
+        return f"{finished} (DAMAGED)"
     if state.failure:
         return f"{finished} (FAILED: {state.failure.reason})"
     return f"{finished} (unfinished: {len(state.unfinished)})" if state.unfinished else finished

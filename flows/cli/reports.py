@@ -11,6 +11,7 @@ from evaluation.languages import known_languages
 from flows.cli.options import AsJson, Dataset
 from flows.errors import OptionError
 from flows.options import Options, prepare
+from flows.store.integrity import verified
 from flows.store.runs import StageRun, Store
 from system.settings import Settings
 
@@ -51,7 +52,7 @@ def _last(store: Store, dataset: str, settings: Settings) -> Path:
     from flows.store.status import verdict
 
     prepare(dataset, Options(), settings.dataset_folders)
-    folder = store.runs("evaluate", dataset).last().folder
+    folder = verified(store.runs("evaluate", dataset).last())
     out.print(verdict(folder), markup=False)
     return folder / "report.html"
 
@@ -114,8 +115,8 @@ def _comparison(before: StageRun, after: StageRun) -> "Comparison":
     from evaluation.report.render import load_report
 
     return compare_evaluations(
-        load_evidence(before.folder),
-        load_evidence(after.folder),
+        load_evidence(verified(before)),
+        load_evidence(verified(after)),
         old_key=before.key,
         new_key=after.key,
         headline=load_report(after.folder / "report.json").headline,

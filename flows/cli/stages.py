@@ -15,6 +15,7 @@ from flows.cli.options import (
     Overrides,
     Preset,
 )
+from flows.errors import StageError
 from flows.options import OWN_PRESET, Options, StageName
 from flows.planning.init_from import SETTING
 from system.settings import Settings
@@ -73,7 +74,7 @@ def status(
     Example: charmill status numpy
     """
     from corpora.spec import dataset_files
-    from flows.cli.render import status_table
+    from flows.cli.render import damage_lines, status_table
     from flows.console import out
     from flows.store.runs import Store
     from flows.store.status import dataset_state
@@ -90,6 +91,43 @@ def status(
         out.print_json(json.dumps(data))
     else:
         out.print(status_table(states))
+        for line in damage_lines(states):
+            out.print(line, markup=False)
+
+
+def verify(
+    dataset: Annotated[
+        str | None, typer.Argument(help="Name of a dataset; all datasets if omitted.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the files of all finished runs for damage.
+
+    Compares the size and digest of every file with those recorded when it was written, in all
+    finished runs, not only the last ones. Exit status 2 if anything is damaged; says what makes it
+    again.
+
+    Example: charmill verify numpy
+    """
+    from flows.cli.render import reported, verification_lines, verification_table
+    from flows.console import out
+    from flows.store.runs import Store
+    from flows.store.verification import verify as verify_store
+
+    store = Store(Settings().artifacts_root)
+    known = store.datasets()
+    if dataset is not None and dataset not in known:
+        raise StageError(f"no runs of a dataset {dataset!r}; known: {', '.join(known) or 'none'}")
+    names = [dataset] if dataset else known
+    found = reported("verify", dataset or "all datasets", verify_store(store, names))
+    if as_json:
+        out.print_json(json.dumps([one.to_dict() for one in found]))
+    else:
+        out.print(verification_table(found))
+        for line in verification_lines(found):
+            out.print(line, markup=False)
+    if any(one.outcome == "damaged" for one in found):
+        raise typer.Exit(2)
 
 
 def serve(

@@ -11,6 +11,7 @@ from corpora.errors import SourceError
 from flows.errors import RemoteError, RemoteMisuseError, StageError
 from flows.options import Options, Run, StageName
 from flows.planning.plan import asked_for, is_before
+from flows.store.integrity import faults
 from flows.store.remote import Remote
 from flows.store.runs import StageRun, StageRuns, Store
 from flows.store.stage import Stage
@@ -81,7 +82,7 @@ def _exchange(remote: Remote, run: Run, options: Options, store: Store) -> None:
 def _current(remote: Remote, stage: Stage, runs: StageRuns, digest: str) -> StageRun | None:
     """The finished run with this digest, afterwards here and there; None if it is nowhere."""
     newest = runs.newest(digest)
-    if newest is not None:
+    if newest is not None and not faults(newest):
         if stage.why_outdated(newest) is not None:
             return None
         if not remote.has(newest):

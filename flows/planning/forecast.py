@@ -7,6 +7,7 @@ from typing import Any
 from flows.options import Run
 from flows.planning.plan import Plan
 from flows.stages.devices import device_of
+from flows.store.integrity import verified
 from flows.store.runs import Store
 from system.clock import duration
 from system.settings import Settings
@@ -104,14 +105,14 @@ def forecast_lines(estimate: Forecast) -> Iterator[str]:
 
 def _corpus(plan: Plan, store: Store, min_count: int) -> tuple[int, int | None]:
     """Vocabulary size, and number of training characters if the corpus is built."""
-    from corpora.corpus.parquet import read_character_counts
-    from corpora.corpus.summary import CorpusSummary
+    from corpora.corpus.parquet import VOCABULARY, read_character_counts
+    from corpora.corpus.summary import SUMMARY, CorpusSummary
     from modeling.vocab import Vocabulary
 
     decision = next((d for d in plan.decisions if d.stage == "corpus"), None)
     if decision is None or decision.action == "run":
         return USUAL_VOCABULARY, None
-    folder = store.runs("corpus", plan.dataset).run(decision.key).folder
+    folder = verified(store.runs("corpus", plan.dataset).run(decision.key), VOCABULARY, SUMMARY)
     counts = read_character_counts(folder)
     size = CorpusSummary.load(folder).splits["train"]
     return Vocabulary.from_counts(counts, min_count=min_count).size, size.characters

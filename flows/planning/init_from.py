@@ -6,8 +6,9 @@ model's key and shape. The plan, the key of the stage and the report then name e
 
 import json
 
-from flows.errors import OptionError, StageError
+from flows.errors import DamageError, OptionError, StageError
 from flows.options import Options, parse_overrides
+from flows.store.integrity import verified
 from flows.store.runs import Store
 
 SETTING = "train.init_from"
@@ -18,6 +19,7 @@ def pinned(options: Options, store: Store) -> Options:
 
     Raises:
         OptionError: if there is no such model, or several keys start with KEY.
+        DamageError: if its configuration is damaged.
     """
     wanted = parse_overrides(options.overrides).get("train", {}).get("init_from")
     if wanted is None:
@@ -31,7 +33,11 @@ def pinned(options: Options, store: Store) -> Options:
         raise OptionError(
             f"{SETTING}={wanted}: no such model: {error}; trained: {', '.join(trained) or 'none'}"
         ) from None
-    shape = json.loads((model.folder / "config.json").read_text(encoding="utf-8"))["model"]
+    config = verified(model, "config.json") / "config.json"
+    try:
+        shape = json.loads(config.read_text(encoding="utf-8"))["model"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamageError(f"{config}: not the settings of a model ({error!r:.80})") from None
     shape_overrides = [f"train.model.{name}={json.dumps(value)}" for name, value in shape.items()]
     return options.model_copy(
         update={

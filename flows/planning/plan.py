@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from corpora.errors import SourceError
-from flows.errors import StageError
+from flows.errors import DamageError, StageError
 from flows.options import STAGE_NAMES, Options, Run, StageName
 from flows.stages.table import STAGES
+from flows.store.integrity import damage, faults
 from flows.store.manifest import Manifest
-from flows.store.runs import Store
+from flows.store.runs import StageRuns, Store
 from flows.store.stage import Stage
 from system.clock import minute
 
@@ -67,7 +68,7 @@ def make_plan(run: Run, options: Options, store: Store) -> Plan:
     """Decide whether each stage that `options` ask for is reused or run.
 
     Raises:
-        StageError: if a stage to be reused has no finished run.
+        StageError: if a stage to be reused has no finished run, or a damaged one.
         SourceError: if the source has to be asked and does not answer.
     """
     planner = _Planner(run, options, store)
@@ -128,6 +129,8 @@ class _Planner:
                 f"{dataset}: {stage.name} has never finished, so later stages cannot run; run "
                 f"`charmill run {dataset} --only {stage.name}` first, or omit --from/--only"
             )
+        if found := faults(latest):
+            raise damage(latest, found)
         reason = f"reused unchecked, finished {minute(latest.manifest.created)}"
         changed = _settings_since(latest.manifest, stage, self.run)
         if why := next(changed, None) or stage.why_outdated(latest):
@@ -135,26 +138,26 @@ class _Planner:
         return Decision(stage=stage.name, action="reuse", key=latest.key, reason=reason, taken=True)
 
     def _compare(self, stage: Stage) -> Decision:
-        """Reuse the newest run with the same key, unless it is outdated or a run is forced."""
+        """Reuse the newest run with the same key, unless it must be made again."""
         runs = self.store.runs(stage.name, self.run.dataset)
         inputs = stage.choose(self.keys)
         digest = stage.digest(self.run, inputs)
-        newest, latest = runs.newest(digest), runs.latest
-        outdated = stage.why_outdated(newest)
-        if newest and not (self.options.force or outdated):
-            reason = f"same input, settings and code as on {minute(newest.manifest.created)}"
-            return Decision(stage=stage.name, action="reuse", key=newest.key, reason=reason)
-        if self.options.force or outdated:
-            output, reason = runs.next(digest), outdated or "forced"
-        elif latest is None:
-            output, reason = runs.run(digest), "first run"
-        else:
-            changed = self._changes(latest.manifest, stage, inputs)
-            output = runs.run(digest)
+        choice = stage.decide(self.run, runs, digest, force=self.options.force)
+        output, last = choice.run, _last_manifest(runs)
+        if choice.is_current:
+            reason = f"same input, settings and code as on {minute(output.manifest.created)}"
+            if output.manifest.files is None:
+                reason += "; made by an earlier version, so its files cannot be verified"
+            return Decision(stage=stage.name, action="reuse", key=output.key, reason=reason)
+        reason = choice.why
+        if not reason and last is None:
+            reason = "first run"
+        elif not reason and last:
+            changed = self._changes(last, stage, inputs)
             reason = "; ".join(changed[:3]) + (" ..." if len(changed) > 3 else "")
         if stage.resumable and output.work.exists():
             reason += "; resumes an interrupted run"
-        seconds = self._expected_seconds(stage, latest.manifest if latest else None)
+        seconds = self._expected_seconds(stage, last)
         return Decision(
             stage=stage.name, action="run", key=output.key, reason=reason, seconds=seconds
         )
@@ -176,6 +179,14 @@ class _Planner:
         code = [f"code changed (version {last.version} -> {stage.version})"]
         parameters = list(_differences(last.parameters, stage.parameters(self.run)))
         return upstream + (code if last.version != stage.version else []) + parameters
+
+
+def _last_manifest(runs: StageRuns) -> Manifest | None:
+    """The manifest of the last run; None if there is none, or it is damaged."""
+    try:
+        return runs.latest.manifest if runs.latest else None
+    except DamageError:
+        return None
 
 
 def _settings_since(manifest: Manifest, stage: Stage, run: Run) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from corpora.sources import parse_source
 from flows.errors import StageError
 from flows.options import Run
+from flows.store.integrity import verified
 from flows.store.manifest import Manifest
 from flows.store.stage import Stage, StageContext
 from system.progress import Progress
@@ -43,9 +44,16 @@ def _frozen(context: StageContext) -> "dict[str, Split]":
     if key is None:
         return {}
     try:
-        return read_split(context.output.runs.find(key).folder)
+        return read_split(verified(context.output.runs.find(key)))
     except StageError as error:
         raise StageError(f"corpus.frozen: {error}") from None
 
 
-CORPUS = Stage(name="corpus", version=4, inputs=("fetch",), parameters=_parameters, work=_work)
+CORPUS = Stage(
+    name="corpus",
+    version=4,
+    inputs=("fetch",),
+    parameters=_parameters,
+    work=_work,
+    reproducible=lambda _run: True,
+)

@@ -1,11 +1,14 @@
 """The evaluate stage: compare the model and its samples with baselines, and write the report."""
 
+import logging
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flows.options import Run, StageName
 from flows.stages.devices import device_of
-from flows.store.manifest import Manifest
+from flows.store.integrity import list_faults, shown
+from flows.store.manifest import MANIFEST, Manifest
+from flows.store.runs import StageRun, StageRuns
 from flows.store.stage import Stage, StageContext
 from system.clock import duration, now_stamp
 from system.progress import Progress
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from evaluation.assess import EvaluationInputs, Findings
     from evaluation.results import Comparison, Evaluation, PreviousRun, ReportCurvePoint
 
+logger = logging.getLogger(__name__)
 UPSTREAM: tuple[StageName, ...] = ("fetch", "corpus", "train", "sample")
 
 
@@ -187,7 +191,7 @@ def _history(context: StageContext) -> "Iterator[PreviousRun]":
     """Earlier reports of this dataset, newest first."""
     from evaluation.results import PreviousRun
 
-    for run in reversed(context.output.runs.finished()):
+    for run in _intact(context.output.runs, MANIFEST):
         summary = run.manifest.summary
         yield PreviousRun(
             key=run.key,
@@ -200,20 +204,36 @@ def _history(context: StageContext) -> "Iterator[PreviousRun]":
         )
 
 
+def _intact(runs: StageRuns, *names: str) -> Iterator[StageRun]:
+    """The finished runs whose files of these names are intact, newest first."""
+    for run in reversed(runs.finished()):
+        if found := list_faults(run, *names):
+            logger.warning("%s, %s: left out: %s", runs, run.key, shown(found))
+        else:
+            yield run
+
+
 def _change(context: StageContext, findings: "Findings") -> "Comparison | None":
     """Changes since the latest earlier report that kept its evidence."""
-    from evaluation.evidence import has_evidence, load_evidence
+    from evaluation.errors import ReportError
+    from evaluation.evidence import DOCUMENTS, TEXTS, has_evidence, load_evidence
     from evaluation.report.compare import compare_evaluations
 
-    for run in reversed(context.output.runs.finished()):
-        if has_evidence(run.folder):
-            return compare_evaluations(
-                load_evidence(run.folder),
-                findings.evidence,
-                old_key=run.key,
-                new_key=context.output.key,
-                headline=findings.headline,
-            )
+    for run in _intact(context.output.runs, DOCUMENTS, TEXTS):
+        if not has_evidence(run.folder):
+            continue
+        try:
+            earlier = load_evidence(run.folder)
+        except ReportError as error:
+            logger.warning("not compared with %s: %s", run.key, error)
+            continue
+        return compare_evaluations(
+            earlier,
+            findings.evidence,
+            old_key=run.key,
+            new_key=context.output.key,
+            headline=findings.headline,
+        )
     return None
 
 

@@ -46,5 +46,7 @@ FETCH = Stage(
     parameters=_parameters,
     work=_work,
     resumable=True,
+    # What items a source with deletable items has depends on the day.
+    reproducible=lambda run: run.spec.source.items is None,
     outdated=_outdated,
 )

@@ -4,9 +4,11 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.errors import DamageError, StageError
 from flows.options import Run
 from flows.stages.devices import device_of
 from flows.stages.signals import stop_requests
+from flows.store.integrity import verified
 from flows.store.stage import Stage, StageContext
 from system.progress import Progress
 
@@ -85,11 +87,15 @@ def _events(context: StageContext) -> Path | None:
 
 
 def _initial_folder(context: StageContext) -> Path | None:
-    """Folder of the model to start from."""
+    """Folder of the model to start from.
+
+    Raises:
+        DamageError: if a file of it is damaged.
+    """
     if context.run.init_from is None:
         return None
     dataset, _, key = context.run.init_from.partition("@")
-    return context.store.runs("train", dataset).run(key).folder
+    return verified(context.store.runs("train", dataset).run(key))
 
 
 def _initial(context: StageContext) -> "tuple[CharModel, Vocabulary] | None":
@@ -118,7 +124,11 @@ def _data(context: StageContext) -> "tuple[Vocabulary, Ids, Sequence[Ids]]":
 
 
 def _write_stream(corpus: Path, vocabulary: "Vocabulary", path: Path) -> "Ids":
-    """Encode the training documents, each after its mark, into a memory-mapped array (N,)."""
+    """Encode the training documents, each after its mark, into a memory-mapped array (N,).
+
+    Raises:
+        DamageError: if the corpus does not hold the training text that its summary counts.
+    """
     import numpy as np
 
     from corpora.corpus.parquet import read_documents
@@ -126,12 +136,20 @@ def _write_stream(corpus: Path, vocabulary: "Vocabulary", path: Path) -> "Ids":
 
     size = CorpusSummary.load(corpus).splits["train"]
     length = size.documents + size.characters
+    if not size.characters:
+        raise StageError(f"{corpus}: has no training text")
     stream = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint16, shape=(length,))
     start = 0
     for document in read_documents(corpus, "train"):
         for ids in vocabulary.encode_documents([document.text]):
-            stream[start : start + len(ids)] = ids
+            place = stream[start : start + len(ids)]
+            place[:] = ids[: len(place)]
             start += len(ids)
+    if start != length:
+        raise DamageError(
+            f"{corpus}: its documents have {start:,} characters and marks to train on, its summary "
+            f"counts {length:,}; build it again"
+        )
     stream.flush()
     return np.load(path, mmap_mode="r")
 

@@ -1,23 +1,35 @@
 """Disk space: check it before a start, explain running out of it, flush data to the disk."""
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
 from flows.errors import StageError
 from flows.store.runs import StageRun, Store
-from system.files import sync_path
+from system.files import make_folder, sync_path
 
+REFUSALS = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR),
+    *(errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE),
+}
+"""Errors of the system that tell of the disk and its permissions, not of a bug."""
 MIN_FREE_BYTES = 100_000_000
 """Enough for Prefect's database, a small corpus and a small model."""
 
 
 def check_space(store: Store) -> None:
-    """Refuse to start on a disk that is already full.
+    """Refuse to start on a disk that is already full, or that nothing can be written to.
 
     Raises:
-        StageError: if less than MIN_FREE_BYTES are free.
+        StageError: if less than MIN_FREE_BYTES are free, or the folder cannot be written to.
     """
-    store.root.mkdir(parents=True, exist_ok=True)
+    try:
+        make_folder(store.root)
+    except OSError as error:
+        raise StageError(f"{store.root}: cannot be made: {error.strerror}") from None
+    if not os.access(store.root, os.W_OK | os.X_OK):
+        raise StageError(f"{store.root}: this user may not write there, or it is read-only")
     free = shutil.disk_usage(store.root).free
     if free < MIN_FREE_BYTES:
         raise StageError(
@@ -36,6 +48,17 @@ def no_space(run: StageRun, inputs: list[Path]) -> StageError:
         f"{runs.store.root}: no space left while making {runs}: {free:,} bytes "
         f"free{about}; finished stages are kept; free some space and run again"
     )
+
+
+def explained(error: OSError, store: Store) -> StageError | None:
+    """The error for a file of the store that the system refuses to read or write.
+
+    None if it is none: other errors are not the user's.
+    """
+    if error.errno not in REFUSALS or not isinstance(error.filename, str | os.PathLike):
+        return None
+    path = Path(error.filename)
+    return StageError(f"{path}: {error.strerror}") if path.is_relative_to(store.root) else None
 
 
 def sync(directory: Path) -> None:

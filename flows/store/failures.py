@@ -16,7 +16,7 @@ from flows.options import StageName
 from flows.store.runs import StageRuns, Store
 from system.clock import minute, now_stamp
 from system.errors import CharmillError
-from system.files import write_whole
+from system.files import make_folder, write_whole
 
 logger = logging.getLogger(__name__)
 MAX_CHARACTERS = 500
@@ -72,10 +72,13 @@ def load_failure(runs: StageRuns) -> Failure | None:
     """
     path = runs.failure_record
     try:
-        return Failure(**json.loads(path.read_text(encoding="utf-8")))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Failure(stage=runs.stage, when=f"{found['when']}", reason=f"{found['reason']}")
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
+    except OSError as error:
+        raise StageError(f"{path}: {error.strerror}; remove it") from None
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise StageError(f"{path}: not the record of a failure ({error}); remove it") from None
 
 
@@ -90,7 +93,7 @@ def _save(runs: StageRuns, error: Exception) -> None:
     )
     path = runs.failure_record
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_whole(path, f"{json.dumps(asdict(failure), indent=1)}\n".encode())
     except OSError as problem:
         logger.warning("%s: the reason for the failure could not be recorded: %s", path, problem)

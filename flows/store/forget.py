@@ -15,15 +15,17 @@ from pathlib import Path
 
 from corpora.errors import SourceError
 from corpora.sources import ItemStore, Source
-from flows.errors import StageError
+from flows.errors import DamageError, StageError
 from flows.options import STAGE_NAMES, StageName
-from flows.store.manifest import MANIFEST, Manifest
-from flows.store.runs import LATEST, WORK, StageRuns, Store
+from flows.store.integrity import list_faults
+from flows.store.manifest import Manifest, record_files
+from flows.store.runs import KEY, LATEST, SET_ASIDE, WORK, StageRun, StageRuns, Store
 from flows.store.stage import INPUTS
-from system.files import write_whole
+from system.files import sync_path, write_whole
 
 GONE = ".gone-"
 FORGOTTEN = "forgotten.json"
+UNKNOWN = {"fetch": "?"}
 MODELS: tuple[StageName, ...] = ("train", "sample", "evaluate")
 
 
@@ -56,15 +58,16 @@ def find_item(
     runs = store.runs("fetch", dataset)
     counts = {folder: items.count(folder, item) for folder in _fetches(runs)}
     holding = {folder: count for folder, count in counts.items() if count is not None}
-    if not holding and item not in forgotten_ids(runs):
+    damaged = _damaged(runs)
+    if not (holding or damaged) and item not in forgotten_ids(runs):
         raise SourceError(f"{dataset}: no {items.noun} {item!r} was fetched; nothing was removed")
     removals = [
         Removal(stage="fetch", key=folder.name, texts=count, unit=items.unit)
         for folder, count in holding.items()
         if not items.is_deleted(folder, item)
     ]
-    changed = {removal.key for removal in removals if removal.texts}
-    return removals + _orphans(store, dataset, changed, keep_models=keep_models)
+    changed = {removal.key for removal in (*removals, *damaged) if removal.texts != 0}
+    return removals + damaged + _orphans(store, dataset, changed, keep_models=keep_models)
 
 
 def find_expired(
@@ -76,6 +79,7 @@ def find_expired(
         for folder in _fetches(store.runs("fetch", dataset))
         if (end := source.expiry(folder)) is not None and now >= end
     ]
+    removals += _damaged(store.runs("fetch", dataset))
     expired = {removal.key for removal in removals}
     return removals + _orphans(store, dataset, expired, keep_models=keep_models)
 
@@ -106,7 +110,7 @@ def remove(
     for removal in removals:
         if removal.stage != "fetch":
             continue
-        if item is None:
+        if item is None or removal.texts is None:
             _delete(store, "fetch", dataset, removal.key)
         else:
             _forget_in_fetch(store.runs("fetch", dataset), _items(source), removal, item)
@@ -136,7 +140,7 @@ def _items(source: Source) -> ItemStore:
 
 def _fetches(fetches: StageRuns) -> list[Path]:
     """Folders of all fetches: finished ones, oldest first, then unfinished ones."""
-    finished = [run.folder for run in fetches.finished()]
+    finished = [run.folder for run in fetches.finished(copies=True) if _is_readable(run)]
     return [*finished, *(run.work for run in fetches.unfinished())]
 
 
@@ -167,17 +171,41 @@ def _orphans(store: Store, dataset: str, gone: set[str], *, keep_models: bool) -
 def _inputs(folder: Path) -> dict[str, str] | None:
     """The inputs of a run; None if this is not a run.
 
-    An unfinished run without a record of its inputs gets the fetch "?", which never exists.
+    A run that does not say what it was made from gets the fetch "?", which never exists: one
+    without a record of its inputs, a damaged one, and one that was set aside.
     """
-    if folder.is_symlink() or folder.name.startswith(GONE):
+    name = folder.name
+    if folder.is_symlink() or name.startswith(GONE):
         return None
-    if folder.name.startswith(WORK):
+    if name.startswith(WORK):
         path = folder / INPUTS
         try:
             return json.loads(path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
-            return {"fetch": "?"}
-    return dict(Manifest.load(folder).inputs) if (folder / MANIFEST).is_file() else None
+        except (OSError, ValueError):
+            return dict(UNKNOWN)
+    if name.startswith(SET_ASIDE):
+        return dict(UNKNOWN)
+    try:
+        return dict(Manifest.load(folder).inputs) if KEY.fullmatch(name) else None
+    except DamageError:
+        return dict(UNKNOWN)
+
+
+def _damaged(fetches: StageRuns) -> list[Removal]:
+    """Fetches that cannot be searched for an item, because they are damaged."""
+    unreadable = [run.key for run in fetches.folders() if not _is_readable(run)]
+    aside = [path.name for path in fetches.set_aside()]
+    latest = fetches.folder / LATEST
+    if latest.is_dir() and not latest.is_symlink():
+        aside.append(LATEST)
+    return [Removal(stage="fetch", key=key) for key in (*unreadable, *aside)]
+
+
+def _is_readable(run: StageRun) -> bool:
+    try:
+        return bool(run.manifest)
+    except DamageError:
+        return False
 
 
 def _forget_in_fetch(fetches: StageRuns, items: ItemStore, removal: Removal, item: str) -> None:
@@ -187,14 +215,24 @@ def _forget_in_fetch(fetches: StageRuns, items: ItemStore, removal: Removal, ite
     """
     run = fetches.run(removal.key)
     folder = run.folder
-    if removal.texts and not removal.key.startswith(WORK):
+    if removal.key.startswith(WORK):
+        items.delete(folder, item)
+        return
+    manifest, is_damaged = run.manifest, bool(list_faults(run))
+    if removal.texts:
         output = fetches.next(run.digest)
         is_latest = fetches.latest == run
-        replace(run.manifest, key=output.key).save(folder)
+        manifest = replace(manifest, key=output.key)
+        manifest.save(folder)
         folder = folder.rename(output.folder)
         if is_latest:
             output.make_latest()
+    if is_damaged or manifest.files is None:
+        items.delete(folder, item)  # new digests would make the damage look right
+        return
+    replace(manifest, files=None).save(folder)  # true at any moment, if this is killed
     items.delete(folder, item)
+    replace(manifest, files=record_files(folder)).save(folder)
 
 
 def _move_unfinished(store: Store, dataset: str) -> None:
@@ -219,8 +257,11 @@ def _sweep(store: Store, stage: StageName, dataset: str) -> None:
     runs = store.runs(stage, dataset)
     for folder in runs.folder.glob(f"{GONE}*"):
         shutil.rmtree(folder)
+        sync_path(runs.folder)
+    link = runs.folder / LATEST
     if runs.latest is None:
-        (runs.folder / LATEST).unlink(missing_ok=True)
+        if link.is_symlink():
+            link.unlink()
         if finished := runs.finished():
             finished[-1].make_latest()
 

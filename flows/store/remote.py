@@ -25,9 +25,10 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from flows.errors import RemoteError, RemoteMisuseError, StageError
 from flows.store.disk import sync
+from flows.store.integrity import faults, verified
 from flows.store.manifest import Manifest
-from flows.store.runs import StageRun, StageRuns, run_number
-from system.files import sha256_of
+from flows.store.runs import StageRun, StageRuns, rename_aside, run_number
+from system.files import make_folder, sha256_of, sync_path
 
 logger = logging.getLogger(__name__)
 ALLOWED = "s3://bucket/prefix or file:///folder"
@@ -123,7 +124,9 @@ class Remote:
 
         Raises:
             RemoteError: if the store does not accept it; nothing is lost here.
+            DamageError: if a file of the run is damaged.
         """
+        verified(run)
         name = f"{run.key}.{secrets.token_hex(4)}"
         there = self._path(run.runs, name)
         try:
@@ -149,8 +152,11 @@ class Remote:
                 self._download(run, folder)
                 _check_manifest(folder, run)
                 sync(folder)
-                if not run.is_finished:
-                    folder.replace(run.folder)
+                if not run.is_finished or faults(run):
+                    if run.folder.exists():
+                        rename_aside(run.folder)
+                    folder.rename(run.folder)
+                    sync_path(run.runs.folder)
                 shutil.rmtree(run.work, ignore_errors=True)
         logger.info("%s: %s fetched from %s", run.runs, run.key, self.url)
         return True
@@ -244,7 +250,7 @@ def _parsed(content: bytes, record: str) -> tuple[str, Mapping[str, str]]:
 def _temporary(folder: Path) -> Iterator[Path]:
     """An empty folder for the block, deleted when it ends."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    make_folder(folder)
     try:
         yield folder
     finally:

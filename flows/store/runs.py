@@ -4,6 +4,7 @@
 <root>/<stage>/<dataset>/latest        link to the run that was made or reused last
 <root>/<stage>/<dataset>/.work-<key>/  a run in progress, or the files of a killed one
 <root>/<stage>/<dataset>/.failed       why the last attempt failed, until the next success
+<root>/<stage>/<dataset>/.damaged-*    a damaged run that was made again, kept for rescue
 <root>/.locks/                         one lock per run, and per device that trains
 <root>/.prefect/                       Prefect's home: its database and settings
 
@@ -11,6 +12,7 @@
 Age is the `created` of a manifest: `cp -r` and `rsync` change the times of folders.
 """
 
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -25,9 +27,12 @@ from filelock import FileLock, Timeout
 from flows.errors import StageError
 from flows.options import STAGE_NAMES, StageName
 from flows.store.manifest import MANIFEST, Manifest
+from system.files import sync_path
 
+logger = logging.getLogger(__name__)
 LATEST = "latest"
 WORK = ".work-"
+SET_ASIDE = ".damaged-"
 KEY = re.compile(r"[0-9a-z]+(-[0-9]+)?")
 """A digest, with "-N" for the N-th forced run; a folder of another name is no run."""
 MAX_LISTED = 10
@@ -87,9 +92,13 @@ class StageRuns:
         """Why the last attempt failed; absent after a success."""
         return self.folder / ".failed"
 
-    def finished(self) -> "list[StageRun]":
-        """All finished runs, oldest first; those with a damaged manifest are the oldest."""
-        return sorted(self._finished(), key=_age)
+    def finished(self, *, copies: bool = False) -> "list[StageRun]":
+        """All finished runs, oldest first; those with a damaged manifest are the oldest.
+
+        Args:
+            copies: include folders that are copies of other runs, made by hand.
+        """
+        return sorted(self._finished(copies=copies), key=_age)
 
     def keys(self) -> list[str]:
         """The keys of all finished runs, oldest first."""
@@ -101,15 +110,26 @@ class StageRuns:
             self.run(path.name.removeprefix(WORK)) for path in sorted(self.folder.glob(f"{WORK}*"))
         ]
 
+    def set_aside(self) -> list[Path]:
+        """Folders of damaged runs that were made again."""
+        return sorted(self.folder.glob(f"{SET_ASIDE}*"))
+
     def newest(self, digest: str) -> "StageRun | None":
         """The newest finished run with this digest, forced ones included."""
         same = (run for run in self._finished() if run.digest == digest)
         return max(same, key=lambda run: run_number(run.key), default=None)
 
+    def newest_folder(self, digest: str) -> "StageRun | None":
+        """The newest run with this digest that has a folder, even if that has no manifest."""
+        same = (run for run in self.folders() if run.digest == digest and not run.is_foreign)
+        return max(same, key=lambda run: run_number(run.key), default=None)
+
     def next(self, digest: str) -> "StageRun":
-        """The run that will be made next with this digest."""
-        newest = self.newest(digest)
-        return self.run(digest if newest is None else f"{digest}-{run_number(newest.key) + 1}")
+        """The run that will be made next with this digest; its key was never used before."""
+        keys = [run.key for run in self.folders()]
+        keys += [path.name.removeprefix(SET_ASIDE).partition(".")[0] for path in self.set_aside()]
+        numbers = [run_number(key) for key in keys if key.partition("-")[0] == digest]
+        return self.run(f"{digest}-{max(numbers) + 1}" if numbers else digest)
 
     @property
     def latest(self) -> "StageRun | None":
@@ -166,12 +186,17 @@ class StageRuns:
             )
         return before, after
 
-    def _finished(self) -> "Iterator[StageRun]":
+    def folders(self) -> "Iterator[StageRun]":
+        """Everything that has the name of a run, in no particular order."""
+        for path in self.folder.glob("[!.]*"):
+            if path.name != LATEST and KEY.fullmatch(path.name) and not path.is_symlink():
+                yield self.run(path.name)
+
+    def _finished(self, *, copies: bool = False) -> "Iterator[StageRun]":
         """All finished runs, in no particular order."""
-        for path in self.folder.glob(f"[!.]*/{MANIFEST}"):
-            key = path.parent.name
-            if key != LATEST and KEY.fullmatch(key) and not path.parent.is_symlink():
-                yield self.run(key)
+        for run in self.folders():
+            if run.is_finished and (copies or not run.is_foreign):
+                yield run
 
 
 @dataclass(frozen=True)
@@ -201,31 +226,41 @@ class StageRun:
         """Whether the run is complete: its manifest is written last."""
         return (self.folder / MANIFEST).is_file()
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether its intact manifest is that of another run: its folder is a copy made by hand."""
+        try:
+            found = self.manifest
+        except StageError:
+            return False
+        return (found.stage, found.key) != (self.runs.stage, self.key)
+
     @cached_property
     def manifest(self) -> Manifest:
         """The record of the finished run.
 
         Raises:
-            StageError: if it is damaged; names the file.
+            DamageError: if it is missing or damaged; names the file.
+            StageError: if a later version of charmill wrote it.
         """
         return Manifest.load(self.folder)
 
     def make_latest(self) -> None:
         """Point `latest` here, atomically, and remove the record of an earlier failure.
 
-        Raises:
-            StageError: if a copy that followed links made a folder of `latest`.
+        A folder of that name, left by a copy that followed links, is set aside.
         """
         self.runs.failure_record.unlink(missing_ok=True)
         if self.runs.latest == self:
             return
         link = self.runs.folder / LATEST
         if link.is_dir() and not link.is_symlink():
-            raise StageError(f"{link}: a folder instead of a link; remove it")
+            rename_aside(link)
         temporary = link.with_name(f".{LATEST}-{os.getpid()}")
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(self.key)
         temporary.replace(link)
+        sync_path(link.parent)
 
     @contextmanager
     def lock(self, on_wait: Callable[[], None]) -> Iterator[None]:
@@ -274,6 +309,18 @@ class StageRun:
     def _lock(self) -> FileLock:
         self._lock_path.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(self._lock_path)
+
+
+def rename_aside(folder: Path) -> Path:
+    """Rename a damaged folder, so that its place is free and nothing in it is lost."""
+    target, number = folder.with_name(f"{SET_ASIDE}{folder.name}"), 1
+    while target.exists():
+        number += 1
+        target = folder.with_name(f"{SET_ASIDE}{folder.name}.{number}")
+    folder.rename(target)
+    sync_path(folder.parent)
+    logger.warning("%s: damaged or foreign, so it was set aside as %s", folder, target.name)
+    return target
 
 
 def run_number(key: str) -> int:

@@ -15,15 +15,16 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from flows.options import Run, StageName
 from flows.progress import Reporter
 from flows.store.disk import no_space, sync
+from flows.store.integrity import damage, examine, faults, list_faults, shown
 from flows.store.manifest import Manifest, key_digest, record_files
-from flows.store.runs import StageRun, StageRuns, Store
+from flows.store.runs import StageRun, StageRuns, Store, rename_aside
 from system.clock import now_stamp
-from system.files import sync_path
+from system.files import make_folder, sync_path
 from system.progress import Progress
 from system.settings import Settings
 
@@ -72,6 +73,8 @@ class Stage:
         parameters: the settings that matter to it, JSON-plain.
         work: fills the work folder, yields progress, returns the manifest's summary.
         resumable: whether `work` can continue in the work folder of a killed run.
+        reproducible: whether the same key always gives the same content: a run made again because
+            it was damaged takes its old place, and what was derived from it stays current.
         outdated: why a finished run must be repeated although its key is current, else None.
     """
 
@@ -81,6 +84,7 @@ class Stage:
     parameters: Callable[[Run], dict[str, Any]]
     work: Work
     resumable: bool = False
+    reproducible: Callable[[Run], bool] = lambda _run: False
     outdated: Callable[[Path], str | None] = lambda _folder: None
 
     def digest(self, run: Run, inputs: Mapping[StageName, str]) -> str:
@@ -94,6 +98,42 @@ class Stage:
     def why_outdated(self, finished: StageRun | None) -> str | None:
         """Why a finished run must be repeated; None if it is current or there is none."""
         return None if finished is None else self.outdated(finished.folder)
+
+    def decide(self, run: Run, runs: StageRuns, digest: str, *, force: bool) -> "Choice":
+        """Choose the run to reuse or to make.
+
+        Presence and sizes of files are checked; under `force`, digests too, so that damage which
+        only those show is mended by the same command as any other.
+
+        Raises:
+            DamageError: if a file is in the newest run that does not belong there.
+        """
+        newest = runs.newest_folder(digest)
+        if newest is None:
+            return Choice(run=runs.run(digest) if self.reproducible(run) else runs.next(digest))
+        if found := list_faults(newest) if force else faults(newest):
+            if all(fault.is_surplus for fault in found):
+                raise damage(newest, found)
+            place = newest if self.reproducible(run) else runs.next(digest)
+            return Choice(run=place, why=f"damaged: {shown(found)}", damaged=newest)
+        if why := "forced" if force else self.why_outdated(newest):
+            return Choice(run=runs.next(digest), why=why)
+        return Choice(run=newest, is_current=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The run of a stage to reuse or to make.
+
+    Attributes:
+        why: why it is made although a run with its digest exists; "" if none does.
+        damaged: the run that it replaces, and whose folder is set aside.
+    """
+
+    run: StageRun
+    is_current: bool = False
+    why: str = ""
+    damaged: StageRun | None = None
 
 
 def execute(
@@ -115,39 +155,53 @@ def execute(
         StageError: if the disk is full.
     """
     store = Store(settings.artifacts_root)
-    output = _output(stage, store.runs(stage.name, run.dataset), stage.digest(run, inputs), force)
+    choice = stage.decide(
+        run, store.runs(stage.name, run.dataset), stage.digest(run, inputs), force=force
+    )
+    output = choice.run
     folders = {name: store.runs(name, run.dataset).run(key).folder for name, key in inputs.items()}
     context = StageContext(run=run, settings=settings, inputs=folders, output=output)
     waiting = f"{output.runs}: waiting for another process that is running it"
     try:
         with output.lock(lambda: reporter.say(waiting)):
-            reused = output.is_finished
+            # Another process may have made it, or mended it, since it was chosen.
+            reused = output.is_finished and not (list_faults if force else faults)(output)
             if not reused:
                 reporter.started(stage.name, run.dataset)
-                _make(stage, context, reporter)
+                _make(stage, context, reporter, choice.damaged)
             output.make_latest()
     except OSError as error:
         if error.errno in NO_SPACE:
             raise no_space(output, list(folders.values())) from error
         raise
-    seconds = None if reused else output.manifest.seconds
+    finished = store.runs(stage.name, run.dataset).run(output.key).manifest
+    seconds = None if reused else finished.seconds
     reporter.finished(stage.name, run.dataset, key=output.key, seconds=seconds)
-    return output.manifest
+    return finished
 
 
-def _output(stage: Stage, runs: StageRuns, digest: str, force: bool) -> StageRun:
-    """The run to execute or to reuse."""
-    newest = runs.newest(digest)
-    if force or stage.why_outdated(newest):
-        return runs.next(digest)
-    return newest or runs.run(digest)
+def _verified_work(
+    stage: Stage, context: StageContext
+) -> Generator[Progress, None, dict[str, Any]]:
+    """Verify every file of the inputs, then do the work.
+
+    Raises:
+        DamageError: if an input is damaged.
+    """
+    for name, folder in context.inputs.items():
+        read = context.store.runs(cast("StageName", name), context.run.dataset).run(folder.name)
+        if found := (yield from examine(read)):
+            raise damage(read, found)
+    return (yield from stage.work(context))
 
 
-def _make(stage: Stage, context: StageContext, reporter: Reporter) -> None:
-    """Do the work in the work folder and publish it."""
+def _make(
+    stage: Stage, context: StageContext, reporter: Reporter, damaged: StageRun | None
+) -> None:
+    """Do the work in the work folder and publish it; set aside what it replaces."""
     attempts = _enter(stage, context)
     start = time.monotonic()
-    work = stage.work(context)
+    work = _verified_work(stage, context)
     while True:
         try:
             reporter.update(next(work))
@@ -167,10 +221,10 @@ def _make(stage: Stage, context: StageContext, reporter: Reporter) -> None:
         created=now_stamp(),
         software={name: importlib.metadata.version(name) for name in SOFTWARE},
     )
-    _publish(context.output, manifest)
+    _publish(context.output, manifest, damaged)
 
 
-def _publish(output: StageRun, manifest: Manifest) -> None:
+def _publish(output: StageRun, manifest: Manifest, damaged: StageRun | None) -> None:
     """Write the manifest, then rename the work folder; each once all before it is on the disk."""
     sync(output.work)
     notes = (ATTEMPTS, INPUTS)
@@ -179,7 +233,10 @@ def _publish(output: StageRun, manifest: Manifest) -> None:
     for name in notes:
         (output.work / name).unlink(missing_ok=True)
     sync_path(output.work)
-    output.work.replace(output.folder)
+    for replaced in {output, damaged or output}:
+        if replaced.folder.exists():
+            rename_aside(replaced.folder)
+    output.work.rename(output.folder)
     sync_path(output.runs.folder)
 
 
@@ -188,7 +245,7 @@ def _enter(stage: Stage, context: StageContext) -> int:
     if not stage.resumable:
         _remove_killed(context.output)
         shutil.rmtree(context.directory, ignore_errors=True)
-    context.directory.mkdir(parents=True, exist_ok=True)
+    make_folder(context.directory)
     counter = context.directory / ATTEMPTS
     attempts = 1 + (int(counter.read_text() or 0) if counter.exists() else 0)
     counter.write_text(str(attempts))

@@ -11,6 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from modeling.errors import ModelFileError
+
 SAMPLES = "samples.parquet"
 SCHEMA = pa.schema(
     [
@@ -45,5 +47,15 @@ def write_samples(directory: Path, samples: Sequence[Sample]) -> None:
 
 
 def read_samples(directory: Path) -> list[Sample]:
-    """Read what `write_samples` wrote."""
-    return [Sample(**row) for row in pq.read_table(directory / SAMPLES).to_pylist()]
+    """Read what `write_samples` wrote.
+
+    Raises:
+        ModelFileError: if the file is damaged.
+    """
+    path = directory / SAMPLES
+    try:
+        rows = pq.read_table(path, columns=SCHEMA.names).to_pylist()
+        return [Sample(**row) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        reason = str(error).partition("\n")[0]
+        raise ModelFileError(f"{path}: damaged, or of another version: {reason}") from error

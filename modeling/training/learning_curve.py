@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from modeling.errors import ModelFileError
 from modeling.training.progress import CurvePoint
 
 METRICS = "metrics.parquet"
@@ -68,5 +69,14 @@ class MetricsLog:
 
 
 def read_metrics(directory: Path) -> list[CurvePoint]:
-    """Read the learning curve of a finished training."""
-    return [CurvePoint(**row) for row in pq.read_table(directory / METRICS).to_pylist()]
+    """Read the learning curve of a finished training.
+
+    Raises:
+        ModelFileError: if the file is damaged.
+    """
+    path = directory / METRICS
+    try:
+        return [CurvePoint(**row) for row in pq.read_table(path).to_pylist()]
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        reason = str(error).partition("\n")[0]
+        raise ModelFileError(f"{path}: damaged, or of another version: {reason}") from error

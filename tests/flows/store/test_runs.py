@@ -106,12 +106,24 @@ def test_a_copy_made_by_hand_is_no_run(runs):
     assert runs.next("aa22").key == "aa22-2"
 
 
-def test_a_copy_that_followed_links_says_what_to_remove(runs):
+def test_a_folder_in_place_of_latest_is_set_aside(runs, caplog):
     there = copied(runs.store, follow_links=True).runs("corpus", "tiny")
     assert there.keys() == ["cc11", "aa11", "aa22"]
     assert there.latest is None
-    with pytest.raises(StageError, match="latest: a folder instead of a link; remove it"):
-        there.run("aa22").make_latest()
+    there.run("aa22").make_latest()
+    assert there.latest == there.run("aa22")
+    assert (there.folder / ".damaged-latest" / MANIFEST).is_file()
+    assert "set aside as .damaged-latest" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["aa22-backup", "aa22-2", "bb99"])
+def test_a_copy_of_a_run_under_another_name_is_no_run(runs, name):
+    shutil.copytree(runs.run("aa22").folder, runs.folder / name)
+    assert runs.keys() == ["cc11", "aa11", "aa22"]
+    newest = runs.newest("aa22")
+    assert newest == runs.run("aa22")
+    assert runs.newest_folder("aa22") == newest
+    assert runs.next("aa22").key == ("aa22-3" if name == "aa22-2" else "aa22-2")
 
 
 def test_a_run_is_found_by_the_beginning_of_its_key(runs):

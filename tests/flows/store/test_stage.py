@@ -10,7 +10,7 @@ import pytest
 from flows.errors import StageError
 from flows.progress import LogReporter
 from flows.store.manifest import Manifest
-from flows.store.runs import Store
+from flows.store.runs import StageRuns, Store
 from flows.store.stage import Stage, execute
 from system.progress import Progress
 from tests.flows.conftest import Tiny
@@ -39,6 +39,26 @@ def made(stage, tiny: Tiny, overrides=(), **keys) -> Manifest:
     )
 
 
+def finish(runs: StageRuns, key: str) -> None:
+    """A finished run without files."""
+    folder = runs.run(key).folder
+    folder.mkdir(parents=True)
+    Manifest(
+        stage=runs.stage,
+        dataset=runs.dataset,
+        key=key,
+        inputs={},
+        parameters={},
+        version=1,
+        summary={},
+        seconds=1.0,
+        attempts=1,
+        created="2026-11-22T12:00:00+00:00",
+        software={},
+        files={},
+    ).save(folder)
+
+
 def test_a_stage_runs_once_and_is_then_reused(tiny):
     calls = []
 
@@ -57,10 +77,11 @@ def test_a_stage_runs_once_and_is_then_reused(tiny):
     [
         (stage_of(), ["train.seed=1"], {}),
         (stage_of(version=2), [], {}),
-        (stage_of(), [], {"corpus": "another"}),
+        (stage_of(), [], {"train": "an0ther"}),
     ],
 )
 def test_the_key_follows_parameters_code_version_and_inputs(tiny, stage, overrides, inputs):
+    finish(tiny.store.runs("train", "tiny"), "an0ther")
     assert made(stage, tiny, overrides, inputs=inputs).key != made(stage_of(), tiny).key
 
 
@@ -168,15 +189,8 @@ def test_a_disk_that_really_is_full_loses_nothing_that_was_finished(tiny, tmp_pa
     assert "no space left" in done.stdout
 
 
-def test_a_broken_manifest_is_named(tiny):
-    key = made(stage_of(), tiny).key
-    path = tiny.store.runs("fetch", "tiny").run(key).folder / "manifest.json"
-    path.write_text('{"stage": ')
-    with pytest.raises(StageError, match=rf"{path}: not a manifest"):
-        made(stage_of(), tiny)
-
-
 def test_the_manifest_says_what_a_run_was_made_from(tiny):
+    finish(tiny.store.runs("corpus", "tiny"), "abc")
     manifest = made(stage_of(), tiny, inputs={"corpus": "abc"})
     folder = tiny.store.runs("fetch", "tiny").run(manifest.key).folder
     data = json.loads((folder / "manifest.json").read_text())
