@@ -21,6 +21,9 @@ from corpora.text.normalise import Normalisation
 SHIPPED = Path(__file__).parent / "datasets"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
+MAX_NAME_CHARACTERS = 100
+"""It is part of the names of files, with a stage and a key; file systems allow 255 bytes."""
+
 
 def _extension(text: str) -> str:
     if not re.fullmatch(r"\.[A-Za-z0-9_.+-]+", text):
@@ -124,6 +127,10 @@ def load_dataset(
     files = dataset_files(folders)
     if name not in files:
         raise SpecError(f"no dataset {name!r}; known: {', '.join(files)}")
+    if len(name) > MAX_NAME_CHARACTERS:
+        raise SpecError(
+            f"{files[name]}: a dataset's name has at most {MAX_NAME_CHARACTERS} characters"
+        )
     return parse_dataset(files[name], overrides or {})
 
 

@@ -104,8 +104,8 @@ def verify(
     """Check the files of all finished runs for damage.
 
     Compares the size and digest of every file with those recorded when it was written, in all
-    finished runs, not only the last ones. Exit status 2 if anything is damaged; says what makes it
-    again.
+    finished runs, not only the last ones. Says what makes a damaged run again. Exit status 2 if
+    anything is damaged, or was written by a later version.
 
     Example: charmill verify numpy
     """
@@ -126,7 +126,7 @@ def verify(
         out.print(verification_table(found))
         for line in verification_lines(found):
             out.print(line, markup=False)
-    if any(one.outcome == "damaged" for one in found):
+    if any(one.outcome in ("damaged", "later version") for one in found):
         raise typer.Exit(2)
 
 

@@ -55,10 +55,11 @@ def explained(error: OSError, store: Store) -> StageError | None:
 
     None if it is none: other errors are not the user's.
     """
-    if error.errno not in REFUSALS or not isinstance(error.filename, str | os.PathLike):
+    if not isinstance(error.filename, str | os.PathLike):
         return None
     path = Path(error.filename)
-    return StageError(f"{path}: {error.strerror}") if path.is_relative_to(store.root) else None
+    is_refusal = error.errno in REFUSALS and path.is_relative_to(store.root)
+    return StageError(f"{path}: {error.strerror}") if is_refusal or path == store.root else None
 
 
 def sync(directory: Path) -> None:

@@ -1,10 +1,8 @@
 """Damage to finished runs: found, named, and made again; nothing is deleted."""
 
-import itertools
 import logging
 import os
 import random
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,42 +17,15 @@ from flows.store.integrity import faults, list_faults, verified
 from flows.store.manifest import MANIFEST, Manifest
 from flows.store.runs import StageRun
 from flows.store.stage import execute
-from tests.flows.conftest import Tiny, make_tiny
+from tests.flows.conftest import Tiny
 from tests.flows.planning.test_plan import actions, make, plan, reasons
+from tests.flows.store.conftest import flip
 
 STAGES = ("fetch", "corpus", "train", "sample", "evaluate")
 
 
-TIMES = itertools.count(10**18, 10**9)
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory) -> Tiny:
-    """The dataset `tiny` with its first four stages."""
-    tiny = make_tiny(tmp_path_factory.mktemp("home"))
-    make(tiny, *STAGES[:4])
-    return tiny
-
-
-@pytest.fixture
-def done(template, tmp_path) -> Tiny:
-    """The template with a copy of its artifacts, which a test may damage."""
-    root = tmp_path / "artifacts"
-    shutil.copytree(template.store.root, root, symlinks=True)
-    return replace(template, settings=template.settings.model_copy(update={"artifacts": root}))
-
-
 def last(tiny: Tiny, stage) -> StageRun:
     return tiny.store.runs(stage, "tiny").last()
-
-
-def flip(path: Path, bit: int) -> None:
-    """Flip one bit of a file, which then has another time."""
-    content = bytearray(path.read_bytes())
-    content[bit // 8] ^= 1 << bit % 8
-    path.write_bytes(content)
-    now = next(TIMES)
-    os.utime(path, ns=(now, now))
 
 
 def test_no_flipped_bit_of_a_finished_run_passes(done):
@@ -117,7 +88,8 @@ def test_a_run_with_a_missing_or_cut_file_is_made_again_and_kept(done, stage, ho
     aside = run.folder.with_name(f".damaged-{run.key}")
     assert aside.is_dir()
     assert f"set aside as {aside.name}" in caplog.text
-    assert actions(plan(done)) == "fetch:reuse corpus:reuse train:reuse sample:reuse evaluate:run"
+    reused = "fetch:reuse corpus:reuse train:reuse sample:reuse"
+    assert actions(plan(done)).startswith(reused)
     assert not list_faults(last(done, stage))
     if stage in ("fetch", "corpus"):
         assert last(done, stage).key == run.key
