@@ -64,7 +64,8 @@ class Serving:
     def login(self) -> str:
         """The login of the server, empty before its first start."""
         path = self.artifacts / ".prefect" / "login"
-        return path.read_text().strip() if path.exists() else ""
+        stored = path.read_text().strip() if path.exists() else ""
+        return self.environment.get("PREFECT_API_AUTH_STRING", stored)
 
     @property
     def ui(self) -> str:
