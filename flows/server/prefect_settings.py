@@ -26,6 +26,8 @@ ENVIRONMENT = {
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": f"{LEASES}.filesystem",
     "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(LOGGERS),
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+    # Messages of no run, such as of the server that is started again, are for the terminal.
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }
 EMBEDDED = {
     # Prefect's own ephemeral server outlives a killed process; ours does not.
