@@ -79,8 +79,8 @@ class Settings(BaseSettings):
     )
     source_roots: str = Field(
         default="",
-        description=f"folders, separated by {os.pathsep!r}, that local sources must be in: folders, "
-        "repositories and file:// URLs (default: any folder)",
+        description=f"folders, separated by {os.pathsep!r}, that local sources must be in, of "
+        "every kind (default: any folder)",
     )
     state: Path = Field(
         default_factory=_default_state,

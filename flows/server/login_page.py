@@ -16,7 +16,8 @@ PAGE = """<!doctype html>
 <title>charmill: log in</title>
 <style nonce="{nonce}">
 :root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 26rem; margin: 15vh auto; padding: 0 1rem; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 26rem; margin: 15vh auto; }}
+body {{ padding: 0 1rem; }}
 h1 {{ font-size: 1.3rem; }}
 form {{ display: flex; gap: .5rem; }}
 input {{ flex: 1; font: inherit; padding: .4rem .6rem; }}

@@ -37,9 +37,8 @@ class OwnOriginOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, a websocket or the lifespan."""
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-        elif (refusal := self._refusal(scope)) is None:
+        is_request = scope["type"] in ("http", "websocket")
+        if (refusal := self._refusal(scope) if is_request else None) is None:
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
             await refusal(scope, receive, send)

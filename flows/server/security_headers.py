@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 POLICY = "; ".join(
     (
         "default-src 'self'",
-        "script-src 'self'",
+        # The UI's graph of a run compiles its shaders to functions.
+        "script-src 'self' 'unsafe-eval'",
         # The libraries of Prefect's UI set the style attributes of elements.
         "style-src 'self' 'unsafe-inline'",
         # The pictures of reports, and what the UI draws.

@@ -88,7 +88,9 @@ def test_a_run_with_the_login_leaves_the_secret_nowhere(served):
     until(lambda: seen.append(arguments()) or served.state(run)["type"] == "COMPLETED")
     assert any(b"flows.server" in some for some in seen)
     assert not any(secret in some for some in seen)
-    found = {path.name for path in served.root.rglob("*") if path.is_file() and secret in _read(path)}
+    found = {
+        path.name for path in served.root.rglob("*") if path.is_file() and secret in _read(path)
+    }
     assert found == {"login"}
     assert secret.decode() not in str(served.api("GET", "admin/settings"))
     assert secret.decode() not in str(served.api("POST", "logs/filter", {}))
