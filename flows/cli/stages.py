@@ -127,7 +127,7 @@ def login(
         bool, typer.Option("--renew", help="Replace the login; restart `charmill serve` then.")
     ] = False,
 ) -> None:
-    """Print the link that logs your browser in to `charmill serve`.
+    """Print the link that logs in to `charmill serve`.
 
     Standard output has the link, and the password is what follows its `#`. Keep both to yourself:
     who has them can run code as you.

@@ -23,11 +23,11 @@ def password(served):
 
 
 def watch(page):
-    """Everything that the browser complains about from now on."""
+    """What the browser blocks from now on, and the errors of the pages."""
     complaints = []
 
     def note(message):
-        if message.type == "error" and not TELEMETRY.search(message.text):
+        if "Content Security Policy" in message.text and not TELEMETRY.search(message.text):
             complaints.append(message.text)
 
     page.on("console", note)
