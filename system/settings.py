@@ -77,6 +77,11 @@ class Settings(BaseSettings):
         description="further host names of `charmill serve`, for proxies and other machines, as "
         "a.example.org,b (default: none)",
     )
+    source_roots: str = Field(
+        default="",
+        description=f"folders, separated by {os.pathsep!r}, that local sources must be in, of "
+        "every kind (default: any folder)",
+    )
     state: Path = Field(
         default_factory=_default_state,
         description="folder of the quota that each YouTube key has spent "
@@ -137,6 +142,22 @@ class Settings(BaseSettings):
     def state_folder(self) -> Path:
         """Folder of what is kept for all datasets of a user, absolute."""
         return self.folder("state").absolute()
+
+    @property
+    def source_folders(self) -> tuple[Path, ...]:
+        """Folders that local sources must be in, resolved; none for no bound.
+
+        Raises:
+            SettingsError: if one of them is relative.
+        """
+        texts = [text for text in self.source_roots.split(os.pathsep) if text.strip()]
+        for text in texts:
+            if not text.startswith(("/", "~")):
+                raise SettingsError(
+                    f"{variable('source_roots')}: {text!r} is not an absolute path; expected "
+                    f"folders separated by {os.pathsep!r}"
+                )
+        return tuple(Path(text).expanduser().resolve() for text in texts)
 
     def folder(self, field: str) -> Path:
         """The path in a field, with `~` expanded.

@@ -20,6 +20,7 @@ from pydantic import Field
 
 from corpora.document import Entry, Snapshot
 from corpora.errors import SourceError
+from corpora.sources.local_paths import check_local
 from corpora.sources.source import Resolution, SourceModel
 from system.progress import Progress
 
@@ -85,6 +86,7 @@ class FolderSource(SourceModel):
     def _files(self) -> list[tuple[Path, bytes]]:
         """List regular files with their names as bytes, in the order of the names."""
         root = self.root
+        check_local(root)
         if not root.is_dir():
             raise SourceError(f"{root}: no such folder")
         wanted, unwanted = (

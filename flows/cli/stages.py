@@ -135,20 +135,57 @@ def serve(
     host: Annotated[
         str,
         typer.Option(
-            help="Address to listen on; any but loopback needs PREFECT_SERVER_API_AUTH_STRING."
+            help="Address to listen on. Other machines can reach any but loopback, unencrypted."
         ),
     ] = "127.0.0.1",
     server_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Use this Prefect server instead of starting one."),
+        typer.Option(
+            metavar="URL",
+            help="Use this Prefect server instead of starting one; who may use it is for it to "
+            "check.",
+        ),
     ] = None,
 ) -> None:
     """Serve Prefect's UI, with a deployment per dataset.
 
-    Schedules and parameters set in the UI survive a restart. Ctrl-C stops the server and its runs.
+    Prints the link that logs your browser in; `charmill login` prints it again. Schedules and
+    parameters set in the UI survive a restart. Ctrl-C stops the server and its runs.
 
     Example: charmill serve --port 4300
     """
     from flows.orchestration.serve import serve_all
 
     serve_all(Settings(), port, host=host, server_url=server_url)
+
+
+def login(
+    port: Annotated[int, typer.Option(help="Port of the Prefect UI.")] = 4200,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Replace the login; restart `charmill serve` then.")
+    ] = False,
+) -> None:
+    """Print the link that logs in to `charmill serve`.
+
+    Standard output has the link, and the password is what follows its `#`. Keep both to yourself:
+    who has them can run code as you.
+
+    Example: charmill login --port 4300
+    """
+    from flows.console import err, out
+    from flows.server.login import CLIENT_VARIABLE, FILE, login_url, renew_login, stored_login
+    from flows.server.process import LOOPBACK, own_api
+    from flows.store.runs import Store
+
+    home = Store(Settings().artifacts_root).prefect_home
+    home.mkdir(parents=True, exist_ok=True)
+    if renew:
+        renew_login(home)
+    ui = own_api(LOOPBACK, port).removesuffix("/api")
+    out.print(login_url(ui, stored_login(home)), markup=False, highlight=False, soft_wrap=True)
+    err.print(
+        f"Programs: export {CLIENT_VARIABLE}=$(cat {home / FILE})",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )

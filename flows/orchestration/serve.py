@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import httpx
 
 from flows.console import err, out
+from flows.server.host_names import is_loopback
+from flows.server.login import login_url
 from flows.server.prefect_settings import use_other_server, use_own_server
 from flows.server.process import (
     LOOPBACK,
@@ -34,6 +36,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 """Interval of polling for datasets, due runs and cancellations."""
+OTHER_SERVER = (
+    "--server-url: this server is not charmill's. Who may use it can run code here, as you; its "
+    "login, its pages and its host names are for it to check, charmill checks none of them"
+)
+OPEN_ADDRESS = (
+    "--host {host}: other machines can connect, and the login and everything else is sent "
+    "UNENCRYPTED. Prefer 127.0.0.1 with `ssh -L`, or a proxy that adds TLS"
+)
 
 
 def serve_all(
@@ -49,8 +59,8 @@ def serve_all(
         StageError: if the address is in use, unsafe or unresponsive; says what to do.
         OptionError: if the device that `CHARMILL_DEVICE` names does not exist.
     """
-    with _server(settings, host, port, server_url) as api_url:
-        out.print(f"Prefect UI: {api_url.removesuffix('/api')}   (Ctrl-C stops it)", markup=False)
+    with _server(settings, host, port, server_url) as ui:
+        out.print(f"Prefect UI: {ui}   (Ctrl-C stops it)", markup=False, soft_wrap=True)
         try:
             asyncio.run(_run(settings))
         except asyncio.CancelledError:
@@ -59,19 +69,24 @@ def serve_all(
 
 @contextmanager
 def _server(settings: Settings, host: str, port: int, server_url: str | None) -> Iterator[str]:
-    """Yield the API URL of a responsive server, ours or another."""
+    """Yield the address for the browser of a responsive server, ours or another."""
     if server_url is not None:
         api_url = api_of(server_url)
         check_server(api_url)
         use_other_server(settings, api_url)
-        yield api_url
+        err.print(OTHER_SERVER, markup=False)
+        yield api_url.removesuffix("/api")
         return
     check_address(host, port, settings.server_hosts)
     api_url = own_api(host, port)
-    use_own_server(settings, api_url)
+    login = use_own_server(settings, api_url)
+    if not is_loopback(host):
+        err.print(OPEN_ADDRESS.format(host=host), markup=False)
     err.print("[dim]starting Prefect's server ...[/]")
     with running_server(Store(settings.artifacts_root).prefect_home, host, port):
-        yield api_url
+        # Only to a terminal: a service's output ends up in a log that others may read.
+        ui = api_url.removesuffix("/api")
+        yield login_url(ui, login) if out.is_terminal else f"{ui} (log in with `charmill login`)"
 
 
 async def _run(settings: Settings) -> None:

@@ -1,14 +1,21 @@
-"""ASGI apps for `uvicorn --factory`: Prefect's server, closed to web pages of other origins.
+"""Prefect's server as ASGI apps: for its user alone, and closed to web pages of other origins.
 
-The address it listens on is taken from PREFECT_SERVER_API_HOST, as Prefect does.
+The address it listens on is taken from PREFECT_SERVER_API_HOST, as Prefect does, and its login from
+PREFECT_SERVER_API_AUTH_STRING. Both are factories for `uvicorn --factory`.
 """
 
 import os
+from pathlib import Path
 
 from starlette.types import ASGIApp
 
 from flows.server.host_names import LOOPBACK_NAMES, HostNames, host_names
+from flows.server.login import CLIENT_VARIABLE, SERVER_VARIABLE, Login
+from flows.server.login_required import LoginRequired
 from flows.server.own_origin import OwnOriginOnly
+from flows.server.security_headers import SecurityHeaders
+from flows.server.start_lock import StartLock
+from system.errors import SettingsError
 from system.settings import Settings
 
 
@@ -17,18 +24,40 @@ def with_ui() -> ASGIApp:
     names = host_names(
         os.environ.get("PREFECT_SERVER_API_HOST", "127.0.0.1"), Settings().server_hosts
     )
-    return OwnOriginOnly(app=_prefect(ephemeral=False), names=names)
+    return _guarded(names, browsers=True)
 
 
 def embedded() -> ASGIApp:
     """The server that a run starts for its own use."""
     names = HostNames(listed=frozenset(LOOPBACK_NAMES), any_address=False)
-    return OwnOriginOnly(app=_prefect(ephemeral=True), names=names, browsers=False)
+    return _guarded(names, browsers=False)
+
+
+def _guarded(names: HostNames, *, browsers: bool) -> ASGIApp:
+    # First, because Prefect must not see the login: its UI would ask for it a second time.
+    login = _take_login()
+    known = LoginRequired(app=_prefect(ephemeral=not browsers), login=login, browsers=browsers)
+    return SecurityHeaders(OwnOriginOnly(app=known, names=names, browsers=browsers))
+
+
+def _take_login() -> Login:
+    """Remove the login from the environment.
+
+    Raises:
+        SettingsError: if there is none.
+    """
+    secret = os.environ.pop(SERVER_VARIABLE, "")
+    os.environ.pop(CLIENT_VARIABLE, None)
+    if not secret:
+        raise SettingsError(f"{SERVER_VARIABLE}: set it to user:password, the login of the server")
+    return Login(secret)
 
 
 def _prefect(*, ephemeral: bool) -> ASGIApp:
     # Prefect's default is "*"; its own pages need no CORS.
     os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ""
     from prefect.server.api.server import create_app
+    from prefect.settings import PREFECT_HOME
 
-    return create_app(final=True, ephemeral=ephemeral)
+    home: Path = PREFECT_HOME.value()
+    return StartLock(app=create_app(final=True, ephemeral=ephemeral), path=home / "start.lock")

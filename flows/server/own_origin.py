@@ -11,9 +11,9 @@ So every request is checked before the server sees it:
 
 from dataclasses import dataclass
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from flows.server.host_names import SETTING, HostNames, parse_authority
 
@@ -37,10 +37,9 @@ class OwnOriginOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, a websocket or the lifespan."""
-        if scope["type"] not in ("http", "websocket"):
+        is_request = scope["type"] in ("http", "websocket")
+        if (refusal := self._refusal(scope) if is_request else None) is None:
             await self.app(scope, receive, send)
-        elif (refusal := self._refusal(scope)) is None:
-            await self.app(scope, receive, _without_foreign_frames(send))
         elif scope["type"] == "http":
             await refusal(scope, receive, send)
         else:  # The page cannot read the reason; the browser sees a 403 too.
@@ -86,18 +85,6 @@ def _is_foreign_use(method: str, headers: Headers) -> bool:
 
 def _is_sent_by_browsers(header: str) -> bool:
     return header == "origin" or header.startswith("sec-fetch-")
-
-
-def _without_foreign_frames(send: Send) -> Send:
-    """Forbid other sites from embedding our pages in a frame (clickjacking)."""
-
-    async def send_framed(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            headers.append("content-security-policy", "frame-ancestors 'self'")
-        await send(message)
-
-    return send_framed
 
 
 def _rejection(status: int, line: str) -> PlainTextResponse:

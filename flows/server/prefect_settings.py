@@ -6,7 +6,9 @@ database remains the user's choice (`PREFECT_SERVER_DATABASE_CONNECTION_URL`).
 
 import os
 import sys
+from pathlib import Path
 
+from flows.server.login import CLIENT_VARIABLE, SERVER_VARIABLE, Login, new_login, stored_login
 from flows.server.process import LOOPBACK, free_port, own_api
 from flows.store.runs import Store
 from system.settings import Settings
@@ -24,6 +26,8 @@ ENVIRONMENT = {
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": f"{LEASES}.filesystem",
     "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(LOGGERS),
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+    # Messages of no run, such as of the server that is started again, are for the terminal.
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }
 EMBEDDED = {
     # Prefect's own ephemeral server outlives a killed process; ours does not.
@@ -53,17 +57,27 @@ def embed(settings: Settings) -> str:
     """
     _use_own_home(settings)
     os.environ.update(EMBEDDED)
+    os.environ[CLIENT_VARIABLE] = new_login().secret
     os.environ["PREFECT_API_URL"] = own_api(LOOPBACK, free_port())
     return os.environ["PREFECT_API_URL"]
 
 
-def use_own_server(settings: Settings, api_url: str) -> None:
-    """Configure Prefect for a server that we start, with its password, if it requires one."""
-    _use_own_home(settings)
+def use_own_server(settings: Settings, api_url: str) -> Login:
+    """Configure Prefect for a server that we start.
+
+    Returns:
+        Its login: the user's own choice in the environment, or that of the home.
+
+    Raises:
+        SettingsError: if other accounts may know the login of the home.
+    """
+    home = _use_own_home(settings)
     os.environ.update(SERVED)
     os.environ["PREFECT_API_URL"] = api_url
-    if password := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
-        os.environ["PREFECT_API_AUTH_STRING"] = password
+    chosen = os.environ.get(SERVER_VARIABLE)
+    login = Login(chosen) if chosen else stored_login(home)
+    os.environ[CLIENT_VARIABLE] = login.secret
+    return login
 
 
 def use_other_server(settings: Settings, api_url: str) -> None:
@@ -75,7 +89,7 @@ def use_other_server(settings: Settings, api_url: str) -> None:
     os.environ["PREFECT_API_URL"] = api_url
 
 
-def _use_own_home(settings: Settings) -> None:
+def _use_own_home(settings: Settings) -> Path:
     """Point Prefect at our own home, and away from any server that the environment names."""
     assert "prefect" not in sys.modules
     home = Store(settings.artifacts_root).prefect_home
@@ -85,6 +99,7 @@ def _use_own_home(settings: Settings) -> None:
     os.environ.update(ENVIRONMENT)
     os.environ["PREFECT_HOME"] = str(home)
     _bypass_proxies()
+    return home
 
 
 def _bypass_proxies() -> None:

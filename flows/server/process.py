@@ -1,40 +1,37 @@
-"""Prefect's server as a child process that dies with this process, however this one ends.
+"""Our own Prefect server, and the check of another one.
 
 With a UI for `charmill serve`; without one for a single `charmill run`.
 
-Anyone who can connect to the server can run code on this machine. So it listens on the loopback
-address, any other address needs a password, and foreign web pages are rejected (`own_origin.py`).
+Whoever may use the server can run code on this machine. So it listens on the loopback address if
+nothing else is asked for, requires a login (`login_required.py`), and rejects foreign web pages
+(`own_origin.py`).
 """
 
 import atexit
+import base64
 import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from functools import partial
+from contextlib import closing, contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from flows.errors import StageError
-from flows.server.host_names import host_names, is_loopback
+from flows.server.child import ServerProcess
+from flows.server.host_names import host_names
+from flows.server.login import CLIENT_VARIABLE, SERVER_VARIABLE
 from flows.server.own_origin import REJECTION_PREFIX
-from system.processes import dying_with_parent
-from system.settings import CHECKOUT
 
 LOOPBACK = "127.0.0.1"
-START_SECONDS = 180
-STOP_SECONDS = 5
-PASSWORD = "PREFECT_SERVER_API_AUTH_STRING"  # noqa: S105 (the name of a variable)
+KEPT_LOG_SECONDS = 24 * 3600
 
 
 def check_address(host: str, port: int, further_names: str = "") -> None:
-    """Refuse an address that is in use, or that others can reach without a password.
+    """Refuse an address that is in use.
 
     Args:
         host, port: where our server will listen.
@@ -44,30 +41,35 @@ def check_address(host: str, port: int, further_names: str = "") -> None:
         StageError: if the address cannot be used; says why, and what to do.
         SettingsError: if a further name is not a host name.
     """
-    if not is_loopback(host) and not os.environ.get(PASSWORD):
-        raise StageError(
-            f"--host {host}: anyone who can connect to Prefect's server can run code on this "
-            f"machine; set {PASSWORD}=user:password first, or use {LOOPBACK}"
-        )
     host_names(host, further_names)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        # As servers do: a port whose last connections are still closing counts as free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise StageError(_address_error(host, port, error)) from None
+    _bound(host, port).close()
 
 
 def check_server(api_url: str) -> None:
-    """Make sure that a Prefect server answers.
+    """Make sure that a Prefect server answers, and accepts the login in the environment.
 
     Raises:
-        StageError: if none does.
+        StageError: if none does; says what to do.
     """
     if not _is_healthy(api_url):
         raise StageError(f"--server-url: no Prefect server answers at {api_url}")
+    secret = os.environ.get(CLIENT_VARIABLE, "")
+    request = urllib.request.Request(f"{api_url}/admin/version")  # noqa: S310
+    if secret:
+        encoded = base64.b64encode(secret.encode()).decode()
+        request.add_header("Authorization", f"Basic {encoded}")
+    try:
+        with urllib.request.urlopen(request, timeout=10):  # noqa: S310
+            return
+    except urllib.error.HTTPError as error:
+        if error.code == HTTPStatus.UNAUTHORIZED and "PREFECT_API_KEY" not in os.environ:
+            state = "does not accept the login in" if secret else "requires a login: set"
+            raise StageError(
+                f"--server-url: {api_url} {state} {CLIENT_VARIABLE}; for one of charmill's own, "
+                "`charmill login` on its machine shows it"
+            ) from None
+    except (OSError, ValueError):
+        raise StageError(f"--server-url: no Prefect server answers at {api_url}") from None
 
 
 def api_of(url: str) -> str:
@@ -85,9 +87,9 @@ def running_server(home: Path, host: str, port: int) -> Iterator[None]:
     Raises:
         StageError: if it does not start; names its log file.
     """
-    settings = {"PREFECT_UI_API_URL": "/api"}
-    with _child("with_ui", home / "server.log", host, port, settings) as wait:
-        wait()
+    server = _server("with_ui", home / "server.log", host, port, {"PREFECT_UI_API_URL": "/api"})
+    with closing(server):
+        server.wait(_is_healthy)
         yield
 
 
@@ -106,35 +108,50 @@ def start_embedded_server(home: Path, api_url: str) -> Callable[[], None]:
         "PREFECT_UI_ENABLED": "false",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     }
-    server = ExitStack()
-    log = home / "embedded.log"
-    wait = server.enter_context(_child("embedded", log, LOOPBACK, port, settings))
-    atexit.register(server.close)
+    log = home / f"embedded-{os.getpid()}.log"
+    _sweep_logs(home)
+    server = _server("embedded", log, LOOPBACK, port, settings)
+
+    def stop() -> None:
+        server.close()
+        log.unlink(missing_ok=True)
+
+    def wait() -> None:
+        try:
+            server.wait(_is_healthy)
+        except StageError:
+            atexit.unregister(stop)  # keep the log
+            server.close()
+            raise
+
+    atexit.register(stop)
     return wait
 
 
-@contextmanager
-def _child(
+def _server(
     factory: str, log: Path, host: str, port: int, settings: Mapping[str, str]
-) -> Iterator[Callable[[], None]]:
-    """Run a server while the block runs; yields a function that waits until it answers."""
-    # Otherwise uvicorn imports from the current folder first, which may hold another `flows`.
-    ours = ["--app-dir", str(CHECKOUT), "--factory", f"flows.server.app:{factory}"]
-    command = [sys.executable, "-m", "uvicorn", *ours, "--timeout-keep-alive", "5"]
-    always = {"PREFECT_SERVER_API_HOST": host, "PREFECT_SERVER_API_PORT": str(port)}
-    with log.open("w") as sink:
-        process = subprocess.Popen(
-            [*command, "--host", host, "--port", str(port)],
-            env={**os.environ, **always, **settings},
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=dying_with_parent(signal.SIGKILL),  # noqa: PLW1509 (touches no lock)
-        )
-        try:
-            yield partial(_wait, process, own_api(host, port), log)
-        finally:
-            _stop(process)
+) -> ServerProcess:
+    """Start a server with the login that this process uses itself."""
+    always = {
+        "PREFECT_SERVER_API_HOST": host,
+        "PREFECT_SERVER_API_PORT": str(port),
+        SERVER_VARIABLE: os.environ[CLIENT_VARIABLE],
+    }
+    return ServerProcess(
+        factory=factory,
+        listener=_bound(host, port),
+        log=log,
+        environment={**os.environ, **always, **settings},
+        api_url=own_api(host, port),
+    )
+
+
+def _sweep_logs(home: Path) -> None:
+    """Delete what killed runs left, unless it is so new that somebody may want to read it."""
+    for path in home.glob("embedded-*.log"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > KEPT_LOG_SECONDS:
+                path.unlink()
 
 
 def free_port() -> int:
@@ -150,22 +167,21 @@ def own_api(host: str, port: int) -> str:
     return f"http://{f'[{reached}]' if ':' in reached else reached}:{port}/api"
 
 
-def _wait(process: subprocess.Popen, api_url: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        if _is_healthy(api_url):
-            return
-        time.sleep(0.1)
-    raise StageError(f"Prefect's server did not start at {api_url}; its log: {log}")
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket of our own at the address.
 
-
-def _stop(process: subprocess.Popen) -> None:
-    process.send_signal(signal.SIGINT)
+    Raises:
+        StageError: if the address cannot be used; says why, and what to do.
+    """
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    # As servers do: a port whose last connections are still closing counts as free.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        process.wait(timeout=STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise StageError(_address_error(host, port, error)) from None
+    return bound
 
 
 def _is_healthy(api_url: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.browser.user import log_in
 from tests.flows.serving import Serving
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -37,9 +38,17 @@ def chromium():
 
 
 @pytest.fixture
-def page(chromium):
-    """A new tab; any error thrown by one of our pages fails the test."""
+def stranger(chromium):
+    """A new tab of a browser that has never been here."""
     tab = chromium.new_page(viewport={"width": 1280, "height": 1000})
     tab.set_default_timeout(60_000)
     yield tab
     tab.close()
+
+
+@pytest.fixture
+def page(stranger, served):
+    """A new tab of a browser that is logged in, by both names of this machine."""
+    for name in ("127.0.0.1", "localhost"):
+        log_in(stranger, f"http://{name}:{served.port}", served.login)
+    return stranger

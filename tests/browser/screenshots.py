@@ -1,15 +1,18 @@
 """Take the screenshots of the documentation from a running server that has reports.
 
 python -m tests.browser.screenshots http://127.0.0.1:4200 python-stdlib docs
+
+The login is taken from PREFECT_API_AUTH_STRING.
 """
 
+import os
 import sys
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import CHROMIUM, FLAGS
-from tests.browser.user import open_artifact, open_deployment
+from tests.browser.user import log_in, open_artifact, open_deployment
 
 MAX_BYTES = 300_000
 
@@ -19,7 +22,7 @@ def main(ui: str, dataset: str, folder: Path) -> None:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1200, "height": 760})
         page.set_default_timeout(60_000)
-        page.goto(ui)
+        log_in(page, ui, os.environ["PREFECT_API_AUTH_STRING"])
         open_deployment(page, dataset)
         page.get_by_role("tab", name="Description").click()
         page.get_by_role("link", name="Newest report").wait_for()

@@ -7,6 +7,12 @@ Page = Any
 """A page of playwright; annotating it would require playwright to be installed."""
 
 
+def log_in(page: Page, ui: str, login: str) -> None:
+    """Open the link that the terminal shows."""
+    page.goto(f"{ui}/login#{login.partition(':')[2]}")
+    page.get_by_role("link", name="Deployments", exact=True).wait_for()
+
+
 def open_deployment(page: Page, name: str, flow: str = "pipeline") -> None:
     """Find a deployment by the sidebar and the search field, and open it."""
     page.get_by_role("link", name="Deployments", exact=True).click()

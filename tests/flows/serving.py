@@ -61,6 +61,13 @@ class Serving:
         return self.root / "artifacts"
 
     @property
+    def login(self) -> str:
+        """The login of the server, empty before its first start."""
+        path = self.artifacts / ".prefect" / "login"
+        stored = path.read_text().strip() if path.exists() else ""
+        return self.environment.get("PREFECT_API_AUTH_STRING", stored)
+
+    @property
     def ui(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
@@ -100,7 +107,14 @@ class Serving:
         return below
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
-        answer = httpx.request(method, f"{self.ui}/api/{path}", json=body, timeout=DEADLINE_SECONDS)
+        user, _, password = self.login.partition(":")
+        answer = httpx.request(
+            method,
+            f"{self.ui}/api/{path}",
+            json=body,
+            auth=(user, password),
+            timeout=DEADLINE_SECONDS,
+        )
         return answer.json() if answer.content else None
 
     def deployment(self, name: str) -> dict[str, Any]:

@@ -1,15 +1,21 @@
 """One git repository in a dataset, validated so that git cannot misread any field."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote_to_bytes
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from corpora.sources.local_paths import check_local
 
 COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 REFERENCE = re.compile(r"(?!.*(\.\.|//|@\{|\.lock$))[A-Za-z0-9_][A-Za-z0-9_./+-]*")
 REMOTE = re.compile(r"(https|http|ssh|git|file)://[^\s-]\S*|\w[\w.-]*@\w[\w.-]*:[^\s-]\S*")
-LOCAL = ("/", "./", "../", "~/")
+LOCAL, FILE = ("/", "./", "../", "~/"), "file://"
+GIT_SUFFIXES = ("", "/.git", ".git", ".git/.git")
+"""What git appends to a local path to find a repository."""
 PASSWORD = re.compile(r"\w+://[^/@]*:[^/@]*@")
 MAX_LABEL_BYTES = 100
 
@@ -54,11 +60,22 @@ class Repository(BaseModel):
 
     @property
     def location(self) -> str:
-        """The URL for git; a local path becomes an absolute file:// URL."""
-        if not self.url.startswith(LOCAL):
+        """The URL for git; a local path becomes an absolute file:// URL.
+
+        Raises:
+            SourceError: if it is on this machine, in a folder that sources may not read.
+        """
+        if not self.url.startswith((*LOCAL, FILE)):
             return self.url
-        path = Path(self.url).expanduser().resolve()
-        return f"file://{path}".replace("%", "%25")
+        if self.url.startswith(FILE):
+            # As git reads it: what looks like a host is a folder.
+            path = Path("/" + os.fsdecode(unquote_to_bytes(self.url.removeprefix(FILE))))
+        else:
+            path = Path(self.url).expanduser().resolve()
+        for suffix in GIT_SUFFIXES:
+            if suffix == "" or os.path.lexists(f"{path}{suffix}"):
+                check_local(Path(f"{path}{suffix}"))
+        return self.url if self.url.startswith(FILE) else f"{FILE}{path}".replace("%", "%25")
 
     def bare(self, directory: Path) -> Path:
         """Its bare repository in the directory of a fetch."""

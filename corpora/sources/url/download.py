@@ -19,6 +19,7 @@ from urllib.request import url2pathname
 
 from corpora.errors import SourceError
 from corpora.sources.http import TIMEOUT_SECONDS, USER_AGENT
+from corpora.sources.local_paths import check_local
 from system.progress import Progress
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def sha256_of(path: Path) -> str:
 
 def _local_file(url: str) -> Path:
     path = Path(url2pathname(urlsplit(url).path))
+    check_local(path)
     if not path.is_file():
         raise SourceError(f"{url}: no such file")
     return path

@@ -144,6 +144,7 @@ def test_a_worker_of_a_process_pool_runs_what_prefect_yaml_deploys(tmp_path):
     environment = {
         "PREFECT_HOME": str(tmp_path / "home"),
         "PREFECT_API_URL": f"{serving.ui}/api",
+        "PREFECT_API_AUTH_STRING": serving.login,
         "CHARMILL_ARTIFACTS": str(tmp_path / "worker-artifacts"),
         "CHARMILL_DATASETS": str(serving.root / "datasets"),
         "CHARMILL_DEVICE": "cpu",

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from flows.errors import StageError
-from flows.server.process import PASSWORD, api_of, check_address, check_server, own_api
+from flows.server.process import api_of, check_address, check_server, own_api
 from tests.flows.serving import Serving, free_port
 from tests.processes import alive, until
 
@@ -33,24 +33,6 @@ def test_a_taken_port_is_said_in_one_line(tmp_path):
         f"charmill: --port {port}: cannot listen on 127.0.0.1 (Address already in use); "
         "choose another --port\n"
     )
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::"])
-def test_an_open_address_needs_a_password(host, monkeypatch):
-    monkeypatch.delenv(PASSWORD, raising=False)
-    with pytest.raises(StageError, match=f"set {PASSWORD}=user:password first"):
-        check_address(host, free_port())
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_the_loopback_address_needs_none(host, monkeypatch):
-    monkeypatch.delenv(PASSWORD, raising=False)
-    check_address(host, free_port())
-
-
-def test_an_open_address_with_a_password_is_allowed(monkeypatch):
-    monkeypatch.setenv(PASSWORD, "user:secret")
-    check_address("0.0.0.0", free_port())
 
 
 def test_a_wrong_list_of_names_is_said_in_one_line(tmp_path):
@@ -147,6 +129,7 @@ def test_a_server_that_runs_already_is_used_instead_of_our_own(serving, tmp_path
     other = Serving(tmp_path / "other")
     other.add_dataset("elsewhere")
     other.port = serving.port
+    other.environment = {"PREFECT_API_AUTH_STRING": serving.login}
     other.start(f', server_url="{serving.ui}"')
     assert "elsewhere" in str(serving.api("POST", "deployments/filter", {}))
     below = other.stop()

@@ -201,11 +201,6 @@ def test_the_lifespan_is_handed_on():
     assert exchange({}, kind="lifespan") == ([], ["lifespan"])
 
 
-def test_no_other_site_may_show_its_pages_in_a_frame():
-    start = exchange(AT_HOME)[0][0]
-    assert (b"content-security-policy", b"frame-ancestors 'self'") in start["headers"]
-
-
 @pytest.mark.parametrize(
     "sent", [{"origin": "http://127.0.0.1:4200"}, {"sec-fetch-site": "none"}, {"origin": "null"}]
 )
