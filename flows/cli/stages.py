@@ -1,6 +1,5 @@
 """The commands that run the stages of a dataset, and show which are done."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -74,7 +73,7 @@ def status(
     """
     from corpora.spec import dataset_files
     from flows.cli.render import status_table
-    from flows.console import out
+    from flows.console import out, print_json
     from flows.store.runs import Store
     from flows.store.status import dataset_state
 
@@ -87,7 +86,7 @@ def status(
     states = {name: dataset_state(store, name) for name in names}
     if as_json:
         data = {name: [state.to_dict() for state in rows] for name, rows in states.items()}
-        out.print_json(json.dumps(data))
+        print_json(data)
     else:
         out.print(status_table(states))
 
