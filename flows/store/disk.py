@@ -1,5 +1,7 @@
 """Disk space: check it before a start, explain running out of it, flush data to the disk."""
 
+import errno
+import resource
 import shutil
 from pathlib import Path
 
@@ -25,9 +27,17 @@ def check_space(store: Store) -> None:
         )
 
 
-def no_space(run: StageRun, inputs: list[Path]) -> StageError:
-    """The error for a full disk; estimates the need from the last run and the inputs."""
+def no_space(run: StageRun, inputs: list[Path], code: int = errno.ENOSPC) -> StageError:
+    """The error for a write that found no room, by its errno.
+
+    For a full disk, the need is estimated from the last run and the inputs.
+    """
     runs = run.runs
+    if code != errno.ENOSPC:
+        return StageError(
+            f"{runs.store.root}: {_limit(code)} while making {runs}; finished stages are kept; "
+            "raise the limit and run again"
+        )
     last = [runs.latest.folder] if runs.latest else []
     needed = max(map(_size, (run.work, *inputs, *last)))
     free = shutil.disk_usage(runs.store.root).free
@@ -36,6 +46,15 @@ def no_space(run: StageRun, inputs: list[Path]) -> StageError:
         f"{runs.store.root}: no space left while making {runs}: {free:,} bytes "
         f"free{about}; finished stages are kept; free some space and run again"
     )
+
+
+def _limit(code: int) -> str:
+    if code == errno.EDQUOT:
+        return "your disk quota is used up"
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if limit == resource.RLIM_INFINITY:
+        return "a file grew larger than the file system allows"
+    return f"a file grew larger than this process may write (ulimit -f: {limit:,} bytes)"
 
 
 def sync(directory: Path) -> None:

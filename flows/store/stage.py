@@ -132,7 +132,7 @@ def execute(
             output.make_latest()
     except OSError as error:
         if error.errno in NO_SPACE:
-            raise no_space(output, list(folders.values())) from error
+            raise no_space(output, list(folders.values()), error.errno) from error
         raise
     seconds = None if reused else output.manifest.seconds
     reporter.finished(stage.name, run.dataset, key=output.key, seconds=seconds)
