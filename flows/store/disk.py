@@ -11,14 +11,22 @@ from system.files import sync_path
 
 MIN_FREE_BYTES = 100_000_000
 """Enough for Prefect's database, a small corpus and a small model."""
+MIN_FILE_BYTES = 20_000_000
+"""Enough for Prefect's database alone."""
 
 
 def check_space(store: Store) -> None:
-    """Refuse to start on a disk that is already full.
+    """Refuse to start on a disk that is already full, or where no file may grow.
 
     Raises:
-        StageError: if less than MIN_FREE_BYTES are free.
+        StageError: if less than MIN_FREE_BYTES are free, or files are limited to MIN_FILE_BYTES.
     """
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if limit != resource.RLIM_INFINITY and limit < MIN_FILE_BYTES:
+        raise StageError(
+            f"this process may write files of {limit:,} bytes at most (ulimit -f), "
+            f"at least {MIN_FILE_BYTES:,} are needed"
+        )
     store.root.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(store.root).free
     if free < MIN_FREE_BYTES:
