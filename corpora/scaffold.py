@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from corpora.errors import SpecError
-from corpora.spec import NAME, dataset_files, parse_dataset
+from corpora.spec import NAME, dataset_files, parse_toml
+from system.display import secret_in
 from system.files import write_whole
 
 
@@ -27,8 +28,14 @@ def add_dataset(
         language: in which its samples are scored.
 
     Raises:
-        SpecError: the name is taken or invalid, or the location is neither URL nor folder.
+        SpecError: the name is taken or invalid, or the location is neither URL nor folder, or
+            contains a login or a token.
     """
+    if not _is_path(location) and (secret := secret_in(location)):
+        raise SpecError(
+            f"the URL contains {secret}, which would be stored and displayed; remove it, and let a "
+            "git credential helper or ~/.netrc supply the login"
+        )
     if _is_path(location) and not Path(location).expanduser().exists():
         raise SpecError(f"{location}: no such folder")
     last = re.split(r"[/:]", location.rstrip("/"))[-1].removesuffix(".git")
@@ -38,14 +45,11 @@ def add_dataset(
     taken = dataset_files([folder]).get(name)
     if taken:
         raise SpecError(f"the name {name!r} is taken by {taken}; set another with --name")
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.toml"
-    write_whole(path, _toml(last, location, extensions, language).encode())
-    try:
-        parse_dataset(path, {})
-    except SpecError:
-        path.unlink()
-        raise
+    text = _toml(last, location, extensions, language)
+    parse_toml(text, path, {})
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text.encode())
     return path
 
 

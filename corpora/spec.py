@@ -86,7 +86,7 @@ class CorpusSpec(BaseModel):
 class DatasetSpec(BaseModel):
     """One dataset. `train`, `sample` and `evaluate` override the preset's settings by key."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     title: str = Field(min_length=1, max_length=80)
     description: str = ""
@@ -137,8 +137,17 @@ def load_dataset(
 def parse_dataset(path: Path, overrides: Mapping[str, Any]) -> DatasetSpec:
     """Read one TOML file as a dataset."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path}: not valid TOML: {error}") from None
+    return parse_toml(text, path, overrides)
+
+
+def parse_toml(text: str, path: Path, overrides: Mapping[str, Any]) -> DatasetSpec:
+    """Read TOML as a dataset; `path` begins every error."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{path}: not valid TOML: {error}") from None
     try:
         return DatasetSpec.model_validate(merged(data, overrides))
@@ -165,8 +174,10 @@ def first_fault(error: ValidationError) -> str:
     missing = [_place(each) for each in faults if each["type"] == "missing"]
     if len(missing) == len(faults) > 1:
         return f"{', '.join(missing)}: Fields required"
+    # A validator of ours names what it may; the value of an unknown key may be a password.
+    is_open = fault["type"] not in ("value_error", "extra_forbidden")
     given = fault["input"]
-    shown = f" (given: {given!r})" if isinstance(given, str | int | float) else ""
+    shown = f" (given: {given!r})" if is_open and isinstance(given, str | int | float) else ""
     more = f"; and {error.error_count() - 1} more" if error.error_count() > 1 else ""
     return f"{_place(fault)}: {fault['msg']}{shown}{more}"
 

@@ -12,9 +12,18 @@ a bug: it keeps its traceback, and the exit status is 1. Each package declares i
     |-- OptionError, ...   flows/errors.py
 """
 
+from system.display import shown
+
 
 class CharmillError(Exception):
-    """Invalid input or an unavailable resource: one line with where, what and what is allowed."""
+    """Invalid input or an unavailable resource: one line with where, what and what is allowed.
+
+    The message is safe to show and to store: secrets in URLs are masked, control characters are
+    escaped.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shown(message))
 
 
 class SettingsError(CharmillError):

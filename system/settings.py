@@ -8,10 +8,12 @@ Variables that are not charmill's own are read where they are needed: `CC`, `PAT
 """
 
 import os
+import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from system.errors import SettingsError
@@ -30,6 +32,33 @@ def _default_state() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state") / "charmill"
 
 
+def _folder(path: Path) -> Path:
+    """Refuse a path at which there cannot be a folder; it need not exist yet."""
+    place = Path(os.path.expanduser(path))  # noqa: PTH111 - raises nothing without a home
+    nearest = next((one for one in (place, *place.parents) if os.path.exists(one)), place)  # noqa: PTH110
+    if os.path.exists(nearest) and not os.path.isdir(nearest):  # noqa: PTH110, PTH112
+        raise ValueError(f"{nearest} is not a folder")
+    return path
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected https://host/... or http://host/...")
+    return url
+
+
+def _device(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise ValueError(f"unknown device {name!r}; known: auto, cpu, cuda, cuda:N, mps")
+    return name
+
+
+Folder = Annotated[Path, AfterValidator(_folder)]
+Address = Annotated[str, AfterValidator(_address)]
+Device = Annotated[str, AfterValidator(_device)]
+
+
 class Settings(BaseSettings):
     """What the user sets by environment variables, each named `CHARMILL_` and its field.
 
@@ -41,15 +70,15 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True)
 
-    artifacts: Path = Field(
+    artifacts: Folder = Field(
         default_factory=_default_artifacts,
         description="root folder of all output (default: artifacts/)",
     )
-    datasets: Path = Field(
+    datasets: Folder = Field(
         default=Path("~/.config/charmill/datasets"),
         description="folder of your own dataset TOMLs (default: ~/.config/charmill/datasets)",
     )
-    device: str = Field(
+    device: Device = Field(
         default="auto",
         description="device to train and sample on: auto, cpu, cuda, cuda:N or mps (default: auto)",
     )
@@ -64,7 +93,7 @@ class Settings(BaseSettings):
         description="0 to compute in torch instead of the native kernel, which a C compiler "
         "builds at first use (default: 1)",
     )
-    tensorboard: Path | None = Field(
+    tensorboard: Folder | None = Field(
         default=None, description="folder for TensorBoard event files (default: none are written)"
     )
     remote: str | None = Field(
@@ -82,7 +111,7 @@ class Settings(BaseSettings):
         description=f"folders, separated by {os.pathsep!r}, that local sources must be in, of "
         "every kind (default: any folder)",
     )
-    state: Path = Field(
+    state: Folder = Field(
         default_factory=_default_state,
         description="folder of the quota that each YouTube key has spent "
         "(default: ~/.local/state/charmill)",
@@ -91,7 +120,7 @@ class Settings(BaseSettings):
     youtube_key_file: Path | None = Field(
         default=None, description="file with that key, mode 0600, instead of CHARMILL_YOUTUBE_KEY"
     )
-    youtube_endpoint: str = Field(
+    youtube_endpoint: Address = Field(
         default="https://youtube.googleapis.com/",
         description="address of the YouTube Data API, for tests and proxies",
     )
@@ -104,7 +133,7 @@ class Settings(BaseSettings):
         validation_alias="GITHUB_TOKEN",
         description="GitHub token, if CHARMILL_GITHUB_TOKEN is not set",
     )
-    github_api: str = Field(
+    github_api: Address = Field(
         default="https://api.github.com",
         description="address of the GitHub API, for GitHub Enterprise",
     )
@@ -114,8 +143,12 @@ class Settings(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             first = error.errors()[0]
-            name = variable(str(first["loc"][0]))
-            raise SettingsError(f"{name}={first['input']}: {first['msg']}") from None
+            field = str(first["loc"][0])
+            problem = first["msg"].removeprefix("Value error, ")
+            raise SettingsError(
+                f"{variable(field)}={first['input']}: {problem}; it is the "
+                f"{Settings.model_fields[field].description}"
+            ) from None
 
     @property
     def artifacts_root(self) -> Path:

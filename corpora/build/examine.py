@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from corpora.build.metadata_filters import EMPTY, LFS_POINTER, UNREADABLE
 from corpora.dedup.minhash import Signatures, shingles, sketch
 from corpora.document import Entry, Outcome, Snapshot
+from corpora.errors import CorpusError
 from corpora.licenses.spdx import stated_license
 from corpora.spec import CorpusSpec
 from corpora.text.decoding import Decoded, UndecodableError, decode
@@ -79,9 +80,10 @@ def read_again(snapshot: Snapshot, outcomes: Sequence[Outcome], spec: CorpusSpec
     """Read the texts of files that passed every rule, without applying the rules again."""
     entries = [outcome.entry for outcome in outcomes]
     for outcome, (_, content) in zip(outcomes, snapshot.read(entries), strict=True):
-        assert content is not None
-        text = spec.normalise.apply(_decoded(content, spec)[0].text)
-        assert _digest(text) == outcome.sha256, "the snapshot changed between two passes"
+        text = "" if content is None else spec.normalise.apply(_decoded(content, spec)[0].text)
+        if _digest(text) != outcome.sha256:
+            path = outcome.entry.path
+            raise CorpusError(f"{path}: changed while the corpus was built; run again")
         yield text
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from corpora.corpus.parquet import DOCUMENTS
 from corpora.corpus.summary import CorpusSummary
 from corpora.spec import DatasetSpec
+from system.display import shown
+from system.markdown import markdown
 
 CARD = "README.md"
 
@@ -20,11 +22,11 @@ def write_card(directory: Path, name: str, spec: DatasetSpec, summary: CorpusSum
     )
     parts = (
         _front_matter(spec.title),
-        (f"# {spec.title}", "", spec.description, "", contents),
+        (f"# {markdown(spec.title)}", "", markdown(spec.description), "", contents),
         _splits(summary),
         _rules(summary),
         ("Documents by licence, as their files or sources state it:",),
-        (f"- {license_}: {files:,}" for license_, files in summary.licenses.items()),
+        (f"- {markdown(license_)}: {files:,}" for license_, files in summary.licenses.items()),
     )
     text = "\n\n".join("\n".join(lines) for lines in parts)
     (directory / CARD).write_text(text + "\n", encoding="utf-8")
@@ -55,11 +57,11 @@ def _rules(summary: CorpusSummary) -> Iterator[str]:
     yield f"| (in the source) | | {files:,} | {size:,} |"
     for step in summary.funnel:
         yield (
-            f"| {step.reason} | {step.files_dropped:,} | {step.files_left:,} "
+            f"| {markdown(step.reason)} | {step.files_dropped:,} | {step.files_left:,} "
             f"| {step.bytes_left:,} |"
         )
 
 
 def _quoted(text: str) -> str:
-    """A YAML string in double quotes; JSON strings are YAML strings."""
-    return json.dumps(text, ensure_ascii=False)
+    """A YAML string in double quotes; JSON strings of visible characters are YAML strings."""
+    return json.dumps(shown(text), ensure_ascii=False)

@@ -124,7 +124,7 @@ class SourceModel(BaseModel):
     Subclasses declare `kind` as a `Literal`, and implement `resolve`, `fetch` and `open`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     is_shareable: ClassVar[bool] = True
     items: ClassVar[ItemStore | None] = None

@@ -168,7 +168,8 @@ class _Table:
 
 def _stream(documents: Sequence[Ids], *, closed: bool) -> Ids:
     """All documents concatenated, (N,); closed: with the mark that ends the last one."""
-    assert all(len(document) and document[0] == MARK_ID for document in documents)
+    if not all(len(document) and document[0] == MARK_ID for document in documents):
+        raise ValueError("a document does not begin with its mark")
     end = np.full(int(closed), MARK_ID, np.uint16)
     return np.concatenate([*documents, end])
 

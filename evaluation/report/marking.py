@@ -13,21 +13,13 @@ from markupsafe import Markup, escape
 
 from evaluation.results import CopiedSpan, Mark, ShownSample
 from modeling.vocab import FILE_MARK
+from system.display import visible
 
 SURPRISAL_STEPS = (1.0, 2.0, 4.0, 6.0, 8.0)
 """Bits at which the shading of a character gets one step darker."""
 COPY_COLOURS = 5
 """Number of colours for copied spans, used in rotation."""
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
-    "\u2060-\u206f\ufeff\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
-)
 _RULE = "\u2500" * 8
-
-
-def visible(text: str) -> str:
-    """Replace control, direction and other invisible characters, except newlines and tabs."""
-    return _INVISIBLE.sub(_symbol, text)
 
 
 def shown_part(text: str, characters: int) -> int:
@@ -71,10 +63,6 @@ def marked_plain(sample: ShownSample, stop: int) -> str:
     begin = max(sample.text.rfind("\n", 0, fault), sample.text.rfind(FILE_MARK, 0, fault)) + 1
     caret = " " * len(_plain(sample.text[begin:fault])) + f"^ {_one_line(sample.first_error)}"
     return f"{_plain(sample.text[:end])}\n{caret}{_plain(sample.text[end:stop])}"
-
-
-def _symbol(match: re.Match[str]) -> str:
-    return f"\u27e8U+{ord(match[0]):04X}\u27e9"
 
 
 def _fault_place(sample: ShownSample) -> int | None:

@@ -21,8 +21,8 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, NullLoca
 
 from corpora.corpus.summary import FunnelStep
 from evaluation.metrics.catalogue import meaning_of
-from evaluation.report.marking import visible
 from evaluation.results import LadderRow, ReportCurvePoint, Role, SampleGroup
+from system.display import visible
 
 COLOURS = {
     "ink": "#7b828d",

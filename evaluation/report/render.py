@@ -22,6 +22,7 @@ from evaluation.metrics import catalogue
 from evaluation.report import compare, marking, plots, view
 from evaluation.results import Evaluation, ShownSample
 from system.clock import duration, moment
+from system.display import visible
 
 SCHEMA = "charmill-report/2"
 MAX_HTML_BYTES = 3_000_000
@@ -182,14 +183,14 @@ def environment(template: str) -> Environment:
 def _for_html(value: Any) -> Any:
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return escape(marking.visible(value))
+    return escape(visible(value))
 
 
 def _for_markdown(value: Any) -> Any:
     """Escape Markdown and HTML, and join lines: a newline would end the table row."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    line = marking.visible(" ".join(value.split()))
+    line = visible(" ".join(value.split()))
     return escape(_MARKDOWN_MEANING.sub(r"\\\1", line))
 
 

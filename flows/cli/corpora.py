@@ -1,6 +1,5 @@
 """The commands that manage datasets and inspect their corpora."""
 
-import json
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -30,12 +29,12 @@ def datasets(as_json: AsJson = False) -> None:
     """
     from corpora.spec import dataset_files, load_dataset
     from flows.cli.render import table
-    from flows.console import out
+    from flows.console import out, print_json
 
     folders = Settings().dataset_folders
     specs = {name: load_dataset(name, folders) for name in dataset_files(folders)}
     if as_json:
-        out.print_json(json.dumps({n: spec.model_dump(mode="json") for n, spec in specs.items()}))
+        print_json({n: spec.model_dump(mode="json") for n, spec in specs.items()})
         return
     rows = [(name, spec.language, spec.source.kind, spec.title) for name, spec in specs.items()]
     out.print(table(("dataset", "language", "source", "title"), rows))
@@ -107,12 +106,12 @@ def explain(
     """
     from flows.cli.ledger_queries import explain as explained
     from flows.cli.render import explanation
-    from flows.console import out
+    from flows.console import out, print_json
 
     _check(dataset)
     rows = explained(Store(Settings().artifacts_root), dataset, path)
     if as_json:
-        out.print_json(json.dumps(rows))
+        print_json(rows)
         return
     out.print("\n\n".join(map(explanation, rows)), markup=False)
 
@@ -138,13 +137,13 @@ def diff(
     from corpora.corpus.ledger import compare
     from corpora.corpus.parquet import LEDGER
     from flows.cli.render import difference
-    from flows.console import out
+    from flows.console import out, print_json
 
     _check(dataset)
     before, after = Store(Settings().artifacts_root).runs("corpus", dataset).pair(old, new)
     found = compare(verified(before, LEDGER), verified(after, LEDGER))
     if as_json:
-        out.print_json(json.dumps(asdict(found)))
+        print_json(asdict(found))
         return
     out.print(f"{dataset}: {before.key} -> {after.key}", markup=False)
     for line in difference(found, SHOWN):
@@ -203,13 +202,13 @@ def quota(as_json: AsJson = False) -> None:
 
     from corpora.sources import read_quota
     from flows.cli.render import table
-    from flows.console import out
+    from flows.console import out, print_json
 
     now = datetime.now(UTC)
     key_quota = read_quota(Settings(), now)
     if as_json:
         buckets = {name: asdict(balance) for name, balance in key_quota.balances.items()}
-        out.print_json(json.dumps({"buckets": buckets, "resets": key_quota.resets.isoformat()}))
+        print_json({"buckets": buckets, "resets": key_quota.resets.isoformat()})
         return
     rows = [
         (name, f"{one.spent:,}", f"{one.left:,}", "refused by the server" if one.refused else "")

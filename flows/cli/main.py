@@ -14,7 +14,9 @@ from typer.exceptions import TyperException
 from flows.cli import corpora, models, reports, stages
 from flows.store.disk import explained
 from flows.store.runs import Store
+from system.display import shown
 from system.errors import CharmillError
+from system.output import clean_output
 from system.settings import Settings, documentation
 
 COMMANDS = (
@@ -80,6 +82,7 @@ for command in COMMANDS:
 
 def main() -> None:
     """Run the command line; an error that the user can fix is one line and exit status 2."""
+    clean_output()
     try:
         status = app(prog_name="charmill", standalone_mode=False)
     except TyperException as error:
@@ -97,5 +100,5 @@ def main() -> None:
 
 
 def _complain(message: str) -> int:
-    sys.stderr.write(f"charmill: {' '.join(message.split())}\n")
+    sys.stderr.write(f"charmill: {shown(message)}\n")
     return 2

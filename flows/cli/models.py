@@ -1,6 +1,5 @@
 """The commands about models: the cost of training one, and the text it generates."""
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Annotated
@@ -34,7 +33,7 @@ def plan(
     Example: charmill plan numpy --preset base --budget 2h
     """
     from flows.cli.render import show_plan
-    from flows.console import out
+    from flows.console import out, print_json
     from flows.planning.forecast import forecast, forecast_lines
     from flows.planning.plan import make_plan
 
@@ -49,9 +48,7 @@ def plan(
     found = forecast(run, stage_plan, settings)
     if as_json:
         stages = [decision.to_dict() for decision in stage_plan.decisions]
-        out.print_json(
-            json.dumps({"dataset": dataset, "stages": stages, "training": found.to_dict()})
-        )
+        print_json({"dataset": dataset, "stages": stages, "training": found.to_dict()})
         return
     show_plan(stage_plan)
     for line in forecast_lines(found):

@@ -1,7 +1,5 @@
 """The commands about reports: the newest of a dataset, the index, a comparison, and scores."""
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -92,7 +90,7 @@ def compare(
     from evaluation.report.compare import summary
     from evaluation.report.view import amount
     from flows.cli.render import table
-    from flows.console import out
+    from flows.console import out, print_json
 
     settings = Settings()
     reports = Store(settings.artifacts_root).runs("evaluate", dataset)
@@ -101,7 +99,7 @@ def compare(
     before, after = reports.pair(old, new)
     found = _comparison(before, after)
     if as_json:
-        out.print_json(json.dumps(asdict(found)))
+        print_json(asdict(found))
         return
     out.print(f"{dataset}: {before.key} -> {after.key}", markup=False)
     out.print(summary(found), markup=False)
@@ -137,12 +135,12 @@ def score(
     """
     from evaluation.score_files import find_files, score_files, sum_up
     from flows.cli.render import score_table, tracked
-    from flows.console import out
+    from flows.console import out, print_json
 
     paths = find_files(path, language)
     result = sum_up(list(tracked(score_files(paths, language), len(paths))), language)
     if as_json:
-        sys.stdout.write(json.dumps(result.to_dict(per_file=per_file), indent=1) + "\n")
+        print_json(result.to_dict(per_file=per_file))
     else:
         out.print(score_table(result.metrics))
 

@@ -1,6 +1,5 @@
 """The commands that run the stages of a dataset, and show which are done."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -75,7 +74,7 @@ def status(
     """
     from corpora.spec import dataset_files
     from flows.cli.render import damage_lines, status_table
-    from flows.console import out
+    from flows.console import out, print_json
     from flows.store.runs import Store
     from flows.store.status import dataset_state
 
@@ -88,7 +87,7 @@ def status(
     states = {name: dataset_state(store, name) for name in names}
     if as_json:
         data = {name: [state.to_dict() for state in rows] for name, rows in states.items()}
-        out.print_json(json.dumps(data))
+        print_json(data)
     else:
         out.print(status_table(states))
         for line in damage_lines(states):
@@ -110,7 +109,7 @@ def verify(
     Example: charmill verify numpy
     """
     from flows.cli.render import reported, verification_lines, verification_table
-    from flows.console import out
+    from flows.console import out, print_json
     from flows.store.runs import Store
     from flows.store.verification import verify as verify_store
 
@@ -121,7 +120,7 @@ def verify(
     names = [dataset] if dataset else known
     found = reported("verify", dataset or "all datasets", verify_store(store, names))
     if as_json:
-        out.print_json(json.dumps([one.to_dict() for one in found]))
+        print_json([one.to_dict() for one in found])
     else:
         out.print(verification_table(found))
         for line in verification_lines(found):

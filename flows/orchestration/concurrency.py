@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from corpora.errors import SourceError
 from flows.progress import Reporter
+from flows.store.locking import explaining_lockless
 from flows.store.runs import Store
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def _locked(device: str, store: Store, kind: int, reporter: Reporter) -> Iterato
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         try:
-            fcntl.flock(lock, kind | fcntl.LOCK_NB)
+            with explaining_lockless(path):
+                fcntl.flock(lock, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             reporter.say(f"waiting for {device}: another training is using it")
             fcntl.flock(lock, kind)

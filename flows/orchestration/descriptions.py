@@ -10,6 +10,7 @@ from flows.reporting.artifacts import INDEX, address
 from flows.store.runs import Store
 from system.clock import minute
 from system.errors import CharmillError
+from system.markdown import markdown
 from system.settings import Settings
 
 PIPELINE = "pipeline"
@@ -25,7 +26,8 @@ SUMMARIES: dict[StageName, str] = {
 
 def pipeline_description(store: Store, dataset: str, spec: DatasetSpec) -> str:
     """The description of a dataset's pipeline, in Markdown."""
-    return f"**{spec.title}.** {spec.description}\n\n{_newest(store, dataset)}\n\n{links(dataset)}"
+    title, text = markdown(spec.title), markdown(spec.description)
+    return f"**{title}.** {text}\n\n{_newest(store, dataset)}\n\n{links(dataset)}"
 
 
 def update_description(store: Store, dataset: str) -> None:
@@ -45,14 +47,14 @@ def _newest(store: Store, dataset: str) -> str:
         report = store.runs("evaluate", dataset).latest
         manifest = report.manifest if report else None
     except CharmillError as error:
-        return str(error)
+        return markdown(str(error))
     if report is None or manifest is None:
         return f"No report yet. {PIPELINE_SUMMARY}"
     page = report.folder / "report.html"
     day = minute(manifest.created)
     return (
         f"[Newest report]({address(f'report-{dataset}')}), {day}, as a file `{page}`:\n\n> "
-        + (manifest.summary["verdict"])
+        + markdown(manifest.summary["verdict"])
     )
 
 

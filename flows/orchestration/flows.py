@@ -16,6 +16,7 @@ from flows.options import OWN_PRESET, STAGE_NAMES, Options, StageName
 from flows.orchestration.descriptions import PIPELINE, PIPELINE_SUMMARY, SUMMARIES
 from flows.orchestration.forms import with_help
 from flows.orchestration.tasks import follow
+from system.display import shown
 
 DEFAULT = Options()
 HELP = {
@@ -36,7 +37,7 @@ def run_name() -> str:
         "forced" if parameters["force"] else "",
         "plan only" if parameters["plan_only"] else "",
     ]
-    words = ", ".join(filter(None, special))
+    words = shown(", ".join(filter(None, special)))
     return f"{flow_run.get_flow_name()} {parameters['dataset']}" + (f": {words}" if words else "")
 
 

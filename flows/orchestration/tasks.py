@@ -45,6 +45,7 @@ from flows.store.disk import check_space
 from flows.store.failures import recording_failure
 from flows.store.runs import Store
 from flows.store.stage import execute
+from system.output import clean_output
 from system.settings import Settings
 
 PLAN_SECONDS = 600
@@ -87,6 +88,7 @@ def follow(dataset: str, options: Options, *, plan_only: bool) -> Any:
 def entered(store: Store) -> Iterator[None]:
     """Set-up and tear-down of every flow run: logging, cancellation, the report index."""
     show_our_logs()
+    clean_output()
     if deployment.get_id() is not None:
         end_within(STOP_SECONDS)
         end_with_parent()

@@ -4,16 +4,19 @@ Every artifact has its own key, under which Prefect keeps its history. Prefect's
 entry for artifacts, so deployments link to them (`address`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+from markupsafe import Markup
 from prefect.artifacts import create_markdown_artifact
 
 from evaluation.report.index import IndexRow
 from flows.planning.plan import Decision, Plan
 from flows.store.status import verdict
 from system.clock import duration
+from system.markdown import markdown
 
 if TYPE_CHECKING:
     from corpora.corpus.summary import CorpusSummary
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
 INDEX = "reports"
 MAX_BYTES = 500_000
 """Prefect's database stores every artifact twice, and larger ones make the UI slow."""
-ESCAPED: Mapping[int, str] = {ord("|"): r"\|", ord("<"): "&lt;", ord(">"): "&gt;"}
 
 
 def address(key: str) -> str:
@@ -46,7 +48,7 @@ def plan_summary(plan: Plan) -> str:
 
 def plan_markdown(plan: Plan) -> str:
     """The plan as a table."""
-    rows = ((d.action, d.stage, _reason(d), f"`{d.key}`") for d in plan.decisions)
+    rows = ((d.action, d.stage, _reason(d), _code(d.key)) for d in plan.decisions)
     head = f"# {plan.dataset}: the plan\n\n{plan_summary(plan)}\n\n"
     return head + _table(("action", "stage", "reason", "key"), rows)
 
@@ -120,7 +122,9 @@ def index_markdown(rows: Iterable[IndexRow]) -> str:
 
 
 def _index_cells(row: IndexRow) -> tuple[str, ...]:
-    name = f"[{row.dataset}]({address(f'report-{row.dataset}')})" if row.link else row.dataset
+    name = row.dataset
+    if row.link:
+        name = Markup(f"[{markdown(name)}]({address(f'report-{quote(name)}')})")  # noqa: S704
     text = "; ".join((row.verdict or "no report yet", *row.notes))
     gain = "" if row.gain is None else f"{row.gain:+.3f}"
     bits = "" if row.bits is None else f"{row.bits:.3f}"
@@ -136,7 +140,7 @@ def _about(seconds: float | None) -> str:
 
 
 def _table(headers: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """A Markdown table; cells are escaped, so that none can break it or become markup."""
+    """A Markdown table; cells but `Markup` are escaped: none can break it or become markup."""
     return "\n".join(_table_lines(headers, rows))
 
 
@@ -148,8 +152,12 @@ def _table_lines(headers: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> I
 
 
 def _cell(text: str) -> str:
-    plain = " ".join(text.split())
-    return plain.translate(ESCAPED)
+    return text if isinstance(text, Markup) else markdown(text)
+
+
+def _code(text: str) -> Markup:
+    """A key of ours, as code."""
+    return Markup(f"`{text}`")  # noqa: S704
 
 
 def _mb(size: int) -> str:

@@ -91,7 +91,8 @@ def use_other_server(settings: Settings, api_url: str) -> None:
 
 def _use_own_home(settings: Settings) -> Path:
     """Point Prefect at our own home, and away from any server that the environment names."""
-    assert "prefect" not in sys.modules
+    if "prefect" in sys.modules:
+        raise RuntimeError("prefect was imported before it was configured")
     home = Store(settings.artifacts_root).prefect_home
     home.mkdir(parents=True, exist_ok=True)
     for name in SERVER_VARIABLES:

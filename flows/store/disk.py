@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import shutil
 from pathlib import Path
 
@@ -16,14 +17,23 @@ REFUSALS = {
 """Errors of the system that tell of the disk and its permissions, not of a bug."""
 MIN_FREE_BYTES = 100_000_000
 """Enough for Prefect's database, a small corpus and a small model."""
+MIN_FILE_BYTES = 20_000_000
+"""Enough for Prefect's database alone."""
 
 
 def check_space(store: Store) -> None:
-    """Refuse to start on a disk that is already full, or that nothing can be written to.
+    """Refuse to start on a disk that is full, or where files cannot be written or grow.
 
     Raises:
-        StageError: if less than MIN_FREE_BYTES are free, or the folder cannot be written to.
+        StageError: if less than MIN_FREE_BYTES are free, files are limited to MIN_FILE_BYTES, or
+            the folder cannot be written to.
     """
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if limit != resource.RLIM_INFINITY and limit < MIN_FILE_BYTES:
+        raise StageError(
+            f"this process may write files of {limit:,} bytes at most (ulimit -f), "
+            f"at least {MIN_FILE_BYTES:,} are needed"
+        )
     try:
         make_folder(store.root)
     except OSError as error:
@@ -37,9 +47,17 @@ def check_space(store: Store) -> None:
         )
 
 
-def no_space(run: StageRun, inputs: list[Path]) -> StageError:
-    """The error for a full disk; estimates the need from the last run and the inputs."""
+def no_space(run: StageRun, inputs: list[Path], code: int = errno.ENOSPC) -> StageError:
+    """The error for a write that found no room, by its errno.
+
+    For a full disk, the need is estimated from the last run and the inputs.
+    """
     runs = run.runs
+    if code != errno.ENOSPC:
+        return StageError(
+            f"{runs.store.root}: {_limit(code)} while making {runs}; finished stages are kept; "
+            "raise the limit and run again"
+        )
     last = [runs.latest.folder] if runs.latest else []
     needed = max(map(_size, (run.work, *inputs, *last)))
     free = shutil.disk_usage(runs.store.root).free
@@ -60,6 +78,15 @@ def explained(error: OSError, store: Store) -> StageError | None:
     path = Path(error.filename)
     is_refusal = error.errno in REFUSALS and path.is_relative_to(store.root)
     return StageError(f"{path}: {error.strerror}") if is_refusal or path == store.root else None
+
+
+def _limit(code: int) -> str:
+    if code == errno.EDQUOT:
+        return "your disk quota is used up"
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if limit == resource.RLIM_INFINITY:
+        return "a file grew larger than the file system allows"
+    return f"a file grew larger than this process may write (ulimit -f: {limit:,} bytes)"
 
 
 def sync(directory: Path) -> None:

@@ -15,6 +15,7 @@ from flows.errors import StageError
 from flows.options import StageName
 from flows.store.runs import StageRuns, Store
 from system.clock import minute, now_stamp
+from system.display import shown
 from system.errors import CharmillError
 from system.files import make_folder, write_whole
 
@@ -85,7 +86,7 @@ def load_failure(runs: StageRuns) -> Failure | None:
 def _save(runs: StageRuns, error: Exception) -> None:
     """Write the record. If that fails too, the original error matters more."""
     kind = "" if isinstance(error, CharmillError) else f"{type(error).__name__}: "
-    words = " ".join(f"{kind}{error}".split())
+    words = shown(f"{kind}{error}")
     failure = Failure(
         stage=runs.stage,
         when=now_stamp(),

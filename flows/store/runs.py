@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 
 from flows.errors import StageError
 from flows.options import STAGE_NAMES, StageName
+from flows.store.locking import acquire
 from flows.store.manifest import MANIFEST, Manifest
 from system.files import sync_path
 
@@ -271,10 +272,10 @@ class StageRun:
         """
         lock = self._lock()
         try:
-            lock.acquire(timeout=0)
+            acquire(lock, timeout=0)
         except Timeout:
             on_wait()
-            lock.acquire()
+            acquire(lock)
         try:
             yield
         finally:
@@ -285,7 +286,7 @@ class StageRun:
         """Hold the lock if no process holds it; yields whether it is held now."""
         lock = self._lock()
         try:
-            lock.acquire(timeout=0)
+            acquire(lock, timeout=0)
         except Timeout:
             yield False
             return

@@ -172,7 +172,7 @@ def execute(
             output.make_latest()
     except OSError as error:
         if error.errno in NO_SPACE:
-            raise no_space(output, list(folders.values())) from error
+            raise no_space(output, list(folders.values()), error.errno) from error
         raise
     finished = store.runs(stage.name, run.dataset).run(output.key).manifest
     seconds = None if reused else finished.seconds

@@ -59,10 +59,12 @@ class Inputs:
             position, end = starts, starts + (end - position)
             self._text = self._sent(window.flatten(), self._text)
         else:
-            assert batch.text is self._resident, "another text is on the device"
+            if batch.text is not self._resident:
+                raise ValueError("another text is on the device")
         if self._offsets is None:
             self._offsets = torch.arange(batch.length, device=self._device)
-        assert len(self._offsets) == batch.length, "chunks must be of one length"
+        if len(self._offsets) != batch.length:
+            raise ValueError("chunks must be of one length")
         places = np.stack((position, end, batch.carried.numpy()))
         self._sent(torch.from_numpy(places), self._places)
         self.characters.fill_(batch.characters)

@@ -53,7 +53,8 @@ def surprisals(
         Index of a document, and the bits of every character after its mark,
         (len(document) - 1,) float64.
     """
-    assert chunk_length >= 2
+    if chunk_length < 2:
+        raise ValueError(f"chunk_length {chunk_length}, must be at least 2")
     if batch_size is None:
         batch_size = _DOCUMENTS
         if model.device.type == "cuda":

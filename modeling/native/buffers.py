@@ -41,6 +41,7 @@ class Buffers:
         )
         self.pointer = byref(self.chunk)
         self._rows, self._vocabulary = len(packed.weights.table), packed.network.vocabulary
+        self._hidden, self._embedding = packed.network.hidden, packed.network.embedding
 
     def put(self, ids: Tensor, targets: Tensor | None) -> None:
         """Set the characters of a chunk.
@@ -51,7 +52,14 @@ class Buffers:
 
         Raises:
             IndexError: an id is out of range; the kernel would read outside the model's memory.
+            ValueError: a shape or type differs from that of the chunk, likewise.
         """
+        fits_any = targets is None and not self.chunk.keep
+        length = ids.shape[-1] if fits_any else len(self.tensors["nats"])
+        shape = (self.chunk.streams, length)
+        check_tensor("ids", ids, shape, torch.int64)
+        if targets is not None:
+            check_tensor("targets", targets, shape, torch.int64)
         low, high = ids.aminmax()
         if int(low) < 0 or int(high) >= self._rows:
             raise IndexError(f"ids from {int(low)} to {int(high)}, of {self._rows} rows")
@@ -64,14 +72,21 @@ class Buffers:
     def begin(self, state: State) -> None:
         """Set the state before the chunk."""
         for name, part in zip(("hiddens", "cells"), state, strict=True):
+            check_tensor(name, part, tuple(self.tensors[name][:, 0].shape), torch.float32)
             self.tensors[name][:, 0] = part
 
     def read(self, embedded: Tensor | None) -> None:
         """Set the input of layer 0 other than the table, (T, B, E), or none."""
+        if embedded is not None:
+            shape = (self.chunk.length, self.chunk.streams, self._embedding)
+            check_tensor("embedded", embedded, shape, torch.float32)
         self._point("embedded", embedded)
 
     def drop(self, masks: Tensor | None) -> None:
         """Set the dropout factors, (L, T, B, H), or none."""
+        if masks is not None:
+            shape = tuple(self.tensors["gates"].shape[:-1])
+            check_tensor("masks", masks, (*shape, self._hidden), torch.float32)
         self._point("masks", masks)
 
     def state(self) -> State:
@@ -84,8 +99,21 @@ class Buffers:
             self.tensors.pop(name, None)
             setattr(self.chunk, name, None)
         else:
-            self.tensors[name] = tensor
+            self.tensors[name] = tensor = tensor.contiguous()
             setattr(self.chunk, name, tensor.data_ptr())
+
+
+def check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    """Check what the kernel reads by address; an assertion would not do, `python -O` drops those.
+
+    Raises:
+        ValueError: the shape, the type or the device is another.
+    """
+    if tuple(tensor.shape) != shape or tensor.dtype != dtype or tensor.device.type != "cpu":
+        raise ValueError(
+            f"{name}: {tuple(tensor.shape)} {tensor.dtype} on {tensor.device}, "
+            f"not {shape} {dtype} on cpu"
+        )
 
 
 def _shapes(

@@ -102,7 +102,8 @@ def _declared(loaded: CDLL) -> CDLL:
         function.argtypes, function.restype = types, None
     layout = loaded[_LAYOUT]
     layout.restype = c_char_p
-    assert layout().decode() == _layout(), "structures.h and library.py differ"
+    if layout().decode() != _layout():
+        raise RuntimeError("structures.h and library.py differ")
     return loaded
 
 

@@ -97,7 +97,8 @@ class _Loss(Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         library, packed, buffers = ctx.call
         tensors = buffers.tensors
-        assert tensors["ids"] is ctx.ids, "the buffers already hold another chunk"
+        if tensors["ids"] is not ctx.ids:
+            raise RuntimeError("the buffers already hold another chunk")
         for name in ("hidden_gradients", "cell_gradients", "gain_gradients", "shift_gradients"):
             tensors[name].zero_()
         buffers.chunk.scale = gradients[0].item()

@@ -32,7 +32,14 @@ def nats_of(
 
     Returns:
         -log of the probabilities, (B, T) float32, and the state after the chunk.
+
+    Raises:
+        IndexError: an id is out of range.
+        ValueError: a shape or a type is wrong.
     """
+    size = packed.network.vocabulary
+    if before.numel() and not 0 <= int(before.min()) <= int(before.max()) < size:
+        raise IndexError(f"an id before the chunk is not one of {size}")
     buffers = Buffers(library, packed, *ids.shape, keep=False)
     buffers.put(ids, targets)
     buffers.begin(state)

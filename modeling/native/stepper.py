@@ -10,7 +10,7 @@ from ctypes import CDLL
 import torch
 from torch import Tensor
 
-from modeling.native.buffers import Buffers
+from modeling.native.buffers import Buffers, check_tensor
 from modeling.native.threads import share
 from modeling.native.weights import PackedWeights
 
@@ -52,12 +52,16 @@ class NativeStepper:
         """Write K characters, each the id with the largest sum of logit and noise.
 
         Args:
-            noise: (B, K, V) float32, contiguous.
+            noise: (B, K, V) float32.
 
         Returns:
             (B, K) int64. `step` must have been called; the last character has been read.
         """
         call = self._buffers
+        network = self._packed.network
+        shape = (call.chunk.streams, noise.shape[1], network.vocabulary)
+        check_tensor("noise", noise, shape, torch.float32)
+        noise = noise.contiguous()
         call.put(torch.zeros(noise.shape[:2], dtype=torch.int64), None)
         share(
             len(noise),

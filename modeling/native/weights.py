@@ -131,7 +131,11 @@ class PackedWeights:
             mixed: round the factors of products to bfloat16; sums stay float32.
             halves: round matrices to half precision, for reading single streams.
             ngrams: to look up for each character.
+
+        Raises:
+            ValueError: weights are not float32 on the CPU.
         """
+        _check(weights)
         self.weights = weights = _rounded(weights) if halves else weights
         self.network = _network(weights, ngrams, mixed=mixed)
         self.pointer = byref(self.network)
@@ -171,6 +175,18 @@ class PackedWeights:
     def _store(self, field: str, packed: Tensor) -> None:
         self._kept.append(packed)
         setattr(self.network, field, packed.data_ptr())
+
+
+def _check(weights: Weights) -> None:
+    """Check the types of weights; the kernel reads them by address.
+
+    Raises:
+        ValueError: one is not float32 on the CPU.
+    """
+    vectors = (weights.table, weights.input, weights.biases, weights.gain, weights.shift)
+    for tensor in (*vectors, weights.output_bias, *weights.matrices):
+        if tensor is not None and (tensor.dtype, tensor.device.type) != (torch.float32, "cpu"):
+            raise ValueError(f"weights: {tensor.dtype} on {tensor.device}, not float32 on cpu")
 
 
 def _network(weights: Weights, ngrams: Ngrams | None, *, mixed: bool) -> Network:

@@ -26,12 +26,30 @@ def empty_environment(monkeypatch):
         ("CHARMILL_PROCESSES", "abc", "CHARMILL_PROCESSES=abc: Input should be a valid integer"),
         ("CHARMILL_PROCESSES", "0", "CHARMILL_PROCESSES=0: Input should be greater than or equal"),
         ("CHARMILL_NATIVE", "maybe", "CHARMILL_NATIVE=maybe: Input should be a valid boolean"),
+        ("CHARMILL_DEVICE", "tpu", "CHARMILL_DEVICE=tpu: unknown device 'tpu'; known: auto, cpu"),
+        ("CHARMILL_DEVICE", "cuda:x", "CHARMILL_DEVICE=cuda:x: unknown device"),
+        ("CHARMILL_ARTIFACTS", "/dev/null", "CHARMILL_ARTIFACTS=/dev/null: /dev/null is not a fol"),
+        ("CHARMILL_ARTIFACTS", "/dev/null/x", "CHARMILL_ARTIFACTS=/dev/null/x: /dev/null is not"),
+        ("CHARMILL_DATASETS", "/dev/null", "CHARMILL_DATASETS=/dev/null: /dev/null is not a folde"),
+        ("CHARMILL_STATE", "/dev/null", "CHARMILL_STATE=/dev/null: /dev/null is not a folder"),
+        ("CHARMILL_TENSORBOARD", "/dev/null", "CHARMILL_TENSORBOARD=/dev/null: /dev/null is not"),
+        ("CHARMILL_GITHUB_API", "nonsense", "CHARMILL_GITHUB_API=nonsense: expected https://host"),
+        ("CHARMILL_GITHUB_API", "ftp://x", "CHARMILL_GITHUB_API=ftp://x: expected https://host"),
+        ("CHARMILL_YOUTUBE_ENDPOINT", "x", "CHARMILL_YOUTUBE_ENDPOINT=x: expected https://host"),
     ],
 )
 def test_an_invalid_variable_is_named_with_its_value(monkeypatch, name, value, message):
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=f"^{message}"):
         Settings()
+
+
+def test_what_is_shown_of_an_invalid_variable_is_no_password(monkeypatch):
+    monkeypatch.setenv("CHARMILL_GITHUB_API", "ftp://user:c4n4ry@host/")
+    with pytest.raises(SettingsError) as refusal:
+        Settings()
+    assert "c4n4ry" not in str(refusal.value)
+    assert "for GitHub Enterprise" in str(refusal.value)
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch):
@@ -43,7 +61,9 @@ def test_an_empty_variable_counts_as_unset(monkeypatch):
 
 def test_every_variable_is_read_and_no_secret_is_shown(monkeypatch):
     values = {name: f"/value/{name}" for name in documentation()}
-    values |= {"CHARMILL_PROCESSES": "3", "CHARMILL_NATIVE": "0"}
+    values |= {"CHARMILL_PROCESSES": "3", "CHARMILL_NATIVE": "0", "CHARMILL_DEVICE": "cuda:3"}
+    for name in ("CHARMILL_GITHUB_API", "CHARMILL_YOUTUBE_ENDPOINT"):
+        values[name] = f"https://{name}.example.org/"
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     settings = Settings()

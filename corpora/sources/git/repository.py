@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from corpora.sources.local_paths import check_local
+from system.display import secret_in
 
 COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 REFERENCE = re.compile(r"(?!.*(\.\.|//|@\{|\.lock$))[A-Za-z0-9_][A-Za-z0-9_./+-]*")
@@ -16,17 +17,22 @@ REMOTE = re.compile(r"(https|http|ssh|git|file)://[^\s-]\S*|\w[\w.-]*@\w[\w.-]*:
 LOCAL, FILE = ("/", "./", "../", "~/"), "file://"
 GIT_SUFFIXES = ("", "/.git", ".git", ".git/.git")
 """What git appends to a local path to find a repository."""
-PASSWORD = re.compile(r"\w+://[^/@]*:[^/@]*@")
 MAX_LABEL_BYTES = 100
 
 
 def _url(text: str) -> str:
-    if not text.isprintable() or not (REMOTE.fullmatch(text) or text.startswith(LOCAL)):
+    if text.startswith(LOCAL) and text.isprintable():
+        return text
+    if secret := secret_in(text):
         raise ValueError(
-            f"{text!r} is not https://, ssh://, git://, file://, user@host:path or a path"
+            f"the URL contains {secret}, which would be stored and displayed; remove it, and let a "
+            "git credential helper or ~/.netrc supply the login"
         )
-    if PASSWORD.match(text):
-        raise ValueError("the URL contains a password: use a git credential helper instead")
+    if not text.isprintable() or not REMOTE.fullmatch(text):
+        given = "this" if "@" in text else repr(text)
+        raise ValueError(
+            f"{given} is not https://, ssh://, git://, file://, user@host:path or a path"
+        )
     return text
 
 
@@ -39,7 +45,7 @@ def _reference(text: str) -> str:
 class Repository(BaseModel):
     """One repository: its URL, branch, tag or commit, and licence (SPDX)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: Annotated[str, AfterValidator(_url)]
     ref: Annotated[str, AfterValidator(_reference)] = "HEAD"

@@ -47,10 +47,19 @@ class TransientDownloadError(SourceError):
 
 
 def http_client() -> "httpx.Client":
-    """A client with timeouts that follows redirects and honours the user's proxy settings."""
+    """A client with timeouts that follows redirects and honours the user's proxy settings.
+
+    Raises:
+        SourceError: if the proxy settings cannot be used; does not repeat their password.
+    """
     import httpx  # takes 0.17 s, so only where something is fetched
 
-    return httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True, headers=HEADERS)
+    try:
+        return httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True, headers=HEADERS)
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        # The only input of the constructor that can be wrong is the environment.
+        reason = error if isinstance(error, ImportError) else "not a proxy's URL"
+        raise SourceError(f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY: {reason}") from None
 
 
 def identify(client: "httpx.Client", url: str) -> str:

@@ -36,6 +36,7 @@ from corpora.sources.url.archive import (
     unpack,
 )
 from corpora.sources.url.download import SHA256, download, http_client, identify, sha256_of
+from system.display import secret_in
 from system.files import write_whole
 from system.progress import Progress
 
@@ -47,20 +48,24 @@ DOWNLOADS = "downloads.json"
 
 
 def _url(text: str) -> str:
+    if secret := secret_in(text):
+        raise ValueError(
+            f"the URL contains {secret}, which would be stored and displayed; download the file "
+            "yourself and give its file:/// URL"
+        )
     parts = urlsplit(text)
-    if parts.username or parts.password:
-        raise ValueError("a URL with a user name or a password would be stored and displayed")
     if parts.scheme in ("http", "https") and parts.hostname:
         return text
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
         return text
-    raise ValueError(f"{text!r} is not http://host/..., https://host/... or file:///...")
+    given = "this" if "@" in text else repr(text)
+    raise ValueError(f"{given} is not http://host/..., https://host/... or file:///...")
 
 
 class Download(BaseModel):
     """One file: its URL and, optionally, its sha256, a name, and its licence (SPDX)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: Annotated[str, AfterValidator(_url)]
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")

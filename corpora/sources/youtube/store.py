@@ -187,7 +187,8 @@ def _discard(directory: Path) -> None:
 
 
 def _video_path(directory: Path, video_id: str) -> Path:
-    assert VIDEO_ID.fullmatch(video_id)
+    if not VIDEO_ID.fullmatch(video_id):
+        raise SourceError(f"{video_id!r} is not the id of a video")
     return directory / VIDEOS / f"{video_id}.json"
 
 

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.report.marking import line_of, marked_html, marked_plain, shown_part, visible
+from evaluation.report.marking import line_of, marked_html, marked_plain, shown_part
 from evaluation.results import CopiedSpan, Mark, ShownSample
 from modeling.vocab import FILE_MARK
+from system.display import visible
 
 
 def sample_of(text, *, error=None, copied=(), surprisal=None):

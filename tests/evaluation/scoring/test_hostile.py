@@ -7,8 +7,8 @@ import pytest
 from evaluation.languages import LANGUAGES
 from evaluation.metrics.diversity import diversity
 from evaluation.metrics.originality import CopyIndex, copy_tallies
-from evaluation.report.marking import visible
 from evaluation.scoring.sandbox import score_all
+from system.display import visible
 from tests.evaluation.scoring.hostile import KILLERS, hostile_texts
 
 

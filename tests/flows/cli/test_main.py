@@ -100,6 +100,22 @@ def test_a_full_disk_is_noticed_before_anything_starts(tiny, monkeypatch, capsys
     assert "1,000,000 bytes free, at least" in capsys.readouterr().err
 
 
+def test_a_limit_on_the_size_of_files_is_noticed_before_anything_starts(tiny):
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000)); "
+        "sys.argv = ['charmill', 'run', 'tiny']; from flows.cli.main import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", limited],
+        env=os.environ | tiny.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "files of 500,000 bytes at most (ulimit -f), at least 20,000,000" in done.stderr
+
+
 def test_add_writes_a_dataset_that_can_be_run(tiny, tmp_path):
     done = charmill(tiny, "add", str(tiny.folder), "--ext", ".py", "--name", "mine")
     assert done.returncode == 0, done.stderr

@@ -32,7 +32,7 @@ def test_a_plan_says_what_runs_why_and_how_long():
     text = plan_markdown(plan)
     assert "To run: corpus, train, about 14 min 0 s." in text
     assert "| reuse | fetch | same input |" in text
-    assert "| run | corpus | max_bytes 9 -&gt; 5, about 40 s |" in text
+    assert r"| run | corpus | max\_bytes 9 -&gt; 5, about 40 s |" in text
 
 
 def test_a_plan_with_nothing_to_do_says_so():

@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import json
 import multiprocessing
 import os
@@ -145,17 +146,43 @@ def test_what_killed_runs_of_other_settings_left_is_swept_away(tiny):
     assert not left.exists()
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_one_line_that_says_how_much(tiny, code):
+def test_a_full_disk_is_one_line_that_says_how_much(tiny):
     def work(context):
         (context.directory / "part").write_bytes(b"x" * 1000)
         yield Progress.at(None, "")
-        raise OSError(code, os.strerror(code))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with pytest.raises(
         StageError, match=r"no space left while making fetch of tiny: .* at least 1,001 are"
     ):
         made(stage_of(work), tiny)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (errno.EDQUOT, "your disk quota is used up while making fetch of tiny"),
+        (errno.EFBIG, "a file grew larger than the file system allows"),
+    ],
+)
+def test_another_limit_is_not_called_a_full_disk(tiny, code, reason):
+    def work(_context):
+        yield Progress.at(None, "")
+        raise OSError(code, os.strerror(code))
+
+    with pytest.raises(StageError, match=reason) as refusal:
+        made(stage_of(work), tiny)
+    assert "free" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_one_line(tiny, monkeypatch, code):
+    def refuse(*_args):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StageError, match=r"cannot lock files \(.*set CHARMILL_ARTIFACTS to a"):
+        made(stage_of(), tiny)
 
 
 def test_a_disk_that_really_is_full_loses_nothing_that_was_finished(tiny, tmp_path):
@@ -186,7 +213,8 @@ def test_a_disk_that_really_is_full_loses_nothing_that_was_finished(tiny, tmp_pa
         text=True,
         check=True,
     )
-    assert "no space left" in done.stdout
+    assert "(ulimit -f: 10,000 bytes)" in done.stdout
+    assert "free" not in done.stdout
 
 
 def test_the_manifest_says_what_a_run_was_made_from(tiny):

@@ -53,7 +53,7 @@ def test_names_that_are_more_than_a_name_are_refused(name):
 
 @pytest.mark.parametrize("url", ["https://me:secret@host/x", "ssh://me:secret@host/x"])
 def test_a_password_in_a_url_is_refused_before_it_is_kept_anywhere(url):
-    with pytest.raises(ValidationError, match="contains a password"):
+    with pytest.raises(ValidationError, match="contains a user name or a password"):
         source_of(url)
 
 
