@@ -6,7 +6,6 @@ exists. Exactly these runs are deleted, so after a kill at any moment the next c
 """
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,12 +16,12 @@ from corpora.errors import SourceError
 from corpora.sources import ItemStore, Source
 from flows.errors import StageError
 from flows.options import STAGE_NAMES, StageName
+from flows.store.leftovers import GONE, discard, empty_trash
 from flows.store.manifest import MANIFEST, Manifest
 from flows.store.runs import LATEST, WORK, StageRuns, Store
 from flows.store.stage import INPUTS
 from system.files import write_whole
 
-GONE = ".gone-"
 FORGOTTEN = "forgotten.json"
 MODELS: tuple[StageName, ...] = ("train", "sample", "evaluate")
 
@@ -210,15 +209,14 @@ def _delete(store: Store, stage: StageName, dataset: str, name: str) -> None:
     folder = store.runs(stage, dataset).folder / name
     with _idle(store, stage, dataset, name):
         if folder.exists():
-            folder.rename(folder.with_name(f"{GONE}{name}"))
+            discard(folder)
     _sweep(store, stage, dataset)
 
 
 def _sweep(store: Store, stage: StageName, dataset: str) -> None:
     """Remove renamed runs from the disk, and repair `latest` if it pointed at one."""
     runs = store.runs(stage, dataset)
-    for folder in runs.folder.glob(f"{GONE}*"):
-        shutil.rmtree(folder)
+    empty_trash(runs)
     if runs.latest is None:
         (runs.folder / LATEST).unlink(missing_ok=True)
         if finished := runs.finished():

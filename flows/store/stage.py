@@ -15,13 +15,16 @@ import shutil
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from flows.options import Run, StageName
 from flows.progress import Reporter
 from flows.store.disk import no_space, sync
+from flows.store.leftovers import sweep
 from flows.store.manifest import MANIFEST, Manifest
+from flows.store.protection import reserve_all
 from flows.store.runs import StageRun, StageRuns, Store
 from system.clock import now_stamp
 from system.files import sync_path
@@ -30,6 +33,9 @@ from system.settings import Settings
 
 ATTEMPTS = ".attempts"
 INPUTS = ".inputs"
+PARAMETERS = ".parameters"
+NOTES = (ATTEMPTS, INPUTS, PARAMETERS)
+"""Files about a run in progress, in its work folder only."""
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 SOFTWARE = ("charmill", "torch", "numpy", "pyarrow", "prefect")
 KEY_DIGITS = 16
@@ -122,6 +128,7 @@ def execute(
     output = _output(stage, store.runs(stage.name, run.dataset), stage.digest(run, inputs), force)
     folders = {name: store.runs(name, run.dataset).run(key).folder for name, key in inputs.items()}
     context = StageContext(run=run, settings=settings, inputs=folders, output=output)
+    reserve_all(store.runs(name, run.dataset).run(key) for name, key in inputs.items())
     waiting = f"{output.runs}: waiting for another process that is running it"
     try:
         with output.lock(lambda: reporter.say(waiting)):
@@ -179,7 +186,7 @@ def _publish(output: StageRun, manifest: Manifest) -> None:
     sync(output.work)
     manifest.save(output.work)
     sync_path(output.work / MANIFEST)
-    for name in (ATTEMPTS, INPUTS):
+    for name in NOTES:
         (output.work / name).unlink(missing_ok=True)
     sync_path(output.work)
     output.work.replace(output.folder)
@@ -197,6 +204,8 @@ def _enter(stage: Stage, context: StageContext) -> int:
     counter.write_text(str(attempts))
     if inputs := _input_keys(context):
         (context.directory / INPUTS).write_text(json.dumps(inputs))
+    (context.directory / PARAMETERS).write_text(json.dumps(stage.parameters(context.run)))
+    sweep(context.output.runs, datetime.now(UTC))
     return attempts
 
 
