@@ -8,6 +8,7 @@ import json
 
 from flows.errors import OptionError, StageError
 from flows.options import Options, parse_overrides
+from flows.store.protection import reserve
 from flows.store.runs import Store
 
 SETTING = "train.init_from"
@@ -31,6 +32,7 @@ def pinned(options: Options, store: Store) -> Options:
         raise OptionError(
             f"{SETTING}={wanted}: no such model: {error}; trained: {', '.join(trained) or 'none'}"
         ) from None
+    reserve(model)
     shape = json.loads((model.folder / "config.json").read_text(encoding="utf-8"))["model"]
     shape_overrides = [f"train.model.{name}={json.dumps(value)}" for name, value in shape.items()]
     return options.model_copy(

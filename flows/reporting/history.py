@@ -10,8 +10,8 @@ its owner's; `PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED=events,flow_runs` makes 
 
 import os
 import sqlite3
-from contextlib import closing, contextmanager
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,11 +29,11 @@ DELETIONS = (
     "DELETE FROM artifact WHERE flow_run_id IN (SELECT id FROM old)",
     "DELETE FROM flow_run WHERE id IN (SELECT id FROM old)",  # cascades to tasks and states
 )
+WITHOUT_RUN = "(flow_run_id IS NULL OR flow_run_id NOT IN (SELECT id FROM flow_run))"
+NOT_LATEST = "id NOT IN (SELECT latest_id FROM artifact_collection)"
 ORPHANS = (
-    "DELETE FROM log WHERE timestamp < ? AND (flow_run_id IS NULL OR flow_run_id NOT IN "
-    "(SELECT id FROM flow_run))",
-    "DELETE FROM artifact WHERE created < ? AND id NOT IN (SELECT latest_id FROM "
-    "artifact_collection) AND (flow_run_id IS NULL OR flow_run_id NOT IN (SELECT id FROM flow_run))",
+    f"DELETE FROM log WHERE timestamp < ? AND {WITHOUT_RUN}",  # noqa: S608 (constants)
+    f"DELETE FROM artifact WHERE created < ? AND {WITHOUT_RUN} AND {NOT_LATEST}",  # noqa: S608
 )
 """Rows that a killed deletion, or another way to delete a run, has left."""
 BATCH = 100
@@ -93,7 +93,7 @@ def delete_old_runs(
 def _delete_batch(database: sqlite3.Connection, before: str) -> int:
     with database:
         database.execute("DELETE FROM old")
-        database.execute(f"INSERT INTO old {OLD_RUNS} LIMIT {BATCH}", (before,))  # noqa: S608
+        database.execute(f"INSERT INTO old {OLD_RUNS} LIMIT {BATCH}", (before,))
         for statement in DELETIONS:
             database.execute(statement)
         return database.execute("SELECT count(*) FROM old").fetchone()[0]
@@ -101,7 +101,8 @@ def _delete_batch(database: sqlite3.Connection, before: str) -> int:
 
 def _compact(database: sqlite3.Connection) -> None:
     free, pages = (
-        database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count")
+        database.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("freelist_count", "page_count")
     )
     if free > FREE_SHARE * pages:
         database.execute("VACUUM")
@@ -112,7 +113,9 @@ def _compact(database: sqlite3.Connection) -> None:
 def _opened(store: Store, timeout_seconds: float) -> Iterator[sqlite3.Connection]:
     path = _path(store)
     try:
-        with closing(sqlite3.connect(path, timeout=timeout_seconds)) as database:
+        # IMMEDIATE: a transaction that reads first cannot write once a server has written.
+        opened = sqlite3.connect(path, timeout=timeout_seconds, isolation_level="IMMEDIATE")
+        with closing(opened) as database:
             yield database
     except sqlite3.Error as error:
         raise StageError(f"{path}: {error}; the history was not cleaned") from None

@@ -103,9 +103,7 @@ def size(folder: Path) -> int:
 class _Chooser:
     """Marks what must be kept, then what limits keep; the rest goes."""
 
-    def __init__(
-        self, found: Holdings, limits: Limits, now: datetime, datasets: set[str]
-    ) -> None:
+    def __init__(self, found: Holdings, limits: Limits, now: datetime, datasets: set[str]) -> None:
         self.found = found
         self.limits = limits
         self.now = now
@@ -147,7 +145,7 @@ class _Chooser:
         yield from ((run, f"one of the {self.limits.keep_last} newest") for run in self._newest())
         for run, used in found.used.items():
             if self.now - used < GRACE:
-                yield run, f"{self._ago(run)}, less than a day"
+                yield run, self._ago(run)
 
     def _elsewhere(self) -> Iterator[StageRun]:
         return (run for run in self.found.needs if run.runs.dataset not in self.datasets)

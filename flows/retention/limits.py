@@ -31,8 +31,8 @@ class Limits(BaseModel):
     )
     history: str = Field(
         default="90d",
-        description="Remove runs from Prefect's history, with logs and artifacts, that ended "
-        "longer ago than this.",
+        description="Unless datasets are named, also remove from Prefect's history the runs that "
+        "ended longer ago than this, with their logs and artifacts.",
     )
 
     @classmethod

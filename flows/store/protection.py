@@ -38,7 +38,8 @@ def reserve(run: StageRun) -> bool:
 
 def reserve_all(runs: Iterable[StageRun]) -> bool:
     """Reserve several runs; whether all of them exist."""
-    return all([reserve(run) for run in runs])
+    missing = [run for run in runs if not reserve(run)]
+    return not missing
 
 
 def last_used(run: StageRun) -> datetime:
