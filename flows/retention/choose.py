@@ -1,5 +1,6 @@
 """Decide which finished runs can go, and why each of the others is kept; removes nothing."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,8 +97,9 @@ def choose(
 
 
 def size(folder: Path) -> int:
-    """Bytes of the files in a folder; finished runs never change."""
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+    """Bytes of the files in a folder."""
+    paths = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    return sum(path.lstat().st_size for path in paths)
 
 
 class _Chooser:

@@ -75,5 +75,6 @@ def is_pinned(run: StageRun) -> bool:
 
 
 def pinned_keys(runs: StageRuns) -> list[str]:
-    """The keys of all pinned runs of a stage of a dataset."""
-    return sorted(path.name.removeprefix(PIN) for path in runs.folder.glob(f"{PIN}*"))
+    """The keys of all pinned runs of a stage of a dataset; `charmill forget` removes these too."""
+    keys = sorted(path.name.removeprefix(PIN) for path in runs.folder.glob(f"{PIN}*"))
+    return [key for key in keys if runs.run(key).is_finished]
