@@ -49,12 +49,14 @@ def clean(
     outcome = None
     if found and not dry_run and _agreed(yes=yes, as_json=as_json):
         outcome = collect(store, limits, now, tomls=tomls, datasets=datasets, shown=choice)
+        if not as_json:
+            _show_outcome(outcome)
         old = 0 if datasets else delete_old_runs(store, before)
+        if old and not as_json:
+            out.print(f"Removed: {_history(old)}.")
     if as_json:
         out.print_json(json.dumps(_plain(choice, outcome, old)))
-    elif outcome:
-        _show_outcome(outcome, old)
-    elif found:
+    elif found and not outcome:
         out.print("Nothing was removed." if dry_run else "Nothing was removed; add --yes.")
 
 
@@ -102,23 +104,26 @@ def _row(one: Verdict) -> tuple[str, str, str, str]:
 
 
 def _summary(choice: Choice, old: int) -> str:
-    return ", ".join(_parts(len(choice.goes), len(choice.leftovers), choice.bytes, old))
+    parts = [*_parts(len(choice.goes), len(choice.leftovers), choice.bytes)]
+    return ", ".join([*parts, _history(old)] if old else parts)
 
 
-def _show_outcome(outcome: Outcome, old: int) -> None:
+def _show_outcome(outcome: Outcome) -> None:
     for one in outcome.in_use:
-        out.print(f"still in use: {one.run.runs}, {one.run.key}", markup=False)
-    parts = _parts(len(outcome.removed), len(outcome.leftovers), outcome.bytes, old)
+        out.print(f"not removed: {one.run.runs}, {one.run.key}", markup=False)
+    parts = _parts(len(outcome.removed), len(outcome.leftovers), outcome.bytes)
     out.print(f"Removed: {', '.join(parts)}.", markup=False)
 
 
-def _parts(runs: int, folders: int, total: int, flow_runs: int) -> Iterator[str]:
+def _parts(runs: int, folders: int, total: int) -> Iterator[str]:
     yield _count(runs, "old run")
     if folders:
         yield _count(folders, "leftover folder")
     yield amount(total)
-    if flow_runs:
-        yield _count(flow_runs, "entry of the history", "entries of the history")
+
+
+def _history(flow_runs: int) -> str:
+    return _count(flow_runs, "entry of the history", "entries of the history")
 
 
 def _count(number: int, noun: str, plural: str | None = None) -> str:

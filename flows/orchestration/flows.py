@@ -123,10 +123,11 @@ def gc(
     settings = Settings()
     store, now = Store(settings.artifacts_root), datetime.now(UTC)
     limits = Limits(keep_last=keep_last, older_than=older_than, max_size=max_size, history=history)
+    before = now - limits.history_age
     tomls = dataset_files(settings.dataset_folders)
     with entered(store):
         outcome = collect(store, limits, now, tomls=tomls, datasets=datasets)
-        old = 0 if datasets else delete_old_runs(store, now - limits.history_age)
+        old = 0 if datasets else delete_old_runs(store, before)
         publish_removed(outcome, old)
 
 

@@ -8,6 +8,7 @@ Works on Prefect's SQLite file directly, with or without a running server. A dat
 its owner's; `PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED=events,flow_runs` makes its server clean it.
 """
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from flows.errors import StageError
 from flows.reporting.artifact_purge import CONNECTION_URL, DATABASE, TIMEOUT_SECONDS
 from flows.store.runs import Store
 
+logger = logging.getLogger(__name__)
 OLD_RUNS = """
 SELECT id FROM flow_run
 WHERE state_type IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED') AND end_time < ?
@@ -104,9 +106,13 @@ def _compact(database: sqlite3.Connection) -> None:
         database.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("freelist_count", "page_count")
     )
-    if free > FREE_SHARE * pages:
+    if free <= FREE_SHARE * pages:
+        return
+    try:
         database.execute("VACUUM")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.OperationalError as error:
+        logger.warning("Prefect's database was cleaned, but not compacted: %s", error)
 
 
 @contextmanager

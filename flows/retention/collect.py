@@ -29,7 +29,7 @@ class Outcome:
     """What was removed.
 
     Attributes:
-        in_use: runs that were to be removed, but were in use.
+        in_use: runs that were to be removed, but were in use, or not this user's to remove.
     """
 
     removed: tuple[Verdict, ...]
@@ -100,7 +100,11 @@ def _remove_if_unused(one: Verdict) -> bool:
             return False
         if not run.is_finished or last_used(run) > one.used:
             return False
-        discard(run.folder)
+        try:
+            discard(run.folder)
+        except PermissionError as error:
+            logger.warning("%s: %s was not removed: %s", run.runs, run.key, error)
+            return False
     logger.info("%s: %s removed, %s bytes", run.runs, run.key, one.bytes)
     return True
 

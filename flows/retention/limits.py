@@ -79,4 +79,5 @@ def _age(option: str, text: str) -> timedelta:
     match = AGE.fullmatch(text.strip())
     if not match:
         raise OptionError(f"{option} {text}: expected an age as 12h, 30d, 8w or 1y")
-    return timedelta(seconds=int(match[1]) * UNITS[match[2]])
+    # No date is a thousand years before today.
+    return timedelta(seconds=min(int(match[1]) * UNITS[match[2]], 1000 * UNITS["y"]))

@@ -11,6 +11,7 @@ import pytest
 from flows.cli import main as cli
 from flows.cli.retention import amount, removable
 from flows.store.runs import WORK, Store
+from tests.flows.reporting.test_history import TABLES, add, ids, opened
 from tests.flows.retention.stores import NOW, chain, everything, names
 
 
@@ -128,6 +129,22 @@ def test_a_remote_store_is_left_alone_and_that_is_shown(store, monkeypatch, tmp_
     assert charmill(monkeypatch, "gc", "--keep-last", "1", "--yes") == 0
     assert f"Nothing is removed from {remote.as_uri()}." in capsys.readouterr().err
     assert [*remote.iterdir()] == [remote / "run.json"]
+
+
+def test_old_flow_runs_are_counted_first_and_then_removed(store, monkeypatch, capsys):
+    store.prefect_home.mkdir()
+    with opened(store) as database:
+        database.executescript(TABLES)
+        for number in range(3):
+            add(database, f"run{number}", 200)
+        database.commit()
+    assert charmill(monkeypatch, "gc", "tiny") == 0
+    assert "history" not in capsys.readouterr().out, "belongs to all datasets"
+    assert charmill(monkeypatch, "gc") == 0
+    assert "3 entries of the history can go." in capsys.readouterr().out
+    assert charmill(monkeypatch, "gc", "--yes") == 0
+    assert "Removed: 3 entries of the history.\n" in capsys.readouterr().out
+    assert ids(store, "flow_run") == set()
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,21 @@ def test_a_server_that_writes_at_the_same_time_is_waited_for_and_then_reported(s
     assert delete_old_runs(store, BEFORE, timeout_seconds=0.1) == 10
 
 
+def test_a_disk_too_full_to_compact_the_file_is_a_warning(store, monkeypatch, caplog):
+    class Full(sqlite3.Connection):
+        def execute(self, statement, *parameters):
+            if statement == "VACUUM":
+                raise sqlite3.OperationalError("database or disk is full")
+            return super().execute(statement, *parameters)
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda path, **keys: connect(path, factory=Full, **keys)
+    )
+    assert delete_old_runs(store, BEFORE) == 10
+    assert "cleaned, but not compacted: database or disk is full" in caplog.text
+
+
 def test_without_a_database_or_with_one_elsewhere_nothing_is_deleted(store, tmp_path, monkeypatch):
     assert delete_old_runs(Store(tmp_path / "empty"), BEFORE) == 0
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "postgresql+asyncpg://x")

@@ -179,6 +179,6 @@ def test_a_malformed_size_is_refused(text):
 
 def test_ages_and_sizes_are_read():
     assert [Limits(older_than=t).age.days for t in ("0d", "48h", "2w", "1y")] == [0, 2, 14, 365]
+    assert NOW - Limits(history="99999y").history_age
     sizes = [Limits(max_size=t).max_bytes for t in ("", "5B", "1.5 kb", "20GB", "1KiB", "2TiB")]
     assert sizes == [None, 5, 1500, 20 * 10**9, 1024, 2 * 1024**4]
-    assert NOW.tzinfo

@@ -213,6 +213,22 @@ def test_the_locks_of_gc_and_of_devices_stay(store):
     assert kept == {device.name, "gc.lock", "train-tiny-0t.lock"}
 
 
+def test_a_run_of_another_user_stays_with_what_it_was_made_from(store, monkeypatch, caplog):
+    filled(store)
+    discard = collecting.discard
+
+    def refuse(folder):
+        if folder.name == "1s":
+            raise PermissionError(13, "Permission denied", str(folder))
+        discard(folder)
+
+    monkeypatch.setattr(collecting, "discard", refuse)
+    outcome = collected(store, keep_last=1)
+    assert names(outcome.in_use) == {"1s", "1t", "1c", "1f"}
+    assert "sample of tiny: 1s was not removed: [Errno 13]" in caplog.text
+    assert_whole(store)
+
+
 def test_a_file_that_cannot_be_deleted_is_named(store, monkeypatch, caplog):
     filled(store)
     monkeypatch.setattr("flows.store.leftovers.shutil.rmtree", lambda *_, **__: None)
