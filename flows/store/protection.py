@@ -1,5 +1,6 @@
 """What protects a finished run from `charmill gc`: a pin, or that it was used recently.
 
+A pin is an empty file next to the run, `<root>/<stage>/<dataset>/.pin-<key>`.
 A process that decides to reuse a run reserves it, which sets the time of its folder. Reserving and
 removing both hold the run's lock, so either the process finds that the run is gone, or gc finds
 that it was used.
