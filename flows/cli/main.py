@@ -24,6 +24,7 @@ COMMANDS = (
     *(reports.report, reports.compare),
     *(corpora.datasets, corpora.add, corpora.build, corpora.explain, corpora.diff),
     *(corpora.forget, corpora.quota),
+    *(stages.gc, stages.pin),
     *(reports.score, stages.serve, stages.login, reports.selftest),
 )
 """In the order of `charmill --help`: run a dataset, read reports, manage corpora, the rest."""

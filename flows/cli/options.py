@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from flows.options import Options
+from flows.retention.limits import Limits
 from modeling.presets import PRESETS
 
 Dataset = Annotated[str, typer.Argument(help="Name of a dataset; see `charmill datasets`.")]
@@ -19,3 +20,7 @@ Preset = Annotated[
     str | None, typer.Option(help=f"{Options.help('preset')} One of {', '.join(PRESETS)}.")
 ]
 BudgetText = Annotated[str | None, typer.Option(help=Options.help("budget"))]
+KeepLast = Annotated[int, typer.Option(min=1, help=Limits.help("keep_last"))]
+OlderThan = Annotated[str, typer.Option(metavar="AGE", help=Limits.help("older_than"))]
+MaxSize = Annotated[str, typer.Option(metavar="SIZE", help=Limits.help("max_size"))]
+History = Annotated[str, typer.Option(metavar="AGE", help=Limits.help("history"))]

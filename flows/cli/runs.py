@@ -9,7 +9,7 @@ from flows.console import err
 from flows.options import Options, Run, prepare
 from flows.orchestration.task_runners import RunnerName, check_runner
 from flows.planning.init_from import pinned
-from flows.planning.plan import Plan, make_plan
+from flows.planning.plan import Plan, make_plan, reserved_plan
 from flows.progress import reporting
 from flows.store.disk import check_space
 from flows.store.failures import recording_failure
@@ -50,7 +50,7 @@ def _plan_to_run(run: Run, options: Options, settings: Settings, store: Store) -
         exchange(run, options, settings)
     try:
         with recording_failure(store.runs("fetch", run.dataset), SourceError):
-            return make_plan(run, options, store)
+            return reserved_plan(run, options, store)
     except SourceError:
         _renew_index(store)
         raise

@@ -1,4 +1,4 @@
-"""The commands that run the stages of a dataset, and show which are done."""
+"""The commands that run the stages of a dataset, show which are done, and remove old runs."""
 
 from typing import Annotated
 
@@ -11,13 +11,20 @@ from flows.cli.options import (
     BudgetText,
     Dataset,
     Force,
+    History,
+    KeepLast,
+    MaxSize,
+    OlderThan,
     Overrides,
     Preset,
 )
 from flows.errors import StageError
 from flows.options import OWN_PRESET, Options, StageName
 from flows.planning.init_from import SETTING
+from flows.retention.limits import Limits
 from system.settings import Settings
+
+LIMITS = Limits()
 
 
 def run(
@@ -74,6 +81,7 @@ def status(
     """
     from corpora.spec import dataset_files
     from flows.cli.render import damage_lines, status_table
+    from flows.cli.retention import removable
     from flows.console import out, print_json
     from flows.store.runs import Store
     from flows.store.status import dataset_state
@@ -92,6 +100,8 @@ def status(
         out.print(status_table(states))
         for line in damage_lines(states):
             out.print(line, markup=False)
+        if hint := removable(store, known, names):
+            out.print(hint, markup=False)
 
 
 def verify(
@@ -127,6 +137,59 @@ def verify(
             out.print(line, markup=False)
     if any(one.outcome in ("damaged", "later version") for one in found):
         raise typer.Exit(2)
+
+
+def gc(
+    datasets: Annotated[
+        list[str] | None, typer.Argument(help="Names of datasets; all datasets if omitted.")
+    ] = None,
+    keep_last: KeepLast = LIMITS.keep_last,
+    older_than: OlderThan = LIMITS.older_than,
+    max_size: MaxSize = LIMITS.max_size,
+    history: History = LIMITS.history,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove old runs that nothing needs.
+
+    A run goes if it is older than --older-than and not one of the --keep-last newest. Always kept:
+    the last run of every stage, pinned runs, runs used within a day, and all that a kept or
+    unfinished run was made from, in whichever dataset. Shows what would go and why the rest is
+    kept, then asks; without a terminal, nothing is removed unless --yes is given. Also removes
+    the folders of runs that were interrupted or damaged a week ago. Stores shared with
+    CHARMILL_REMOTE are left as they are.
+
+    Example: charmill gc numpy --keep-last 2 --older-than 1w
+    """
+    from flows.cli.retention import clean
+
+    limits = Limits(keep_last=keep_last, older_than=older_than, max_size=max_size, history=history)
+    wanted = list(dict.fromkeys(datasets or ()))
+    clean(Settings(), limits, wanted, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def pin(
+    dataset: Dataset,
+    key: Annotated[
+        str | None, typer.Argument(help="Key, or its beginning (default: the last run).")
+    ] = None,
+    stage: Annotated[StageName, typer.Option(help="Stage of the run.")] = "evaluate",
+    remove: Annotated[bool, typer.Option("--remove", help="Unpin it.")] = False,
+) -> None:
+    """Protect a report, and all it was made from, from gc.
+
+    Example: charmill pin numpy 4f3a
+    """
+    from flows.console import out
+    from flows.store.protection import pin as pin_run
+    from flows.store.protection import pinned_keys, unpin
+    from flows.store.runs import Store
+
+    runs = Store(Settings().artifacts_root).runs(stage, dataset)
+    run = runs.find(key) if key else runs.last()
+    (unpin if remove else pin_run)(run)
+    out.print(f"{runs}: pinned: {', '.join(pinned_keys(runs)) or 'none'}", markup=False)
 
 
 def serve(

@@ -1,4 +1,4 @@
-"""The deployments: a pipeline per dataset, a deployment per stage, and one for many corpora.
+"""The deployments: a pipeline per dataset, one per stage, one for many corpora, and gc.
 
 Whatever users can change in Prefect's UI is kept when a deployment already exists: its schedules
 (with their parameters), pause switch, default parameters, tags and limits. Only what follows from
@@ -21,13 +21,13 @@ from corpora.spec import DatasetSpec, dataset_files, load_dataset
 from flows.options import OWN_PRESET
 from flows.orchestration.corpora_flow import corpora
 from flows.orchestration.descriptions import SUMMARIES, links, pipeline_description
-from flows.orchestration.flows import STAGE_FLOWS, pipeline
+from flows.orchestration.flows import GC_SUMMARY, STAGE_FLOWS, gc, pipeline
 from flows.store.runs import Store
 from modeling.presets import PRESETS
 from system.settings import Settings
 
 logger = logging.getLogger(__name__)
-STAGE_NAME, MANY_NAME = "any-dataset", "many-datasets"
+STAGE_NAME, MANY_NAME, ALL_NAME = "any-dataset", "many-datasets", "all-datasets"
 MANY_SUMMARY = "Fetch many datasets and build their corpora; a failure does not stop the others."
 USER_FIELDS = ("schedules", "paused", "parameters", "tags", "concurrency_limit")
 
@@ -70,6 +70,8 @@ def deployments(settings: Settings) -> Iterator[RunnerDeployment]:
         ["corpora"],
         {"datasets": list(specs)},
     )
+    words = f"{GC_SUMMARY}\n\n{links()}"
+    yield _deployment(gc, ALL_NAME, {}, words, ["gc"], {"datasets": list(specs)})
     for stage, flow in STAGE_FLOWS.items():
         words = f"{SUMMARIES[stage]}\n\n{links()}"
         choices = {"dataset": list(specs)}

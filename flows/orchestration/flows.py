@@ -1,4 +1,4 @@
-"""The Prefect flows: a form for the pipeline and one for every stage, and how the CLI calls them.
+"""The Prefect flows: forms for the pipeline, every stage and gc, and how the CLI calls them.
 
 A flow plans, shows the plan, and runs what is not current (`tasks.py`). The parameters of a form
 are the fields of `Options`, with their defaults and help texts.
@@ -6,17 +6,25 @@ are the fields of `Options`, with their defaults and help texts.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from prefect import Flow, flow
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+from corpora.spec import dataset_files
 from flows.options import OWN_PRESET, STAGE_NAMES, Options, StageName
 from flows.orchestration.descriptions import PIPELINE, PIPELINE_SUMMARY, SUMMARIES
 from flows.orchestration.forms import with_help
-from flows.orchestration.tasks import follow
+from flows.orchestration.tasks import entered, follow
+from flows.reporting.artifacts import publish_removed
+from flows.reporting.history import delete_old_runs
+from flows.retention.collect import collect
+from flows.retention.limits import Limits
+from flows.store.runs import Store
 from system.display import shown
+from system.settings import Settings
 
 DEFAULT = Options()
 HELP = {
@@ -94,6 +102,34 @@ def _stage_flow(name: StageName) -> Flow:
 # Prefect finds a flow by the name it has in this module.
 fetch, corpus, train, sample, evaluate = map(_stage_flow, STAGE_NAMES)
 STAGE_FLOWS = dict(zip(STAGE_NAMES, (fetch, corpus, train, sample, evaluate), strict=True))
+
+
+LIMITS = Limits()
+GC_SUMMARY = "Remove old runs that nothing needs, and old entries of the history."
+
+
+@flow(name="gc", description=GC_SUMMARY)
+@with_help(
+    datasets="Names of the datasets (none: all).",
+    **{name: Limits.help(name) for name in Limits.model_fields},
+)
+def gc(
+    datasets: tuple[str, ...] = (),
+    keep_last: int = LIMITS.keep_last,
+    older_than: str = LIMITS.older_than,
+    max_size: str = LIMITS.max_size,
+    history: str = LIMITS.history,
+) -> None:
+    """Remove old runs that nothing needs, and old entries of the history."""
+    settings = Settings()
+    store, now = Store(settings.artifacts_root), datetime.now(UTC)
+    limits = Limits(keep_last=keep_last, older_than=older_than, max_size=max_size, history=history)
+    before = now - limits.history_age
+    tomls = dataset_files(settings.dataset_folders)
+    with entered(store):
+        outcome = collect(store, limits, now, tomls=tomls, datasets=datasets)
+        old = 0 if datasets else delete_old_runs(store, before)
+        publish_removed(outcome, old)
 
 
 def run_in_process(dataset: str, options: Options) -> None:

@@ -33,7 +33,7 @@ from flows.orchestration.events import announce, closing_state
 from flows.orchestration.reporter import RunReporter
 from flows.planning.exchange import exchange, send_finished
 from flows.planning.init_from import pinned
-from flows.planning.plan import Plan, asked_for, make_plan
+from flows.planning.plan import Plan, asked_for, reserved_plan
 from flows.progress import current_reporter
 from flows.reporting.artifacts import publish_corpus, publish_index, publish_plan, publish_report
 from flows.reporting.index import index_rows, renewing_index
@@ -136,7 +136,7 @@ def plan_stages(dataset: str, options: Options) -> Plan:
     run = prepare(dataset, options, settings.dataset_folders)
     store = Store(settings.artifacts_root)
     with recording_failure(store.runs("fetch", dataset), SourceError):
-        return make_plan(run, options, store)
+        return reserved_plan(run, options, store)
 
 
 def make_stage(

@@ -9,6 +9,7 @@ import json
 from flows.errors import DamageError, OptionError, StageError
 from flows.options import Options, parse_overrides
 from flows.store.integrity import verified
+from flows.store.protection import reserve
 from flows.store.runs import Store
 
 SETTING = "train.init_from"
@@ -33,6 +34,7 @@ def pinned(options: Options, store: Store) -> Options:
         raise OptionError(
             f"{SETTING}={wanted}: no such model: {error}; trained: {', '.join(trained) or 'none'}"
         ) from None
+    reserve(model)
     config = verified(model, "config.json") / "config.json"
     try:
         shape = json.loads(config.read_text(encoding="utf-8"))["model"]

@@ -14,6 +14,7 @@ from flows.options import STAGE_NAMES, Options, Run, StageName
 from flows.stages.table import STAGES
 from flows.store.integrity import damage, faults
 from flows.store.manifest import Manifest
+from flows.store.protection import reserve_all
 from flows.store.runs import StageRuns, Store
 from flows.store.stage import Stage
 from system.clock import minute
@@ -74,6 +75,19 @@ def make_plan(run: Run, options: Options, store: Store) -> Plan:
     planner = _Planner(run, options, store)
     decisions = tuple(planner.decide(stage) for stage in asked_for(options))
     return Plan(dataset=run.dataset, decisions=decisions)
+
+
+def reserved_plan(run: Run, options: Options, store: Store) -> Plan:
+    """Make a plan to be carried out: `charmill gc` removes nothing that it reuses.
+
+    Raises:
+        StageError, SourceError: as `make_plan`.
+    """
+    while True:
+        plan = make_plan(run, options, store)
+        reused = [d for d in plan.decisions if d.action == "reuse"]
+        if reserve_all(store.runs(d.stage, plan.dataset).run(d.key) for d in reused):
+            return plan
 
 
 def asked_for(options: Options) -> tuple[Stage, ...]:

@@ -20,8 +20,9 @@ from system.markdown import markdown
 
 if TYPE_CHECKING:
     from corpora.corpus.summary import CorpusSummary
+    from flows.retention.collect import Outcome
 
-INDEX = "reports"
+INDEX, REMOVED = "reports", "gc"
 MAX_BYTES = 500_000
 """Prefect's database stores every artifact twice, and larger ones make the UI slow."""
 
@@ -119,6 +120,33 @@ def index_markdown(rows: Iterable[IndexRow]) -> str:
     """The rows of the index as a table."""
     headers = ("dataset", "state", "created", "bits/character", "gain over n-gram", "verdict")
     return "# Reports\n\n" + _table(headers, map(_index_cells, rows))
+
+
+def publish_removed(outcome: "Outcome", flow_runs: int) -> None:
+    """Show what gc has removed."""
+    create_markdown_artifact(
+        key=REMOVED,
+        markdown=removed_markdown(outcome, flow_runs),
+        description=f"{len(outcome.removed)} runs, {_mb(outcome.bytes)} MB.",
+    )
+
+
+def removed_markdown(outcome: "Outcome", flow_runs: int) -> str:
+    """The runs that gc has removed, and the other things in one line each."""
+    rows = [
+        (one.run.runs.dataset, one.run.runs.stage, one.run.key, _mb(one.bytes), why)
+        for group, suffix in ((outcome.removed, ""), (outcome.in_use, "; still there: in use"))
+        for one in group
+        for why in [one.why + suffix]
+    ]
+    return "\n\n".join(
+        (
+            f"# Removed: {len(outcome.removed)} runs, {_mb(outcome.bytes)} MB",
+            _table(("dataset", "stage", "key", "MB", "reason"), rows),
+            f"Folders of interrupted or damaged runs removed: {len(outcome.leftovers)}",
+            f"Flow runs removed from the history: {flow_runs}",
+        )
+    )
 
 
 def _index_cells(row: IndexRow) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ exists. Exactly these runs are deleted, so after a kill at any moment the next c
 """
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,12 +17,12 @@ from corpora.sources import ItemStore, Source
 from flows.errors import DamageError, StageError
 from flows.options import STAGE_NAMES, StageName
 from flows.store.integrity import list_faults
+from flows.store.leftovers import GONE, discard, empty_trash
 from flows.store.manifest import Manifest, record_files
 from flows.store.runs import KEY, LATEST, SET_ASIDE, WORK, StageRun, StageRuns, Store
 from flows.store.stage import INPUTS
-from system.files import sync_path, write_whole
+from system.files import write_whole
 
-GONE = ".gone-"
 FORGOTTEN = "forgotten.json"
 UNKNOWN = {"fetch": "?"}
 MODELS: tuple[StageName, ...] = ("train", "sample", "evaluate")
@@ -248,16 +247,14 @@ def _delete(store: Store, stage: StageName, dataset: str, name: str) -> None:
     folder = store.runs(stage, dataset).folder / name
     with _idle(store, stage, dataset, name):
         if folder.exists():
-            folder.rename(folder.with_name(f"{GONE}{name}"))
+            discard(folder)
     _sweep(store, stage, dataset)
 
 
 def _sweep(store: Store, stage: StageName, dataset: str) -> None:
     """Remove renamed runs from the disk, and repair `latest` if it pointed at one."""
     runs = store.runs(stage, dataset)
-    for folder in runs.folder.glob(f"{GONE}*"):
-        shutil.rmtree(folder)
-        sync_path(runs.folder)
+    empty_trash(runs)
     link = runs.folder / LATEST
     if runs.latest is None:
         if link.is_symlink():

@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +22,9 @@ from flows.options import Run, StageName
 from flows.progress import Reporter
 from flows.store.disk import no_space, sync
 from flows.store.integrity import damage, examine, faults, list_faults, shown
+from flows.store.leftovers import sweep
 from flows.store.manifest import Manifest, key_digest, record_files
+from flows.store.protection import reserve_all
 from flows.store.runs import StageRun, StageRuns, Store, rename_aside
 from system.clock import now_stamp
 from system.files import make_folder, sync_path
@@ -30,6 +33,9 @@ from system.settings import Settings
 
 ATTEMPTS = ".attempts"
 INPUTS = ".inputs"
+PARAMETERS = ".parameters"
+NOTES = (ATTEMPTS, INPUTS, PARAMETERS)
+"""Files about a run in progress, in its work folder only."""
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 SOFTWARE = ("charmill", "torch", "numpy", "pyarrow", "prefect")
 
@@ -161,6 +167,7 @@ def execute(
     output = choice.run
     folders = {name: store.runs(name, run.dataset).run(key).folder for name, key in inputs.items()}
     context = StageContext(run=run, settings=settings, inputs=folders, output=output)
+    reserve_all(store.runs(name, run.dataset).run(key) for name, key in inputs.items())
     waiting = f"{output.runs}: waiting for another process that is running it"
     try:
         with output.lock(lambda: reporter.say(waiting)):
@@ -227,10 +234,9 @@ def _make(
 def _publish(output: StageRun, manifest: Manifest, damaged: StageRun | None) -> None:
     """Write the manifest, then rename the work folder; each once all before it is on the disk."""
     sync(output.work)
-    notes = (ATTEMPTS, INPUTS)
-    files = {n: one for n, one in record_files(output.work).items() if n not in notes}
+    files = {n: one for n, one in record_files(output.work).items() if n not in NOTES}
     replace(manifest, files=files).save(output.work)
-    for name in notes:
+    for name in NOTES:
         (output.work / name).unlink(missing_ok=True)
     sync_path(output.work)
     for replaced in {output, damaged or output}:
@@ -251,6 +257,8 @@ def _enter(stage: Stage, context: StageContext) -> int:
     counter.write_text(str(attempts))
     if inputs := _input_keys(context):
         (context.directory / INPUTS).write_text(json.dumps(inputs))
+    (context.directory / PARAMETERS).write_text(json.dumps(stage.parameters(context.run)))
+    sweep(context.output.runs, datetime.now(UTC))
     return attempts
 
 

@@ -4,7 +4,8 @@ The file name of a library contains two digests. One covers everything that the 
 (sources, compiler, options, processor features), so that an edited source, another compiler or
 another machine with the same home directory never loads a stale library. The other covers its own
 bytes, so that a damaged library is compiled again instead of being loaded. Code is only loaded from
-a folder that nobody else can write to.
+a folder that nobody else can write to. Libraries that were not loaded for 90 days are deleted when
+another one is compiled.
 """
 
 import hashlib
@@ -17,8 +18,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -34,6 +36,7 @@ _ARM = ("arm64", "aarch64")
 _MACROS = {"x86_64": "__x86_64__", "amd64": "__x86_64__"} | dict.fromkeys(_ARM, "__aarch64__")
 _SECONDS = 120
 """Time limit of the compiler; a machine under load takes ten times as long as an idle one."""
+_UNUSED_SECONDS = 90 * 86_400
 _LONGEST = 200
 _REASONS = ("no space left", "error", "")
 """Parts of the most informative line of a failure, the best first."""
@@ -174,6 +177,9 @@ def _kept(cache: Path, key: str) -> Path | None:
     for path in sorted(cache.glob(f"lstm-{key}-*.so")):
         _check_owner(path)
         if path.stem.endswith(f"-{_digest(path)}"):
+            # Explicitly, because many file systems do not record reading.
+            with suppress(OSError):
+                os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
             return path
         _log.warning("%s is damaged; it is compiled again", path)
         # Another process may have been faster.
@@ -217,7 +223,16 @@ def _compiled(command: list[str], sources: Path, cache: Path, key: str) -> Path:
         path = cache / f"lstm-{key}-{_digest(library)}.so"
         library.replace(path)
     _log.debug("compiled %s", path)
+    _delete_unused(cache)
     return path
+
+
+def _delete_unused(cache: Path) -> None:
+    """Delete the libraries of earlier versions; a process that has loaded one keeps it."""
+    for path in cache.glob("lstm-*.so"):
+        with suppress(OSError):
+            if path.stat().st_atime < time.time() - _UNUSED_SECONDS:
+                path.unlink()
 
 
 def _run(command: list[str], name: str = "") -> str:

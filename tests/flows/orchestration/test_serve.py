@@ -3,14 +3,18 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
 from flows.errors import StageError
 from flows.server.process import api_of, check_address, check_server, own_api
+from flows.store.runs import Store
+from tests.flows.retention.stores import chain, everything
 from tests.flows.serving import Serving, free_port
 from tests.processes import alive, until
 
@@ -166,6 +170,35 @@ def test_the_corpora_of_many_datasets_are_built_from_one_form(serving):
     for dataset in ("tiny", "second"):
         assert (serving.artifacts / "corpus" / dataset / "latest").exists()
         assert serving.artifacts_of(f"corpus-{dataset}")
+
+
+@pytest.mark.slow
+def test_old_runs_and_the_history_are_removed_from_a_form(serving):
+    form = serving.deployment("gc/all-datasets")["parameter_openapi_schema"]["properties"]
+    assert (form["keep_last"]["default"], form["older_than"]["default"]) == (3, "30d")
+    store = Store(serving.artifacts)
+    for number in range(5):
+        chain(store, f"{number}", dataset="past", days=200 - number, latest=True)
+    old = []
+    for _ in range(2):
+        old.append(serving.run("fetch/any-dataset", dataset="tiny", plan_only=True))
+        assert serving.ended(old[-1])["type"] == "COMPLETED"
+    with closing(sqlite3.connect(store.prefect_home / "prefect.db", timeout=60)) as database:
+        database.execute("UPDATE flow_run SET end_time = '2020-01-01 00:00:00.000000'")
+        database.commit()
+    run = serving.run("gc/all-datasets")
+    assert serving.ended(run)["type"] == "COMPLETED"
+    (shown,) = serving.artifacts_of("gc")
+    assert shown["data"].startswith("# Removed: 10 runs")
+    assert "| past | train | 0t |" in shown["data"]
+    assert {one.key for one in everything(store) if one.runs.dataset == "past"} == {
+        f"{number}{stage}" for number in (2, 3, 4) for stage in "fctse"
+    }
+    # The newest version of plan-tiny belongs to the second run, so that one stays.
+    left = {run["id"] for run in serving.api("POST", "flow_runs/filter", {})}
+    assert old[0] not in left
+    assert old[1] in left
+    assert not serving.logs(old[0])
 
 
 @pytest.mark.slow

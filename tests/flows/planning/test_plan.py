@@ -1,11 +1,19 @@
+import os
+import time
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from corpora.errors import SourceError
 from flows.errors import StageError
 from flows.options import Options
-from flows.planning.plan import make_plan
+from flows.planning import plan as planning
+from flows.planning.plan import make_plan, reserved_plan
 from flows.progress import LogReporter
+from flows.retention.choose import choose
+from flows.retention.limits import Limits
 from flows.stages.table import STAGES
+from flows.store.leftovers import discard
 from flows.store.stage import execute
 
 
@@ -133,3 +141,43 @@ def test_planning_imports_neither_prefect_nor_torch():
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_plan_to_carry_out_is_made_again_if_a_run_that_it_reuses_was_removed(tiny, monkeypatch):
+    make(tiny, "fetch", "corpus")
+    corpus = tiny.store.runs("corpus", "tiny").last()
+    plans = []
+
+    def slow(run, options, store):
+        plans.append(make_plan(run, options, store))
+        if len(plans) == 1:
+            discard(corpus.folder)
+        return plans[-1]
+
+    monkeypatch.setattr(planning, "make_plan", slow)
+    final = reserved_plan(tiny.run(), Options(), tiny.store)
+    assert actions(plans[0]) == "fetch:reuse corpus:reuse train:run sample:run evaluate:run"
+    assert actions(final) == "fetch:reuse corpus:run train:run sample:run evaluate:run"
+
+
+def test_gc_keeps_what_a_plan_reuses_and_what_a_stage_reads(tiny, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("flows.store.stage.now_stamp", lambda: "2026-01-01T00:00:00+00:00")
+        make(tiny, "fetch", "corpus")
+    first = [tiny.store.runs(stage, "tiny").last() for stage in ("fetch", "corpus")]
+    (tiny.folder / "more.py").write_text("def more(a):\n    return a\n")
+    make(tiny, "fetch", "corpus")
+    later = datetime.now(UTC) + timedelta(days=90)
+    for run in first:
+        os.utime(run.folder, (0, 0))
+    (tiny.folder / "more.py").unlink()
+    limits = Limits(keep_last=1, older_than="0d")
+    doomed = choose(tiny.store, limits, later, tomls={}).goes
+    assert {one.run for one in doomed} == set(first)
+    reserved_plan(tiny.run(), Options(), tiny.store)
+    soon = datetime.now(UTC) + timedelta(hours=23)
+    assert not choose(tiny.store, limits, soon, tomls={}).goes
+    for run in first:
+        os.utime(run.folder, (0, 0))
+    make(tiny, "train", "fetch", "corpus")
+    assert all(time.time() - run.folder.stat().st_mtime < 600 for run in first)

@@ -52,6 +52,24 @@ def test_other_options_of_the_compiler_make_another_library(fresh, monkeypatch):
 
 
 @needs_compiler
+def test_a_library_that_was_not_loaded_for_90_days_goes_when_another_is_compiled(fresh, sources):
+    assert library() is not None
+    (first,) = libraries(fresh)
+    written = first.stat().st_mtime
+    os.utime(first, (written - 91 * 86_400, written - 100 * 86_400))
+    module._loaded.cache_clear()
+    assert library() is not None, "loading it counts as using it"
+    for unused, left in ((89, 2), (91, 2)):
+        os.utime(first, (written - unused * 86_400, written - 100 * 86_400))
+        with (sources / "pointwise.h").open("a") as file:
+            file.write(f"\nint64_t answer{unused}(void) {{ return 42; }}\n")
+        module._loaded.cache_clear()
+        assert library() is not None
+        assert len(libraries(fresh)) == left
+    assert first not in libraries(fresh)
+
+
+@needs_compiler
 def test_processes_that_begin_together_compile_once(fresh, compiler, tmp_path):
     compiler(f'case "$*" in *-shared*) echo >> {tmp_path}/compiled; esac; exec $REAL "$@"')
     code = "from modeling.native.library import library; raise SystemExit(library() is None)"

@@ -1,0 +1,1 @@
+"""Retention: which finished runs can go, and removing them without losing what is needed."""
