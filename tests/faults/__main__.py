@@ -9,6 +9,7 @@ is printed, and `--only NAME --seed SEED --rounds 1` repeats it. `docs/faults.md
 import argparse
 import os
 import sys
+import tempfile
 import time
 
 from tests.faults.table import Row, rows, run_all
@@ -21,6 +22,13 @@ def main() -> int:
     import tests.conftest  # noqa: F401 (leaves the user's configuration out)
 
     os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    with tempfile.TemporaryDirectory(prefix="charmill-faults-") as folder:
+        # Whatever a killed process leaves is deleted with this folder.
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     found = rows(options.only, short=options.short, rounds=options.rounds)
     if not found:
         _say(f"no fault is called {options.only!r}")
@@ -49,9 +57,10 @@ def _options() -> argparse.Namespace:
 
 
 def _print_table(found: list[Row]) -> None:
+    head = ("fault", "faults", "rounds", "survived", "s/round", "lost")
     _say("")
-    for cells in (("fault", "rounds", "survived", "lost"), *(row.cells() for row in found)):
-        _say(f"{cells[0]:<52}{cells[1]:>8}{cells[2]:>10}  {cells[3]}")
+    for name, made, done, survived, took, lost in (head, *(row.cells() for row in found)):
+        _say(f"{name:<48}{made:>8}{done:>8}{survived:>10}{took:>9}  {lost}")
 
 
 def _say(line: str) -> None:

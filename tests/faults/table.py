@@ -37,14 +37,15 @@ class Fault:
         name: for the table and `--only`.
         rounds: how many rounds a full run takes.
         short_rounds: how many a short run takes; 0 for none.
-        run: one round; raises an AssertionError (such as `LostError`) if anything was lost.
+        run: one round; raises an AssertionError (such as `LostError`) if anything was lost. May
+            return how many faults it made, if that is not one.
         seconds: limit of one round.
     """
 
     name: str
     rounds: int
     short_rounds: int
-    run: Callable[[random.Random], None]
+    run: Callable[[random.Random], int | None]
     seconds: int = ROUND_SECONDS
 
 
@@ -54,6 +55,8 @@ class Round:
 
     fault: str
     seed: int
+    made: int = 0
+    seconds: float = 0.0
     loss: str | None = None
     skipped: str | None = None
 
@@ -66,7 +69,6 @@ class Row:
     fault: Fault
     wanted: int
     rounds: list[Round] = field(default_factory=list)
-    seconds: float = 0.0
 
     @property
     def lost(self) -> list[Round]:
@@ -79,10 +81,12 @@ class Row:
         return [one for one in self.rounds if one.skipped is not None]
 
     def cells(self) -> tuple[str, ...]:
-        """Fault, rounds, survived, lost."""
+        """Name, faults made, rounds, rounds survived, rounds lost, seconds per round."""
         done, lost, skipped = len(self.rounds), len(self.lost), len(self.skipped)
+        made, took = (sum(getattr(one, key) for one in self.rounds) for key in ("made", "seconds"))
+        numbers = (str(made), str(done), str(done - lost - skipped))
         reason = f"skipped: {self.skipped[0].skipped}" if skipped else str(lost)
-        return f"{self.group}: {self.fault.name}", str(done), str(done - lost - skipped), reason
+        return f"{self.group}: {self.fault.name}", *numbers, f"{took / done:.1f}", reason
 
 
 def rows(only: str, *, short: bool, rounds: int | None) -> list[Row]:
@@ -111,12 +115,10 @@ def run_all(found: list[Row], seed: int, processes: int) -> Iterator[Row]:
         for future in as_completed(running):
             row, its_seed = running[future]
             try:
-                ended, seconds = future.result()
+                ended = future.result()
             except BrokenProcessPool:
                 ended = Round(fault=row.fault.name, seed=its_seed, loss="its process was killed")
-                seconds = 0.0
             row.rounds.append(ended)
-            row.seconds += seconds
             yield row
 
 
@@ -124,8 +126,8 @@ def _faults(group: str) -> list[Fault]:
     return getattr(importlib.import_module(f"tests.faults.{group}"), "FAULTS", [])
 
 
-def _run(group: str, name: str, seed: int) -> tuple[Round, float]:
-    """One round, in a process of the pool; also returns how long it took."""
+def _run(group: str, name: str, seed: int) -> Round:
+    """One round, in a process of the pool."""
     fault = next(one for one in _faults(group) if one.name == name)
     began = time.monotonic()
 
@@ -135,12 +137,15 @@ def _run(group: str, name: str, seed: int) -> tuple[Round, float]:
     signal.signal(signal.SIGALRM, expired)
     signal.alarm(fault.seconds)
     loss = skipped = None
+    made = 0
     try:
-        fault.run(random.Random(f"{name}:{seed}"))
+        number = fault.run(random.Random(f"{name}:{seed}"))
+        made = 1 if number is None else number
     except UnavailableError as reason:
         skipped = str(reason)
     except Exception:  # noqa: BLE001 (whatever a round raises, its seed must be shown)
         loss = traceback.format_exc()
     finally:
         signal.alarm(0)
-    return Round(fault=name, seed=seed, loss=loss, skipped=skipped), time.monotonic() - began
+    took = time.monotonic() - began
+    return Round(fault=name, seed=seed, made=made, seconds=took, loss=loss, skipped=skipped)
