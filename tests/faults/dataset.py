@@ -1,7 +1,8 @@
 """A small dataset from each kind of source that a kill can disturb, and its undisturbed results.
 
-They are made once per process, when they are first needed. Every stage runs in a forked child, so this process never computes:
-it stays as it was after its imports, and a child starts within hundredths of a second.
+They are made once per process, when they are first needed. Every stage runs in a forked child, so
+this process never computes: it stays as it was after its imports, and a child starts within
+hundredths of a second.
 """
 
 import functools
@@ -140,7 +141,7 @@ def _serve(home: Path) -> str:
         subprocess.Popen(
             [sys.executable, "-m", "tests.faults.slow_web", str(home / "site")],
             stdout=file,
-            preexec_fn=dying_with_parent(signal.SIGKILL),
+            preexec_fn=dying_with_parent(signal.SIGKILL),  # noqa: PLW1509 (touches no lock)
         )
     url = until(lambda: log.read_text().strip())
     httpx.head(f"{url}/")

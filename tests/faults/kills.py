@@ -129,17 +129,16 @@ def _kill(kind: Kind, stage: StageName, random: Random) -> int:
 
 def _terminate(kind: Kind, stage: StageName, random: Random) -> int:
     """SIGTERM: the process ends soon, a training with a checkpoint."""
+    signals = random.randint(1, 3)
     with scene(kind, stage) as disturbed:
-        for count in range(1, 4):
+        for _ in range(signals):
             child = disturbed.start()
             time.sleep(disturbed.moment(random))
             child.send(signal.SIGTERM)
-            finished = not child.ends_or_dies(STOP_SECONDS)
+            child.ends_or_dies(STOP_SECONDS)
             disturbed.check()
-            if finished:
-                break
         disturbed.check_finished()
-    return count
+    return signals
 
 
 def _stop(kind: Kind, stage: StageName, random: Random) -> int:

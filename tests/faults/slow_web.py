@@ -5,6 +5,7 @@ Prints its URL, and serves the files of the folder.
 
 import sys
 import time
+from contextlib import suppress
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
@@ -43,10 +44,8 @@ class _SlowHandler(Handler):
             self.close_connection = True
 
     def finish(self) -> None:
-        try:
+        with suppress(ConnectionError):
             super().finish()
-        except ConnectionError:
-            pass
 
     def answer(self, *, head: bool) -> None:
         path = Path(sys.argv[1]) / self.path.lstrip("/")

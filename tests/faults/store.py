@@ -16,6 +16,8 @@ from tests.faults.table import LostError
 Digests = dict[str, str]
 OF_TORCH = "torchinductor_"
 """A folder that torch makes once per user."""
+OF_PYTHON = 4
+"""Bytes of a file that Python's `tempfile` writes, and removes again within microseconds."""
 TIMES = {"seconds", "characters_per_second"}
 FINDINGS = ("verdict", "ladder", "groups", "samples", "funnel")
 
@@ -66,6 +68,11 @@ def check_whole(run: StageRun) -> None:
     manifest = Manifest.load(run.folder)
     if (manifest.stage, manifest.key) != (run.runs.stage, run.key):
         raise LostError(f"{run.folder} has the manifest of {manifest.stage} {manifest.key}")
+    listed = json.loads((run.folder / MANIFEST).read_text(encoding="utf-8")).get("files") or {}
+    found = digests(run.folder)
+    wrong = [name for name, file in listed.items() if found.get(name) != file["sha256"]]
+    if wrong:
+        raise LostError(f"{run.folder}: files that differ from the manifest: {wrong}")
     if [path for path in run.folder.rglob("*") if path.name.endswith(".partial")]:
         raise LostError(f"{run.folder} has partial files")
 
@@ -84,7 +91,7 @@ def _check_names(store: Store, stage: Any, dataset: str) -> None:
 
 def check_nothing_left(store: Store, dataset: str, temporary: Path) -> None:
     """Fail if temporary files or held locks are left after a successful run."""
-    left = [str(path) for path in temporary.iterdir() if not path.name.startswith(OF_TORCH)]
+    left = [str(path) for path in temporary.iterdir() if not _is_of_others(path)]
     for runs in store.stages(dataset):
         left += [
             str(path)
@@ -94,6 +101,11 @@ def check_nothing_left(store: Store, dataset: str, temporary: Path) -> None:
         left += [f"the lock of {run.key}" for run in runs.finished() if run.is_locked]
     if left:
         raise LostError(f"left over: {', '.join(left)}")
+
+
+def _is_of_others(path: Path) -> bool:
+    """Whether torch or Python made this, in a way that we cannot change and that stays small."""
+    return path.name.startswith(OF_TORCH) or path.stat().st_size <= OF_PYTHON
 
 
 def check_same(one: StageRun, other: StageRun) -> None:
