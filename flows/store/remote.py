@@ -28,6 +28,7 @@ from flows.errors import RemoteError, RemoteMisuseError, StageError
 from flows.store.disk import sync
 from flows.store.manifest import Manifest
 from flows.store.runs import StageRun, StageRuns, run_number
+from system.files import sync_path
 
 logger = logging.getLogger(__name__)
 ALLOWED = "s3://bucket/prefix or file:///folder"
@@ -184,11 +185,18 @@ class Remote:
         return name, _digest(path)
 
     def _put_whole(self, content: bytes, there: str, target: str) -> None:
-        """Write atomically: by a rename on a disk; a bucket never stores part of an object."""
+        """Write atomically: a bucket never stores part of an object.
+
+        On a disk it is a rename, once all files of the run are on that disk: a record that outlives
+        them in a power cut would promise what is not there.
+        """
         if self.url.startswith("file:"):
             draft = posixpath.join(there, ".record")
             self.files.pipe_file(draft, content)
+            sync(Path(there))
             self.files.mv(draft, target)
+            for folder in (Path(target).parent, *Path(target).parent.parents[:2]):
+                sync_path(folder)
         else:
             self.files.pipe_file(target, content)
 
