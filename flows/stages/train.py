@@ -118,7 +118,10 @@ def _data(context: StageContext) -> "tuple[Vocabulary, Ids, Sequence[Ids]]":
 
 
 def _write_stream(corpus: Path, vocabulary: "Vocabulary", path: Path) -> "Ids":
-    """Encode the training documents, each after its mark, into a memory-mapped array (N,)."""
+    """Encode the training documents, each after its mark, into a memory-mapped array (N,).
+
+    It is written as a file: writing to mapped memory when the disk is full kills the process.
+    """
     import numpy as np
 
     from corpora.corpus.parquet import read_documents
@@ -126,13 +129,13 @@ def _write_stream(corpus: Path, vocabulary: "Vocabulary", path: Path) -> "Ids":
 
     size = CorpusSummary.load(corpus).splits["train"]
     length = size.documents + size.characters
-    stream = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint16, shape=(length,))
-    start = 0
-    for document in read_documents(corpus, "train"):
-        for ids in vocabulary.encode_documents([document.text]):
-            stream[start : start + len(ids)] = ids
-            start += len(ids)
-    stream.flush()
+    kind = np.lib.format.dtype_to_descr(np.dtype(np.uint16))
+    with path.open("wb") as file:
+        header = {"descr": kind, "fortran_order": False, "shape": (length,)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for document in read_documents(corpus, "train"):
+            for ids in vocabulary.encode_documents([document.text]):
+                file.write(ids.data)
     return np.load(path, mmap_mode="r")
 
 

@@ -5,6 +5,7 @@ This process adopts the orphans of its children, so a process that outlives its 
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 import time
@@ -101,6 +102,8 @@ def _work(work: Callable[[], str], folder: Path, kill_at: int) -> None:
         sys.stdout.flush()
         status = 0
     except BaseException:  # noqa: BLE001 (a child must not return into its parent's code)
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
         traceback.print_exc()
         sys.stderr.flush()
     finally:
