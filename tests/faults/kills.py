@@ -31,7 +31,7 @@ from tests.faults.store import Digests, check, check_nothing_left, check_same, k
 from tests.faults.table import Fault
 from tests.processes import until
 
-MOST_KILLS = 8
+MOST_KILLS = 5
 """Of one stage; an unlucky round would otherwise kill for ever a stage that cannot resume."""
 GRACE_SECONDS = 6
 """What a run under Prefect has for its checkpoint."""
@@ -209,23 +209,21 @@ def _whole_run(random: Random) -> int:
     return kills
 
 
-def _faults(
-    name: str, run: Callable[..., int], *, rounds: int, short: frozenset[StageName]
-) -> Iterator[Fault]:
+def _faults(name: str, run: Callable[..., int], *, rounds: int, all_short: bool) -> Iterator[Fault]:
     for kind, stage in STEPS:
         place = f"fetch from {kind}" if stage == "fetch" else stage
         yield Fault(
             name=f"{name}, {place}",
-            rounds=rounds,
-            short_rounds=int(stage in short),
+            rounds=rounds // 2 if stage == "evaluate" else rounds,
+            short_rounds=int(all_short or stage == "train"),
             run=functools.partial(run, kind, stage),
         )
 
 
 FAULTS = [
-    *_faults("kill -9", _kill, rounds=25, short=frozenset(STAGE_NAMES)),
-    *_faults("SIGTERM", _terminate, rounds=4, short=frozenset({"train"})),
-    *_faults("SIGSTOP", _stop, rounds=4, short=frozenset({"train"})),
-    *_faults("parent killed", _orphan, rounds=4, short=frozenset({"train"})),
+    *_faults("kill -9", _kill, rounds=36, all_short=True),
+    *_faults("SIGTERM", _terminate, rounds=6, all_short=False),
+    *_faults("SIGSTOP", _stop, rounds=6, all_short=False),
+    *_faults("parent killed", _orphan, rounds=6, all_short=False),
     Fault(name="kill -9, whole run", rounds=10, short_rounds=0, run=_whole_run),
 ]

@@ -115,7 +115,7 @@ FAULTS = [
         Fault(
             name=f"power cut, fetch from {kind}" if stage == "fetch" else f"power cut, {stage}",
             rounds=10,
-            short_rounds=1,
+            short_rounds=int(stage in ("corpus", "train")),
             run=functools.partial(_cut, kind, stage),
         )
         for kind, stage in STEPS

@@ -7,6 +7,7 @@ want of memory. The store must be sound, and without the shortage the stage must
 import ctypes
 import errno
 import fcntl
+import math
 import os
 import resource
 import subprocess
@@ -62,7 +63,8 @@ def _full_disk(random: Random) -> None:
     kind, stage = _some_stage(random)
     with scene(kind, stage) as disturbed, _small_disk(disturbed) as set_free_pages:
         made = Path(disturbed.data.reference, stage, DATASET)
-        set_free_pages(random.randint(2, 8 + int(2.5 * _pages(made))))
+        most = math.log2(8 + 2.5 * _pages(made))
+        set_free_pages(int(2 ** random.uniform(1, most)))
         _ends(disturbed, lambda: None)
         set_free_pages(16_384)
         disturbed.check_finished()

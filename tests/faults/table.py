@@ -17,8 +17,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROUND_SECONDS = 300
-"""Default limit of one round: a round that hangs is lost."""
+ROUND_SECONDS = 900
+"""Default limit of one round, far more than the busiest machine needs: one that hangs is lost."""
 
 
 class LostError(AssertionError):
