@@ -26,7 +26,7 @@ from modeling.errors import ModelFileError, ModelingError
 from modeling.models import build_model
 from modeling.models.model import CharModel
 from modeling.vocab import Vocabulary
-from system.files import write_whole
+from system.files import sync_path, write_whole
 
 _KEPT = 2
 _PATTERN = "checkpoint-*.safetensors"
@@ -53,6 +53,8 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> Path:
     """
     directory.mkdir(parents=True, exist_ok=True)
     present = sorted(directory.glob(_PATTERN))
+    if not present:
+        sync_path(directory.parent)
     number = _number(present[-1]) + 1 if present else 0
     values = json.dumps(checkpoint.values)
     header = {"values": values, "sha256": _digest(values, checkpoint.tensors)}

@@ -126,6 +126,8 @@ def _data(context: StageContext) -> "tuple[Vocabulary, Ids, Sequence[Ids]]":
 def _write_stream(corpus: Path, vocabulary: "Vocabulary", path: Path) -> "Ids":
     """Encode the training documents, each after its mark, into a memory-mapped array (N,).
 
+    It is written as a file: writing to mapped memory when the disk is full kills the process.
+
     Raises:
         DamageError: if the corpus does not hold the training text that its summary counts.
     """
@@ -138,19 +140,20 @@ def _write_stream(corpus: Path, vocabulary: "Vocabulary", path: Path) -> "Ids":
     length = size.documents + size.characters
     if not size.characters:
         raise StageError(f"{corpus}: has no training text")
-    stream = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint16, shape=(length,))
-    start = 0
-    for document in read_documents(corpus, "train"):
-        for ids in vocabulary.encode_documents([document.text]):
-            place = stream[start : start + len(ids)]
-            place[:] = ids[: len(place)]
-            start += len(ids)
-    if start != length:
+    kind = np.lib.format.dtype_to_descr(np.dtype(np.uint16))
+    written = 0
+    with path.open("wb") as file:
+        header = {"descr": kind, "fortran_order": False, "shape": (length,)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for document in read_documents(corpus, "train"):
+            for ids in vocabulary.encode_documents([document.text]):
+                file.write(ids.data)
+                written += len(ids)
+    if written != length:
         raise DamageError(
-            f"{corpus}: its documents have {start:,} characters and marks to train on, its summary "
-            f"counts {length:,}; build it again"
+            f"{corpus}: its documents have {written:,} characters and marks to train on, its "
+            f"summary counts {length:,}; build it again"
         )
-    stream.flush()
     return np.load(path, mmap_mode="r")
 
 

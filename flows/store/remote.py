@@ -190,11 +190,18 @@ class Remote:
         return name, sha256_of(path)
 
     def _put_whole(self, content: bytes, there: str, target: str) -> None:
-        """Write atomically: by a rename on a disk; a bucket never stores part of an object."""
+        """Write atomically: a bucket never stores part of an object.
+
+        On a disk it is a rename, once all files of the run are on that disk: a record that outlives
+        them in a power cut would promise what is not there.
+        """
         if self.url.startswith("file:"):
             draft = posixpath.join(there, ".record")
             self.files.pipe_file(draft, content)
+            sync(Path(there))
             self.files.mv(draft, target)
+            for folder in (Path(target).parent, *Path(target).parent.parents[:2]):
+                sync_path(folder)
         else:
             self.files.pipe_file(target, content)
 

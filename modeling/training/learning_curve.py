@@ -1,7 +1,8 @@
 """The learning curve on disk: JSON lines during training, a Parquet file at the end.
 
-Each point is appended and flushed. On resume, `rewind` drops the points after the last checkpoint,
-so that no point occurs twice.
+Each point is appended. `sync` brings them to the disk before each checkpoint, so that a power cut
+leaves no checkpoint without its points. On resume, `rewind` drops the points after the last
+checkpoint, so that no point occurs twice.
 """
 
 import json
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 
 from modeling.errors import ModelFileError
 from modeling.training.progress import CurvePoint
+from system.files import sync_path, write_whole
 
 METRICS = "metrics.parquet"
 LINES = "metrics.jsonl"
@@ -44,10 +46,17 @@ class MetricsLog:
         with self._lines.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(point)) + "\n")
 
+    def sync(self) -> None:
+        """Bring all points to the disk."""
+        sync_path(self._lines)
+
     def rewind(self, step: int) -> None:
-        """Drop all points after `step`, and a last line that was cut off."""
+        """Drop all points after `step`, and a last line that was cut off.
+
+        The file exists afterwards, and a kill in between leaves all of its lines.
+        """
         kept = [line for line, point_step in self._read() if point_step <= step]
-        self._lines.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        write_whole(self._lines, "".join(f"{line}\n" for line in kept).encode())
 
     def finish(self) -> None:
         """Write `metrics.parquet`; the lines are kept until `discard`."""

@@ -90,7 +90,8 @@ class Session:
     def _save(self) -> None:
         # Every process holds a part of the state, so all of them must call `checkpoint`.
         checkpoint = self.trainer.checkpoint()
-        if self._group.is_first:
+        if self._log:
+            self._log.sync()
             save_checkpoint(self._directory / CHECKPOINTS, checkpoint)
 
     def _finish(self) -> None:
