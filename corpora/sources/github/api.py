@@ -117,6 +117,9 @@ def _config_count() -> int:
 def _client() -> "Github":
     from github import Auth, Github, GithubRetry  # takes 0.34 s
 
+    from corpora.sources.github.connection import pace_connections
+
+    pace_connections()
     found = _token()
     return Github(
         base_url=_api(),

@@ -35,7 +35,7 @@ from corpora.sources.url.archive import (
     read_members,
     unpack,
 )
-from corpora.sources.url.download import SHA256, download, http_client, identify, sha256_of
+from corpora.sources.url.download import SHA256, download, identify, sha256_of
 from system.files import write_whole
 from system.progress import Progress
 
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 FILES, PARTIAL = "files", "partial"
 DOWNLOADS = "downloads.json"
+FRAMING_BYTES = 1_000_000
+"""Of headers and chunk sizes; an endless series of them is not a file that is too large."""
 
 
 def _url(text: str) -> str:
@@ -133,7 +135,7 @@ class UrlSource(SourceModel):
         Raises:
             SourceError: if a file does not exist.
         """
-        with http_client() as client:
+        with self._client() as client:
             return {
                 one.label: SHA256 + one.sha256 if one.sha256 else identify(client, one.url)
                 for one in self.urls
@@ -148,7 +150,7 @@ class UrlSource(SourceModel):
         (directory / FILES).mkdir(exist_ok=True)
         (directory / PARTIAL).mkdir(exist_ok=True)
         records = _load_records(directory)
-        with http_client() as client:
+        with self._client() as client:
             for one in self.urls:
                 identity = resolution[one.label]
                 if not _is_current(records.get(one.label), identity, directory / FILES / one.label):
@@ -158,6 +160,11 @@ class UrlSource(SourceModel):
     def open(self, directory: Path) -> Snapshot:
         """Open what `fetch` stored in `directory`."""
         return UrlSnapshot(directory / FILES, self)
+
+    def _client(self) -> "httpx.Client":
+        from corpora.sources.url.client import http_client  # httpx takes 0.17 s
+
+        return http_client(2 * self.max_bytes + FRAMING_BYTES)
 
     def _bring(
         self,

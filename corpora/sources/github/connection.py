@@ -1,0 +1,68 @@
+"""Connections to GitHub's API that a slow server cannot hold, nor fill the memory through."""
+
+from typing import Any
+
+import requests.adapters
+from github.Requester import (
+    HTTPRequestsConnectionClass,
+    HTTPSRequestsConnectionClass,
+    Requester,
+)
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ProtocolError
+from urllib3.response import HTTPResponse
+
+from corpora.sources.pacing import API_PACE, PacedSocket
+
+
+def pace_connections() -> None:
+    """Have PyGithub use these connections."""
+    Requester.injectConnectionClasses(_Http, _Https)
+
+
+class _Paced:
+    """A connection of urllib3; the answers are limited in size, so they may not be packed."""
+
+    def connect(self: Any) -> None:
+        super().connect()
+        self.sock = PacedSocket(self.sock, API_PACE)
+
+    def getresponse(self: Any) -> HTTPResponse:
+        response = super().getresponse()
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise ProtocolError("an answer that is packed, which was not asked for")
+        return response
+
+
+class _PacedHttp(_Paced, HTTPConnection):
+    pass
+
+
+class _PacedHttps(_Paced, HTTPSConnection):
+    pass
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
+        pool = super().get_connection_with_tls_context(*args, **kwargs)
+        is_https = isinstance(pool, HTTPSConnectionPool)
+        pool.ConnectionCls = _PacedHttps if is_https else _PacedHttp
+        return pool
+
+
+class _Http(HTTPRequestsConnectionClass):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _pace(self)
+
+
+class _Https(HTTPSRequestsConnectionClass):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _pace(self)
+
+
+def _pace(connection: _Http | _Https) -> None:
+    connection.session.headers["Accept-Encoding"] = "identity"
+    connection.session.mount(f"{connection.protocol}://", _Adapter(max_retries=connection.retry))

@@ -1,0 +1,146 @@
+"""What a fault is, and how many rounds of many faults run in a few processes.
+
+A module of this package that has a list `FAULTS` takes part. Every round gets its own generator of
+random numbers, made from the name of the fault and a seed, so a round can be repeated by itself.
+"""
+
+import importlib
+import multiprocessing
+import pkgutil
+import random
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROUND_SECONDS = 300
+"""Default limit of one round: a round that hangs is lost."""
+
+
+class LostError(AssertionError):
+    """A promise was broken: something finished is lost, or something half-made passed for whole."""
+
+
+class UnavailableError(Exception):
+    """This machine cannot make the fault; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One kind of fault.
+
+    Attributes:
+        name: for the table and `--only`.
+        rounds: how many rounds a full run takes.
+        short_rounds: how many a short run takes; 0 for none.
+        run: one round; raises an AssertionError (such as `LostError`) if anything was lost.
+        seconds: limit of one round.
+    """
+
+    name: str
+    rounds: int
+    short_rounds: int
+    run: Callable[[random.Random], None]
+    seconds: int = ROUND_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """How a round ended: `loss` or `skipped` says why, both None if everything survived."""
+
+    fault: str
+    seed: int
+    loss: str | None = None
+    skipped: str | None = None
+
+
+@dataclass(slots=True)
+class Row:
+    """A fault and its rounds so far."""
+
+    group: str
+    fault: Fault
+    wanted: int
+    rounds: list[Round] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def lost(self) -> list[Round]:
+        """The rounds that lost something."""
+        return [one for one in self.rounds if one.loss is not None]
+
+    @property
+    def skipped(self) -> list[Round]:
+        """The rounds that this machine could not run."""
+        return [one for one in self.rounds if one.skipped is not None]
+
+    def cells(self) -> tuple[str, ...]:
+        """Fault, rounds, survived, lost."""
+        done, lost, skipped = len(self.rounds), len(self.lost), len(self.skipped)
+        reason = f"skipped: {self.skipped[0].skipped}" if skipped else str(lost)
+        return f"{self.group}: {self.fault.name}", str(done), str(done - lost - skipped), reason
+
+
+def rows(only: str, *, short: bool, rounds: int | None) -> list[Row]:
+    """The faults whose "group: name" contains `only`, each with the number of rounds wanted."""
+    found = []
+    for group in sorted(one.name for one in pkgutil.iter_modules([str(Path(__file__).parent)])):
+        if group == "__main__":
+            continue
+        for fault in _faults(group):
+            usual = fault.short_rounds if short else fault.rounds
+            wanted = usual if rounds is None else rounds
+            if only in f"{group}: {fault.name}" and wanted:
+                found.append(Row(group=group, fault=fault, wanted=wanted))
+    return found
+
+
+def run_all(found: list[Row], seed: int, processes: int) -> Iterator[Row]:
+    """Run every round; yields the row to which a round was added, as rounds end."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        running = {
+            pool.submit(_run, row.group, row.fault.name, seed + number): (row, seed + number)
+            for row in found
+            for number in range(row.wanted)
+        }
+        for future in as_completed(running):
+            row, its_seed = running[future]
+            try:
+                ended, seconds = future.result()
+            except BrokenProcessPool:
+                ended = Round(fault=row.fault.name, seed=its_seed, loss="its process was killed")
+                seconds = 0.0
+            row.rounds.append(ended)
+            row.seconds += seconds
+            yield row
+
+
+def _faults(group: str) -> list[Fault]:
+    return getattr(importlib.import_module(f"tests.faults.{group}"), "FAULTS", [])
+
+
+def _run(group: str, name: str, seed: int) -> tuple[Round, float]:
+    """One round, in a process of the pool; also returns how long it took."""
+    fault = next(one for one in _faults(group) if one.name == name)
+    began = time.monotonic()
+
+    def expired(_number: int, _frame: object) -> None:
+        raise LostError(f"hung for {fault.seconds} s")
+
+    signal.signal(signal.SIGALRM, expired)
+    signal.alarm(fault.seconds)
+    loss = skipped = None
+    try:
+        fault.run(random.Random(f"{name}:{seed}"))
+    except UnavailableError as reason:
+        skipped = str(reason)
+    except Exception:  # noqa: BLE001 (whatever a round raises, its seed must be shown)
+        loss = traceback.format_exc()
+    finally:
+        signal.alarm(0)
+    return Round(fault=name, seed=seed, loss=loss, skipped=skipped), time.monotonic() - began
