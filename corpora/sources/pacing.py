@@ -27,16 +27,15 @@ class Pace:
     Attributes:
         seconds: of waiting, after which the speed is checked each time.
         bytes_per_second: the lowest average speed over that time.
-        max_bytes: of one answer, None for no limit.
+        max_bytes: of one answer, with its headers and framing.
     """
 
     seconds: float = TIMEOUT_SECONDS
     bytes_per_second: float = 100
-    max_bytes: int | None = None
+    max_bytes: int = 64_000_000
 
 
 PACE = Pace()
-API_PACE = Pace(max_bytes=64_000_000)
 """For answers that are read into memory; GitHub's and YouTube's pages have less than a megabyte."""
 
 
@@ -47,10 +46,15 @@ class Meter:
         self._pace = pace
         self.restart()
 
+    def allow(self, max_bytes: int) -> None:
+        """Set another limit for the present answer, with its headers and framing."""
+        self._max_bytes = max_bytes
+
     def restart(self) -> None:
         """Begin with a new answer."""
         self._total = self._recent = 0
         self._waited = 0.0
+        self._max_bytes = self._pace.max_bytes
 
     def count(self, receive: Callable[[], Any], size: Callable[[Any], int]) -> Any:
         """Call `receive`, and check the answer so far.
@@ -69,8 +73,8 @@ class Meter:
 
     def _check(self) -> None:
         pace = self._pace
-        if pace.max_bytes is not None and self._total > pace.max_bytes:
-            raise PaceError(f"an answer of more than {pace.max_bytes:,} bytes")
+        if self._total > self._max_bytes:
+            raise PaceError(f"an answer of more than {self._max_bytes:,} bytes")
         if self._waited >= pace.seconds:
             if self._recent < pace.bytes_per_second * self._waited:
                 raise PaceError(

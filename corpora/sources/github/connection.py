@@ -13,7 +13,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ProtocolError
 from urllib3.response import HTTPResponse
 
-from corpora.sources.pacing import API_PACE, PacedSocket
+from corpora.sources.pacing import PACE, PacedSocket
 
 
 def pace_connections() -> None:
@@ -26,7 +26,7 @@ class _Paced:
 
     def connect(self: Any) -> None:
         super().connect()
-        self.sock = PacedSocket(self.sock, API_PACE)
+        self.sock = PacedSocket(self.sock, PACE)
 
     def getresponse(self: Any) -> HTTPResponse:
         response = super().getresponse()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from corpora.document import Snapshot
 from corpora.errors import SourceError
@@ -78,13 +78,22 @@ class RepositoryOutcome:
 
     @property
     def repository(self) -> Repository:
-        """The repository for git to fetch."""
+        """The repository for git to fetch.
+
+        Raises:
+            SourceError: if its name or URL is not one that git may be given.
+        """
         name = self.full_name.rsplit("/", 1)[-1]
-        return Repository(
-            url=self.clone_url,
-            name=re.sub(r"^[.-]", r"_\g<0>", name),
-            license=None if self.license == UNKNOWN else self.license,
-        )
+        try:
+            return Repository(
+                url=self.clone_url,
+                name=re.sub(r"^[.-]", r"_\g<0>", name),
+                license=None if self.license == UNKNOWN else self.license,
+            )
+        except ValidationError:
+            raise SourceError(
+                f"{self.full_name!r} at {self.clone_url!r}: not a repository that git can fetch"
+            ) from None
 
     @property
     def variables(self) -> dict[str, str]:

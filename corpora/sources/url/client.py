@@ -2,28 +2,29 @@
 
 import ssl
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import httpcore
 import httpx
 
 from corpora.sources.http import TIMEOUT_SECONDS, USER_AGENT
-from corpora.sources.pacing import PACE, Meter, Pace, PaceError
+from corpora.sources.pacing import Meter, Pace, PaceError
 
 # Compressed in transit, a file would have a different ETag, offsets and digest.
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT}
 
 
+METER = "meter"
+HEAD_PACE = Pace(max_bytes=1_000_000)
+
+
 def http_client(
-    max_bytes: int, *, timeout_seconds: float = TIMEOUT_SECONDS, pace: Pace = PACE
+    timeout_seconds: float = TIMEOUT_SECONDS, pace: Pace = HEAD_PACE
 ) -> httpx.Client:
     """A client with timeouts that honours the user's proxy settings.
 
-    Args:
-        max_bytes: of one answer, with its headers and framing.
+    Its answers have at most a megabyte, headers and framing included; see `allow_body`.
     """
-    pace = replace(pace, max_bytes=max_bytes)
     client = httpx.Client(timeout=timeout_seconds, headers=HEADERS)
     for transport in (client._transport, *client._mounts.values()):
         if isinstance(transport, httpx.HTTPTransport):
@@ -31,6 +32,12 @@ def http_client(
             pool = transport._pool
             pool._network_backend = _PacedBackend(pool._network_backend, pace)
     return client
+
+
+def allow_body(response: httpx.Response, max_bytes: int) -> None:
+    """Let the rest of an answer have at most `max_bytes`, however it is framed."""
+    meter: Meter = response.extensions["network_stream"].get_extra_info(METER)
+    meter.allow(2 * max_bytes + HEAD_PACE.max_bytes)
 
 
 class _PacedBackend(httpcore.NetworkBackend):
@@ -79,4 +86,4 @@ class _PacedStream(httpcore.NetworkStream):
         return _PacedStream(stream, self._pace)
 
     def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
+        return self._meter if info == METER else self._stream.get_extra_info(info)

@@ -191,6 +191,9 @@ def _write(
     response: "httpx.Response", url: str, target: Path, done: int, max_bytes: int
 ) -> Iterator[Progress]:
     """Append the response to the first `done` bytes of `target`."""
+    from corpora.sources.url.client import allow_body
+
+    allow_body(response, max_bytes)
     headers = response.headers
     encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in UNPACKED_LATER:

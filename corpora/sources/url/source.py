@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
 FILES, PARTIAL = "files", "partial"
 DOWNLOADS = "downloads.json"
-FRAMING_BYTES = 1_000_000
-"""Of headers and chunk sizes; an endless series of them is not a file that is too large."""
 
 
 def _url(text: str) -> str:
@@ -135,7 +133,7 @@ class UrlSource(SourceModel):
         Raises:
             SourceError: if a file does not exist.
         """
-        with self._client() as client:
+        with _client() as client:
             return {
                 one.label: SHA256 + one.sha256 if one.sha256 else identify(client, one.url)
                 for one in self.urls
@@ -150,7 +148,7 @@ class UrlSource(SourceModel):
         (directory / FILES).mkdir(exist_ok=True)
         (directory / PARTIAL).mkdir(exist_ok=True)
         records = _load_records(directory)
-        with self._client() as client:
+        with _client() as client:
             for one in self.urls:
                 identity = resolution[one.label]
                 if not _is_current(records.get(one.label), identity, directory / FILES / one.label):
@@ -160,11 +158,6 @@ class UrlSource(SourceModel):
     def open(self, directory: Path) -> Snapshot:
         """Open what `fetch` stored in `directory`."""
         return UrlSnapshot(directory / FILES, self)
-
-    def _client(self) -> "httpx.Client":
-        from corpora.sources.url.client import http_client  # httpx takes 0.17 s
-
-        return http_client(2 * self.max_bytes + FRAMING_BYTES)
 
     def _bring(
         self,
@@ -236,6 +229,12 @@ class UrlSnapshot:
         """Read the bytes of texts as they were downloaded."""
         for label, group in groupby(entries, key=lambda entry: entry.source):
             yield from read_members(self.files / label, group)
+
+
+def _client() -> "httpx.Client":
+    from corpora.sources.url.client import http_client  # httpx takes 0.17 s
+
+    return http_client()
 
 
 def _is_current(record: DownloadRecord | None, identity: str, kept: Path) -> bool:

@@ -25,7 +25,7 @@ from tenacity import (
 )
 
 from corpora.errors import SourceError
-from corpora.sources.pacing import API_PACE, Pace, PacedSocket
+from corpora.sources.pacing import PACE, Pace, PacedSocket
 from corpora.sources.youtube.quota import Bucket, Quota
 from corpora.sources.youtube.responses import CommentPage, Fault, SearchPage
 
@@ -83,7 +83,7 @@ class YoutubeApi:
         clock: Clock,
         *,
         timeout_seconds: float = TIMEOUT_SECONDS,
-        pace: Pace = API_PACE,
+        pace: Pace = PACE,
     ) -> None:
         self._quota = quota
         self._retrying = Retrying(
