@@ -19,7 +19,8 @@ from corpora.sources import AnySource
 from corpora.text.normalise import Normalisation
 
 SHIPPED = Path(__file__).parent / "datasets"
-NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+NAME = re.compile(r"(?=.{1,100}$)[a-z0-9]+(-[a-z0-9]+)*")
+"""Of a dataset. File systems allow 255 bytes, of which locks and logs need some."""
 
 
 def _extension(text: str) -> str:
@@ -104,13 +105,23 @@ def dataset_files(folders: Sequence[Path]) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for folder in (SHIPPED, *folders):
-        for path in sorted(folder.glob("*.toml")):
+        for path in _tomls(folder):
             if not NAME.fullmatch(path.stem):
-                raise SpecError(f"{path}: a dataset's name has only a-z, 0-9 and single '-'")
+                raise SpecError(
+                    f"{path}: a dataset's name has only a-z, 0-9 and single '-', at most 100 of them"
+                )
             if path.stem in found:
                 raise SpecError(f"{path}: the name is taken by {found[path.stem]}")
             found[path.stem] = path
     return found
+
+
+def _tomls(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.glob("*.toml"))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SpecError(f"{folder}: no folder of datasets: {reason}") from None
 
 
 def load_dataset(
@@ -131,7 +142,9 @@ def parse_dataset(path: Path, overrides: Mapping[str, Any]) -> DatasetSpec:
     """Read one TOML file as a dataset."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # also a number of 5,000 digits
         raise SpecError(f"{path}: not valid TOML: {error}") from None
     try:
         return DatasetSpec.model_validate(merged(data, overrides))

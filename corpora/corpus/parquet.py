@@ -7,7 +7,7 @@ input gives equal bytes.
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,10 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from corpora.document import Document, Outcome, Split
+from corpora.errors import CorpusError
+from system.damage import explaining_damage
 
 DOCUMENTS = "documents-*.parquet"
 LEDGER = "ledger.parquet"
 VOCABULARY = "vocabulary.json"
+ADVICE = "build the corpus again: --from corpus --force"
 ROW_GROUP_BYTES = 16 * 2**20
 
 DOCUMENT_SCHEMA = pa.schema(
@@ -100,10 +103,27 @@ def ledger_row(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def reading(path: Path, schema: pa.Schema) -> Iterator[None]:
+    """Check the schema of a file that is read in the block.
+
+    Raises:
+        CorpusError: if it is another one, or the file is damaged.
+    """
+    with explaining_damage(path, CorpusError, ADVICE):
+        if not pq.read_schema(path).equals(schema):
+            raise ValueError("it has other columns")
+        yield
+
+
 def read_documents(directory: Path, split: Split) -> Iterator[Document]:
-    """Stream the documents of one split in the order of the source."""
+    """Stream the documents of one split in the order of the source.
+
+    Raises:
+        CorpusError: if a shard is damaged.
+    """
     for path in sorted(directory.glob(DOCUMENTS)):
-        with pq.ParquetFile(path) as file:
+        with reading(path, DOCUMENT_SCHEMA), pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=64):
                 for row in cast("list[dict[str, Any]]", batch.to_pylist()):
                     if row["split"] == split:
@@ -114,14 +134,21 @@ def read_split(directory: Path) -> dict[str, Split]:
     """The split of every document of a corpus, by digest."""
     found: dict[str, Split] = {}
     for path in sorted(directory.glob(DOCUMENTS)):
-        table = pq.read_table(path, columns=["sha256", "split"])
-        found |= zip(table["sha256"].to_pylist(), table["split"].to_pylist(), strict=True)
+        with reading(path, DOCUMENT_SCHEMA):
+            table = pq.read_table(path, columns=["sha256", "split"])
+            found |= zip(table["sha256"].to_pylist(), table["split"].to_pylist(), strict=True)
     return found
 
 
 def read_character_counts(directory: Path) -> dict[str, int]:
     """How often each character occurs in the training split."""
-    return json.loads((directory / VOCABULARY).read_text(encoding="utf-8"))
+    path = directory / VOCABULARY
+    with explaining_damage(path, CorpusError, ADVICE):
+        counts = json.loads(path.read_text(encoding="utf-8"))
+        for character, count in counts.items():
+            if len(character) != 1 or type(count) is not int:
+                raise ValueError(f"{character[:20]!r} is counted as {count!r:.20}")
+    return counts
 
 
 def write_character_counts(directory: Path, counts: Mapping[str, int]) -> None:

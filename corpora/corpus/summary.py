@@ -6,7 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from pydantic import TypeAdapter
+
 from corpora.document import Split
+from corpora.errors import CorpusError
+from system.damage import explaining_damage
 
 SUMMARY = "summary.json"
 
@@ -70,14 +74,11 @@ class CorpusSummary:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read what `save` wrote."""
-        data = json.loads((directory / SUMMARY).read_text(encoding="utf-8"))
-        return cls(
-            digest=data["digest"],
-            seen=tuple(data["seen"]),
-            funnel=tuple(FunnelStep(**row) for row in data["funnel"]),
-            splits={name: SplitSize(**size) for name, size in data["splits"].items()},
-            licenses=data["licenses"],
-            leak_before=Leak(**data["leak_before"]),
-            leak_after=Leak(**data["leak_after"]),
-        )
+        """Read what `save` wrote.
+
+        Raises:
+            CorpusError: if it is damaged.
+        """
+        path = directory / SUMMARY
+        with explaining_damage(path, CorpusError, "build the corpus again: --from corpus --force"):
+            return TypeAdapter(cls).validate_json(path.read_bytes(), strict=True)

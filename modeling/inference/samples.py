@@ -11,6 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from modeling.errors import ModelFileError
+from system.damage import explaining_damage
+
 SAMPLES = "samples.parquet"
 SCHEMA = pa.schema(
     [
@@ -45,5 +48,14 @@ def write_samples(directory: Path, samples: Sequence[Sample]) -> None:
 
 
 def read_samples(directory: Path) -> list[Sample]:
-    """Read what `write_samples` wrote."""
-    return [Sample(**row) for row in pq.read_table(directory / SAMPLES).to_pylist()]
+    """Read what `write_samples` wrote.
+
+    Raises:
+        ModelFileError: if it is damaged.
+    """
+    path = directory / SAMPLES
+    with explaining_damage(path, ModelFileError, "sample again: --from sample --force"):
+        table = pq.read_table(path)
+        if not table.schema.equals(SCHEMA):
+            raise ValueError("it has other columns")
+        return [Sample(**row) for row in table.to_pylist()]

@@ -12,7 +12,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from modeling.errors import ModelFileError
 from modeling.training.progress import CurvePoint
+from system.damage import explaining_damage
 
 METRICS = "metrics.parquet"
 LINES = "metrics.jsonl"
@@ -60,13 +62,23 @@ class MetricsLog:
     def _read(self) -> Iterator[tuple[str, int]]:
         if not self._lines.exists():
             return
-        for line in self._lines.read_text(encoding="utf-8").splitlines():
+        for line in self._lines.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                yield line, json.loads(line)["step"]
-            except json.JSONDecodeError:
+                point = CurvePoint(**json.loads(line))
+            except (ValueError, TypeError, RecursionError):
                 return
+            yield line, point.step
 
 
 def read_metrics(directory: Path) -> list[CurvePoint]:
-    """Read the learning curve of a finished training."""
-    return [CurvePoint(**row) for row in pq.read_table(directory / METRICS).to_pylist()]
+    """Read the learning curve of a finished training.
+
+    Raises:
+        ModelFileError: if it is damaged.
+    """
+    path = directory / METRICS
+    with explaining_damage(path, ModelFileError, "train again: --from train --force"):
+        table = pq.read_table(path)
+        if not table.schema.equals(SCHEMA):
+            raise ValueError("it has other columns")
+        return [CurvePoint(**row) for row in table.to_pylist()]

@@ -7,6 +7,7 @@ from typing import Any
 import httpcore
 import httpx
 
+from corpora.errors import SourceError
 from corpora.sources.http import TIMEOUT_SECONDS, USER_AGENT
 from corpora.sources.pacing import Meter, Pace, PaceError
 
@@ -24,8 +25,16 @@ def http_client(
     """A client with timeouts that honours the user's proxy settings.
 
     Its answers have at most a megabyte, headers and framing included; see `allow_body`.
+
+    Raises:
+        SourceError: if the proxy settings cannot be used; does not repeat their password.
     """
-    client = httpx.Client(timeout=timeout_seconds, headers=HEADERS)
+    try:
+        client = httpx.Client(timeout=timeout_seconds, headers=HEADERS)
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        # The only input of the constructor that can be wrong is the environment.
+        reason = error if isinstance(error, ImportError) else "not a proxy's URL"
+        raise SourceError(f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY: {reason}") from None
     for transport in (client._transport, *client._mounts.values()):
         if isinstance(transport, httpx.HTTPTransport):
             # httpx has no argument for what httpcore's pools take as one.

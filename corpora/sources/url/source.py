@@ -6,6 +6,7 @@ is made before it is fetched. The unpacked size of archives is limited.
 
 import hashlib
 import json
+import logging
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
+    ValidationError,
     model_validator,
 )
 
@@ -42,6 +45,7 @@ from system.progress import Progress
 if TYPE_CHECKING:
     import httpx
 
+logger = logging.getLogger(__name__)
 FILES, PARTIAL = "files", "partial"
 DOWNLOADS = "downloads.json"
 
@@ -247,11 +251,15 @@ def _is_current(record: DownloadRecord | None, identity: str, kept: Path) -> boo
 
 
 def _load_records(directory: Path) -> dict[str, DownloadRecord]:
+    """The records of finished downloads; none if their file is damaged: all are fetched again."""
     path = directory / DOWNLOADS
-    if not path.exists():
+    try:
+        return TypeAdapter(dict[str, DownloadRecord]).validate_json(path.read_bytes(), strict=True)
+    except FileNotFoundError:
         return {}
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    return {name: DownloadRecord(**row) for name, row in rows.items()}
+    except (OSError, ValidationError):
+        logger.warning("%s: damaged; everything is fetched again", path)
+        return {}
 
 
 def _write_json(path: Path, data: Any) -> None:

@@ -1,0 +1,39 @@
+"""Files that were damaged, or written by another version, as one line for the user."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from system.errors import CharmillError
+
+UNREADABLE = (
+    *(OSError, ValueError, TypeError, LookupError, AttributeError),
+    *(ArithmeticError, RuntimeError, MemoryError),
+)
+"""What parsers raise for damaged input: those of pyarrow, pydantic and json, of torch and tarfile.
+
+RuntimeError includes RecursionError, for nesting that is too deep.
+"""
+
+
+@contextmanager
+def explaining_damage(
+    path: Path, error: type[CharmillError], advice: str, also: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
+    """Turn what a parser raises about `path` into `error`.
+
+    The block must do nothing but parse: a bug of ours in it would pass for damage.
+
+    Args:
+        advice: how to get an intact file; ends the message.
+        also: exceptions of this parser that are of none of the usual kinds.
+    """
+    try:
+        yield
+    except CharmillError:
+        raise
+    except (*UNREADABLE, *also) as problem:
+        is_system = isinstance(problem, OSError) and problem.strerror
+        reason = problem.strerror if is_system else str(problem).strip().partition("\n")[0]
+        what = reason or type(problem).__name__
+        raise error(f"{path}: damaged, or of another version ({what}); {advice}") from None
