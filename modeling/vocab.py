@@ -37,7 +37,8 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         points = [ord(character) for character in self.characters]
-        assert len(set(points)) == len(points) < 2**16 - SPECIALS
+        if not len(set(points)) == len(points) < 2**16 - SPECIALS:
+            raise ValueError(f"{len(points)} characters: too many for 16 bits, or not distinct")
         table = np.full(max(points, default=0) + 1, UNKNOWN_ID, np.uint16)
         table[points] = np.arange(SPECIALS, SPECIALS + len(points))
         object.__setattr__(self, "_table", table)

@@ -9,6 +9,7 @@ import os
 import sysconfig
 import tarfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, cast
@@ -20,6 +21,7 @@ from pydantic import Field
 from corpora.document import Entry, Snapshot
 from corpora.errors import SourceError
 from corpora.sources.source import Resolution, SourceModel
+from system.damage import explaining_damage
 from system.progress import Progress
 
 SNAPSHOT = "folder.tar"
@@ -110,9 +112,13 @@ class FolderSnapshot:
     license: str | None
 
     def entries(self) -> Iterator[Entry]:
-        """List the members in the order of their names."""
-        with _tar(self.tar_path, "r") as tar:
-            for member in tar:
+        """List the members in the order of their names.
+
+        Raises:
+            SourceError: if the tar is damaged.
+        """
+        with self._opened() as tar:
+            for member in members_of(tar):
                 yield Entry(
                     source=self.source,
                     path=printable_path(_raw(member)),
@@ -122,12 +128,39 @@ class FolderSnapshot:
                 )
 
     def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
-        """Read members by name."""
-        with _tar(self.tar_path, "r") as tar:
-            members = {_handle(member): member for member in tar}
+        """Read members by name.
+
+        Raises:
+            SourceError: if the tar is damaged.
+        """
+        with self._opened() as tar:
+            members = {_handle(member): member for member in members_of(tar)}
             for entry in entries:
                 content = tar.extractfile(members[entry.handle])
                 yield entry, None if content is None else content.read()
+
+    @contextmanager
+    def _opened(self) -> Iterator[tarfile.TarFile]:
+        path, again = self.tar_path, "fetch it again: --from fetch --force"
+        with explaining_damage(path, SourceError, again, (tarfile.TarError,)), _tar(path, "r:") as t:
+            yield t
+
+
+def members_of(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """The members of an untrusted tar, in their order.
+
+    Raises:
+        tarfile.ReadError: for a negative size, which would send Python before 3.11.14 into an
+            endless loop (CVE-2025-8194).
+    """
+    position = -1
+    while (member := tar.next()) is not None:
+        if member.size < 0 or member.offset <= position:
+            raise tarfile.ReadError("a member before its predecessor")
+        position = member.offset
+        # Otherwise every header stays in memory.
+        tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]
+        yield member
 
 
 def printable_path(raw: bytes) -> str:
@@ -138,7 +171,7 @@ def printable_path(raw: bytes) -> str:
         return "/".join(quote_from_bytes(part) for part in raw.split(b"/"))
 
 
-def _tar(path: Path, mode: Literal["r", "w"]) -> tarfile.TarFile:
+def _tar(path: Path, mode: Literal["r:", "w"]) -> tarfile.TarFile:
     """Open a tar independently of the locale."""
     return tarfile.open(
         path, mode, format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"

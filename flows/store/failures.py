@@ -72,10 +72,13 @@ def load_failure(runs: StageRuns) -> Failure | None:
     """
     path = runs.failure_record
     try:
-        return Failure(**json.loads(path.read_text(encoding="utf-8")))
+        failure = Failure(**json.loads(path.read_text(encoding="utf-8")))
+        if not all(isinstance(value, str) for value in asdict(failure).values()):
+            raise TypeError("not all of it is text")
+        return failure
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise StageError(f"{path}: not the record of a failure ({error}); remove it") from None
 
 

@@ -24,7 +24,7 @@ from typing import IO, Literal, cast
 
 from corpora.document import Entry
 from corpora.errors import SourceError
-from corpora.sources.folder import printable_path
+from corpora.sources.folder import members_of, printable_path
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz")
 TEXTS = (".txt", ".md", ".rst", ".tex", ".csv", ".json", ".py", ".c", ".java")
@@ -205,14 +205,7 @@ def _zip_problem(member: zipfile.ZipInfo) -> str | None:
 
 def _tar_members(path: Path) -> Iterator[Member]:
     with tarfile.open(path, "r:", encoding="utf-8", errors="surrogateescape") as archive:
-        position = -1
-        while (member := archive.next()) is not None:
-            # A negative size sends Python before 3.11.14 into an endless loop (CVE-2025-8194).
-            if member.size < 0 or member.offset <= position:
-                raise tarfile.ReadError("a member before its predecessor")
-            position = member.offset
-            # Otherwise every header stays in memory.
-            archive.members.clear()  # pyright: ignore[reportAttributeAccessIssue]
+        for member in members_of(archive):
             if not member.isdir():
                 yield Member(
                     path=_printable(member.name),
