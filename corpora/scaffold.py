@@ -34,7 +34,9 @@ def add_dataset(
     last = re.split(r"[/:]", location.rstrip("/"))[-1].removesuffix(".git")
     name = name or re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-")
     if not NAME.fullmatch(name):
-        raise SpecError(f"{name!r} is not a dataset name: a-z, 0-9 and single '-', at most 100; set --name")
+        raise SpecError(
+            f"{name!r} is not a dataset name: a-z, 0-9 and single '-', at most 100; set --name"
+        )
     taken = dataset_files([folder]).get(name)
     if taken:
         raise SpecError(f"the name {name!r} is taken by {taken}; set another with --name")

@@ -108,7 +108,7 @@ def dataset_files(folders: Sequence[Path]) -> dict[str, Path]:
         for path in _tomls(folder):
             if not NAME.fullmatch(path.stem):
                 raise SpecError(
-                    f"{path}: a dataset's name has only a-z, 0-9 and single '-', at most 100 of them"
+                    f"{path}: a dataset's name has only a-z, 0-9 and single '-', at most 100"
                 )
             if path.stem in found:
                 raise SpecError(f"{path}: the name is taken by {found[path.stem]}")

@@ -33,7 +33,6 @@ def explaining_damage(
     except CharmillError:
         raise
     except (*UNREADABLE, *also) as problem:
-        is_system = isinstance(problem, OSError) and problem.strerror
-        reason = problem.strerror if is_system else str(problem).strip().partition("\n")[0]
-        what = reason or type(problem).__name__
-        raise error(f"{path}: damaged, or of another version ({what}); {advice}") from None
+        system = problem.strerror if isinstance(problem, OSError) else None
+        reason = system or str(problem).strip().partition("\n")[0] or type(problem).__name__
+        raise error(f"{path}: damaged, or of another version ({reason}); {advice}") from None

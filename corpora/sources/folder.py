@@ -142,7 +142,10 @@ class FolderSnapshot:
     @contextmanager
     def _opened(self) -> Iterator[tarfile.TarFile]:
         path, again = self.tar_path, "fetch it again: --from fetch --force"
-        with explaining_damage(path, SourceError, again, (tarfile.TarError,)), _tar(path, "r:") as t:
+        with (
+            explaining_damage(path, SourceError, again, (tarfile.TarError,)),
+            _tar(path, "r:") as t,
+        ):
             yield t
 
 

@@ -56,7 +56,9 @@ def finished() -> Path:
     home = Path(folder.name)
     tiny = make_tiny(home)
     for seed in (1, 2):
-        _run_all(tiny, Options(overrides=(f"train.seed={seed}", f"corpus.max_bytes={10**6 + seed}")))
+        _run_all(
+            tiny, Options(overrides=(f"train.seed={seed}", f"corpus.max_bytes={10**6 + seed}"))
+        )
     _run_all(tiny, Options())
     return home
 
@@ -130,9 +132,12 @@ def damage(random: Random, path: Path) -> str:
         flipped = bytes([content[place] ^ (1 << random.randrange(8))])
         content = content[:place] + flipped + content[place + 1 :]
     elif kind == "newer":
-        content = content.replace(b'"version": ', b'"later": 1, "version": 9').replace(
-            b"charmill-report/2", b"charmill-report/99"
-        ) + b" "
+        content = (
+            content.replace(b'"version": ', b'"later": 1, "version": 9').replace(
+                b"charmill-report/2", b"charmill-report/99"
+            )
+            + b" "
+        )
     elif kind == "mutated":
         is_json = path.name.endswith(".json") or path.name == ".failed"
         content = (mutated_json if is_json else mutated)(random, content)
@@ -157,7 +162,9 @@ def _one_file(random: Random) -> None:
             try:
                 answer = _answer(home, *command)
             except Exception as error:
-                raise LostError(f"{what}: {' '.join(command)}: {type(error).__name__}: {error}") from error
+                raise LostError(
+                    f"{what}: {' '.join(command)}: {type(error).__name__}: {error}"
+                ) from error
             if answer != intact[command] and not _is_explained(command, answer):
                 raise LostError(f"{what}: {' '.join(command)} now says {answer[:300]!r}")
 
@@ -196,7 +203,11 @@ def _tiny(home: Path) -> Tiny:
 
 def _digests(tiny: Tiny, keys: dict[str, str]) -> dict[str, bytes]:
     """The texts, weights and samples of a run, which are the same on every attempt."""
-    names = {"corpus": "documents-00000.parquet", "train": "model.safetensors", "sample": "samples.parquet"}
+    names = {
+        "corpus": "documents-00000.parquet",
+        "train": "model.safetensors",
+        "sample": "samples.parquet",
+    }
     found = {}
     for stage, name in names.items():
         path = tiny.store.runs(stage, "tiny").run(keys[stage]).folder / name  # type: ignore[arg-type]
@@ -252,9 +263,7 @@ def _damaged_prefect(random: Random) -> None:
     with _copy() as home:
         shutil.copytree(kept / "prefect", home / "artifacts/.prefect", dirs_exist_ok=True)
         folder = home / "artifacts/.prefect"
-        files = sorted(
-            one for one in folder.rglob("*") if one.is_file() and one.suffix != ".log"
-        )
+        files = sorted(one for one in folder.rglob("*") if one.is_file() and one.suffix != ".log")
         path = random.choice(files)
         what = f"{path.relative_to(home)} {damage(random, path)}"
         _ends_well(home, what, "run", "tiny", "--from", "evaluate", "--force")

@@ -11,8 +11,9 @@ from corpora.sources.git.progress import FetchProgress
 from corpora.sources.git.repository import Repository
 from corpora.sources.git.snapshot import GitSnapshot
 from corpora.sources.url.source import UrlSource
-from corpora.sources.youtube.responses import CommentPage, Fault as Refusal, SearchPage
 from corpora.sources.youtube.api import _parsed
+from corpora.sources.youtube.responses import CommentPage, SearchPage
+from corpora.sources.youtube.responses import Fault as Refusal
 from tests.faults.fuzzing import INPUTS, bounded
 from tests.faults.liar import Request, lying
 from tests.faults.mutation import mutated, mutated_json
@@ -46,7 +47,9 @@ def _heads(random: Random) -> None:
     content = b"A book.\n" * 200
     with lying(content) as liar:
         for _ in range(INPUTS // 5):
-            status = random.choice((b"200 OK", b"206 P", b"302 F", b"416 R", b"429 S", b"503 B", b"404 N"))
+            status = random.choice(
+                (b"200 OK", b"206 P", b"302 F", b"416 R", b"429 S", b"503 B", b"404 N")
+            )
             head = HEAD.replace(b"200 OK", status).replace(b"LENGTH", b"%d" % len(content))
             head = head.replace(b'"ETAG"', liar.etag.encode())
             lines = head.split(b"\r\n")
@@ -108,7 +111,13 @@ def _pages(random: Random) -> None:
     """Damaged pages of YouTube's API, and refusals."""
     content = json.dumps(COMMENTS).encode()
     refusal = json.dumps(
-        {"error": {"message": "No.", "errors": [{"reason": "quotaExceeded"}], "details": [{"reason": "x"}]}}
+        {
+            "error": {
+                "message": "No.",
+                "errors": [{"reason": "quotaExceeded"}],
+                "details": [{"reason": "x"}],
+            }
+        }
     ).encode()
     for _ in range(INPUTS):
         damaged = mutated_json(random, content)

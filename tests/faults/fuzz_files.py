@@ -7,9 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from corpora.corpus import ledger
 from corpora.corpus.parquet import read_character_counts, read_documents, read_split
 from corpora.corpus.summary import CorpusSummary
@@ -17,7 +14,7 @@ from corpora.document import SPLITS
 from corpora.sources import FolderSource, GithubAccountSource, UrlSource
 from evaluation.evidence import load_evidence
 from evaluation.report.render import load_report
-from flows.options import Options, prepare
+from flows.options import Options
 from flows.planning.plan import make_plan
 from flows.progress import LogReporter
 from flows.stages.table import STAGES
@@ -46,7 +43,9 @@ def finished() -> Store:
     KEPT.append(folder := tempfile.TemporaryDirectory())
     tiny = make_tiny(Path(folder.name))
     run, keys = tiny.run(), {}
-    for decision, stage in zip(make_plan(run, Options(), tiny.store).decisions, STAGES, strict=True):
+    for decision, stage in zip(
+        make_plan(run, Options(), tiny.store).decisions, STAGES, strict=True
+    ):
         inputs = stage.choose(keys)
         made = execute(stage, run, inputs, settings=tiny.settings, reporter=LogReporter())
         keys[decision.stage] = made.key
@@ -126,7 +125,10 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "texts.parquet": ("evaluate", load_evidence),
 }
 WRITTEN: dict[str, tuple[bytes, Callable[[Path], object]]] = {
-    ".failed": (b'{"stage": "train", "when": "2026-11-28T10:00:00+00:00", "reason": "x"}', _of_failure),
+    ".failed": (
+        b'{"stage": "train", "when": "2026-11-28T10:00:00+00:00", "reason": "x"}',
+        _of_failure,
+    ),
     "engine-abc.json": (
         b'{"name": "native", "microbatch": 4, "threads": 1}',
         lambda folder: recall("abc", folder),
@@ -138,8 +140,10 @@ WRITTEN: dict[str, tuple[bytes, Callable[[Path], object]]] = {
         _of_curve,
     ),
     "downloads.json": (
-        b'{"book.txt": {"url": "file:///x", "identity": "sha256 0", "sha256": "0", "bytes": 800, '
-        b'"kept_bytes": 800}}',
+        (
+            b'{"book.txt": {"url": "file:///x", "identity": "sha256 0", "sha256": "0", "bytes": 800, '
+            b'"kept_bytes": 800}}'
+        ),
         _of_downloads,
     ),
     "repositories.json": (
@@ -223,4 +227,3 @@ FAULTS = [
     Fault(name="every file of the store, cut", rounds=60, short_rounds=1, run=_truncated),
     Fault(name="headers of checkpoints", rounds=10, short_rounds=1, run=_checkpoint),
 ]
-_ = (pa, pq, prepare)

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
@@ -15,7 +16,6 @@ from system.settings import Settings, documentation
 from tests.faults.fuzzing import INPUTS, bounded
 from tests.faults.mutation import TOKENS, mutated
 from tests.faults.table import Fault
-from datetime import UTC, datetime
 
 KEYS = (
     *("train.learning_rate", "train.budget", "train.model.hidden_size", "train.batch_size"),
@@ -27,9 +27,43 @@ KEYS = (
     *("source.kind", "source.urls", "source.path", "source.repositories", "source.url", "x.y"),
 )
 WORDS = (
-    *("0", "-1", "1", "1e400", "nan", "inf", "-inf", "true", "[]", "{}", '""', "[[[]]]", "9" * 5_000),
-    *("1979-05-27T07:32:00Z", "00:99", '"\\ud800"', "\x00", "\ud800", "é", "a.b=c", "[1,", "'", '"'),
-    *("[" * 2_000, "{a=" * 2_000, "0x7f", "99999999999999999999", "[nan]", "3epochs", "-1h", "1e9h"),
+    *(
+        "0",
+        "-1",
+        "1",
+        "1e400",
+        "nan",
+        "inf",
+        "-inf",
+        "true",
+        "[]",
+        "{}",
+        '""',
+        "[[[]]]",
+        "9" * 5_000,
+    ),
+    *(
+        "1979-05-27T07:32:00Z",
+        "00:99",
+        '"\\ud800"',
+        "\x00",
+        "\ud800",
+        "é",
+        "a.b=c",
+        "[1,",
+        "'",
+        '"',
+    ),
+    *(
+        "[" * 2_000,
+        "{a=" * 2_000,
+        "0x7f",
+        "99999999999999999999",
+        "[nan]",
+        "3epochs",
+        "-1h",
+        "1e9h",
+    ),
     *("{stdlib}", "~nosuchuser/x", "/", "file:///", "http://[", "https://a:b@c/", "../../x", "\n"),
     *("0.5\ntitle='x'", "[0.1, 'a']", "{a = 1}", "a" * 100_000, "1_000", "٣", "½", "1" * 400 + "s"),
 )
@@ -68,7 +102,9 @@ def _overrides(random: Random) -> None:
 def _override(random: Random) -> str:
     text = f"{random.choice(KEYS)}={random.choice(WORDS)}"
     if random.random() < 0.3:
-        text = mutated(random, text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogateescape")
+        text = mutated(random, text.encode("utf-8", "surrogatepass")).decode(
+            "utf-8", "surrogateescape"
+        )
     return text
 
 

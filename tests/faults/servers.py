@@ -13,9 +13,9 @@ from random import Random
 from corpora.errors import SourceError
 from corpora.sources.pacing import Pace
 from corpora.sources.url import client as url_client
-from corpora.sources.url import download, source
+from corpora.sources.url import download
 from corpora.sources.url.source import UrlSource
-from tests.faults.liar import Liar, Request, lying
+from tests.faults.liar import Request, lying
 from tests.faults.table import Fault, LostError
 
 TIMEOUT_SECONDS = 0.4
@@ -172,7 +172,9 @@ FAULTS_OF_ANSWERS: dict[str, Callable[[Request], None]] = {
     "redirected to garbage": _redirect("\x00\xff//\x7f"),
     "no status": _raw(b"\x16\x03\x01\x02garbage\r\n\r\n"),
     "a status of letters": _raw(b"HTTP/1.1 abc OK\r\n\r\n"),
-    "a length of many digits": _raw(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5_000 + b"\r\n\r\n"),
+    "a length of many digits": _raw(
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5_000 + b"\r\n\r\n"
+    ),
     "a negative length": _raw(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"),
     "two lengths": _raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na"),
     "no content": _raw(b"HTTP/1.1 204 No Content\r\n\r\n"),
@@ -278,4 +280,3 @@ FAULTS = [
     Fault(name="web server, one lie", rounds=300, short_rounds=0, run=_one_answer, seconds=120),
     Fault(name="web server, every lie", rounds=10, short_rounds=1, run=_all_answers, seconds=280),
 ]
-_ = (Liar, source)

@@ -93,7 +93,9 @@ def _bomb(request: Request) -> None:
 
 
 def _mutated_json(random: Random, value: object) -> Callable[[Request], None]:
-    status = random.choice(("200 OK", "200 OK", "200 OK", "403 Forbidden", "404 Not Found", "500 X"))
+    status = random.choice(
+        ("200 OK", "200 OK", "200 OK", "403 Forbidden", "404 Not Found", "500 X")
+    )
     return _json(mutated(random, json.dumps(value).encode()), status=status)
 
 
@@ -104,7 +106,9 @@ def _fault(random: Random, value: object) -> Callable[[Request], None]:
     return random.choice([_bomb, *FAULTS_OF_ANSWERS.values()])
 
 
-def _bounded(random: Random, action: Callable[[Liar], None], honest: Callable, page: object) -> None:
+def _bounded(
+    random: Random, action: Callable[[Liar], None], honest: Callable, page: object
+) -> None:
     """Do something against a server that lies; it must succeed, or end in one line."""
     with lying(b"") as liar:
         lie, lies = _fault(random, page), random.choice((1, 2, 10**9))

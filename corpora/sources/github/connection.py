@@ -21,33 +21,30 @@ def pace_connections() -> None:
     Requester.injectConnectionClasses(_Http, _Https)
 
 
-class _Paced:
-    """A connection of urllib3; the answers are limited in size, so they may not be packed."""
+def _paced(connection: Any) -> Any:
+    """A paced class of connections; answers are limited in size, so they may not be packed."""
 
-    def connect(self: Any) -> None:
-        super().connect()
-        self.sock = PacedSocket(self.sock, PACE)
+    class Paced(connection):
+        def connect(self) -> None:
+            super().connect()
+            self.sock: Any = PacedSocket(self.sock, PACE)
 
-    def getresponse(self: Any) -> HTTPResponse:
-        response = super().getresponse()
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise ProtocolError("an answer that is packed, which was not asked for")
-        return response
+        def getresponse(self) -> HTTPResponse:
+            response = super().getresponse()
+            if response.headers.get("content-encoding", "identity") != "identity":
+                raise ProtocolError("an answer that is packed, which was not asked for")
+            return response
+
+    return Paced
 
 
-class _PacedHttp(_Paced, HTTPConnection):
-    pass
-
-
-class _PacedHttps(_Paced, HTTPSConnection):
-    pass
+_PACED = {HTTPConnectionPool: _paced(HTTPConnection), HTTPSConnectionPool: _paced(HTTPSConnection)}
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
         pool = super().get_connection_with_tls_context(*args, **kwargs)
-        is_https = isinstance(pool, HTTPSConnectionPool)
-        pool.ConnectionCls = _PacedHttps if is_https else _PacedHttp
+        pool.ConnectionCls = _PACED[type(pool)]
         return pool
 
 

@@ -19,9 +19,7 @@ METER = "meter"
 HEAD_PACE = Pace(max_bytes=1_000_000)
 
 
-def http_client(
-    timeout_seconds: float = TIMEOUT_SECONDS, pace: Pace = HEAD_PACE
-) -> httpx.Client:
+def http_client(timeout_seconds: float = TIMEOUT_SECONDS, pace: Pace = HEAD_PACE) -> httpx.Client:
     """A client with timeouts that honours the user's proxy settings.
 
     Its answers have at most a megabyte, headers and framing included; see `allow_body`.

@@ -172,9 +172,7 @@ class KeyedHttp(httplib2.Http):
         is_sent: whether the last request was sent.
     """
 
-    def __init__(
-        self, key: SecretStr, endpoint: str, timeout_seconds: float, pace: Pace
-    ) -> None:
+    def __init__(self, key: SecretStr, endpoint: str, timeout_seconds: float, pace: Pace) -> None:
         super().__init__(timeout=timeout_seconds)
         self.follow_redirects = False
         self._key = key
@@ -209,7 +207,7 @@ def _sending(connection: Any, before: Callable[[], None], pace: Pace) -> type:
     class Sending(connection):
         def connect(self) -> None:
             super().connect()
-            self.sock = PacedSocket(self.sock, pace)
+            self.sock: Any = PacedSocket(self.sock, pace)
 
         def getresponse(self) -> Any:
             response = super().getresponse()
