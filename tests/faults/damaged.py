@@ -184,14 +184,17 @@ def _made_again(random: Random) -> None:
         path = random.choice(
             sorted(one for folder in folders for one in folder.rglob("*") if one.is_file())
         )
+        size = path.stat().st_size
         what = f"{path.relative_to(home)} {damage(random, path)}"
+        is_seen = not path.is_file() or path.stat().st_size != size
         try:
             after = _run_all(tiny, Options())
         except CharmillError:
             return
         except Exception as error:
             raise LostError(f"{what}: run: {type(error).__name__}: {error}") from error
-        if _digests(tiny, after) != digests and path.name not in ("report.html", "report.md"):
+        # Of a file that no stage reads again, a plan compares the size alone.
+        if (is_seen or after != before) and _digests(tiny, after) != digests:
             raise LostError(f"{what}: a run took it for finished")
 
 

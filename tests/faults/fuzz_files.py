@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+import torch
+
 from corpora.corpus import ledger
 from corpora.corpus.parquet import read_character_counts, read_documents, read_split
 from corpora.corpus.summary import CorpusSummary
@@ -23,7 +25,7 @@ from flows.store.manifest import Manifest
 from flows.store.runs import Store
 from flows.store.stage import execute
 from flows.store.status import verdict
-from modeling.checkpoint import load_checkpoint, load_model
+from modeling.checkpoint import Checkpoint, load_checkpoint, load_model, save_checkpoint
 from modeling.engines.engine_cache import recall
 from modeling.inference.samples import read_samples
 from modeling.training.learning_curve import MetricsLog, read_metrics
@@ -141,8 +143,8 @@ WRITTEN: dict[str, tuple[bytes, Callable[[Path], object]]] = {
     ),
     "downloads.json": (
         (
-            b'{"book.txt": {"url": "file:///x", "identity": "sha256 0", "sha256": "0", "bytes": 800, '
-            b'"kept_bytes": 800}}'
+            b'{"book.txt": {"url": "file:///x", "identity": "sha256 0", "sha256": "0", '
+            b'"bytes": 800, "kept_bytes": 800}}'
         ),
         _of_downloads,
     ),
@@ -202,10 +204,6 @@ def _any(random: Random) -> None:
 
 def _checkpoint(random: Random) -> None:
     """A checkpoint, whose header lies about offsets, shapes and itself."""
-    import torch
-
-    from modeling.checkpoint import Checkpoint, save_checkpoint
-
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         values = {"step": 3, "text": "x" * 50}

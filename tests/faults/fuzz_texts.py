@@ -16,7 +16,7 @@ from corpora.build.examine import FileBatch, examine
 from corpora.document import Entry
 from corpora.sources.url.archive import Limits, check_claim, list_members, read_members, unpack
 from corpora.text.decoding import UndecodableError, decode
-from tests.faults.fuzz_code import SPECS, Memory
+from tests.faults.fuzz_code import SPECS, TOKENS_OF_CODE, Memory
 from tests.faults.fuzzing import INPUTS, bounded
 from tests.faults.mutation import mutated
 from tests.faults.table import Fault, LostError
@@ -68,9 +68,8 @@ def _examination(random: Random) -> None:
     for _ in range(INPUTS // 5):
         contents = [_content(random) for _ in range(5)]
         if random.random() < 0.2:
-            contents[0] = random.choice(list(_pumped(2_000).values())).encode(
-                "utf-8", "surrogatepass"
-            )
+            token = random.choice(TOKENS_OF_CODE)
+            contents[0] = (token * 1_000).encode("utf-8", "surrogatepass")
         snapshot = Memory(contents)
         for spec in SPECS:
             with bounded(contents):
