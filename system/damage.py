@@ -35,4 +35,4 @@ def explaining_damage(
     except (*UNREADABLE, *also) as problem:
         system = problem.strerror if isinstance(problem, OSError) else None
         reason = system or str(problem).strip().partition("\n")[0] or type(problem).__name__
-        raise error(f"{path}: damaged, or of another version ({reason}); {advice}") from None
+        raise error(f"{path}: damaged, or of another version: {reason}; {advice}") from None
