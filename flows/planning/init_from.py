@@ -9,7 +9,6 @@ import json
 from flows.errors import OptionError, StageError
 from flows.options import Options, parse_overrides
 from flows.store.runs import Store
-from system.damage import explaining_damage
 
 SETTING = "train.init_from"
 
@@ -32,9 +31,7 @@ def pinned(options: Options, store: Store) -> Options:
         raise OptionError(
             f"{SETTING}={wanted}: no such model: {error}; trained: {', '.join(trained) or 'none'}"
         ) from None
-    path = model.folder / "config.json"
-    with explaining_damage(path, StageError, "train it again: --from train --force"):
-        shape = dict(json.loads(path.read_text(encoding="utf-8"))["model"])
+    shape = json.loads((model.folder / "config.json").read_text(encoding="utf-8"))["model"]
     shape_overrides = [f"train.model.{name}={json.dumps(value)}" for name, value in shape.items()]
     return options.model_copy(
         update={
