@@ -36,12 +36,14 @@ def add_dataset(
             f"the URL contains {secret}, which would be stored and displayed; remove it, and let a "
             "git credential helper or ~/.netrc supply the login"
         )
-    if _is_path(location) and not Path(location).expanduser().exists():
+    if _is_path(location) and not _exists(location):
         raise SpecError(f"{location}: no such folder")
     last = re.split(r"[/:]", location.rstrip("/"))[-1].removesuffix(".git")
     name = name or re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-")
     if not NAME.fullmatch(name):
-        raise SpecError(f"{name!r} is not a dataset name: a-z, 0-9 and single '-'; set --name")
+        raise SpecError(
+            f"{name!r} is not a dataset name: a-z, 0-9 and single '-', at most 100; set --name"
+        )
     taken = dataset_files([folder]).get(name)
     if taken:
         raise SpecError(f"the name {name!r} is taken by {taken}; set another with --name")
@@ -55,9 +57,10 @@ def add_dataset(
 
 def _toml(title: str, location: str, extensions: Sequence[str], language: str) -> str:
     """The TOML of the dataset; JSON strings are TOML strings."""
-    local = Path(location).expanduser()
-    place = json.dumps(str(local.resolve()) if local.exists() else location)
-    if local.is_dir() and not _is_repository(local):
+    exists = _exists(location)
+    local = Path(location).expanduser() if exists else Path()
+    place = json.dumps(str(local.resolve()) if exists else location)
+    if exists and local.is_dir() and not _is_repository(local):
         source = ['kind = "folder"', f"path = {place}"]
     else:
         source = ['kind = "git"', "", "[[source.repositories]]", f"url = {place}"]
@@ -73,6 +76,14 @@ def _toml(title: str, location: str, extensions: Sequence[str], language: str) -
         "",
     ]
     return "\n".join(lines)
+
+
+def _exists(location: str) -> bool:
+    """Whether there is something at a path; not where the path itself is impossible."""
+    try:
+        return Path(location).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):  # too long, no such user, NUL
+        return False
 
 
 def _is_path(location: str) -> bool:

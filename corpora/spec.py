@@ -19,10 +19,8 @@ from corpora.sources import AnySource
 from corpora.text.normalise import Normalisation
 
 SHIPPED = Path(__file__).parent / "datasets"
-NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-
-MAX_NAME_CHARACTERS = 100
-"""It is part of the names of files, with a stage and a key; file systems allow 255 bytes."""
+NAME = re.compile(r"(?=.{1,100}$)[a-z0-9]+(-[a-z0-9]+)*")
+"""Of a dataset. File systems allow 255 bytes, of which locks and logs need some."""
 
 
 def _extension(text: str) -> str:
@@ -107,13 +105,23 @@ def dataset_files(folders: Sequence[Path]) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for folder in (SHIPPED, *folders):
-        for path in sorted(folder.glob("*.toml")):
+        for path in _tomls(folder):
             if not NAME.fullmatch(path.stem):
-                raise SpecError(f"{path}: a dataset's name has only a-z, 0-9 and single '-'")
+                raise SpecError(
+                    f"{path}: a dataset's name has only a-z, 0-9 and single '-', at most 100"
+                )
             if path.stem in found:
                 raise SpecError(f"{path}: the name is taken by {found[path.stem]}")
             found[path.stem] = path
     return found
+
+
+def _tomls(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.glob("*.toml"))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SpecError(f"{folder}: no folder of datasets: {reason}") from None
 
 
 def load_dataset(
@@ -127,10 +135,6 @@ def load_dataset(
     files = dataset_files(folders)
     if name not in files:
         raise SpecError(f"no dataset {name!r}; known: {', '.join(files)}")
-    if len(name) > MAX_NAME_CHARACTERS:
-        raise SpecError(
-            f"{files[name]}: a dataset's name has at most {MAX_NAME_CHARACTERS} characters"
-        )
     return parse_dataset(files[name], overrides or {})
 
 
@@ -138,6 +142,8 @@ def parse_dataset(path: Path, overrides: Mapping[str, Any]) -> DatasetSpec:
     """Read one TOML file as a dataset."""
     try:
         text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise SpecError(f"{path}: not valid TOML: {error}") from None
     return parse_toml(text, path, overrides)
@@ -147,7 +153,7 @@ def parse_toml(text: str, path: Path, overrides: Mapping[str, Any]) -> DatasetSp
     """Read TOML as a dataset; `path` begins every error."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number of 5,000 digits
         raise SpecError(f"{path}: not valid TOML: {error}") from None
     try:
         return DatasetSpec.model_validate(merged(data, overrides))

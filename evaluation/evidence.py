@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from evaluation.errors import ReportError
 from evaluation.results import Role, Tally
+from system.damage import explaining_damage
 
 DOCUMENTS = "documents.parquet"
 TEXTS = "texts.parquet"
@@ -117,11 +118,8 @@ def load_evidence(directory: Path) -> Evidence:
 
 def _read(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
     """Read the columns of the schema."""
-    try:
+    with explaining_damage(path, ReportError, "evaluate again: --from evaluate --force"):
         return pq.read_table(path, columns=schema.names).cast(schema).to_pylist()
-    except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are subclasses of these
-        reason = str(error).partition("\n")[0]
-        raise ReportError(f"{path}: not readable as evidence: {reason}") from error
 
 
 def _texts(path: Path) -> list[TextTallies]:

@@ -157,7 +157,7 @@ def _value(text: str) -> Any:
     """Parse a value as TOML; what is not TOML is a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # also a number of 5,000 digits
         return text
 
 

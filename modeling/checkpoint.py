@@ -26,6 +26,7 @@ from modeling.errors import ModelFileError, ModelingError
 from modeling.models import build_model
 from modeling.models.model import CharModel
 from modeling.vocab import Vocabulary
+from system.damage import UNREADABLE
 from system.files import sync_path, write_whole
 
 _KEPT = 2
@@ -70,7 +71,7 @@ def load_checkpoint(directory: Path) -> Checkpoint | None:
     for path in sorted(directory.glob(_PATTERN), reverse=True):
         try:
             return _read(path)
-        except (SafetensorError, KeyError, ValueError) as error:
+        except (SafetensorError, *UNREADABLE) as error:
             _log.warning("%s: damaged checkpoint, using the previous one: %s", path, error)
     return None
 
@@ -101,7 +102,7 @@ def load_model(
         vocabulary = Vocabulary.load(directory / "vocabulary.json")
         model = build_model(config.model, vocabulary.size)
         model.load_state_dict(load_file(directory / "model.safetensors"))
-    except (OSError, ValueError, RuntimeError, SafetensorError, ModelingError) as error:
+    except (SafetensorError, ModelingError, *UNREADABLE) as error:
         reason = " ".join(str(error).split())
         raise ModelFileError(f"{directory}: not a complete model: {reason}") from error
     return model.to(device or torch.device("cpu")).eval(), vocabulary, config

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from corpora.corpus.parquet import LEDGER, naming_damage
+from corpora.corpus.parquet import LEDGER, LEDGER_SCHEMA, reading
 from corpora.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -29,10 +29,12 @@ def rows_of(directory: Path, path: str) -> list[Row]:
         path: "path" or "source/path".
 
     Raises:
-        CorpusError: if the ledger has no such file; suggests files of the same name.
+        CorpusError: if the ledger has no such file; suggests files of the same name. If it is
+            damaged.
     """
-    with naming_damage(directory / LEDGER):
+    with reading(directory / LEDGER, LEDGER_SCHEMA):
         table = pq.read_table(directory / LEDGER)
+        table.validate(full=True)
     paths = table.select(["source", "path"]).to_pandas()
     names = paths["source"] + "/" + paths["path"]
     matches = np.flatnonzero((paths["path"] == path) | (names == path))
@@ -103,8 +105,10 @@ def content_changed(old: "pd.DataFrame", new: "pd.DataFrame") -> "pd.Series":
 
 def _read(directory: Path) -> "pd.DataFrame":
     """The ledger by "source/path"; of two files with one name the last, "" for what is missing."""
-    with naming_damage(directory / LEDGER):
-        frame = pq.read_table(directory / LEDGER, columns=COMPARED).to_pandas()
+    with reading(directory / LEDGER, LEDGER_SCHEMA):
+        table = pq.read_table(directory / LEDGER, columns=COMPARED)
+        table.validate(full=True)
+    frame = table.to_pandas()
     frame.index = frame.pop("source") + "/" + frame.pop("path")
     return frame[~frame.index.duplicated(keep="last")].fillna("")
 

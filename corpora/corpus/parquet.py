@@ -16,10 +16,12 @@ import pyarrow.parquet as pq
 
 from corpora.document import Document, Outcome, Split
 from corpora.errors import CorpusError
+from system.damage import explaining_damage
 
 DOCUMENTS = "documents-*.parquet"
 LEDGER = "ledger.parquet"
 VOCABULARY = "vocabulary.json"
+ADVICE = "build the corpus again: --from corpus --force"
 ROW_GROUP_BYTES = 16 * 2**20
 
 DOCUMENT_SCHEMA = pa.schema(
@@ -51,20 +53,6 @@ LEDGER_SCHEMA = pa.schema(
         pa.field("characters", pa.int64()),
     ]
 )
-
-
-@contextmanager
-def naming_damage(path: Path) -> Iterator[None]:
-    """Name the file of a corpus that the block reads, if it cannot be read.
-
-    Raises:
-        CorpusError: in place of the errors of the reader.
-    """
-    try:
-        yield
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        reason = str(error).partition("\n")[0]
-        raise CorpusError(f"{path}: damaged, or of another version: {reason}") from error
 
 
 class RowWriter(AbstractContextManager["RowWriter"]):
@@ -115,11 +103,29 @@ def ledger_row(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def reading(path: Path, schema: pa.Schema) -> Iterator[None]:
+    """Check the schema of a file that is read in the block.
+
+    Raises:
+        CorpusError: if it is another one, or the file is damaged.
+    """
+    with explaining_damage(path, CorpusError, ADVICE):
+        found = pq.read_schema(path)
+        if missing := [field.name for field in schema if field not in list(found)]:
+            raise ValueError(f"it has no column {missing[0]} of the expected type")
+        yield
+
+
 def read_documents(directory: Path, split: Split) -> Iterator[Document]:
-    """Stream the documents of one split in the order of the source."""
+    """Stream the documents of one split in the order of the source.
+
+    Raises:
+        CorpusError: if a shard is damaged.
+    """
     for path in sorted(directory.glob(DOCUMENTS)):
-        with naming_damage(path), pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=64, columns=DOCUMENT_SCHEMA.names):
+        with reading(path, DOCUMENT_SCHEMA), pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=64):
                 for row in cast("list[dict[str, Any]]", batch.to_pylist()):
                     if row["split"] == split:
                         yield Document(**row)
@@ -129,16 +135,21 @@ def read_split(directory: Path) -> dict[str, Split]:
     """The split of every document of a corpus, by digest."""
     found: dict[str, Split] = {}
     for path in sorted(directory.glob(DOCUMENTS)):
-        with naming_damage(path):
+        with reading(path, DOCUMENT_SCHEMA):
             table = pq.read_table(path, columns=["sha256", "split"])
-        found |= zip(table["sha256"].to_pylist(), table["split"].to_pylist(), strict=True)
+            found |= zip(table["sha256"].to_pylist(), table["split"].to_pylist(), strict=True)
     return found
 
 
 def read_character_counts(directory: Path) -> dict[str, int]:
     """How often each character occurs in the training split."""
-    with naming_damage(directory / VOCABULARY):
-        return json.loads((directory / VOCABULARY).read_text(encoding="utf-8"))
+    path = directory / VOCABULARY
+    with explaining_damage(path, CorpusError, ADVICE):
+        counts = json.loads(path.read_text(encoding="utf-8"))
+        for character, count in counts.items():
+            if len(character) != 1 or type(count) is not int:
+                raise ValueError(f"{character[:20]!r} is counted as {count!r:.20}")
+    return counts
 
 
 def write_character_counts(directory: Path, counts: Mapping[str, int]) -> None:

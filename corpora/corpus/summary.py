@@ -6,8 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from pydantic import TypeAdapter
+
 from corpora.document import Split
 from corpora.errors import CorpusError
+from system.damage import explaining_damage
 
 SUMMARY = "summary.json"
 
@@ -77,16 +80,5 @@ class CorpusSummary:
             CorpusError: if it is damaged.
         """
         path = directory / SUMMARY
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            return cls(
-                digest=data["digest"],
-                seen=tuple(data["seen"]),
-                funnel=tuple(FunnelStep(**row) for row in data["funnel"]),
-                splits={name: SplitSize(**size) for name, size in data["splits"].items()},
-                licenses=data["licenses"],
-                leak_before=Leak(**data["leak_before"]),
-                leak_after=Leak(**data["leak_after"]),
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CorpusError(f"{path}: damaged, or of another version: {error!r:.80}") from None
+        with explaining_damage(path, CorpusError, "build the corpus again: --from corpus --force"):
+            return TypeAdapter(cls).validate_json(path.read_bytes(), strict=True)

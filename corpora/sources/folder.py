@@ -22,6 +22,7 @@ from corpora.document import Entry, Snapshot
 from corpora.errors import SourceError
 from corpora.sources.local_paths import check_local
 from corpora.sources.source import Resolution, SourceModel
+from system.damage import explaining_damage
 from system.progress import Progress
 
 SNAPSHOT = "folder.tar"
@@ -113,9 +114,13 @@ class FolderSnapshot:
     license: str | None
 
     def entries(self) -> Iterator[Entry]:
-        """List the members in the order of their names."""
+        """List the members in the order of their names.
+
+        Raises:
+            SourceError: if the tar is damaged.
+        """
         with self._opened() as tar:
-            for member in tar:
+            for member in members_of(tar):
                 yield Entry(
                     source=self.source,
                     path=printable_path(_raw(member)),
@@ -125,25 +130,42 @@ class FolderSnapshot:
                 )
 
     def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
-        """Read members by name."""
+        """Read members by name.
+
+        Raises:
+            SourceError: if the tar is damaged.
+        """
         with self._opened() as tar:
-            members = {_handle(member): member for member in tar}
+            members = {_handle(member): member for member in members_of(tar)}
             for entry in entries:
                 content = tar.extractfile(members[entry.handle])
                 yield entry, None if content is None else content.read()
 
     @contextmanager
     def _opened(self) -> Iterator[tarfile.TarFile]:
-        """The tar.
+        path, again = self.tar_path, "fetch it again: --from fetch --force"
+        with (
+            explaining_damage(path, SourceError, again, (tarfile.TarError,)),
+            _tar(path, "r:") as t,
+        ):
+            yield t
 
-        Raises:
-            SourceError: if it is damaged.
-        """
-        try:
-            with _tar(self.tar_path, "r") as tar:
-                yield tar
-        except (tarfile.TarError, KeyError, OSError) as error:
-            raise SourceError(f"{self.tar_path}: damaged: {error}") from error
+
+def members_of(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """The members of an untrusted tar, in their order.
+
+    Raises:
+        tarfile.ReadError: for a negative size, which would send Python before 3.11.14 into an
+            endless loop (CVE-2025-8194).
+    """
+    position = -1
+    while (member := tar.next()) is not None:
+        if member.size < 0 or member.offset <= position:
+            raise tarfile.ReadError("a member before its predecessor")
+        position = member.offset
+        # Otherwise every header stays in memory.
+        tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]
+        yield member
 
 
 def printable_path(raw: bytes) -> str:
@@ -154,7 +176,7 @@ def printable_path(raw: bytes) -> str:
         return "/".join(quote_from_bytes(part) for part in raw.split(b"/"))
 
 
-def _tar(path: Path, mode: Literal["r", "w"]) -> tarfile.TarFile:
+def _tar(path: Path, mode: Literal["r:", "w"]) -> tarfile.TarFile:
     """Open a tar independently of the locale."""
     return tarfile.open(
         path, mode, format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"

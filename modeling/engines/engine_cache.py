@@ -22,7 +22,7 @@ def recall(key: str, cache: Path | None = None) -> Engine | None:
         if time.time() - path.stat().st_mtime > _DAYS * 86_400:
             return None
         engine = Engine(**json.loads(path.read_text(encoding="utf-8")))
-    except (NoLibraryError, OSError, ValueError, TypeError):
+    except (NoLibraryError, OSError, ValueError, TypeError, RecursionError):
         return None
     return engine
 

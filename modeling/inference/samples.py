@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modeling.errors import ModelFileError
+from system.damage import explaining_damage
 
 SAMPLES = "samples.parquet"
 SCHEMA = pa.schema(
@@ -50,12 +51,11 @@ def read_samples(directory: Path) -> list[Sample]:
     """Read what `write_samples` wrote.
 
     Raises:
-        ModelFileError: if the file is damaged.
+        ModelFileError: if it is damaged.
     """
     path = directory / SAMPLES
-    try:
-        rows = pq.read_table(path, columns=SCHEMA.names).to_pylist()
-        return [Sample(**row) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        reason = str(error).partition("\n")[0]
-        raise ModelFileError(f"{path}: damaged, or of another version: {reason}") from error
+    with explaining_damage(path, ModelFileError, "sample again: --from sample --force"):
+        table = pq.read_table(path)
+        if not table.schema.equals(SCHEMA):
+            raise ValueError("it has other columns")
+        return [Sample(**row) for row in table.to_pylist()]

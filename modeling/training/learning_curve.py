@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from modeling.errors import ModelFileError
 from modeling.training.progress import CurvePoint
+from system.damage import explaining_damage
 from system.files import sync_path, write_whole
 
 METRICS = "metrics.parquet"
@@ -70,22 +71,23 @@ class MetricsLog:
     def _read(self) -> Iterator[tuple[str, int]]:
         if not self._lines.exists():
             return
-        for line in self._lines.read_text(encoding="utf-8").splitlines():
+        for line in self._lines.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                yield line, json.loads(line)["step"]
-            except json.JSONDecodeError:
+                point = CurvePoint(**json.loads(line))
+            except (ValueError, TypeError, RecursionError):
                 return
+            yield line, point.step
 
 
 def read_metrics(directory: Path) -> list[CurvePoint]:
     """Read the learning curve of a finished training.
 
     Raises:
-        ModelFileError: if the file is damaged.
+        ModelFileError: if it is damaged.
     """
     path = directory / METRICS
-    try:
-        return [CurvePoint(**row) for row in pq.read_table(path).to_pylist()]
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        reason = str(error).partition("\n")[0]
-        raise ModelFileError(f"{path}: damaged, or of another version: {reason}") from error
+    with explaining_damage(path, ModelFileError, "train again: --from train --force"):
+        table = pq.read_table(path)
+        if not table.schema.equals(SCHEMA):
+            raise ValueError("it has other columns")
+        return [CurvePoint(**row) for row in table.to_pylist()]

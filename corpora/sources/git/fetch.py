@@ -59,8 +59,8 @@ def find_commit(
         about=repository.url,
         limits=limits,
     ).decode("utf-8", "replace")
-    pairs = (line.split("\t", 1) for line in listing.splitlines())
-    found = {name: commit for commit, name in pairs}
+    pairs = (line.partition("\t") for line in listing.splitlines())
+    found = {name: commit for commit, _, name in pairs if COMMIT.fullmatch(commit)}
     names = (f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", f"refs/heads/{ref}", ref)
     return next((found[name] for name in names if name in found), None)
 

@@ -52,6 +52,7 @@ class GitLimits:
     """
 
     stall_seconds: float = 180.0
+    total_seconds: float = 12 * 3600.0
     poll_seconds: float = 0.5
     output_bytes: int = 2**28
 
@@ -158,14 +159,17 @@ def read_output(
     Only time spent waiting for git counts as silence, not the caller's work between two pieces.
 
     Raises:
-        SourceError: if git prints nothing for `limits.stall_seconds`.
+        SourceError: if git prints nothing for `limits.stall_seconds`, or does not end in
+            `limits.total_seconds`.
     """
     with selectors.DefaultSelector() as selector:
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 selector.register(stream, selectors.EVENT_READ, stream)
-        last_output = time.monotonic()
+        last_output = began = time.monotonic()
         while selector.get_map():
+            if time.monotonic() - began > limits.total_seconds:
+                raise SourceError(f"{about}: gave up after {limits.total_seconds:.0f} s")
             ready = selector.select(limits.poll_seconds)
             for key, _ in ready:
                 if piece := os.read(key.fd, READ_BYTES):

@@ -6,6 +6,7 @@ fetched and is now missing or damaged is an error, so a corpus never silently la
 """
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,13 +17,25 @@ from typing import IO
 from corpora.document import Entry
 from corpora.errors import SourceError
 from corpora.sources.folder import printable_path
-from corpora.sources.git.process import LIMITS, GitError, GitLimits, error_line, git, git_output
+from corpora.sources.git.process import (
+    LIMITS,
+    READ_BYTES,
+    GitError,
+    GitLimits,
+    error_line,
+    git,
+    git_output,
+)
 from corpora.sources.git.repository import Repository
 
 REGULAR_MODES = {b"100644", b"100755"}
 PROBLEMS = {b"120000": "symbolic link", b"160000": "submodule"}
+TREE_LINE = re.compile(
+    rb"([0-7]{6}) [a-z]+ ([0-9a-f]{40}(?:[0-9a-f]{24})?) +([0-9]{1,18}|-|BAD)\t(.+)", re.DOTALL
+)
 LEFT_OUT = "left-out"
 """A file in the bare repository that lists the blobs the server left out, one a line."""
+MAX_HEADER_BYTES = 200
 MAX_BLOB_BYTES = 16 * 2**20
 """Sixteen times the default `corpus.max_bytes`; text files rarely reach it."""
 
@@ -114,8 +127,10 @@ def list_tree(bare: Path, limits: GitLimits = LIMITS) -> Iterator[TreeFile]:
     except GitError as error:
         raise _damaged(bare, str(error).removeprefix(f"{bare}: ")) from error
     for line in listing.split(b"\0")[:-1]:
-        metadata, path = line.split(b"\t", 1)
-        mode, _, blob, size = metadata.split()
+        row = TREE_LINE.fullmatch(line)
+        if row is None:
+            raise _damaged(bare, f"git lists {line[:80]!r}")
+        mode, blob, size, path = row.groups()
         known = {b"-": 0, b"BAD": None}
         yield TreeFile(
             mode=mode,
@@ -165,12 +180,16 @@ class GitObject:
 
 
 def _next_object(stream: IO[bytes]) -> GitObject | None:
-    header = stream.readline().split()
-    if len(header) != 3:
+    header = stream.readline(MAX_HEADER_BYTES).split()
+    if len(header) != 3 or not re.fullmatch(rb"[0-9]{1,10}", header[2]):
         return None
-    content = stream.read(int(header[2]))
+    left, content = int(header[2]), bytearray()
+    # In pieces, because a read allocates all of it first, and the size may be false.
+    while left and (piece := stream.read(min(left, READ_BYTES))):
+        content += piece
+        left -= len(piece)
     stream.read(1)
-    return GitObject(kind=header[1], content=content)
+    return GitObject(kind=header[1], content=bytes(content))
 
 
 def _damaged(bare: Path, what: str) -> SourceError:

@@ -26,6 +26,8 @@ TOKEN_VARIABLE = variable("github_token")
 UNKNOWN = "unknown"
 MAX_WAIT_SECONDS = 120
 """Wait for rate limits that end sooner; report the others to the user."""
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, AssertionError, RecursionError)
+"""What PyGithub raises for an answer that is not what GitHub sends, such as a login page."""
 PAGE_SIZE = 100
 
 
@@ -117,6 +119,9 @@ def _config_count() -> int:
 def _client() -> "Github":
     from github import Auth, Github, GithubRetry  # takes 0.34 s
 
+    from corpora.sources.github.connection import pace_connections
+
+    pace_connections()
     found = _token()
     return Github(
         base_url=_api(),
@@ -174,6 +179,7 @@ def _explained(account: str) -> Iterator[None]:
     """Turn what PyGithub and requests raise into a SourceError without details of the request."""
     import github
     import requests
+    import urllib3
 
     try:
         yield
@@ -186,8 +192,10 @@ def _explained(account: str) -> Iterator[None]:
     except github.GithubException as error:
         words = " ".join(str(error.message or "no reason given").split())
         raise SourceError(f"{_api()}: HTTP {error.status}: {words}") from None
-    except requests.RequestException as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise SourceError(f"{_api()}: does not answer ({type(error).__name__})") from None
+    except UNREADABLE as error:
+        raise SourceError(f"{_api()}: unreadable answer ({type(error).__name__})") from None
 
 
 def _until(error: Exception) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 
 from corpora.document import Snapshot
 from corpora.errors import SourceError
@@ -24,6 +24,7 @@ from corpora.sources.git.repository import Repository
 from corpora.sources.git.snapshot import GitSnapshot
 from corpora.sources.github.api import UNKNOWN, ListedRepository, clone_variables, list_repositories
 from corpora.sources.source import Resolution, SourceModel
+from system.damage import explaining_damage
 from system.files import write_whole
 from system.progress import Progress
 
@@ -78,13 +79,22 @@ class RepositoryOutcome:
 
     @property
     def repository(self) -> Repository:
-        """The repository for git to fetch."""
+        """The repository for git to fetch.
+
+        Raises:
+            SourceError: if its name or URL is not one that git may be given.
+        """
         name = self.full_name.rsplit("/", 1)[-1]
-        return Repository(
-            url=self.clone_url,
-            name=re.sub(r"^[.-]", r"_\g<0>", name),
-            license=None if self.license == UNKNOWN else self.license,
-        )
+        try:
+            return Repository(
+                url=self.clone_url,
+                name=re.sub(r"^[.-]", r"_\g<0>", name),
+                license=None if self.license == UNKNOWN else self.license,
+            )
+        except ValidationError:
+            raise SourceError(
+                f"{self.full_name!r} at {self.clone_url!r}: not a repository that git can fetch"
+            ) from None
 
     @property
     def variables(self) -> dict[str, str]:
@@ -262,5 +272,8 @@ def _save(directory: Path, outcomes: Sequence[RepositoryOutcome]) -> None:
 
 def _load(directory: Path) -> list[RepositoryOutcome]:
     path = directory / REPOSITORIES
-    rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    return [RepositoryOutcome(**row) for row in rows]
+    if not path.exists():
+        return []
+    with explaining_damage(path, SourceError, "fetch it again: --from fetch --force"):
+        content = path.read_bytes()
+        return TypeAdapter(list[RepositoryOutcome]).validate_json(content, strict=True)

@@ -24,9 +24,12 @@ from typing import IO, Literal, cast
 
 from corpora.document import Entry
 from corpora.errors import SourceError
-from corpora.sources.folder import printable_path
+from corpora.sources.folder import members_of, printable_path
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz")
+TEXTS = (".txt", ".md", ".rst", ".tex", ".csv", ".json", ".py", ".c", ".java")
+"""Names of texts that cannot be web pages."""
+WEB_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
 COMPRESSIONS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
@@ -96,7 +99,7 @@ def unpack(path: Path, limits: Limits, about: str) -> Path:
 
 
 def check_claim(path: Path, name: str, about: str) -> None:
-    """Refuse a download that is named like an archive and is none: usually an error page.
+    """Refuse a download that is not what its name says: usually a page that asks for a login.
 
     Raises:
         SourceError: if so; shows how the file begins.
@@ -106,6 +109,8 @@ def check_claim(path: Path, name: str, about: str) -> None:
     packed = any(head.startswith(magic) for magic in COMPRESSIONS)
     if name.lower().endswith(SUFFIXES) and not packed and _kind(path) == "plain":
         raise SourceError(f"{about}: is not an archive, it begins with {head[:30]!r}")
+    if name.lower().endswith(TEXTS) and WEB_PAGE.match(head):
+        raise SourceError(f"{about}: is a web page, it begins with {head[:30]!r}")
 
 
 def list_members(path: Path, name: str) -> Iterator[Member]:
@@ -200,14 +205,7 @@ def _zip_problem(member: zipfile.ZipInfo) -> str | None:
 
 def _tar_members(path: Path) -> Iterator[Member]:
     with tarfile.open(path, "r:", encoding="utf-8", errors="surrogateescape") as archive:
-        position = -1
-        while (member := archive.next()) is not None:
-            # A negative size sends Python before 3.11.14 into an endless loop (CVE-2025-8194).
-            if member.size < 0 or member.offset <= position:
-                raise tarfile.ReadError("a member before its predecessor")
-            position = member.offset
-            # Otherwise every header stays in memory.
-            archive.members.clear()  # pyright: ignore[reportAttributeAccessIssue]
+        for member in members_of(archive):
             if not member.isdir():
                 yield Member(
                     path=_printable(member.name),

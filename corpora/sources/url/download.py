@@ -2,23 +2,23 @@
 
 A version is the server's ETag or date, or the digest of a local file, as the text that `identify`
 returns. An interrupted download resumes if that version is still there, starts over if the server
-cannot tell, and is refused if the file has changed. Transient failures (timeouts, broken
-connections, 429, 5xx) are retried with growing pauses.
+cannot tell, and is refused if the file has changed. Transient failures (timeouts, answers that are
+too slow, broken connections, 429, 5xx) are retried with growing pauses.
 """
 
 import hashlib
 import logging
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from corpora.errors import SourceError
-from corpora.sources.http import TIMEOUT_SECONDS, USER_AGENT
 from corpora.sources.local_paths import check_local
 from system.progress import Progress
 
@@ -34,8 +34,10 @@ CHUNK_BYTES = 2**20
 TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
 UNVERSIONED = "unversioned"
 ETAG, DATE, SHA256 = "etag ", "last-modified ", "sha256 "
-# Compressed in transit, a file would have a different ETag, offsets and digest.
-HEADERS = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT}
+MAX_REDIRECTS = 20
+UNPACKED_LATER = {"identity", "gzip", "x-gzip", ""}
+"""Content encodings that do no harm: some servers call every .gz file gzip-encoded."""
+RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 
 
 class TransientDownloadError(SourceError):
@@ -44,22 +46,6 @@ class TransientDownloadError(SourceError):
     def __init__(self, message: str, retry_after: float = 0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-
-
-def http_client() -> "httpx.Client":
-    """A client with timeouts that follows redirects and honours the user's proxy settings.
-
-    Raises:
-        SourceError: if the proxy settings cannot be used; does not repeat their password.
-    """
-    import httpx  # takes 0.17 s, so only where something is fetched
-
-    try:
-        return httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True, headers=HEADERS)
-    except (ValueError, ImportError, httpx.InvalidURL) as error:
-        # The only input of the constructor that can be wrong is the environment.
-        reason = error if isinstance(error, ImportError) else "not a proxy's URL"
-        raise SourceError(f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY: {reason}") from None
 
 
 def identify(client: "httpx.Client", url: str) -> str:
@@ -166,12 +152,26 @@ def _attempt(
         if response.status_code != 416:
             _check_status(response, url)
         if response.status_code == 200:
-            have = 0
             _check_version(response, url, identity)
-        elif not content_range.startswith(f"bytes {have}-"):
-            target.unlink(missing_ok=True)
-            raise TransientDownloadError(f"{url}: cannot resume at byte {have}, starting over")
+            whole = None
+            have = 0
+        else:
+            whole = _resumed(response, identity, have)
+            if whole is None:
+                target.unlink(missing_ok=True)
+                raise TransientDownloadError(f"{url}: cannot resume at byte {have}, starting over")
         yield from _write(response, url, target, have, max_bytes)
+    if whole is not None and target.stat().st_size < whole:
+        raise TransientDownloadError(f"{url}: sent a part of the range that was asked for")
+
+
+def _resumed(response: "httpx.Response", identity: str, have: int) -> int | None:
+    """The size of the whole file, if this is the rest of the same version from byte `have`."""
+    sent = RANGE.fullmatch(response.headers.get("content-range", ""))
+    if sent is None or int(sent[1]) != have:
+        return None
+    is_same = identity.startswith(SHA256) or _identity(response) == identity
+    return int(sent[2]) if is_same else None
 
 
 def _range_headers(identity: str, target: Path) -> dict[str, str]:
@@ -193,8 +193,17 @@ def _write(
     response: "httpx.Response", url: str, target: Path, done: int, max_bytes: int
 ) -> Iterator[Progress]:
     """Append the response to the first `done` bytes of `target`."""
-    length = response.headers.get("content-length", "")
-    total = done + int(length) if length.isdigit() else None
+    from corpora.sources.url.client import allow_body
+
+    allow_body(response, max_bytes)
+    headers = response.headers
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if encoding not in UNPACKED_LATER:
+        raise SourceError(f"{url}: is sent packed as {encoding[:30]!r}, which was not asked for")
+    length = re.fullmatch("[0-9]{1,18}", headers.get("content-length", ""))
+    total = done + int(length[0]) if length else None
+    if total is None and "transfer-encoding" not in headers:
+        logger.warning("%s: its length is unknown, so a missing end would go unnoticed", url)
     with target.open("ab" if done else "wb") as file:
         _check_size(url, total or 0, max_bytes)
         # Unbuffered: httpx would hold back, and lose at a failure, less than a chunk.
@@ -230,21 +239,35 @@ def _answer(
     import httpx
 
     try:
-        with client.stream(method, url, headers=headers) as response:
-            if response.status_code in TRANSIENT_STATUS:
+        with closing(_redirected(client, client.build_request(method, url, headers=headers))) as r:
+            if r.status_code in TRANSIENT_STATUS:
                 raise TransientDownloadError(
-                    f"{url}: HTTP {response.status_code} {response.reason_phrase}",
-                    retry_after=_seconds(response.headers.get("retry-after", "")),
+                    f"{url}: HTTP {r.status_code} {r.reason_phrase}",
+                    retry_after=_seconds(r.headers.get("retry-after", "")),
                 )
-            yield response
+            yield r
     except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.InvalidURL) as error:
         raise SourceError(f"{url}: {error}") from None
     except httpx.TransportError as error:
         raise TransientDownloadError(f"{url}: {error or type(error).__name__}") from None
 
 
+def _redirected(client: "httpx.Client", request: "httpx.Request") -> "httpx.Response":
+    """The answer after all redirects; httpx would read the body of each one into memory."""
+    import httpx
+
+    for _ in range(MAX_REDIRECTS + 1):
+        response = client.send(request, stream=True)
+        if response.next_request is None:
+            return response
+        response.close()
+        request = response.next_request
+    raise httpx.TooManyRedirects(f"more than {MAX_REDIRECTS} redirects", request=request)
+
+
 def _seconds(retry_after: str) -> float:
-    return float(retry_after) if retry_after.isdigit() else 0
+    """The pause that a server asks for, 0 if it names a date or nothing sensible."""
+    return float(retry_after) if re.fullmatch("[0-9]{1,9}", retry_after) else 0
 
 
 def _wait(error: TransientDownloadError, pause: float | None) -> None:

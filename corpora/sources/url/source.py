@@ -6,6 +6,7 @@ is made before it is fetched. The unpacked size of archives is limited.
 
 import hashlib
 import json
+import logging
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
+    ValidationError,
     model_validator,
 )
 
@@ -35,7 +38,7 @@ from corpora.sources.url.archive import (
     read_members,
     unpack,
 )
-from corpora.sources.url.download import SHA256, download, http_client, identify, sha256_of
+from corpora.sources.url.download import SHA256, download, identify, sha256_of
 from system.display import secret_in
 from system.files import write_whole
 from system.progress import Progress
@@ -43,6 +46,7 @@ from system.progress import Progress
 if TYPE_CHECKING:
     import httpx
 
+logger = logging.getLogger(__name__)
 FILES, PARTIAL = "files", "partial"
 DOWNLOADS = "downloads.json"
 
@@ -138,7 +142,7 @@ class UrlSource(SourceModel):
         Raises:
             SourceError: if a file does not exist.
         """
-        with http_client() as client:
+        with _client() as client:
             return {
                 one.label: SHA256 + one.sha256 if one.sha256 else identify(client, one.url)
                 for one in self.urls
@@ -153,7 +157,7 @@ class UrlSource(SourceModel):
         (directory / FILES).mkdir(exist_ok=True)
         (directory / PARTIAL).mkdir(exist_ok=True)
         records = _load_records(directory)
-        with http_client() as client:
+        with _client() as client:
             for one in self.urls:
                 identity = resolution[one.label]
                 if not _is_current(records.get(one.label), identity, directory / FILES / one.label):
@@ -236,6 +240,12 @@ class UrlSnapshot:
             yield from read_members(self.files / label, group)
 
 
+def _client() -> "httpx.Client":
+    from corpora.sources.url.client import http_client  # httpx takes 0.17 s
+
+    return http_client()
+
+
 def _is_current(record: DownloadRecord | None, identity: str, kept: Path) -> bool:
     return (
         record is not None
@@ -246,11 +256,15 @@ def _is_current(record: DownloadRecord | None, identity: str, kept: Path) -> boo
 
 
 def _load_records(directory: Path) -> dict[str, DownloadRecord]:
+    """The records of finished downloads; none if their file is damaged: all are fetched again."""
     path = directory / DOWNLOADS
-    if not path.exists():
+    try:
+        return TypeAdapter(dict[str, DownloadRecord]).validate_json(path.read_bytes(), strict=True)
+    except FileNotFoundError:
         return {}
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    return {name: DownloadRecord(**row) for name, row in rows.items()}
+    except (OSError, ValidationError):
+        logger.warning("%s: damaged; everything is fetched again", path)
+        return {}
 
 
 def _write_json(path: Path, data: Any) -> None:

@@ -25,6 +25,7 @@ from tenacity import (
 )
 
 from corpora.errors import SourceError
+from corpora.sources.pacing import PACE, Pace, PacedSocket
 from corpora.sources.youtube.quota import Bucket, Quota
 from corpora.sources.youtube.responses import CommentPage, Fault, SearchPage
 
@@ -74,7 +75,16 @@ class TransientCallError(CallError):
 class YoutubeApi:
     """The API at `endpoint`; every request is recorded in `quota` before it is sent."""
 
-    def __init__(self, key: SecretStr, endpoint: str, quota: Quota, clock: Clock) -> None:
+    def __init__(
+        self,
+        key: SecretStr,
+        endpoint: str,
+        quota: Quota,
+        clock: Clock,
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        pace: Pace = PACE,
+    ) -> None:
         self._quota = quota
         self._retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
@@ -84,7 +94,7 @@ class YoutubeApi:
             before_sleep=before_sleep_log(logger, logging.WARNING),
             reraise=True,
         )
-        self._http = KeyedHttp(key, endpoint)
+        self._http = KeyedHttp(key, endpoint, timeout_seconds, pace)
         self._service: Any = build(
             "youtube",
             "v3",
@@ -155,25 +165,28 @@ class KeyedHttp(httplib2.Http):
     """Adds the key to requests, and removes it from responses.
 
     Sends every request once: httplib2 would repeat it on a lost connection, at the quota's expense.
-    Does not follow redirects, which could send the key to any server.
+    Does not follow redirects, which could send the key to any server. Answers are limited in size,
+    so they may not be packed.
 
     Attributes:
         is_sent: whether the last request was sent.
     """
 
-    def __init__(self, key: SecretStr, endpoint: str) -> None:
-        super().__init__(timeout=TIMEOUT_SECONDS)
+    def __init__(self, key: SecretStr, endpoint: str, timeout_seconds: float, pace: Pace) -> None:
+        super().__init__(timeout=timeout_seconds)
         self.follow_redirects = False
         self._key = key
         scheme = cast("Literal['http', 'https']", endpoint.partition(":")[0])
-        self._connection_type = _sending(httplib2.SCHEME_TO_CONNECTION[scheme], self._count)
+        connection = httplib2.SCHEME_TO_CONNECTION[scheme]
+        self._connection_type = _sending(connection, self._count, pace)
         self.is_sent = False
 
     def request(self, *args: Any, **kwargs: Any) -> tuple[httplib2.Response, bytes]:
         """Send one request; the arguments are httplib2's, the headers by name."""
         self.is_sent = False
         key = self._key.get_secret_value()
-        kwargs["headers"] = {**kwargs["headers"], "x-goog-api-key": key}
+        own = {"x-goog-api-key": key, "accept-encoding": "identity"}
+        kwargs["headers"] = {**kwargs["headers"], **own}
         kwargs["connection_type"] = self._connection_type
         try:
             response, content = super().request(*args, **kwargs)
@@ -188,10 +201,21 @@ class KeyedHttp(httplib2.Http):
         self.is_sent = True
 
 
-def _sending(connection: Any, before: Callable[[], None]) -> type:
-    """A connection class that calls `before` before it sends a request."""
+def _sending(connection: Any, before: Callable[[], None], pace: Pace) -> type:
+    """A paced connection class that calls `before` before it sends a request."""
 
     class Sending(connection):
+        def connect(self) -> None:
+            super().connect()
+            self.sock: Any = PacedSocket(self.sock, pace)
+
+        def getresponse(self) -> Any:
+            response = super().getresponse()
+            if response.getheader("content-encoding", "identity") != "identity":
+                self.close()
+                raise HTTPException("an answer that is packed, which was not asked for")
+            return response
+
         def request(self, *args: Any, **kwargs: Any) -> None:
             before()
             super().request(*args, **kwargs)

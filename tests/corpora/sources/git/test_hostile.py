@@ -67,7 +67,7 @@ def test_what_github_gives_as_an_address_is_judged_like_any_other(url):
         license="MIT",
         private=False,
     )
-    with pytest.raises(ValidationError, match="is not https://"):
+    with pytest.raises(SourceError, match="not a repository that git can fetch"):
         _ = outcome.repository
 
 

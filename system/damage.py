@@ -1,0 +1,38 @@
+"""Files that were damaged, or written by another version, as one line for the user."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from system.errors import CharmillError
+
+UNREADABLE = (
+    *(OSError, ValueError, TypeError, LookupError, AttributeError),
+    *(ArithmeticError, RuntimeError, MemoryError),
+)
+"""What parsers raise for damaged input: those of pyarrow, pydantic and json, of torch and tarfile.
+
+RuntimeError includes RecursionError, for nesting that is too deep.
+"""
+
+
+@contextmanager
+def explaining_damage(
+    path: Path, error: type[CharmillError], advice: str, also: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
+    """Turn what a parser raises about `path` into `error`.
+
+    The block must do nothing but parse: a bug of ours in it would pass for damage.
+
+    Args:
+        advice: how to get an intact file; ends the message.
+        also: exceptions of this parser that are of none of the usual kinds.
+    """
+    try:
+        yield
+    except CharmillError:
+        raise
+    except (*UNREADABLE, *also) as problem:
+        system = problem.strerror if isinstance(problem, OSError) else None
+        reason = system or str(problem).strip().partition("\n")[0] or type(problem).__name__
+        raise error(f"{path}: damaged, or of another version: {reason}; {advice}") from None
