@@ -9,13 +9,16 @@ from urllib.parse import urlsplit
 import pytest
 
 pytestmark = pytest.mark.slow
-PAGES = ("/", "/v2/dashboard", "/v2/deployments", "/v2/settings")
+PAGES = ("/v2/dashboard", "/v2/deployments", "/v2/settings")
 
 
 def test_the_ui_contacts_nobody_but_its_own_server(page, served):
     asked: list[str] = []
     page.on("requestfinished", lambda request: asked.append(request.url))
     page.on("requestfailed", lambda request: asked.append(request.url))
+    _, _, password = served.login.partition(":")
+    page.goto(f"{served.ui}/login#{password}")
+    page.wait_for_url("**/v2/**")
     for path in PAGES:
         page.goto(served.ui + path)
         page.wait_for_load_state("networkidle")
