@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 from flows.errors import StageError
 from flows.options import STAGE_NAMES, StageName
 from flows.store.manifest import MANIFEST, Manifest
-from system.files import sync_path
+from system.files import make_folder, sync_path
 
 logger = logging.getLogger(__name__)
 LATEST = "latest"
@@ -307,7 +307,7 @@ class StageRun:
         return self.runs.store.lock(f"{self.runs.stage}-{self.runs.dataset}-{self.key}")
 
     def _lock(self) -> FileLock:
-        self._lock_path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._lock_path.parent)
         return FileLock(self._lock_path)
 
 
