@@ -8,7 +8,7 @@ derived from it.
 import logging
 
 from corpora.errors import SourceError
-from flows.errors import RemoteError, RemoteMisuseError, StageError
+from flows.errors import DamageError, RemoteError, RemoteMisuseError, StageError
 from flows.options import Options, Run, StageName
 from flows.planning.plan import asked_for, is_before
 from flows.store.integrity import faults
@@ -46,7 +46,7 @@ def exchange(run: Run, options: Options, settings: Settings) -> None:
         return
     try:
         _exchange(remote, run, options, Store(settings.artifacts_root))
-    except RemoteError as error:
+    except (RemoteError, DamageError) as error:
         logger.warning("the exchange with the remote store is incomplete: %s", error)
     except SourceError as error:
         logger.info("the source does not answer, so the remote store is not used: %s", error)

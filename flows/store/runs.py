@@ -28,7 +28,7 @@ from flows.errors import StageError
 from flows.options import STAGE_NAMES, StageName
 from flows.store.locking import acquire
 from flows.store.manifest import MANIFEST, Manifest
-from system.files import sync_path
+from system.files import make_folder, sync_path
 
 logger = logging.getLogger(__name__)
 LATEST = "latest"
@@ -308,7 +308,7 @@ class StageRun:
         return self.runs.store.lock(f"{self.runs.stage}-{self.runs.dataset}-{self.key}")
 
     def _lock(self) -> FileLock:
-        self._lock_path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._lock_path.parent)
         return FileLock(self._lock_path)
 
 

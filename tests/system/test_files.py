@@ -2,10 +2,11 @@ import errno
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from system.files import write_whole
+from system.files import make_folder, write_whole
 
 
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path):
@@ -55,3 +56,17 @@ def test_a_reader_sees_the_old_file_or_the_new_one(tmp_path):
             assert path.read_bytes() in contents
         writes.result()
     assert path.read_bytes() == contents[-1]
+
+
+def test_the_names_of_new_folders_are_brought_to_the_disk(tmp_path, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def recorded(descriptor):
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    make_folder(tmp_path / "a" / "b")
+    assert sorted(synced) == [str(tmp_path), str(tmp_path / "a")]
+    make_folder(tmp_path / "a" / "b")
+    assert len(synced) == 2

@@ -70,8 +70,9 @@ def test_a_reason_is_one_line_of_bounded_length_with_the_kind_of_a_surprise(tiny
 
 
 def test_an_error_is_not_hidden_by_a_record_that_cannot_be_written(tiny):
-    tiny.store.root.write_text("no folder")
-    fail(tiny.store)
+    store = tiny.store
+    store.root.write_text("no folder")
+    fail(store)
 
 
 def test_a_damaged_record_is_named_and_blocks_no_other_row(tiny):
@@ -95,6 +96,7 @@ def test_the_index_is_renewed_however_a_run_ends(tiny, error):
 
 
 def test_an_index_that_cannot_be_written_ends_no_run(tiny):
-    tiny.store.root.write_text("no folder")
-    with renewing_index(tiny.store):
+    store = tiny.store
+    store.root.write_text("no folder")
+    with renewing_index(store):
         pass

@@ -3,7 +3,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from corpora.errors import SourceError
 from corpora.sources.youtube.store import Video, outcomes
 from flows.errors import StageError
 from flows.store.forget import MODELS, find_expired, find_item, forgotten_ids, remove
-from flows.store.manifest import Manifest
+from flows.store.integrity import list_faults
+from flows.store.manifest import Manifest, record_files
 from flows.store.runs import Store
 from flows.store.stage import INPUTS
 from tests.corpora.sources.youtube.run import Collection, hold, source
@@ -210,6 +211,31 @@ def test_a_run_at_work_is_not_disturbed_and_nothing_is_removed(artifacts):
     assert artifacts.keys() == before
     artifacts.forget(artifacts.video)
     assert artifacts.keys()["train"] == []
+
+
+def test_a_damaged_fetch_and_all_that_was_set_aside_are_deleted(artifacts):
+    runs = artifacts.store.runs("fetch", "talk")
+    (runs.run("old").folder / "manifest.json").write_text("{")
+    shutil.copytree(runs.run("new").folder, runs.folder / ".damaged-new")
+    corpora = artifacts.store.runs("corpus", "talk").folder
+    shutil.copytree(corpora / "new", corpora / ".damaged-new")
+    artifacts.forget(artifacts.video)
+    assert artifacts.keys() == {"fetch": ["new-2"]} | {stage: [] for stage in CHAIN}
+    left = [path for path in artifacts.store.root.rglob("*") if path.is_file()]
+    assert not [path for path in left if f"on {artifacts.video}".encode() in path.read_bytes()]
+    assert not list(artifacts.store.root.rglob(".damaged-*"))
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_forgetting_keeps_the_digests_true_and_hides_no_damage(artifacts, is_damaged):
+    folder = artifacts.fetched("new")
+    replace(Manifest.load(folder), files=record_files(folder)).save(folder)
+    if is_damaged:
+        (folder / "content").write_text("changed")
+    artifacts.forget(artifacts.video)
+    found = [str(one) for one in list_faults(artifacts.store.runs("fetch", "talk").run("new-2"))]
+    assert any("content: " in one for one in found) == is_damaged
+    assert bool(found) == is_damaged
 
 
 class KilledError(BaseException):

@@ -15,6 +15,7 @@ from flows.planning.plan import make_plan
 from flows.progress import LogReporter
 from flows.stages.table import CORPUS, FETCH
 from flows.store import remote as remote_module
+from flows.store.integrity import list_faults
 from flows.store.remote import Remote
 from flows.store.runs import StageRun, Store
 from flows.store.stage import execute
@@ -294,3 +295,24 @@ def test_comments_stay_on_their_machine(machines, tmp_path):
     assert not shares(run, machines[0].settings)
     assert shares(machines[0].run, machines[0].settings)
     exchange(run, Options(), machines[0].settings)
+
+
+def test_a_run_damaged_here_is_fetched_from_the_store(machines):
+    first = machines[0]
+    key = first.make()["corpus"]
+    corpus = first.finished("corpus", key)
+    (corpus.folder / "ledger.parquet").unlink()
+    first.exchange()
+    assert first.actions() == ["reuse", "reuse"]
+    assert not list_faults(first.finished("corpus", key))
+    assert corpus.folder.with_name(f".damaged-{key}").is_dir()
+
+
+def test_a_damaged_run_is_never_sent(machines, store, caplog):
+    first = machines[0]
+    corpus = first.finished("corpus", first.make(send=False)["corpus"])
+    ledger = corpus.folder / "ledger.parquet"
+    ledger.write_bytes(ledger.read_bytes()[::-1])
+    first.exchange()
+    assert "ledger.parquet: its content has changed" in caplog.text
+    assert not list((store / "corpus").rglob("*.json"))

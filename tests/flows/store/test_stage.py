@@ -5,12 +5,13 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from flows.errors import StageError
 from flows.progress import LogReporter
-from flows.store.manifest import Manifest
+from flows.store.manifest import MANIFEST, Manifest
 from flows.store.runs import StageRuns, Store
 from flows.store.stage import Stage, execute
 from system.progress import Progress
@@ -270,3 +271,32 @@ def test_two_processes_never_make_the_same_key_twice(tiny):
         process.join(DEADLINE_SECONDS)
         assert process.exitcode == 0
     assert (Store(tiny.settings.artifacts_root).root / "calls").read_text() == "x"
+
+
+def test_all_that_a_run_changed_is_on_the_disk_in_order(tiny, monkeypatch):
+    events = []
+    for name in ("fsync", "rename", "replace", "mkdir"):
+        monkeypatch.setattr(os, name, _recorded(name, getattr(os, name), events))
+    made(stage_of(), tiny)
+    runs = tiny.store.runs("fetch", "tiny")
+    key, folder = runs.last().key, str(runs.folder)
+    parents = [str(tiny.store.root.parent), str(tiny.store.root), str(runs.folder.parent), folder]
+    assert {parent for name, parent in events if name == "fsync"} >= set(parents)
+    published = events.index(("rename", f"{folder}/.work-{key}"))
+    for path in ("result.txt", MANIFEST + ".partial", ""):
+        synced = ("fsync", f"{folder}/.work-{key}/{path}".rstrip("/"))
+        assert synced in events[:published], path
+    assert events[published + 1] == ("fsync", folder)
+    linked = max(number for number, (name, _) in enumerate(events) if name == "replace")
+    assert events[linked + 1] == ("fsync", folder)
+
+
+def _recorded(name, call, events):
+    """The same call, which also notes its name and path."""
+
+    def noting(target, *arguments, **named):
+        path = Path(f"/proc/self/fd/{target}").readlink() if name == "fsync" else target
+        events.append((name, os.fspath(path)))
+        return call(target, *arguments, **named)
+
+    return noting
