@@ -120,7 +120,7 @@ class Settings(BaseSettings):
     youtube_key_file: Path | None = Field(
         default=None, description="file with that key, mode 0600, instead of CHARMILL_YOUTUBE_KEY"
     )
-    youtube_endpoint: Address = Field(
+    youtube_endpoint: str = Field(
         default="https://youtube.googleapis.com/",
         description="address of the YouTube Data API, for tests and proxies",
     )

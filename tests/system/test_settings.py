@@ -35,7 +35,6 @@ def empty_environment(monkeypatch):
         ("CHARMILL_TENSORBOARD", "/dev/null", "CHARMILL_TENSORBOARD=/dev/null: /dev/null is not"),
         ("CHARMILL_GITHUB_API", "nonsense", "CHARMILL_GITHUB_API=nonsense: expected https://host"),
         ("CHARMILL_GITHUB_API", "ftp://x", "CHARMILL_GITHUB_API=ftp://x: expected https://host"),
-        ("CHARMILL_YOUTUBE_ENDPOINT", "x", "CHARMILL_YOUTUBE_ENDPOINT=x: expected https://host"),
     ],
 )
 def test_an_invalid_variable_is_named_with_its_value(monkeypatch, name, value, message):
