@@ -236,11 +236,10 @@ def login(
     """
     from flows.console import err, out
     from flows.server.login import CLIENT_VARIABLE, FILE, login_url, renew_login, stored_login
+    from flows.server.prefect_settings import own_home
     from flows.server.process import LOOPBACK, own_api
-    from flows.store.runs import Store
 
-    home = Store(Settings().artifacts_root).prefect_home
-    home.mkdir(parents=True, exist_ok=True)
+    home = own_home(Settings())
     if renew:
         renew_login(home)
     ui = own_api(LOOPBACK, port).removesuffix("/api")

@@ -6,6 +6,7 @@ database remains the user's choice (`PREFECT_SERVER_DATABASE_CONNECTION_URL`).
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from flows.server.login import CLIENT_VARIABLE, SERVER_VARIABLE, Login, new_login, stored_login
@@ -89,12 +90,20 @@ def use_other_server(settings: Settings, api_url: str) -> None:
     os.environ["PREFECT_API_URL"] = api_url
 
 
+def own_home(settings: Settings) -> Path:
+    """Prefect's home, closed to other accounts: the login, all logs and parameters are in it."""
+    home = Store(settings.artifacts_root).prefect_home
+    home.mkdir(parents=True, exist_ok=True)
+    with suppress(PermissionError):  # whoever owns it decides
+        home.chmod(0o700)
+    return home
+
+
 def _use_own_home(settings: Settings) -> Path:
     """Point Prefect at our own home, and away from any server that the environment names."""
     if "prefect" in sys.modules:
         raise RuntimeError("prefect was imported before it was configured")
-    home = Store(settings.artifacts_root).prefect_home
-    home.mkdir(parents=True, exist_ok=True)
+    home = own_home(settings)
     for name in SERVER_VARIABLES:
         os.environ.pop(name, None)
     os.environ.update(ENVIRONMENT)

@@ -38,6 +38,7 @@ print(json.dumps([
     ask("POST", f"deployments/{deployment}/create_flow_run", {}),
     ask("GET", "admin/settings"),
     read("login"),
+    read("prefect.db"),
 ]))
 """
 
@@ -70,7 +71,7 @@ def test_another_account_changes_runs_and_reads_nothing(served):
         check=True,
         cwd="/",
     )
-    assert done.stdout == '[401, 401, 401, 401, "PermissionError"]\n'
+    assert done.stdout == '[401, 401, 401, 401, "PermissionError", "PermissionError"]\n'
     assert served.deployment("pipeline/tiny")["pull_steps"] == deployment["pull_steps"]
 
 
