@@ -19,8 +19,8 @@ from tests.faults.liar import Request, lying
 from tests.faults.table import Fault, LostError
 
 TIMEOUT_SECONDS = 0.4
-PACE = Pace(seconds=0.4, bytes_per_second=1_000, max_bytes=1_000_000)
-LONGEST_SECONDS = 25.0
+PACE = Pace(seconds=0.4, bytes_per_second=1_000, max_bytes=200_000)
+LONGEST_SECONDS = 60.0
 """For three attempts with two waits of 0.4 s each; the rest is for a busy machine."""
 MAX_BYTES = 400_000
 RETRY_AFTER = (
