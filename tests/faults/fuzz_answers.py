@@ -138,7 +138,7 @@ def _pages(random: Random) -> None:
 
 
 FAULTS = [
-    Fault(name="heads of HTTP answers", rounds=60, short_rounds=2, run=_heads),
-    Fault(name="output of git", rounds=40, short_rounds=2, run=_git_output),
+    Fault(name="heads of HTTP answers", rounds=60, short_rounds=1, run=_heads),
+    Fault(name="output of git", rounds=40, short_rounds=1, run=_git_output),
     Fault(name="pages of YouTube's API", rounds=20, short_rounds=1, run=_pages),
 ]

@@ -286,6 +286,6 @@ def _all_answers(random: Random) -> None:
 
 
 FAULTS = [
-    Fault(name="web server, one lie", rounds=300, short_rounds=0, run=_one_answer, seconds=120),
-    Fault(name="web server, every lie", rounds=10, short_rounds=1, run=_all_answers, seconds=280),
+    Fault(name="web server, one lie", rounds=300, short_rounds=6, run=_one_answer, seconds=120),
+    Fault(name="web server, every lie", rounds=10, short_rounds=0, run=_all_answers, seconds=280),
 ]

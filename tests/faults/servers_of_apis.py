@@ -204,7 +204,7 @@ def _git(random: Random) -> None:
 
 
 FAULTS = [
-    Fault(name="YouTube's API", rounds=600, short_rounds=10, run=_youtube, seconds=120),
-    Fault(name="GitHub's API", rounds=600, short_rounds=10, run=_github, seconds=120),
-    Fault(name="git over HTTP", rounds=200, short_rounds=6, run=_git, seconds=120),
+    Fault(name="YouTube's API", rounds=600, short_rounds=4, run=_youtube, seconds=120),
+    Fault(name="GitHub's API", rounds=600, short_rounds=4, run=_github, seconds=120),
+    Fault(name="git over HTTP", rounds=200, short_rounds=3, run=_git, seconds=120),
 ]
