@@ -74,3 +74,24 @@ def test_overrides_lie_over_the_toml(tmp_path):
 def test_merging_replaces_leaves_and_keeps_the_rest():
     below = {"a": {"b": 1, "c": [1, 2]}, "d": 1}
     assert merged(below, {"a": {"c": [3]}}) == {"a": {"b": 1, "c": [3]}, "d": 1}
+
+
+@pytest.mark.parametrize("value", ["9" * 5_000, "[" * 2_000])
+def test_a_toml_that_the_parser_cannot_hold_is_one_line(value, tmp_path):
+    (tmp_path / "mine.toml").write_text(f"title = {value}")
+    with pytest.raises(SpecError, match=r"mine\.toml: not valid TOML: "):
+        load_dataset("mine", [tmp_path])
+
+
+def test_a_toml_that_is_a_folder_is_one_line(tmp_path):
+    (tmp_path / "mine.toml").mkdir()
+    with pytest.raises(SpecError, match=r"mine\.toml: cannot be read: Is a directory"):
+        load_dataset("mine", [tmp_path])
+    with pytest.raises(SpecError, match="no folder of datasets: File name too long"):
+        load_dataset("mine", [tmp_path / ("a" * 300)])
+
+
+def test_a_name_too_long_for_the_names_of_locks_is_refused(tmp_path):
+    (tmp_path / f"{'a' * 101}.toml").write_text("")
+    with pytest.raises(SpecError, match="at most 100"):
+        load_dataset("mine", [tmp_path])

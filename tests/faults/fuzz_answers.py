@@ -17,7 +17,7 @@ from corpora.sources.youtube.responses import Fault as Refusal
 from tests.faults.fuzzing import INPUTS, bounded
 from tests.faults.liar import Request, lying
 from tests.faults.mutation import mutated, mutated_json
-from tests.faults.servers import _configure
+from tests.faults.servers import _THREAD, _configure
 from tests.faults.servers_of_apis import COMMENTS, COMMIT
 from tests.faults.table import Fault, LostError
 
@@ -61,6 +61,7 @@ def _heads(random: Random) -> None:
 
             liar.fault, liar.lies, liar.asked = answer, 10**9, 0
             source = UrlSource.model_validate({"kind": "url", "urls": [f"{liar.url}/a.txt"]})
+            _THREAD.is_lied_to = True
             with tempfile.TemporaryDirectory() as folder, bounded(head):
                 for _ in source.fetch({"a.txt": f"etag {liar.etag}"}, Path(folder)):
                     pass
@@ -137,7 +138,7 @@ def _pages(random: Random) -> None:
 
 
 FAULTS = [
-    Fault(name="heads of HTTP answers", rounds=60, short_rounds=2, run=_heads),
-    Fault(name="output of git", rounds=40, short_rounds=2, run=_git_output),
+    Fault(name="heads of HTTP answers", rounds=60, short_rounds=1, run=_heads),
+    Fault(name="output of git", rounds=40, short_rounds=1, run=_git_output),
     Fault(name="pages of YouTube's API", rounds=20, short_rounds=1, run=_pages),
 ]

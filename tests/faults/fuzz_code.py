@@ -148,6 +148,6 @@ def _growth_of_rules(random: Random) -> None:
 
 FAULTS = [
     Fault(name="code for every lexer", rounds=10, short_rounds=0, run=_lexers, seconds=280),
-    Fault(name="growth of the time of lexers", rounds=300, short_rounds=6, run=_growth),
-    Fault(name="growth of the time of rules", rounds=100, short_rounds=3, run=_growth_of_rules),
+    Fault(name="growth of the time of lexers", rounds=300, short_rounds=3, run=_growth),
+    Fault(name="growth of the time of rules", rounds=100, short_rounds=2, run=_growth_of_rules),
 ]

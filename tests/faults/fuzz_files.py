@@ -221,7 +221,7 @@ def _checkpoint(random: Random) -> None:
 
 
 FAULTS = [
-    Fault(name="every file of the store", rounds=60, short_rounds=2, run=_any),
-    Fault(name="every file of the store, cut", rounds=60, short_rounds=1, run=_truncated),
+    Fault(name="every file of the store", rounds=60, short_rounds=1, run=_any),
+    Fault(name="every file of the store, cut", rounds=60, short_rounds=0, run=_truncated),
     Fault(name="headers of checkpoints", rounds=10, short_rounds=1, run=_checkpoint),
 ]

@@ -171,5 +171,5 @@ def _use_archive(path: Path) -> None:
 FAULTS = [
     Fault(name="bytes in any encoding", rounds=40, short_rounds=2, run=_decoding),
     Fault(name="rules on content", rounds=20, short_rounds=1, run=_examination),
-    Fault(name="archives", rounds=40, short_rounds=2, run=_archives),
+    Fault(name="archives", rounds=40, short_rounds=1, run=_archives),
 ]

@@ -31,7 +31,7 @@ from tests.faults.table import Fault, LostError
 
 PACE = Pace(seconds=0.4, bytes_per_second=1_000, max_bytes=2_000_000)
 TIMEOUT_SECONDS = 0.4
-LONGEST_SECONDS = 40.0
+LONGEST_SECONDS = 60.0
 GIT_LIMITS = GitLimits(stall_seconds=1.0, total_seconds=3.0, poll_seconds=0.1)
 COMMENTS = {
     "items": [
@@ -204,7 +204,7 @@ def _git(random: Random) -> None:
 
 
 FAULTS = [
-    Fault(name="YouTube's API", rounds=600, short_rounds=10, run=_youtube, seconds=120),
-    Fault(name="GitHub's API", rounds=600, short_rounds=10, run=_github, seconds=120),
-    Fault(name="git over HTTP", rounds=200, short_rounds=6, run=_git, seconds=120),
+    Fault(name="YouTube's API", rounds=600, short_rounds=4, run=_youtube, seconds=120),
+    Fault(name="GitHub's API", rounds=600, short_rounds=4, run=_github, seconds=120),
+    Fault(name="git over HTTP", rounds=200, short_rounds=3, run=_git, seconds=120),
 ]

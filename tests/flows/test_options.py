@@ -65,3 +65,8 @@ def test_every_dataset_that_ships_can_be_prepared():
 
     for name in dataset_files([]):
         assert prepare(name, Options()).train.budget
+
+
+@pytest.mark.parametrize("value", ["9" * 5_000, "[" * 2_000, "{a=" * 2_000])
+def test_a_value_that_the_parser_cannot_hold_is_a_text(value):
+    assert parse_overrides([f"corpus.max_bytes={value}"]) == {"corpus": {"max_bytes": value}}

@@ -16,13 +16,14 @@ HEADERS = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT}
 
 
 METER = "meter"
-HEAD_PACE = Pace(max_bytes=1_000_000)
+HEAD_PACE = Pace(max_bytes=200_000)
+"""For headers, of which h11 takes 100 kB, and for any number of interim answers before them."""
 
 
 def http_client(timeout_seconds: float = TIMEOUT_SECONDS, pace: Pace = HEAD_PACE) -> httpx.Client:
     """A client with timeouts that honours the user's proxy settings.
 
-    Its answers have at most a megabyte, headers and framing included; see `allow_body`.
+    Its answers have at most 200 kB, headers and framing included, until `allow_body` is called.
 
     Raises:
         SourceError: if the proxy settings cannot be used; does not repeat their password.
@@ -44,7 +45,7 @@ def http_client(timeout_seconds: float = TIMEOUT_SECONDS, pace: Pace = HEAD_PACE
 def allow_body(response: httpx.Response, max_bytes: int) -> None:
     """Let the rest of an answer have at most `max_bytes`, however it is framed."""
     meter: Meter = response.extensions["network_stream"].get_extra_info(METER)
-    meter.allow(2 * max_bytes + HEAD_PACE.max_bytes)
+    meter.allow(2 * max_bytes + 1_000_000)
 
 
 class _PacedBackend(httpcore.NetworkBackend):

@@ -10,6 +10,7 @@ import pytest
 from corpora.errors import SourceError
 from corpora.sources.git.fetch import find_commit
 from corpora.sources.git.process import failure
+from corpora.sources.git.snapshot import list_tree
 from tests.conftest import commit, run_git
 from tests.corpora.sources.git.server import Daemon, git_daemon
 from tests.corpora.sources.git.trials import fetched, source_of, start, wrap_git
@@ -225,3 +226,16 @@ def test_a_full_disk_here_is_told_from_one_over_there(stderr, number, tmp_path):
     error = failure(done, stderr, "x", tmp_path)
     assert getattr(error, "errno", None) == number
     assert isinstance(error, OSError if number else SourceError)
+
+
+@pytest.mark.parametrize(
+    "line", [b"100644", b"100644 blob x 4\ta", b"100644 blob \xff 4\ta", b"\t"]
+)
+def test_a_listing_that_git_never_prints_is_one_line(line, tmp_path, monkeypatch):
+    (tmp_path / "output").write_bytes(line + b"\0")
+    program = tmp_path / "git"
+    program.write_text(f'#!/bin/sh\ncat "{tmp_path}/output"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(SourceError, match=r"is damaged \(git lists"):
+        list(list_tree(tmp_path))
