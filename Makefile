@@ -46,6 +46,14 @@ test-slow: $(READY) ## Run the slow tests: fault injection, whole pipelines
 test-processors: $(READY) ## Run the numerical tests as on other processors
 	$(BIN)/python -m tests.processors
 
+.PHONY: faults
+faults: $(READY) ## Kill, starve and unplug it, and check that nothing is lost
+	$(BIN)/python -m tests.faults
+
+.PHONY: soak
+soak: $(READY) ## Serve schedules for an hour, and measure what grows
+	$(BIN)/python -m tests.faults.soak
+
 .PHONY: check
 check: $(READY) ## Check format, lint, import contracts and types
 	$(BIN)/ruff format --check .

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.options import Run, SampleSpec
 from flows.stages.devices import device_of
+from flows.store.disk import sync
 from flows.store.stage import Stage, StageContext
 from system.progress import Progress
 
@@ -39,11 +40,13 @@ def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
             partial = part.with_suffix(".partial")
             partial.mkdir(exist_ok=True)
             write_samples(partial, samples)
+            sync(partial)
             partial.replace(part)
     written = [sample for part in parts for sample in read_samples(part)]
     write_samples(context.directory, written)
     for part in parts:
-        shutil.rmtree(part)
+        # Renamed first: half of a part would pass for a whole one after a kill.
+        shutil.rmtree(part.replace(part.with_suffix(".partial")))
     return {"samples": len(written), "characters": len(written) * spec.length}
 
 

@@ -7,6 +7,7 @@ hundredths of a second.
 
 import functools
 import importlib
+import os
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from flows.options import STAGE_NAMES, Options, Run, StageName, prepare
 from flows.progress import LogReporter
 from flows.stages.table import STAGES
 from flows.store.stage import execute
+from modeling.native import compilation
 from system.processes import dying_with_parent
 from system.settings import Settings
 from tests.faults.children import fork
@@ -113,6 +115,7 @@ def dataset(kind: Kind) -> Dataset:
     """Make the dataset from one kind of source."""
     for module in IMPORTED_LATE:
         importlib.import_module(module)
+    cache_folder()
     home = Path(tempfile.mkdtemp(prefix=f"{kind}-"))
     tiny = make_tiny(home)
     before, _, after = tiny.toml.read_text().partition("[corpus]")
@@ -121,6 +124,21 @@ def dataset(kind: Kind) -> Dataset:
     tiny.toml.write_text(f"{before.partition('[source]')[0]}[source]\n{source}\n[corpus]{after}")
     _prepare_source(kind, tiny.folder)
     return Dataset(home=home, reference=home / "reference")
+
+
+@functools.cache
+def cache_folder() -> Path:
+    """A cache of this process alone, with the compiled kernel of the user's cache.
+
+    Another process may measure another engine as the fastest one, and cache that.
+    """
+    users = compilation.cache_folder()
+    own = Path(tempfile.mkdtemp(prefix="cache-"))
+    os.environ["XDG_CACHE_HOME"] = str(own)
+    (own / "charmill").mkdir(mode=0o700)
+    for library in users.glob("lstm-*.so"):
+        shutil.copy(library, own / "charmill")
+    return own / "charmill"
 
 
 def _prepare_source(kind: Kind, folder: Path) -> None:
