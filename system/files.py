@@ -1,8 +1,11 @@
 """Atomic writes: a file is there as a whole or not at all, even after a crash or a power cut."""
 
 import hashlib
+import logging
 import os
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o666, *, concurrent: bool = False) -> None:
@@ -39,6 +42,18 @@ def make_folder(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
     for folder in missing:
         sync_path(folder.parent)
+
+
+def rename_aside(folder: Path, prefix: str) -> Path:
+    """Put `prefix` before the name of a folder: its place is free and nothing in it is lost."""
+    target, number = folder.with_name(f"{prefix}{folder.name}"), 1
+    while target.exists():
+        number += 1
+        target = folder.with_name(f"{prefix}{folder.name}.{number}")
+    folder.rename(target)
+    sync_path(folder.parent)
+    logger.warning("%s: damaged or foreign, so it was set aside as %s", folder, target.name)
+    return target
 
 
 def sync_path(path: Path) -> None:

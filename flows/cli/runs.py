@@ -12,8 +12,8 @@ from flows.planning.init_from import pinned
 from flows.planning.plan import Plan, make_plan, reserved_plan
 from flows.progress import reporting
 from flows.store.disk import check_space
-from flows.store.failures import recording_failure
 from flows.store.runs import Store
+from flows.store.status import recording_failure
 from system.settings import Settings
 
 

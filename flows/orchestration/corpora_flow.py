@@ -26,8 +26,8 @@ from flows.orchestration.tasks import (
     show_our_logs,
 )
 from flows.progress import LogReporter, current_reporter, reporting
-from flows.store.failures import failures
 from flows.store.runs import Store
+from flows.store.status import failures
 from system.pool import processors
 from system.settings import Settings
 

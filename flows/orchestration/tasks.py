@@ -42,9 +42,9 @@ from flows.stages.devices import device_of
 from flows.stages.signals import end_with_parent, end_within
 from flows.stages.table import STAGES
 from flows.store.disk import check_space
-from flows.store.failures import recording_failure
 from flows.store.runs import Store
 from flows.store.stage import execute
+from flows.store.status import recording_failure
 from system.output import clean_output
 from system.settings import Settings
 

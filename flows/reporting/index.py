@@ -15,9 +15,9 @@ from urllib.parse import quote
 from evaluation.report.index import IndexRow, State, index_page
 from evaluation.results import Metric
 from flows.options import STAGE_NAMES, StageName
-from flows.store.failures import failures
 from flows.store.manifest import MANIFEST, Manifest
 from flows.store.runs import StageRun, Store
+from flows.store.status import failures
 from system.clock import minute, now_stamp
 from system.errors import CharmillError
 from system.files import write_whole

@@ -16,7 +16,7 @@ from system.settings import Settings
 
 HEARTBEAT_SECONDS = 30
 """A run without a heartbeat for three times this long counts as crashed."""
-LOGGERS = ("flows", "corpora", "modeling", "evaluation")
+LOGGERS = ("flows", "corpora", "modeling", "evaluation", "system")
 LEASES = "prefect.server.concurrency.lease_storage"
 ENVIRONMENT = {
     "DO_NOT_TRACK": "1",

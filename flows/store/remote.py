@@ -27,8 +27,8 @@ from flows.errors import RemoteError, RemoteMisuseError, StageError
 from flows.store.disk import sync
 from flows.store.integrity import faults, verified
 from flows.store.manifest import Manifest
-from flows.store.runs import StageRun, StageRuns, rename_aside, run_number
-from system.files import make_folder, sha256_of, sync_path
+from flows.store.runs import SET_ASIDE, StageRun, StageRuns, run_number
+from system.files import make_folder, rename_aside, sha256_of, sync_path
 
 logger = logging.getLogger(__name__)
 ALLOWED = "s3://bucket/prefix or file:///folder"
@@ -154,7 +154,7 @@ class Remote:
                 sync(folder)
                 if not run.is_finished or faults(run):
                     if run.folder.exists():
-                        rename_aside(run.folder)
+                        rename_aside(run.folder, SET_ASIDE)
                     folder.rename(run.folder)
                     sync_path(run.runs.folder)
                 shutil.rmtree(run.work, ignore_errors=True)

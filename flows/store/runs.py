@@ -12,25 +12,20 @@
 Age is the `created` of a manifest: `cp -r` and `rsync` change the times of folders.
 """
 
-import logging
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from flows.errors import StageError
 from flows.options import STAGE_NAMES, StageName
-from flows.store.locking import acquire
+from flows.store.locking import holding, holding_if_free
 from flows.store.manifest import MANIFEST, Manifest
-from system.files import make_folder, sync_path
+from system.files import rename_aside, sync_path
 
-logger = logging.getLogger(__name__)
 LATEST = "latest"
 WORK = ".work-"
 SET_ASIDE = ".damaged-"
@@ -256,44 +251,26 @@ class StageRun:
             return
         link = self.runs.folder / LATEST
         if link.is_dir() and not link.is_symlink():
-            rename_aside(link)
-        temporary = link.with_name(f".{LATEST}-{os.getpid()}")
-        temporary.unlink(missing_ok=True)
-        temporary.symlink_to(self.key)
-        temporary.replace(link)
+            rename_aside(link, SET_ASIDE)
+        temporary = link.with_name(f".{LATEST}-{self.key}")
+        # Another process, alive or killed, can only have made the same link.
+        with suppress(FileExistsError):
+            temporary.symlink_to(self.key)
+        with suppress(FileNotFoundError):
+            temporary.replace(link)
         sync_path(link.parent)
 
-    @contextmanager
-    def lock(self, on_wait: Callable[[], None]) -> Iterator[None]:
+    def lock(self, on_wait: Callable[[], None]) -> AbstractContextManager[None]:
         """Hold the lock that a process holds while it makes this run.
 
         Args:
             on_wait: called once if another process holds the lock.
         """
-        lock = self._lock()
-        try:
-            acquire(lock, timeout=0)
-        except Timeout:
-            on_wait()
-            acquire(lock)
-        try:
-            yield
-        finally:
-            lock.release()
+        return holding(self._lock_path, on_wait)
 
-    @contextmanager
-    def lock_if_free(self) -> Iterator[bool]:
+    def lock_if_free(self) -> AbstractContextManager[bool]:
         """Hold the lock if no process holds it; yields whether it is held now."""
-        lock = self._lock()
-        try:
-            acquire(lock, timeout=0)
-        except Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
+        return holding_if_free(self._lock_path)
 
     @property
     def is_locked(self) -> bool:
@@ -306,22 +283,6 @@ class StageRun:
     @property
     def _lock_path(self) -> Path:
         return self.runs.store.lock(f"{self.runs.stage}-{self.runs.dataset}-{self.key}")
-
-    def _lock(self) -> FileLock:
-        make_folder(self._lock_path.parent)
-        return FileLock(self._lock_path)
-
-
-def rename_aside(folder: Path) -> Path:
-    """Rename a damaged folder, so that its place is free and nothing in it is lost."""
-    target, number = folder.with_name(f"{SET_ASIDE}{folder.name}"), 1
-    while target.exists():
-        number += 1
-        target = folder.with_name(f"{SET_ASIDE}{folder.name}.{number}")
-    folder.rename(target)
-    sync_path(folder.parent)
-    logger.warning("%s: damaged or foreign, so it was set aside as %s", folder, target.name)
-    return target
 
 
 def run_number(key: str) -> int:

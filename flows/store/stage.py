@@ -23,19 +23,20 @@ from flows.progress import Reporter
 from flows.store.disk import no_space, sync
 from flows.store.integrity import damage, examine, faults, list_faults, shown
 from flows.store.leftovers import sweep
-from flows.store.manifest import Manifest, key_digest, record_files
+from flows.store.manifest import MANIFEST, Manifest, key_digest, record_files
 from flows.store.protection import reserve_all
-from flows.store.runs import StageRun, StageRuns, Store, rename_aside
+from flows.store.runs import SET_ASIDE, StageRun, StageRuns, Store
 from system.clock import now_stamp
-from system.files import make_folder, sync_path
+from system.files import make_folder, rename_aside, sync_path
 from system.progress import Progress
 from system.settings import Settings
 
 ATTEMPTS = ".attempts"
 INPUTS = ".inputs"
 PARAMETERS = ".parameters"
-NOTES = (ATTEMPTS, INPUTS, PARAMETERS)
-"""Files about a run in progress, in its work folder only."""
+NOTES = (ATTEMPTS, INPUTS, PARAMETERS, f"{MANIFEST}.partial")
+"""Files about a run in progress, in its work folder only. A process that was killed in
+`Manifest.save` leaves the last one."""
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 SOFTWARE = ("charmill", "torch", "numpy", "pyarrow", "prefect")
 
@@ -241,7 +242,7 @@ def _publish(output: StageRun, manifest: Manifest, damaged: StageRun | None) -> 
     sync_path(output.work)
     for replaced in {output, damaged or output}:
         if replaced.folder.exists():
-            rename_aside(replaced.folder)
+            rename_aside(replaced.folder, SET_ASIDE)
     output.work.rename(output.folder)
     sync_path(output.runs.folder)
 

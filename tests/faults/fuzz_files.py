@@ -20,11 +20,10 @@ from flows.options import Options
 from flows.planning.plan import make_plan
 from flows.progress import LogReporter
 from flows.stages.table import STAGES
-from flows.store.failures import load_failure
 from flows.store.manifest import Manifest
 from flows.store.runs import Store
 from flows.store.stage import execute
-from flows.store.status import verdict
+from flows.store.status import load_failure, verdict
 from modeling.checkpoint import Checkpoint, load_checkpoint, load_model, save_checkpoint
 from modeling.engines.engine_cache import recall
 from modeling.inference.samples import read_samples

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -288,13 +289,13 @@ def test_gc_never_removes_what_is_needed(tmp_path_factory, history, last, age, s
         runs[number].make_latest()
     for number in pinned:
         pin(runs[number])
-    locks = [run._lock() for run in {runs[number] for number in locked}]
-    for lock in locks:
-        lock.acquire()
     last_runs = {r.latest for d in ("tiny", "other") for r in store.stages(d) if r.latest}
     kept = last_runs | {runs[number] for number in (*pinned, *locked)}
     limits = {"keep_last": last, "older_than": age, "max_size": size, "datasets": datasets}
-    outcome = collected(store, **limits)
+    with ExitStack() as locks:
+        for run in {runs[number] for number in locked}:
+            locks.enter_context(run.lock(lambda: None))
+        outcome = collected(store, **limits)
     left = everything(store)
     assert kept <= left
     assert_whole(store)
@@ -302,8 +303,6 @@ def test_gc_never_removes_what_is_needed(tmp_path_factory, history, last, age, s
     assert left == set(runs) - {one.run for one in outcome.removed}
     if datasets:
         assert {one.run.runs.dataset for one in outcome.removed} <= set(datasets)
-    for lock in locks:
-        lock.release()
     shutil.rmtree(root)
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from flows.progress import LogReporter
-from flows.store.leftovers import DAMAGED, GONE, REMOTE, leftovers, sweep
-from flows.store.runs import WORK, Store
+from flows.store.leftovers import GONE, REMOTE, leftovers, sweep
+from flows.store.runs import SET_ASIDE, WORK, Store
 from flows.store.stage import PARAMETERS, Stage, execute
 from system.progress import Progress
 
@@ -58,7 +58,7 @@ def test_a_folder_whose_lock_is_held_stays(runs):
 
 
 def test_a_damaged_run_stays_for_a_week_after_it_was_set_aside(runs):
-    damaged = folder(runs, "a", days=300).rename(runs.folder / f"{DAMAGED}a")
+    damaged = folder(runs, "a", days=300).rename(runs.folder / f"{SET_ASIDE}a")
     assert not sweep(runs, NOW)
     assert list(leftovers(runs, LATER)) == [damaged]
     assert sweep(runs, LATER) == [damaged]

@@ -9,8 +9,7 @@ from flows.cli.render import status_table
 from flows.errors import StageError
 from flows.options import StageName
 from flows.reporting.index import INDEX, index_row, renewing_index
-from flows.store.failures import MAX_CHARACTERS, failures, recording_failure
-from flows.store.status import dataset_state
+from flows.store.status import MAX_CHARACTERS, dataset_state, failures, recording_failure
 from tests.flows.reporting.test_reports import publish
 
 
