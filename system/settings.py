@@ -159,11 +159,9 @@ class Settings(BaseSettings):
         """
         root = self.folder("artifacts").absolute()
         try:
-            existing = next(path for path in (root, *root.parents) if path.exists())
+            root.exists()
         except OSError as error:
             raise SettingsError(f"CHARMILL_ARTIFACTS: {root}: {error.strerror}") from None
-        if not existing.is_dir():
-            raise SettingsError(f"CHARMILL_ARTIFACTS: {existing}: not a folder")
         return root
 
     @property

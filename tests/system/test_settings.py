@@ -138,7 +138,7 @@ def test_the_command_line_names_the_variable_in_one_line():
 def test_a_file_in_place_of_the_artifacts_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     for artifacts in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(SettingsError, match=r"CHARMILL_ARTIFACTS: .*/file: not a folder"):
+        with pytest.raises(SettingsError, match="/file is not a folder"):
             _ = Settings(artifacts=artifacts).artifacts_root
     with pytest.raises(SettingsError, match="File name too long"):
         _ = Settings(artifacts=tmp_path / ("x" * 300)).artifacts_root

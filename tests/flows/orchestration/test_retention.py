@@ -5,7 +5,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from flows.progress import LogReporter
 from flows.stages.corpus import CORPUS
 from flows.stages.fetch import FETCH
 from flows.store.forget import find_expired, find_item, remove
+from flows.store.manifest import Manifest, record_files
 from flows.store.runs import Store
 from flows.store.stage import INPUTS, execute
 from flows.store.status import dataset_state
@@ -76,10 +77,12 @@ class Talk:
 
     def age(self, key: str) -> None:
         """Change the time of a fetch so that its retention ended a minute ago."""
-        path = self.store.runs("fetch", "talk").run(key).folder / "search.json"
+        folder = self.store.runs("fetch", "talk").run(key).folder
+        path = folder / "search.json"
         listing = json.loads(path.read_text())
         listing["delete_after"] = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
         path.write_text(json.dumps(listing))
+        replace(Manifest.load(folder), files=record_files(folder)).save(folder)
 
     def next_day(self) -> None:
         shutil.rmtree(self.state)
