@@ -11,11 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+
+from corpora.build.compare import first_twins
 from corpora.build.examine import ExaminedFile, FileBatch, examine, read_again
 from corpora.build.metadata_filters import first_drop, metadata_rules
 from corpora.build.shards import SHARD_BYTES, Shard, shards, write
 from corpora.build.subsample import NOT_SAMPLED, sampled
-from corpora.build.totals import Totals
+from corpora.build.totals import NO_LEAK, Totals
 from corpora.chunking import grouped
 from corpora.corpus.parquet import (
     LEDGER,
@@ -24,8 +27,10 @@ from corpora.corpus.parquet import (
     ledger_row,
     write_character_counts,
 )
-from corpora.dedup.decontaminate import COMPARED_CHARACTERS, Decisions, decide
-from corpora.dedup.minhash import Hashes, shingles
+from corpora.dedup.characters import Profiles
+from corpora.dedup.clusters import COMPARED_CHARACTERS, Twin
+from corpora.dedup.decontaminate import Decisions, decide
+from corpora.dedup.minhash import Hashes, Signatures, shingles
 from corpora.document import Entry, Outcome, Snapshot, Split
 from corpora.licenses.repositories import with_licenses
 from corpora.spec import CorpusSpec
@@ -89,7 +94,7 @@ def build_corpus(
         text_bytes = sum(entry.size for entry in entries)
         workers = workers or (processors() if text_bytes >= sizes.parallel_bytes else 1)
         examined = yield from _examined(build, entries, workers)
-        decisions = _decisions(build, examined)
+        decisions = _decisions(build, examined, workers)
         for outcome in decisions.outcomes:
             record(outcome)
     totals.leak_before, totals.leak_after = decisions.leak_before, decisions.leak_after
@@ -154,23 +159,45 @@ def _batches(build: _Build, entries: Sequence[Entry]) -> Iterator[FileBatch]:
         yield FileBatch(snapshot=build.snapshot, entries=group, spec=build.spec)
 
 
-def _decisions(build: _Build, files: Sequence[ExaminedFile]) -> Decisions:
-    """Final outcomes: of files that the first pass dropped, then of those that it passed."""
-    dropped = [file.outcome for file in files if file.signature is None]
-    passed = [file.outcome for file in files if file.signature is not None]
-    signatures = [file.signature for file in files if file.signature is not None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Texts:
+    """The files that passed the first pass, as finding near-copies among them needs them."""
 
-    def read_shingles(positions: Sequence[int]) -> dict[int, Hashes]:
-        wanted = [passed[position] for position in positions]
-        texts = read_again(build.snapshot, wanted, build.spec)
+    build: _Build
+    outcomes: Sequence[Outcome]
+    signatures: Signatures
+    profiles: Profiles
+    workers: int
+
+    def shingles(self, positions: Sequence[int]) -> dict[int, Hashes]:
+        """The shingles of these files."""
+        wanted = [self.outcomes[position] for position in positions]
+        texts = read_again(self.build.snapshot, wanted, self.build.spec)
         return dict(zip(positions, map(shingles, texts), strict=True))
 
-    decisions = decide(
-        passed,
-        signatures,
-        read_shingles,
-        build.spec,
-        build.frozen,
-        compared_characters=build.sizes.compared_characters,
+    def first_twins(self, others: Mapping[int, Sequence[int]]) -> Iterator[Twin]:
+        """For every file the first similar one of its others, if any."""
+        snapshot, spec = self.build.snapshot, self.build.spec
+        return first_twins(snapshot, spec, self.outcomes, others, workers=self.workers)
+
+
+def _decisions(build: _Build, files: Sequence[ExaminedFile], workers: int) -> Decisions:
+    """Final outcomes: of files that the first pass dropped, then of those that it passed."""
+    dropped = [file.outcome for file in files if file.traces is None]
+    passed = [(file.outcome, file.traces) for file in files if file.traces is not None]
+    if not passed:
+        return Decisions(outcomes=dropped, leak_before=NO_LEAK, leak_after=NO_LEAK)
+    texts = _Texts(
+        build=build,
+        outcomes=[outcome for outcome, _ in passed],
+        signatures=np.stack([traces.signature for _, traces in passed]),
+        profiles=Profiles(
+            counts=np.stack([traces.counts for _, traces in passed]),
+            runs=np.stack([traces.runs for _, traces in passed]),
+            lengths=np.array([outcome.characters for outcome, _ in passed], np.int64),
+        ),
+        workers=workers,
     )
+    size = build.sizes.compared_characters
+    decisions = decide(texts, build.spec, build.frozen, compared_characters=size)
     return replace(decisions, outcomes=[*dropped, *decisions.outcomes])

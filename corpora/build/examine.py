@@ -8,7 +8,10 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from corpora.build.metadata_filters import EMPTY, LFS_POINTER, UNREADABLE
+from corpora.dedup.characters import PERMUTATIONS, Counts, Runs, character_counts, character_runs
 from corpora.dedup.minhash import Signatures, shingles, sketch
 from corpora.document import Entry, Outcome, Snapshot
 from corpora.licenses.spdx import stated_license
@@ -46,23 +49,44 @@ class FileBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Traces:
+    """What finding near-copies of a text takes.
+
+    Attributes:
+        signature: MinHash of its shingles, (256,).
+        counts: of its characters, (128,).
+        runs: MinHash of its runs of characters, (128,).
+    """
+
+    signature: Signatures
+    counts: Counts
+    runs: Runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExaminedFile:
-    """The result of the first pass for one file; no signature, (P,) uint16, if it was dropped."""
+    """The result of the first pass for one file; no traces if it was dropped."""
 
     outcome: Outcome
-    signature: Signatures | None
+    traces: Traces | None
 
 
 def examine(batch: FileBatch) -> list[ExaminedFile]:
-    """Judge the files of a batch, and compute signatures of the texts that pass."""
-    outcomes, sets = [], []
+    """Judge the files of a batch, and compute traces of the texts that pass."""
+    outcomes, of_tokens, counts, of_characters = [], [], [], []
     for file in read_texts(batch.snapshot, batch.entries, batch.spec):
         outcomes.append(file.outcome)
         if file.outcome.reason is None:
-            sets.append(shingles(file.text))
-    rows = iter(sketch(sets))
+            of_tokens.append(shingles(file.text))
+            counts.append(character_counts(file.text))
+            of_characters.append(character_runs(file.text))
+    runs = sketch(of_characters, PERMUTATIONS).astype(np.uint8)
+    traces = (
+        Traces(signature=signature, counts=own, runs=run)
+        for signature, own, run in zip(sketch(of_tokens), counts, runs, strict=True)
+    )
     return [
-        ExaminedFile(outcome=outcome, signature=None if outcome.reason else next(rows))
+        ExaminedFile(outcome=outcome, traces=None if outcome.reason else next(traces))
         for outcome in outcomes
     ]
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from corpora.document import Split
 
@@ -28,10 +28,21 @@ class FunnelStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leak:
-    """Held-out files that have a copy or near-copy in the training text."""
+    """Held-out files that have a copy or near-copy in the training text.
+
+    Attributes:
+        twins: the name of each with that of its copy.
+    """
 
     files: int
     characters: int
+    twins: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def load(cls, data: Mapping[str, Any]) -> Self:
+        """Read from JSON."""
+        pairs = tuple((first, second) for first, second in data.get("twins", ()))
+        return cls(files=data["files"], characters=data["characters"], twins=pairs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +89,6 @@ class CorpusSummary:
             funnel=tuple(FunnelStep(**row) for row in data["funnel"]),
             splits={name: SplitSize(**size) for name, size in data["splits"].items()},
             licenses=data["licenses"],
-            leak_before=Leak(**data["leak_before"]),
-            leak_after=Leak(**data["leak_after"]),
+            leak_before=Leak.load(data["leak_before"]),
+            leak_after=Leak.load(data["leak_after"]),
         )
