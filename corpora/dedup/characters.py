@@ -37,7 +37,7 @@ RUN = 6
 PERMUTATIONS = 128
 LEAST_AGREEING = 20
 """Permutations in which runs of both texts must agree."""
-SHORT = 2_000
+SHORT = 500
 """Characters up to which a text is compared without looking at its runs."""
 SIDES: tuple[Split, ...] = ("test", "validation", "train")
 """The most held-out first."""

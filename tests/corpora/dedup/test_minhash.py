@@ -1,5 +1,6 @@
 import hashlib
 import random
+import re
 
 import numpy as np
 import pytest
@@ -22,9 +23,16 @@ WIDTH = 5
 VOCABULARY = [f"word{i}" for i in range(400)]
 
 
+def slow_tokens(text):
+    """Words, single characters and marks, by a pattern."""
+    single = r"[\u0e00-\u109f\u1780-\u17ff\u2e80-\ua4cf]"
+    word = rf"(?:(?!{single})\w)+"
+    return re.findall(rf"{word}|{single}|[^\s\"'`,;()*#/\\]", text)
+
+
 def slow_set(text):
-    """The shingles of a text as tuples of words."""
-    words = text.encode().split()
+    """The shingles of a text as tuples of tokens."""
+    words = slow_tokens(text)
     width = min(WIDTH, len(words))
     if not width:
         return set()

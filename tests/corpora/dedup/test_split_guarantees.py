@@ -8,17 +8,29 @@
 
 import hashlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from corpora.build.corpus import build_corpus
 from corpora.corpus.parquet import read_documents, read_split
-from corpora.dedup.decontaminate import SIDES, decide
+from corpora.dedup.characters import (
+    PERMUTATIONS,
+    SIDES,
+    Profiles,
+    Runs,
+    character_counts,
+    character_runs,
+    similarity,
+)
+from corpora.dedup.clusters import Twin
+from corpora.dedup.decontaminate import decide
+from corpora.dedup.minhash import Hashes, Signatures, sketch
 from corpora.dedup.minhash import shingles as hashed_shingles
-from corpora.dedup.minhash import sketch
 from corpora.document import Entry, Outcome, Split
 from corpora.spec import CorpusSpec
 from tests.corpora.build.test_corpus import SPEC, FakeSnapshot, built, ledger
@@ -79,20 +91,12 @@ def crossing(directory: Path) -> list[tuple[str, str]]:
     return [(a[0], b[0]) for a, b in combinations(found, 2) if a[1] != b[1] and near(a[2], b[2])]
 
 
-class Trials:
-    """Splits some texts, and the same texts with one more, without any files."""
+class FakeTexts:
+    """Texts in memory."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self.texts = list(texts)
-        self.hashes = list(map(hashed_shingles, texts))
-        self.rows = list(sketch(self.hashes))
-        self.splits = self.decided(self.texts, self.hashes, self.rows, {})
-
-    def decided(
-        self, texts: Sequence[str], hashes: list, rows: list, frozen: Mapping[str, Split]
-    ) -> dict[str, Split | None]:
-        """Split of every text that is kept."""
-        outcomes = [
+        self.texts = texts
+        self.outcomes = [
             Outcome(
                 entry=Entry(source="s", path=str(number), size=len(text), handle=""),
                 sha256=digest_of(text),
@@ -100,22 +104,61 @@ class Trials:
             )
             for number, text in enumerate(texts)
         ]
-        spec = CorpusSpec.model_validate(SPEC)
-        found = decide(outcomes, rows, lambda all_: {n: hashes[n] for n in all_}, spec, frozen)
+        self.hashes = [shingles_of(text) for text in texts]
+        self.signatures = np.concatenate([signature_of(text) for text in texts])
+        self.profiles = Profiles(
+            counts=np.stack([counts_of(text) for text in texts]),
+            runs=np.concatenate([runs_of(text) for text in texts]),
+            lengths=np.array([len(text) for text in texts]),
+        )
+
+    def shingles(self, positions: Sequence[int]) -> dict[int, Hashes]:
+        """The shingles of some."""
+        return {position: self.hashes[position] for position in positions}
+
+    def first_twins(self, others: Mapping[int, Sequence[int]]) -> Iterator[Twin]:
+        """The first similar one of each."""
+        for position, numbers in others.items():
+            for number in numbers:
+                alike = similarity(self.texts[position], self.texts[number])
+                if alike:
+                    yield Twin(position=position, other=number, similarity=alike)
+                    break
+
+
+shingles_of = cache(hashed_shingles)
+counts_of = cache(character_counts)
+
+
+@cache
+def signature_of(text: str) -> Signatures:
+    """The signature of one text, (1, P)."""
+    return sketch([shingles_of(text)])
+
+
+@cache
+def runs_of(text: str) -> Runs:
+    """The runs of one text, (1, P)."""
+    return sketch([character_runs(text)], PERMUTATIONS).astype(np.uint8)
+
+
+class Trials:
+    """Splits some texts, and the same texts with one more, without any files."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = list(texts)
+        self.splits = self.decided(self.texts, {})
+
+    def decided(self, texts: Sequence[str], frozen: Mapping[str, Split]) -> dict[str, Split | None]:
+        """Split of every text that is kept."""
+        found = decide(FakeTexts(texts), CorpusSpec.model_validate(SPEC), frozen)
         return {texts[int(o.entry.path)]: o.split for o in found.outcomes if o.reason is None}
 
     def with_one_more(
         self, text: str, place: int, frozen: Mapping[str, Split]
     ) -> dict[str, Split | None]:
         """The same with one more text."""
-        hashes = hashed_shingles(text)
-        [row] = sketch([hashes])
-        lists = [self.texts, self.hashes, self.rows]
-        more = [
-            [*items[:place], item, *items[place:]]
-            for items, item in zip(lists, (text, hashes, row), strict=True)
-        ]
-        return self.decided(more[0], more[1], more[2], frozen)
+        return self.decided([*self.texts[:place], text, *self.texts[place:]], frozen)
 
     def frozen(self) -> dict[str, Split]:
         """A frozen corpus: digest to split."""
