@@ -105,9 +105,10 @@ def candidate_pairs(signatures: Signatures, threshold: float) -> Numbers:
     for begin in range(0, PERMUTATIONS - rows + 1, rows):
         collected = [codes]
         for first, second in _neighbours(signatures[:, begin : begin + rows]):
-            kept = _agreeing(signatures, first, second) >= least
-            collected.append(first[kept] * count + second[kept])
-        codes = np.unique(np.concatenate(collected))
+            found = _without(codes, first * count + second)
+            kept = _agreeing(signatures, *np.divmod(found, count)) >= least
+            collected.append(found[kept])
+        codes = np.sort(np.concatenate(collected), kind="stable")
     return np.stack(np.divmod(codes, max(count, 1)), axis=1)
 
 
@@ -193,6 +194,14 @@ def _neighbours(band: Signatures) -> Iterator[tuple[Numbers, Numbers]]:
         if not same.any():
             return
         yield order[:-distance][same], order[distance:][same]
+
+
+def _without(known: Numbers, codes: Numbers) -> Numbers:
+    """Those of the codes that are not known; the known ones are ascending."""
+    if not len(known):
+        return codes
+    places = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+    return codes[known[places] != codes]
 
 
 def _agreeing(signatures: Signatures, first: Numbers, second: Numbers) -> Numbers:

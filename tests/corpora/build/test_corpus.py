@@ -42,7 +42,8 @@ class FakeSnapshot:
 
 
 def plain(number=60, name="f"):
-    return {f"{name}{i}.py": f"{name} = {i}\n".encode() for i in range(number)}
+    """Small texts of which no two are near-copies."""
+    return {f"{name}{i}.py": f"{name} = {chr(0x4E00 + i) * 9}\n".encode() for i in range(number)}
 
 
 def built(tmp_path, files, name="out", *, sizes=SIZES, **changes):

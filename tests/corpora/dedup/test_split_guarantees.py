@@ -37,7 +37,7 @@ from tests.corpora.build.test_corpus import SPEC, FakeSnapshot, built, ledger
 
 THRESHOLD = 0.8
 TRIALS = [20, pytest.param(400, marks=pytest.mark.slow)]
-WORDS = [f"word{number}" for number in range(400)]
+WORDS = [f"{random.Random(number).getrandbits(32):x}" for number in range(400)]
 
 
 def text_of(words: list[str]) -> bytes:
@@ -120,7 +120,7 @@ class FakeTexts:
         """The first similar one of each."""
         for position, numbers in others.items():
             for number in numbers:
-                alike = similarity(self.texts[position], self.texts[number])
+                alike = compared(self.texts[position], self.texts[number])
                 if alike:
                     yield Twin(position=position, other=number, similarity=alike)
                     break
@@ -128,6 +128,7 @@ class FakeTexts:
 
 shingles_of = cache(hashed_shingles)
 counts_of = cache(character_counts)
+compared = cache(similarity)
 
 
 @cache
