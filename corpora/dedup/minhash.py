@@ -106,8 +106,9 @@ def candidate_pairs(signatures: Signatures, threshold: float) -> Numbers:
         collected = [codes]
         for first, second in _neighbours(signatures[:, begin : begin + rows]):
             found = _without(codes, first * count + second)
-            kept = _agreeing(signatures, *np.divmod(found, count)) >= least
-            collected.append(found[kept])
+            if len(found):
+                kept = _agreeing(signatures, *np.divmod(found, count)) >= least
+                collected.append(found[kept])
         codes = np.sort(np.concatenate(collected), kind="stable")
     return np.stack(np.divmod(codes, max(count, 1)), axis=1)
 
