@@ -14,11 +14,11 @@ from types import MappingProxyType
 import numpy as np
 
 from corpora.build.compare import first_twins
-from corpora.build.examine import ExaminedFile, FileBatch, examine, read_again
+from corpora.build.examine import Examined, FileBatch, examine, read_again
 from corpora.build.metadata_filters import first_drop, metadata_rules
 from corpora.build.shards import SHARD_BYTES, Shard, shards, write
 from corpora.build.subsample import NOT_SAMPLED, sampled
-from corpora.build.totals import NO_LEAK, Totals
+from corpora.build.totals import Totals
 from corpora.chunking import grouped
 from corpora.corpus.parquet import (
     LEDGER,
@@ -27,10 +27,10 @@ from corpora.corpus.parquet import (
     ledger_row,
     write_character_counts,
 )
-from corpora.dedup.characters import Profiles
+from corpora.dedup.characters import Profiles, joined
 from corpora.dedup.clusters import COMPARED_CHARACTERS, Twin
 from corpora.dedup.decontaminate import Decisions, decide
-from corpora.dedup.minhash import Hashes, Signatures, shingles
+from corpora.dedup.minhash import Hashes, Signatures, shingles, sketch
 from corpora.document import Entry, Outcome, Snapshot, Split
 from corpora.licenses.repositories import with_licenses
 from corpora.spec import CorpusSpec
@@ -145,13 +145,15 @@ def _filtered(build: _Build, record: Callable[[Outcome], None]) -> list[Entry]:
 
 def _examined(
     build: _Build, entries: Sequence[Entry], workers: int
-) -> Generator[Progress, None, list[ExaminedFile]]:
-    """The first pass: judge every file and compute its signature, in order."""
-    files: list[ExaminedFile] = []
+) -> Generator[Progress, None, list[Examined]]:
+    """The first pass: judge every file and compute its traces, in order."""
+    batches: list[Examined] = []
+    done = 0
     for batch in in_order(examine, _batches(build, entries), workers=workers):
-        files += batch
-        yield Progress(done=len(files), total=2 * len(entries), unit="files", note="examined")
-    return files
+        batches.append(batch)
+        done += len(batch.dropped) + len(batch.passed)
+        yield Progress(done=done, total=2 * len(entries), unit="files", note="examined")
+    return batches
 
 
 def _batches(build: _Build, entries: Sequence[Entry]) -> Iterator[FileBatch]:
@@ -181,23 +183,16 @@ class _Texts:
         return first_twins(snapshot, spec, self.outcomes, others, workers=self.workers)
 
 
-def _decisions(build: _Build, files: Sequence[ExaminedFile], workers: int) -> Decisions:
+def _decisions(build: _Build, batches: Sequence[Examined], workers: int) -> Decisions:
     """Final outcomes: of files that the first pass dropped, then of those that it passed."""
-    dropped = [file.outcome for file in files if file.traces is None]
-    passed = [(file.outcome, file.traces) for file in files if file.traces is not None]
-    if not passed:
-        return Decisions(outcomes=dropped, leak_before=NO_LEAK, leak_after=NO_LEAK)
     texts = _Texts(
         build=build,
-        outcomes=[outcome for outcome, _ in passed],
-        signatures=np.stack([traces.signature for _, traces in passed]),
-        profiles=Profiles(
-            counts=np.stack([traces.counts for _, traces in passed]),
-            runs=np.stack([traces.runs for _, traces in passed]),
-            lengths=np.array([outcome.characters for outcome, _ in passed], np.int64),
-        ),
+        outcomes=[outcome for batch in batches for outcome in batch.passed],
+        signatures=np.concatenate([sketch([]), *(batch.signatures for batch in batches)]),
+        profiles=joined([batch.profiles for batch in batches]),
         workers=workers,
     )
     size = build.sizes.compared_characters
     decisions = decide(texts, build.spec, build.frozen, compared_characters=size)
+    dropped = [outcome for batch in batches for outcome in batch.dropped]
     return replace(decisions, outcomes=[*dropped, *decisions.outcomes])

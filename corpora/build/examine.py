@@ -8,10 +8,8 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from corpora.build.metadata_filters import EMPTY, LFS_POINTER, UNREADABLE
-from corpora.dedup.characters import PERMUTATIONS, Counts, Runs, character_counts, character_runs
+from corpora.dedup.characters import Profiles, joined, profile
 from corpora.dedup.minhash import Signatures, shingles, sketch
 from corpora.document import Entry, Outcome, Snapshot
 from corpora.licenses.spdx import stated_license
@@ -49,46 +47,36 @@ class FileBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Traces:
-    """What finding near-copies of a text takes.
+class Examined:
+    """The result of the first pass for a batch.
 
     Attributes:
-        signature: MinHash of its shingles, (256,).
-        counts: of its characters, (128,).
-        runs: MinHash of its runs of characters, (128,).
+        dropped: outcomes of files that a rule dropped.
+        passed: outcomes of the others, N of them.
+        signatures: MinHash of their shingles, (N, P).
+        profiles: of their characters.
     """
 
-    signature: Signatures
-    counts: Counts
-    runs: Runs
+    dropped: Sequence[Outcome]
+    passed: Sequence[Outcome]
+    signatures: Signatures
+    profiles: Profiles
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExaminedFile:
-    """The result of the first pass for one file; no traces if it was dropped."""
-
-    outcome: Outcome
-    traces: Traces | None
-
-
-def examine(batch: FileBatch) -> list[ExaminedFile]:
-    """Judge the files of a batch, and compute traces of the texts that pass."""
-    outcomes, of_tokens, counts, of_characters = [], [], [], []
+def examine(batch: FileBatch) -> Examined:
+    """Judge the files of a batch, and compute what finding near-copies of those that pass takes."""
+    outcomes, of_tokens, profiles = [], [], []
     for file in read_texts(batch.snapshot, batch.entries, batch.spec):
         outcomes.append(file.outcome)
         if file.outcome.reason is None:
             of_tokens.append(shingles(file.text))
-            counts.append(character_counts(file.text))
-            of_characters.append(character_runs(file.text))
-    runs = sketch(of_characters, PERMUTATIONS).astype(np.uint8)
-    traces = (
-        Traces(signature=signature, counts=own, runs=run)
-        for signature, own, run in zip(sketch(of_tokens), counts, runs, strict=True)
+            profiles.append(profile(file.text))
+    return Examined(
+        dropped=[outcome for outcome in outcomes if outcome.reason],
+        passed=[outcome for outcome in outcomes if outcome.reason is None],
+        signatures=sketch(of_tokens),
+        profiles=joined(profiles),
     )
-    return [
-        ExaminedFile(outcome=outcome, traces=None if outcome.reason else next(traces))
-        for outcome in outcomes
-    ]
 
 
 def read_texts(

@@ -138,7 +138,7 @@ def _possible_twins(
         and (file.position in stay or spec.near_duplicates == "decontaminate")
     ]
     others: dict[int, list[int]] = defaultdict(list)
-    splits = [files[position].split for position in compared]
+    splits: list[Split] = [files[position].split for position in compared]
     for held_out, possible in possible_pairs(texts.profiles.of(compared), splits):
         for number in possible:
             pair = (files[compared[held_out]], files[compared[number]])

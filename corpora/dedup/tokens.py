@@ -51,7 +51,7 @@ def scrambled(numbers: Hashes) -> Hashes:
 
 
 def _hashed(text: str) -> Hashes:
-    """A polynomial of a token's characters, as the difference of its place would not change it."""
+    """A polynomial of the characters of every token, whatever its place."""
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     kinds = _kinds()[np.minimum(points, BASIC_PLANE)]
     begins = np.ones(len(kinds), np.bool_)
@@ -71,10 +71,11 @@ def _hashed(text: str) -> Hashes:
 def _powers() -> tuple[Hashes, Hashes]:
     """Powers of an odd number and of its inverse modulo 2^64, both (PIECE,)."""
     inverse = np.uint64(pow(int(BASE), -1, 2**64))
-    return tuple(
-        np.cumprod(np.append(np.uint64(1), np.full(PIECE - 1, base, np.uint64)))
-        for base in (BASE, inverse)
-    )
+    return _powers_of(BASE), _powers_of(inverse)
+
+
+def _powers_of(base: np.uint64) -> Hashes:
+    return np.cumprod(np.append(np.uint64(1), np.full(PIECE - 1, base, np.uint64)))
 
 
 @cache
