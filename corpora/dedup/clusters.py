@@ -28,16 +28,22 @@ class Twin:
 
 
 class Texts(Protocol):
-    """The readable files, by position: what was computed of all, and what reads some again.
+    """The readable files, by position: what was computed of all, and what reads some again."""
 
-    Attributes:
-        outcomes: of the files that passed every rule on their own content, in order.
-        signatures: MinHash of the shingles of the same files, (N, P).
-    """
+    @property
+    def outcomes(self) -> Sequence[Outcome]:
+        """Of the files that passed every rule on their own content, in order."""
+        ...
 
-    outcomes: Sequence[Outcome]
-    signatures: Signatures
-    profiles: Profiles
+    @property
+    def signatures(self) -> Signatures:
+        """MinHash of the shingles of the same files, (N, P)."""
+        ...
+
+    @property
+    def profiles(self) -> Profiles:
+        """Of the same files."""
+        ...
 
     def shingles(self, positions: Sequence[int]) -> Mapping[int, Hashes]:
         """The shingles of these files."""

@@ -1,6 +1,7 @@
 """No near-copy across the split, by a measure that shares no code with the search for them."""
 
 import difflib
+import hashlib
 import random
 import time
 from itertools import product
@@ -8,12 +9,15 @@ from itertools import product
 import pytest
 
 from benchmarks.near_copies import similarity as reference
+from corpora.build.corpus import build_corpus
 from corpora.corpus.parquet import read_documents
+from corpora.corpus.summary import CorpusSummary, Leak
 from corpora.dedup.characters import joined, possible_pairs, profile, similarity
 from corpora.dedup.minhash import candidate_pairs, shingles, sketch, verified
 from corpora.dedup.minhash import similarity as jaccard
 from corpora.dedup.tokens import PIECE, tokens
-from tests.corpora.build.test_corpus import built, ledger
+from corpora.spec import CorpusSpec
+from tests.corpora.build.test_corpus import SPEC, FakeSnapshot, built, ledger, plain
 
 NAMES = [f"{random.Random(number).getrandbits(40):x}" for number in range(3000)]
 HAN = [chr(0x4E00 + number) for number in range(3000)]
@@ -76,6 +80,26 @@ def test_no_held_out_text_has_a_training_text_of_nine_tenths_its_characters(tmp_
     for row in displaced:
         other = row["duplicate_of"].removeprefix("s/")
         assert reference(files[row["path"]].decode(), files[other].decode(), 0.9)
+
+
+def test_near_copies_that_are_frozen_on_two_sides_stay_and_are_named(tmp_path):
+    chance = random.Random(9)
+    text = code(chance, 20)
+    files = {
+        "a.py": text,
+        "b.py": text.replace("if", "while"),
+        "c.py": text.replace("if", "unless"),
+    }
+    splits = {"a.py": "test", "b.py": "train"}
+    contents = {name: content.encode() for name, content in files.items()}
+    frozen = {hashlib.sha256(contents[name]).hexdigest(): split for name, split in splits.items()}
+    spec = CorpusSpec.model_validate(SPEC)
+    list(build_corpus(FakeSnapshot(plain() | contents), spec, tmp_path, frozen=frozen))
+    rows = ledger(tmp_path)
+    assert {name: rows[name]["split"] for name in splits} == splits
+    assert rows["c.py"]["reason"] == "near-duplicate"
+    leak = CorpusSummary.load(tmp_path).leak_after
+    assert leak == Leak(files=1, characters=len(text), twins=(("s/a.py", "s/b.py"),))
 
 
 def test_the_similarity_is_never_below_difflibs():
