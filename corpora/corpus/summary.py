@@ -31,7 +31,7 @@ class Leak:
     """Held-out files that have a copy or near-copy in the training text.
 
     Attributes:
-        twins: the name of each with that of its copy.
+        twins: the name of each with that of its copy, for the actual split.
     """
 
     files: int
@@ -76,7 +76,11 @@ class CorpusSummary:
 
     def save(self, directory: Path) -> None:
         """Write as JSON."""
-        text = json.dumps(asdict(self), indent=1)
+        data = asdict(self)
+        for leak in (data["leak_before"], data["leak_after"]):
+            if not leak["twins"]:
+                del leak["twins"]
+        text = json.dumps(data, indent=1)
         (directory / SUMMARY).write_text(text + "\n", encoding="utf-8")
 
     @classmethod

@@ -170,7 +170,7 @@ def _decide_clusters(
         after += _leaking(cluster, [None if o.reason else o.split for o in splits])
     return Decisions(
         outcomes=[decided[position] for position in range(len(decided))],
-        leak_before=_leak(before),
+        leak_before=replace(_leak(before), twins=()),
         leak_after=_leak(after),
     )
 
