@@ -11,7 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from corpora.build.examine import ExaminedFile, FileBatch, examine, read_again
+import numpy as np
+
+from corpora.build.compare import first_twins
+from corpora.build.examine import Examined, FileBatch, examine, read_again
 from corpora.build.metadata_filters import first_drop, metadata_rules
 from corpora.build.shards import SHARD_BYTES, Shard, shards, write
 from corpora.build.subsample import NOT_SAMPLED, sampled
@@ -24,8 +27,10 @@ from corpora.corpus.parquet import (
     ledger_row,
     write_character_counts,
 )
-from corpora.dedup.decontaminate import COMPARED_CHARACTERS, Decisions, decide
-from corpora.dedup.minhash import Hashes, shingles
+from corpora.dedup.characters import Profiles, joined
+from corpora.dedup.clusters import COMPARED_CHARACTERS, Twin
+from corpora.dedup.decontaminate import Decisions, decide
+from corpora.dedup.minhash import Hashes, Signatures, shingles, sketch
 from corpora.document import Entry, Outcome, Snapshot, Split
 from corpora.licenses.repositories import with_licenses
 from corpora.spec import CorpusSpec
@@ -89,7 +94,7 @@ def build_corpus(
         text_bytes = sum(entry.size for entry in entries)
         workers = workers or (processors() if text_bytes >= sizes.parallel_bytes else 1)
         examined = yield from _examined(build, entries, workers)
-        decisions = _decisions(build, examined)
+        decisions = _decisions(build, examined, workers)
         for outcome in decisions.outcomes:
             record(outcome)
     totals.leak_before, totals.leak_after = decisions.leak_before, decisions.leak_after
@@ -140,13 +145,15 @@ def _filtered(build: _Build, record: Callable[[Outcome], None]) -> list[Entry]:
 
 def _examined(
     build: _Build, entries: Sequence[Entry], workers: int
-) -> Generator[Progress, None, list[ExaminedFile]]:
-    """The first pass: judge every file and compute its signature, in order."""
-    files: list[ExaminedFile] = []
+) -> Generator[Progress, None, list[Examined]]:
+    """The first pass: judge every file and compute its traces, in order."""
+    batches: list[Examined] = []
+    done = 0
     for batch in in_order(examine, _batches(build, entries), workers=workers):
-        files += batch
-        yield Progress(done=len(files), total=2 * len(entries), unit="files", note="examined")
-    return files
+        batches.append(batch)
+        done += len(batch.dropped) + len(batch.passed)
+        yield Progress(done=done, total=2 * len(entries), unit="files", note="examined")
+    return batches
 
 
 def _batches(build: _Build, entries: Sequence[Entry]) -> Iterator[FileBatch]:
@@ -154,23 +161,38 @@ def _batches(build: _Build, entries: Sequence[Entry]) -> Iterator[FileBatch]:
         yield FileBatch(snapshot=build.snapshot, entries=group, spec=build.spec)
 
 
-def _decisions(build: _Build, files: Sequence[ExaminedFile]) -> Decisions:
-    """Final outcomes: of files that the first pass dropped, then of those that it passed."""
-    dropped = [file.outcome for file in files if file.signature is None]
-    passed = [file.outcome for file in files if file.signature is not None]
-    signatures = [file.signature for file in files if file.signature is not None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Texts:
+    """The files that passed the first pass, as finding near-copies among them needs them."""
 
-    def read_shingles(positions: Sequence[int]) -> dict[int, Hashes]:
-        wanted = [passed[position] for position in positions]
-        texts = read_again(build.snapshot, wanted, build.spec)
+    build: _Build
+    outcomes: Sequence[Outcome]
+    signatures: Signatures
+    profiles: Profiles
+    workers: int
+
+    def shingles(self, positions: Sequence[int]) -> dict[int, Hashes]:
+        """The shingles of these files."""
+        wanted = [self.outcomes[position] for position in positions]
+        texts = read_again(self.build.snapshot, wanted, self.build.spec)
         return dict(zip(positions, map(shingles, texts), strict=True))
 
-    decisions = decide(
-        passed,
-        signatures,
-        read_shingles,
-        build.spec,
-        build.frozen,
-        compared_characters=build.sizes.compared_characters,
+    def first_twins(self, others: Mapping[int, Sequence[int]]) -> Iterator[Twin]:
+        """For every file the first similar one of its others, if any."""
+        snapshot, spec = self.build.snapshot, self.build.spec
+        return first_twins(snapshot, spec, self.outcomes, others, workers=self.workers)
+
+
+def _decisions(build: _Build, batches: Sequence[Examined], workers: int) -> Decisions:
+    """Final outcomes: of files that the first pass dropped, then of those that it passed."""
+    texts = _Texts(
+        build=build,
+        outcomes=[outcome for batch in batches for outcome in batch.passed],
+        signatures=np.concatenate([sketch([]), *(batch.signatures for batch in batches)]),
+        profiles=joined([batch.profiles for batch in batches]),
+        workers=workers,
     )
+    size = build.sizes.compared_characters
+    decisions = decide(texts, build.spec, build.frozen, compared_characters=size)
+    dropped = [outcome for batch in batches for outcome in batch.dropped]
     return replace(decisions, outcomes=[*dropped, *decisions.outcomes])

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from corpora.build.metadata_filters import EMPTY, LFS_POINTER, UNREADABLE
+from corpora.dedup.characters import Profiles, joined, profile
 from corpora.dedup.minhash import Signatures, shingles, sketch
 from corpora.document import Entry, Outcome, Snapshot
 from corpora.errors import CorpusError
@@ -47,25 +48,36 @@ class FileBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExaminedFile:
-    """The result of the first pass for one file; no signature, (P,) uint16, if it was dropped."""
+class Examined:
+    """The result of the first pass for a batch.
 
-    outcome: Outcome
-    signature: Signatures | None
+    Attributes:
+        dropped: outcomes of files that a rule dropped.
+        passed: outcomes of the others, N of them.
+        signatures: MinHash of their shingles, (N, P).
+        profiles: of their characters.
+    """
+
+    dropped: Sequence[Outcome]
+    passed: Sequence[Outcome]
+    signatures: Signatures
+    profiles: Profiles
 
 
-def examine(batch: FileBatch) -> list[ExaminedFile]:
-    """Judge the files of a batch, and compute signatures of the texts that pass."""
-    outcomes, sets = [], []
+def examine(batch: FileBatch) -> Examined:
+    """Judge the files of a batch, and compute what finding near-copies of those that pass takes."""
+    outcomes, of_tokens, profiles = [], [], []
     for file in read_texts(batch.snapshot, batch.entries, batch.spec):
         outcomes.append(file.outcome)
         if file.outcome.reason is None:
-            sets.append(shingles(file.text))
-    rows = iter(sketch(sets))
-    return [
-        ExaminedFile(outcome=outcome, signature=None if outcome.reason else next(rows))
-        for outcome in outcomes
-    ]
+            of_tokens.append(shingles(file.text))
+            profiles.append(profile(file.text))
+    return Examined(
+        dropped=[outcome for outcome in outcomes if outcome.reason],
+        passed=[outcome for outcome in outcomes if outcome.reason is None],
+        signatures=sketch(of_tokens),
+        profiles=joined(profiles),
+    )
 
 
 def read_texts(

@@ -32,10 +32,15 @@ class FunnelStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leak:
-    """Held-out files that have a copy or near-copy in the training text."""
+    """Held-out files that have a copy or near-copy in the training text.
+
+    Attributes:
+        twins: the name of each with that of its copy, for the actual split.
+    """
 
     files: int
     characters: int
+    twins: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

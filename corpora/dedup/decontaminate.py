@@ -6,31 +6,23 @@ text near a test text is dropped, never the reverse. Nothing leaks, and the test
 unbiased sample. No method can keep every file, leak nothing, move nothing and need no memory of
 earlier corpora all at once; this one gives up the first, because near-copies teach least.
 
-Frozen documents always stay, and a new near-copy of one stays only in the same split.
+Two texts are near-copies by their shingles (then so are near-copies of near-copies), or, across
+splits, by their characters. Frozen documents always stay, and a new near-copy of one stays only in
+the same split.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from corpora.chunking import grouped
 from corpora.corpus.summary import Leak
-from corpora.dedup.minhash import Hashes, Numbers, Signatures, candidate_pairs, clusters, verified
+from corpora.dedup.characters import SIDES, possible_pairs
+from corpora.dedup.clusters import COMPARED_CHARACTERS, Texts, near_clusters
 from corpora.dedup.split import naive_split_of, split_of
 from corpora.document import Outcome, Split
 from corpora.spec import CorpusSpec
 
 HELD_OUT: tuple[Split, ...] = ("test", "validation")
-SIDES: tuple[Split, ...] = (*HELD_OUT, "train")
-"""The most held-out first."""
-COMPARED_CHARACTERS = 32 * 2**20
-"""Characters of text whose shingles are in memory at a time, so that memory stays flat even where
-much is a near-copy. Texts linked by one chain of candidates are compared together, however large.
-"""
-ReadShingles = Callable[[Sequence[int]], Mapping[int, Hashes]]
-"""Reads the files at these positions again, and gives their shingles by position."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +42,7 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _File:
-    """A readable file in its cluster.
+    """A readable file.
 
     Attributes:
         position: among all readable files.
@@ -64,11 +56,20 @@ class _File:
     split: Split
     is_frozen: bool
 
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """Of near-copies in two splits, the one of the lower rank stays."""
+        return (not self.is_frozen, SIDES.index(self.split))
+
+
+_Similar = tuple[_File, _File, float]
+"""A file, another one in a different split, and how similar their characters are."""
+_Leaking = tuple[_File, _File]
+"""A held-out file and a near-copy of it in the training split."""
+
 
 def decide(
-    outcomes: Sequence[Outcome],
-    signatures: Sequence[Signatures],
-    read_shingles: ReadShingles,
+    texts: Texts,
     spec: CorpusSpec,
     frozen: Mapping[str, Split],
     *,
@@ -77,30 +78,41 @@ def decide(
     """Find copies and near-copies among readable files, and decide about each file.
 
     Args:
-        outcomes: of the files that passed every rule on their own content, in order.
-        signatures: MinHash signatures of the same files, each (P,) uint16.
         frozen: digest to split, of documents that must keep their split.
         compared_characters: bounds the shingles in memory.
     """
-    originals = _originals(outcomes)
+    originals = _originals(texts.outcomes)
+    files = list(_files(texts.outcomes, originals, spec, frozen))
     cluster_of = {position: position for position in originals}
     if spec.near_duplicates != "ignore":
-        distinct = sorted(set(originals))
-        cluster_of = _clusters(
-            outcomes, distinct, signatures, read_shingles, spec.near_threshold, compared_characters
-        )
+        distinct = sorted(cluster_of)
+        cluster_of = near_clusters(texts, distinct, spec.near_threshold, compared_characters)
     members: dict[int, list[_File]] = defaultdict(list)
+    for file, original in zip(files, originals, strict=True):
+        members[cluster_of[original]].append(file)
+    stay = {file.position for cluster in members.values() for file in _kept(cluster, spec)}
+    twins = [
+        (files[twin.position], files[twin.other], twin.similarity)
+        for twin in texts.first_twins(_possible_twins(texts, files, stay, spec))
+    ]
+    return _decide_clusters(list(members.values()), twins, spec)
+
+
+def _files(
+    outcomes: Sequence[Outcome],
+    originals: Sequence[int],
+    spec: CorpusSpec,
+    frozen: Mapping[str, Split],
+) -> Iterator[_File]:
     for position, (outcome, original) in enumerate(zip(outcomes, originals, strict=True)):
         digest = outcome.sha256 or ""
-        file = _File(
+        yield _File(
             position=position,
             outcome=outcome,
             original=outcomes[original],
             split=frozen.get(digest) or split_of(digest, spec.split),
             is_frozen=digest in frozen,
         )
-        members[cluster_of[original]].append(file)
-    return _decide_clusters(list(members.values()), spec)
 
 
 def _originals(outcomes: Sequence[Outcome]) -> list[int]:
@@ -109,62 +121,68 @@ def _originals(outcomes: Sequence[Outcome]) -> list[int]:
     return [first.setdefault(o.sha256, position) for position, o in enumerate(outcomes)]
 
 
-def _clusters(
-    outcomes: Sequence[Outcome],
-    distinct: Sequence[int],
-    signatures: Sequence[Signatures],
-    read_shingles: ReadShingles,
-    threshold: float,
-    compared_characters: int,
-) -> dict[int, int]:
-    """For the position of every distinct text, the first position in its cluster."""
-    if not distinct:
+def _possible_twins(
+    texts: Texts, files: Sequence[_File], stay: Collection[int], spec: CorpusSpec
+) -> dict[int, list[int]]:
+    """For files that have to go if their characters are similar, by position: similar to which.
+
+    Parts of a text are split one by one, so texts that will be cut into parts are not compared.
+    """
+    if spec.near_duplicates == "ignore" or spec.part_characters:
         return {}
-    pairs = candidate_pairs(np.stack([signatures[position] for position in distinct]), threshold)
-    near: list[tuple[int, int]] = []
-    sizes = [outcomes[position].characters or 0 for position in distinct]
-    for group in _groups(pairs, sizes, compared_characters):
-        numbers = np.unique(group).tolist()
-        read = read_shingles([distinct[number] for number in numbers])
-        known = {number: read[distinct[number]] for number in numbers}
-        near += [pair[:2] for pair in verified(group, known.__getitem__, threshold)]
-    heads = clusters(len(distinct), near)
-    return {position: distinct[head] for position, head in zip(distinct, heads, strict=True)}
+    # A file that a test text displaced still displaces others: a further test text frees none.
+    compared = [
+        file.position
+        for file in files
+        if file.outcome is file.original
+        and (file.position in stay or spec.near_duplicates == "decontaminate")
+    ]
+    others: dict[int, list[int]] = defaultdict(list)
+    splits: list[Split] = [files[position].split for position in compared]
+    for held_out, possible in possible_pairs(texts.profiles.of(compared), splits):
+        for number in possible:
+            pair = (files[compared[held_out]], files[compared[number]])
+            winner, loser = sorted(pair, key=lambda file: file.rank)
+            if loser.is_frozen:  # so both stay, and the one that is held out is named
+                loser, winner = pair
+            if loser.position in stay:
+                others[loser.position].append(winner.position)
+    return others
 
 
-def _groups(pairs: Numbers, sizes: Sequence[int], limit: int) -> Iterator[Numbers]:
-    """Cut candidates, (K, 2), into groups of about `limit` characters that share no document."""
-    heads: list[int] = clusters(len(sizes), pairs.tolist()).tolist()
-    chains: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for first, second in pairs.tolist():
-        chains[heads[first]].append((first, second))
-
-    def size(chain: Sequence[tuple[int, int]]) -> int:
-        return sum(sizes[number] for number in {number for pair in chain for number in pair})
-
-    for group in grouped(list(chains.values()), limit, size):
-        yield np.array([pair for chain in group for pair in chain], np.int64)
-
-
-def _decide_clusters(members: Sequence[Sequence[_File]], spec: CorpusSpec) -> Decisions:
-    """Decide about each cluster by itself: nothing in one depends on another."""
+def _decide_clusters(
+    members: Sequence[Sequence[_File]], twins: Sequence[_Similar], spec: CorpusSpec
+) -> Decisions:
+    """Decide about each cluster by itself, but for files that have a twin in another split."""
+    lost = {twin[0].position: twin for twin in twins if not twin[0].is_frozen}
     decided: dict[int, Outcome] = {}
-    leaks_before, leaks_after = [], []
+    before: list[_Leaking] = []
+    after = [twin[:2] for twin in twins if twin[0].is_frozen and twin[1].split == "train"]
     for cluster in members:
         kept = _kept(cluster, spec)
-        stays = set(kept)
-        final = {f.position: _outcome(f, kept[0], spec, is_kept=f in stays) for f in cluster}
+        nearest = next((file for file in kept if file.position not in lost), kept[0])
+        left = {file for file in kept if file.position not in lost}
+        final = {f.position: _outcome(f, nearest, spec, is_kept=f in left) for f in cluster}
         decided |= final
-        naive: list[Split | None] = [
-            naive_split_of(file.outcome.entry, spec.split) for file in cluster
-        ]
-        after: list[Split | None] = [o.split if o.reason is None else None for o in final.values()]
-        leaks_before += _leaking(cluster, naive)
-        leaks_after += _leaking(cluster, after)
+        decided |= {f.position: _displaced(*lost[f.position]) for f in kept if f not in left}
+        before += _leaking(cluster, [naive_split_of(f.outcome.entry, spec.split) for f in cluster])
+        splits = [decided[file.position] for file in cluster]
+        after += _leaking(cluster, [None if o.reason else o.split for o in splits])
     return Decisions(
         outcomes=[decided[position] for position in range(len(decided))],
-        leak_before=Leak(files=len(leaks_before), characters=sum(leaks_before)),
-        leak_after=Leak(files=len(leaks_after), characters=sum(leaks_after)),
+        leak_before=replace(_leak(before), twins=()),
+        leak_after=_leak(after),
+    )
+
+
+def _displaced(file: _File, other: _File, similarity: float) -> Outcome:
+    """The outcome of a file with almost the characters of a stronger one in another split."""
+    splits = f"would stand in {file.split}, that in {other.split}"
+    return replace(
+        file.outcome,
+        reason="near-duplicate",
+        detail=f"{splits}; {similarity:.1%} of the characters are the same",
+        duplicate_of=_name(other.outcome),
     )
 
 
@@ -200,15 +218,25 @@ def _outcome(file: _File, nearest: _File, spec: CorpusSpec, *, is_kept: bool) ->
     return replace(file.outcome, cluster=cluster, split=file.split)
 
 
-def _leaking(cluster: Sequence[_File], splits: Sequence[Split | None]) -> list[int]:
-    """Characters of every held-out file in a cluster that is also in the training split."""
+def _leaking(cluster: Sequence[_File], splits: Sequence[Split | None]) -> list[_Leaking]:
+    """Every held-out file in a cluster that is also in the training split, with one that is there.
+
+    Args:
+        splits: of the same files, None for those that are in none.
+    """
     if "train" not in splits:
         return []
-    return [
-        file.outcome.characters or 0
-        for file, split in zip(cluster, splits, strict=True)
-        if split in HELD_OUT
-    ]
+    training = cluster[splits.index("train")]
+    return [(f, training) for f, split in zip(cluster, splits, strict=True) if split in HELD_OUT]
+
+
+def _leak(leaking: Sequence[_Leaking]) -> Leak:
+    twins = dict(leaking)
+    return Leak(
+        files=len(twins),
+        characters=sum(file.outcome.characters or 0 for file in twins),
+        twins=tuple((_name(one.outcome), _name(two.outcome)) for one, two in twins.items()),
+    )
 
 
 def _name(outcome: Outcome) -> str:

@@ -1,13 +1,13 @@
 """Near-duplicates: sketches propose pairs, exact Jaccard similarity decides.
 
-A text is the set of its shingles, the hashes of its runs of five words. Its signature is a sample
+A text is the set of its shingles, the hashes of its runs of five tokens. Its signature is a sample
 of fixed size, in which two sets agree in proportion to their similarity. Documents that agree in a
 whole band of the signature are candidates, and every candidate is verified on the shingles
 themselves. So no dissimilar pair is joined, and of pairs exactly at the threshold at most one in
 100,000 should be missed. The same texts give the same result on every machine.
 
-The cost: 512 bytes a document for signatures, 25 CPU-seconds a gigabyte. Shingles of candidates are
-computed again, so those of all documents need not be kept.
+The cost: 512 bytes a document for signatures, 30 CPU-seconds a gigabyte. Shingles of
+candidates are computed again, so those of all documents need not be kept.
 
 Shapes: N documents, S shingles of one of them, K pairs.
 """
@@ -18,13 +18,13 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from xxhash import xxh3_64_intdigest
 
-Hashes = NDArray[np.uint64]
+from corpora.dedup.tokens import MULTIPLIER, Hashes, scrambled, tokens
+
 Numbers = NDArray[np.int64]
 Signatures = NDArray[np.uint16]
 
-SHINGLE_WORDS = 5
+SHINGLE_TOKENS = 5
 PERMUTATIONS = 256
 SEED = 1
 MAX_MISS = 1e-5
@@ -40,20 +40,17 @@ On the 32,004 C files of Linux 6.1 this puts no document into a wrong cluster at
 CACHED_SHINGLES = 64
 COMPARED_AT_ONCE = 8192
 
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
+def shingles(text: str, width: int = SHINGLE_TOKENS) -> Hashes:
+    """Hash every run of `width` tokens.
 
-def shingles(text: str, words: int = SHINGLE_WORDS) -> Hashes:
-    """Hash every run of `words` words; words are separated by ASCII white space.
-
-    A text of fewer words is one shingle, so it is similar only to a text of the same words.
+    A text of fewer tokens is one shingle, so it is similar only to a text of the same tokens.
 
     Returns:
-        Distinct hashes, ascending, (S,) uint64; none for a text without words.
+        Distinct hashes, ascending, (S,) uint64; none for a text without tokens.
     """
-    encoded = text.encode("utf-8", "surrogatepass").split()
-    hashes = np.fromiter(map(xxh3_64_intdigest, encoded), np.uint64, len(encoded))
-    width = min(words, len(hashes))
+    hashes = tokens(text)
+    width = min(width, len(hashes))
     count = len(hashes) - width + 1 if width else 0
     runs = hashes[:count].copy()
     for offset in range(1, width):
@@ -63,22 +60,22 @@ def shingles(text: str, words: int = SHINGLE_WORDS) -> Hashes:
     return runs[np.append(True, runs[1:] != runs[:-1])[: len(runs)]]  # np.unique: twice the time
 
 
-def sketch(texts: Sequence[Hashes]) -> Signatures:
-    """MinHash (Broder, 1997) of sets of shingles, by rensa.
+def sketch(texts: Sequence[Hashes], permutations: int = PERMUTATIONS) -> Signatures:
+    """MinHash (Broder, 1997) of sets of hashes, by rensa.
 
     Args:
-        texts: the shingles of each document.
+        texts: the shingles of each document; repeated ones change nothing.
 
     Returns:
-        The low bits of every permutation's least hash, (len(texts), 256) uint16.
+        The low bits of every permutation's least hash, (len(texts), permutations) uint16.
     """
     from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue] (a native module)
 
     if not texts:
-        return np.zeros((0, PERMUTATIONS), np.uint16)
+        return np.zeros((0, permutations), np.uint16)
     offsets = np.cumsum([0, *map(len, texts)], dtype=np.uint64)
     hashes = np.concatenate(texts)
-    matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, PERMUTATIONS, SEED)
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, permutations, SEED)
     return np.array(matrix.to_rows(), np.uint32).astype(np.uint16)
 
 
@@ -108,9 +105,11 @@ def candidate_pairs(signatures: Signatures, threshold: float) -> Numbers:
     for begin in range(0, PERMUTATIONS - rows + 1, rows):
         collected = [codes]
         for first, second in _neighbours(signatures[:, begin : begin + rows]):
-            kept = _agreeing(signatures, first, second) >= least
-            collected.append(first[kept] * count + second[kept])
-        codes = np.unique(np.concatenate(collected))
+            found = _without(codes, first * count + second)
+            if len(found):
+                kept = _agreeing(signatures, *np.divmod(found, count)) >= least
+                collected.append(found[kept])
+        codes = np.sort(np.concatenate(collected), kind="stable")
     return np.stack(np.divmod(codes, max(count, 1)), axis=1)
 
 
@@ -184,18 +183,11 @@ class _Forest:
         self._parents[high] = low
 
 
-def _scrambled(numbers: Hashes) -> Hashes:
-    """Mix all bits: the finaliser of SplitMix64 (Steele et al., 2014)."""
-    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return numbers ^ (numbers >> np.uint64(31))
-
-
 def _neighbours(band: Signatures) -> Iterator[tuple[Numbers, Numbers]]:
     """Pairs of documents that agree in a band, (N, rows); nearest in their bucket first."""
     keys = np.zeros(len(band), np.uint64)
     for column in band.T:
-        keys = _scrambled(keys * MULTIPLIER + column)
+        keys = scrambled(keys * MULTIPLIER + column)
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     for distance in range(1, NEIGHBOURS + 1):
@@ -203,6 +195,14 @@ def _neighbours(band: Signatures) -> Iterator[tuple[Numbers, Numbers]]:
         if not same.any():
             return
         yield order[:-distance][same], order[distance:][same]
+
+
+def _without(known: Numbers, codes: Numbers) -> Numbers:
+    """Those of the codes that are not known; the known ones are ascending."""
+    if not len(known):
+        return codes
+    places = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+    return codes[known[places] != codes]
 
 
 def _agreeing(signatures: Signatures, first: Numbers, second: Numbers) -> Numbers:

@@ -15,6 +15,7 @@ from system.progress import Progress
 
 if TYPE_CHECKING:
     from corpora.corpus.summary import CorpusSummary, FunnelStep
+    from corpora.spec import CorpusSpec
     from evaluation.assess import EvaluationInputs, Findings
     from evaluation.results import Comparison, Evaluation, PreviousRun, ReportCurvePoint
 
@@ -92,7 +93,7 @@ def _evaluation(context: StageContext, findings: "Findings") -> "Evaluation":
         funnel=[_source(summary), *summary.funnel],
         licenses=summary.licenses,
         split={name: (size.documents, size.characters) for name, size in summary.splits.items()},
-        notes=list(_notes(summary)),
+        notes=list(_notes(summary, context.run.spec.corpus)),
         samples=findings.samples,
         cost=dict(_cost(manifests)),
         identity=dict(_identity(context, manifests, summary.digest)),
@@ -131,17 +132,24 @@ def _source(summary: "CorpusSummary") -> "FunnelStep":
     )
 
 
-def _notes(summary: "CorpusSummary") -> Iterator[str]:
-    """The effect of deduplication, for readers of the report."""
+def _notes(summary: "CorpusSummary", spec: "CorpusSpec") -> Iterator[str]:
+    """The effect of deduplication, for readers of the report, and every near-copy that is left."""
     copies = sum(row.files_dropped for row in summary.funnel if row.reason == "duplicate")
     if copies:
         yield f"{copies:,} files were exact copies of others and were left out."
+    if spec.near_duplicates == "ignore":
+        yield "Near-copies were not searched for, so some may be on both sides of the split."
+        return
     before, after = summary.leak_before, summary.leak_after
     yield (
-        f"Leakage avoided: in a split by file name, {before.files:,} held-out files "
+        f"Leakage avoided: in a split by file name, at least {before.files:,} held-out files "
         f"({before.characters:,} characters) would have a copy or near-copy in the training "
         f"text; in this split, {after.files:,} have one."
     )
+    if spec.part_characters:
+        yield "Parts of a text were not compared with one another."
+    for held_out, training in after.twins:
+        yield f"{held_out} is held out, its near-copy {training} is in the training text."
 
 
 def _cost(manifests: Mapping[str, Manifest]) -> Iterator[tuple[str, str]]:

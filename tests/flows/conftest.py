@@ -20,6 +20,7 @@ path = "{folder}"
 license = "MIT"
 
 [corpus]
+near_duplicates = "ignore"
 extensions = [".py"]
 split = {{ validation = 0.15, test = 0.15 }}
 

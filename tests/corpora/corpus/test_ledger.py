@@ -7,7 +7,7 @@ import pytest
 from corpora.corpus.ledger import compare, content_changed, rows_of
 from corpora.errors import CorpusError
 from corpora.sources import GithubAccountSource, GitSource
-from tests.corpora.build.test_corpus import built, plain
+from tests.corpora.build.test_corpus import built, line, plain
 
 
 def test_a_file_is_found_by_its_path_with_and_without_its_source(tmp_path):
@@ -24,7 +24,7 @@ def test_a_file_that_was_not_seen_is_refused_with_files_of_that_name(tmp_path):
 
 def test_two_corpora_are_compared_file_by_file(tmp_path):
     old = built(tmp_path, plain() | {"gone.py": b"g = 1", "big.py": b"b" * 90}, "old")
-    files = plain() | {"new.py": b"n = 1", "big.py": b"b" * 90, "f5.py": b"f == 5"}
+    files = plain() | {"new.py": b"n = 1", "big.py": b"b" * 90, "f5.py": line("f", 5).swapcase()}
     new = built(tmp_path, files, "new", max_bytes=50)
     found = compare(old, new)
     assert found.added == ["s/new.py"]

@@ -1,10 +1,12 @@
 """Copies and near-copies: none across the split, whatever the number of workers and shards."""
 
+import random
+
 from corpora.build import corpus as build
 from corpora.build.corpus import BuildSizes, build_corpus
 from corpora.corpus.parquet import read_documents, read_split
 from corpora.corpus.summary import CorpusSummary
-from corpora.dedup.decontaminate import SIDES
+from corpora.dedup.characters import SIDES
 from corpora.spec import CorpusSpec, SplitSpec
 from tests.corpora.build.test_corpus import SPEC, FakeSnapshot, built, ledger, plain
 
@@ -12,8 +14,9 @@ from tests.corpora.build.test_corpus import SPEC, FakeSnapshot, built, ledger, p
 def near_copies(number=40):
     """Texts of 60 words, and for each a copy with one word replaced."""
     files = {}
+    chance = random.Random(7)
     for i in range(number):
-        words = [f"w{i}x{j}" for j in range(60)]
+        words = [f"{chance.randrange(10**6)}x{i}" for _ in range(60)]
         files[f"a{i}.py"] = "\n".join(words).encode()
         files[f"b{i}.py"] = "\n".join([*words[:-1], "other"]).encode()
     return files

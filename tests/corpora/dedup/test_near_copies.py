@@ -1,0 +1,191 @@
+"""No near-copy across the split, by a measure that shares no code with the search for them."""
+
+import difflib
+import hashlib
+import random
+import time
+from itertools import product
+
+import pytest
+
+from benchmarks.near_copies import similarity as reference
+from corpora.build.corpus import build_corpus
+from corpora.corpus.parquet import read_documents
+from corpora.corpus.summary import CorpusSummary, Leak
+from corpora.dedup.characters import joined, possible_pairs, profile, similarity
+from corpora.dedup.minhash import candidate_pairs, shingles, sketch, verified
+from corpora.dedup.minhash import similarity as jaccard
+from corpora.dedup.tokens import PIECE, tokens
+from corpora.spec import CorpusSpec
+from tests.corpora.build.test_corpus import SPEC, FakeSnapshot, built, ledger, plain
+
+NAMES = [f"{random.Random(number).getrandbits(40):x}" for number in range(3000)]
+HAN = [chr(0x4E00 + number) for number in range(3000)]
+
+
+def code(chance, lines):
+    """Lines of made-up C."""
+    return "".join(
+        f"\tif ({chance.choice(NAMES)} == {chance.choice(NAMES)})\n"
+        f"\t\t{chance.choice(NAMES)}({chance.choice(NAMES)}, {chance.randrange(99)});\n"
+        for _ in range(lines)
+    )
+
+
+def edited(text, chance, share, alphabet):
+    """The text with this share of its characters removed, and as many inserted elsewhere."""
+    characters = list(text)
+    for place in chance.sample(range(len(characters)), int(share * len(characters))):
+        characters[place] = ""
+    for place in chance.sample(range(len(characters)), int(share * len(characters))):
+        characters[place] += chance.choice(alphabet)
+    return "".join(characters)
+
+
+def families(seed):
+    """Some hundred files, most with relatives between .8 and 1 alike: edits here, names there."""
+    chance = random.Random(seed)
+    files = {}
+    for family in range(60):
+        text = code(chance, chance.choice((1, 2, 5, 20, 60)))
+        files[f"{family}.py"] = text
+        for relative in range(chance.randrange(6)):
+            if relative % 2:
+                name = chance.choice([word for word in text.split() if word[:1] not in "(=i"])
+                other = text.replace(name[:6], f"v{relative}")
+            else:
+                other = edited(text, chance, chance.uniform(0, 0.15), "abc(;\n \u4e2d")
+            files[f"{family}-{relative}.py"] = other
+    return {name: text.encode() for name, text in files.items()}
+
+
+def crossing(directory):
+    """Held-out texts with a training text of at least 0.9, by brute force."""
+    texts = {s: list(read_documents(directory, s)) for s in ("train", "validation", "test")}
+    pairs = product([*texts["validation"], *texts["test"]], texts["train"])
+    return [(a.path, b.path) for a, b in pairs if reference(a.text, b.text, 0.9)]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_held_out_text_has_a_training_text_of_nine_tenths_its_characters(tmp_path, seed):
+    files = families(seed)
+    apart = built(tmp_path, files, "apart", near_duplicates="ignore")
+    assert len(crossing(apart)) > 15
+    directory = built(tmp_path, files)
+    assert crossing(directory) == []
+    assert crossing(built(tmp_path, files, "first", near_duplicates="drop")) == []
+    rows = ledger(directory)
+    displaced = [row for row in rows.values() if "characters" in row["detail"]]
+    assert len(displaced) > 5
+    for row in displaced:
+        other = row["duplicate_of"].removeprefix("s/")
+        assert reference(files[row["path"]].decode(), files[other].decode(), 0.9)
+
+
+def test_near_copies_that_are_frozen_on_two_sides_stay_and_are_named(tmp_path):
+    chance = random.Random(9)
+    text = code(chance, 20)
+    files = {
+        "a.py": text,
+        "b.py": text.replace("if", "while"),
+        "c.py": text.replace("if", "unless"),
+    }
+    splits = {"a.py": "test", "b.py": "train"}
+    contents = {name: content.encode() for name, content in files.items()}
+    frozen = {hashlib.sha256(contents[name]).hexdigest(): split for name, split in splits.items()}
+    spec = CorpusSpec.model_validate(SPEC)
+    list(build_corpus(FakeSnapshot(plain() | contents), spec, tmp_path, frozen=frozen))
+    rows = ledger(tmp_path)
+    assert {name: rows[name]["split"] for name in splits} == splits
+    assert rows["c.py"]["reason"] == "near-duplicate"
+    leak = CorpusSummary.load(tmp_path).leak_after
+    assert leak == Leak(files=1, characters=len(text), twins=(("s/a.py", "s/b.py"),))
+
+
+def test_the_similarity_is_never_below_difflibs():
+    chance = random.Random(3)
+    for _ in range(40):
+        text = code(chance, 4)
+        other = edited(text, chance, chance.uniform(0, 0.1), "abc(;\n ")
+        exact = reference(text, other)
+        assert similarity(text, other, 0.01) == pytest.approx(exact)
+        assert difflib.SequenceMatcher(None, text, other, autojunk=False).ratio() <= exact + 1e-9
+
+
+def test_the_bounds_leave_out_no_pair_that_is_similar_enough():
+    chance = random.Random(4)
+    texts, alphabet = [], "".join(map(chr, range(33, 127))) + "\u4e2d\u6587"
+    for _ in range(60):
+        text = code(chance, chance.choice((1, 3, 10, 30)))
+        texts += [text, edited(text, chance, chance.uniform(0.02, 0.1), alphabet)]
+    profiles = joined([profile(text) for text in texts])
+    splits = [("test", "train")[number % 2] for number in range(len(texts))]
+    proposed = {(a, b) for a, others in possible_pairs(profiles, splits) for b in others}
+    similar = {
+        (a, b)
+        for a, b in product(range(0, len(texts), 2), range(1, len(texts), 2))
+        if reference(texts[a], texts[b], 0.9)
+    }
+    assert len(similar) > 30
+    assert similar <= proposed
+    assert len(proposed) < len(similar) + 100
+
+
+def test_chinese_that_is_wrapped_at_another_width_is_a_near_copy():
+    chance = random.Random(5)
+    for _ in range(60):
+        text = "".join(chance.choices(HAN, k=2000))
+        other = list(text)
+        for place in chance.sample(range(2000), 10):
+            other[place] = chance.choice(HAN)
+        first, second = wrapped(text, 38), wrapped("".join(other), 40)
+        assert jaccard(shingles(first), shingles(second)) >= 0.8
+
+
+def wrapped(text, width):
+    return "\n".join(text[begin : begin + width] for begin in range(0, len(text), width))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["สวัสดีชาวโลก", "ສະບາຍດີ", "សួស្តី", "မင်္ဂလာပါ", "こんにちは", "你好世界", "𠀀𠀁😀"],
+)
+def test_scripts_without_blanks_are_compared_by_characters(text):
+    assert len(tokens(text)) == len(text)
+    assert (tokens(text) == tokens("\n".join(text))).all()
+
+
+def test_a_formatter_changes_no_token():
+    before = "foo( 'a',b_1 ) ;x=[1,2]  # one two\n# three"
+    after = 'foo("a", b_1)\nx = [\n    1,\n    2,\n]  # one\n# two three\n'
+    assert (tokens(before) == tokens(after)).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("foo_bar2 + 1", 3), ("na\u00efve \u0434\u0430", 2), ("a->b", 4), ("", 0), ("(;)", 0)],
+)
+def test_identifiers_are_whole_and_other_marks_are_tokens(text, count):
+    assert len(tokens(text)) == count
+
+
+def test_a_token_is_the_same_wherever_it_is():
+    text = "alpha beta " * (PIECE // 11 + 2)
+    assert len(set(tokens(text + "alpha").tolist())) <= 4  # one word is cut at the border
+    assert tokens("x beta")[1] == tokens("gamma * beta")[1] != tokens("ebta")[0]
+
+
+def test_thousands_of_near_identical_texts_take_seconds():
+    chance = random.Random(6)
+    words = chance.choices(NAMES, k=300)
+    sets = []
+    for _ in range(4000):
+        other = list(words)
+        other[chance.randrange(300)] = chance.choice(NAMES)
+        sets.append(shingles(" ".join(other)))
+    signatures = sketch(sets)
+    began = time.process_time()
+    pairs = candidate_pairs(signatures, 0.8)
+    found = list(verified(pairs, sets.__getitem__, 0.8))
+    assert len(found) == 3999
+    assert time.process_time() - began < 10
