@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from corpora.build.metadata_filters import EMPTY, LFS_POINTER, UNREADABLE
 from corpora.dedup.minhash import Signatures, shingles, sketch
 from corpora.document import Entry, Outcome, Snapshot
-from corpora.licenses.spdx import stated_license
+from corpora.licenses.tags import stated_license
 from corpora.spec import CorpusSpec
 from corpora.text.decoding import Decoded, UndecodableError, decode
 from corpora.text.gutenberg import cut_license

@@ -1,7 +1,7 @@
 """Write a dataset card, so that Hugging Face's load_dataset(FOLDER) reads the Parquet files."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from corpora.corpus.parquet import DOCUMENTS
@@ -9,6 +9,7 @@ from corpora.corpus.summary import CorpusSummary
 from corpora.spec import DatasetSpec
 
 CARD = "README.md"
+MAX_NOTES = 30
 
 
 def write_card(directory: Path, name: str, spec: DatasetSpec, summary: CorpusSummary) -> None:
@@ -25,6 +26,7 @@ def write_card(directory: Path, name: str, spec: DatasetSpec, summary: CorpusSum
         _rules(summary),
         ("Documents by licence, as their files or sources state it:",),
         (f"- {license_}: {files:,}" for license_, files in summary.licenses.items()),
+        _license_notes(summary.license_notes),
     )
     text = "\n\n".join("\n".join(lines) for lines in parts)
     (directory / CARD).write_text(text + "\n", encoding="utf-8")
@@ -58,6 +60,20 @@ def _rules(summary: CorpusSummary) -> Iterator[str]:
             f"| {step.reason} | {step.files_dropped:,} | {step.files_left:,} "
             f"| {step.bytes_left:,} |"
         )
+
+
+def _license_notes(notes: Sequence[str]) -> Iterator[str]:
+    """What is not known about the licences, or was read and must be judged by a person."""
+    yield (
+        "No licence was guessed: a text that is not that of a known licence, word by word, counts "
+        "as unknown. What a person should judge:"
+        if notes
+        else "No licence file of the sources says anything but known licences."
+    )
+    yield ""
+    yield from (f"- {note}" for note in notes[:MAX_NOTES])
+    if len(notes) > MAX_NOTES:
+        yield f"- ... and {len(notes) - MAX_NOTES:,} more in `summary.json`"
 
 
 def _quoted(text: str) -> str:

@@ -51,6 +51,7 @@ class CorpusSummary:
         seen: files and bytes before any rule.
         funnel: the rules in order, without those that dropped nothing.
         licenses: number of documents by licence, "unknown" if none is stated.
+        license_notes: what the reader must know about the licences of the sources.
         leak_before: held-out files with a near-copy in training, had files been split by path.
         leak_after: the same for the actual split.
     """
@@ -60,6 +61,7 @@ class CorpusSummary:
     funnel: tuple[FunnelStep, ...]
     splits: Mapping[Split, SplitSize]
     licenses: Mapping[str, int]
+    license_notes: tuple[str, ...] = ()
     leak_before: Leak
     leak_after: Leak
 
@@ -78,6 +80,7 @@ class CorpusSummary:
             funnel=tuple(FunnelStep(**row) for row in data["funnel"]),
             splits={name: SplitSize(**size) for name, size in data["splits"].items()},
             licenses=data["licenses"],
+            license_notes=tuple(data.get("license_notes", ())),
             leak_before=Leak(**data["leak_before"]),
             leak_after=Leak(**data["leak_after"]),
         )
