@@ -6,7 +6,7 @@ LICENSES = "a2l|afl|agpl|apache|artistic|asl|boost|bsd|bsl|cc0|cddl|epl|eupl|gfd
 NAMES = rf"{LICENSES}|lesser|lib|mit|mpl|ncsa|ofl|psf|unlicense|wtfpl|zlib"
 FILE_NAME = re.compile(
     rf"""
-    (?: (?:{NAMES}) [v\d.]* [-_.] )?                      # MIT-LICENSE
+    (?: (?:{NAMES}) (?:-?v?[\d.]+)? [-_.] )?                    # MIT-LICENSE
     (?: licen[cs]es? | copying | copyright | unlicense )
     (?: v?\d )?                                           # COPYING3
     (?: [-_] [a-z0-9+-]+ (?:\.\d+)* )*                    # LICENSE-APACHE-2.0
@@ -36,7 +36,7 @@ def license_folder(path: str) -> str | None:
 
 
 def is_reuse_text(path: str) -> bool:
-    """Whether this is a licence as REUSE keeps them: `LICENSES/MIT.txt`, but no exception to one."""
+    """Whether this is a licence as REUSE keeps it: `LICENSES/MIT.txt`, but not an exception."""
     folder, _, name = path.rpartition("/")
     is_exception = "exception" in name.lower() or "syscall-note" in name
     return folder.split("/")[-1] == REUSE_FOLDER and name.endswith(".txt") and not is_exception

@@ -1,8 +1,8 @@
 """Give the files of a source the licence in its licence files, where nothing else states one.
 
-A licence file speaks about the files of its folder and of the folders below, up to the next licence
-file: so an archive with one top folder is read, and a copied library keeps its own licence. Files
-that a licence file names beside the licence ("the files in src/md5 are under ...") have no known one.
+A licence file speaks about the files of its folder and of the folders below, up to the next
+licence file: so an archive with one top folder is read, and a copied library keeps its own licence.
+Files that a licence file names ("the files in src/md5 are under ...") have no known licence.
 """
 
 import re
