@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from html import escape
 from pathlib import Path
 
 from corpora.corpus.parquet import DOCUMENTS
@@ -71,7 +72,7 @@ def _license_notes(notes: Sequence[str]) -> Iterator[str]:
         else "No licence file of the sources says anything but known licences."
     )
     yield ""
-    yield from (f"- {note}" for note in notes[:MAX_NOTES])
+    yield from (f"- {escape(note, quote=False)}" for note in notes[:MAX_NOTES])
     if len(notes) > MAX_NOTES:
         yield f"- ... and {len(notes) - MAX_NOTES:,} more in `summary.json`"
 

@@ -106,5 +106,5 @@ def telling_words(rest: str) -> str:
 
 def quoted(text: str) -> str:
     """The text in one line of bounded length, in quotes; "" if it is empty."""
-    words = " ".join(text.split())
+    words = "".join(filter(str.isprintable, " ".join(text.split())))
     return f'"{words[:MAX_QUOTED]}{"..." if len(words) > MAX_QUOTED else ""}"' if words else ""

@@ -246,3 +246,16 @@ def test_a_sources_own_licence_file_stands_for_its_silent_files(tmp_path):
     snapshot = FakeSnapshot(plain() | {"LICENSE": mit}, license_=None)
     list(build_corpus(snapshot, CorpusSpec.model_validate(SPEC), directory))
     assert ledger(directory)["f1.py"]["license"] == "MIT"
+
+
+def test_what_a_licence_file_says_besides_is_in_the_summary(tmp_path):
+    mit = (Path(__file__).parents[3] / "LICENSE").read_text(encoding="utf-8")
+    mit = f"The file f1.py is in the public domain.\n\n{mit}"
+    directory = tmp_path / "out"
+    directory.mkdir()
+    snapshot = FakeSnapshot(plain() | {"LICENSE": mit.encode()}, license_=None)
+    list(build_corpus(snapshot, CorpusSpec.model_validate(SPEC), directory))
+    rows = ledger(directory)
+    assert (rows["f1.py"]["license"], rows["f2.py"]["license"]) == (None, "MIT")
+    notes = CorpusSummary.load(directory).license_notes
+    assert notes == ('s: LICENSE also says: "The file f1.py is in the public domain."',)
