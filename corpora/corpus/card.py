@@ -69,7 +69,7 @@ def _license_notes(notes: Sequence[str]) -> Iterator[str]:
         "No licence was guessed: a text that is not that of a known licence, word by word, counts "
         "as unknown. What a person should judge:"
         if notes
-        else "No licence file of the sources says anything but known licences."
+        else "No licence file says anything that a person should judge."
     )
     yield ""
     yield from (f"- {escape(note, quote=False)}" for note in notes[:MAX_NOTES])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from corpora.licenses.spdx import UNREADABLE, all_of, normal_license
 from corpora.licenses.tags import stated_license
-from corpora.licenses.wording import GUIDE, LIMITED_USE, binding_words, quoted, telling_words
+from corpora.licenses.wording import GUIDE, LIMITED_USE, binding_words, plain, quoted, telling_words
 
 LATER = "the text does not say whether later versions are allowed; 'only' holds in either case"
 COPYRIGHT = re.compile(r"copyright|\(c\)|\u00a9|&copy;?", re.IGNORECASE)
@@ -98,13 +98,31 @@ def read_license(text: str) -> LicenseText:
         rest.append(text[end : match.start])
         heads.append(text[match.start : begin])
         end = match.end
-        if end - begin < SHORT_LICENSE and LIMITED_USE.search(text, begin, end):
+        if end - begin < SHORT_LICENSE and LIMITED_USE.search(plain(text[begin:end])):
             heads.append(text[begin:end])
     rest.append(text[end:])
     joined = "\n".join(part.strip("\n") for part in rest if part.strip())
-    later = {name for name in names if f"{name.removesuffix('-only')}-or-later" in names}
     binding = binding_words(joined) or binding_words("\n".join(heads))
-    return LicenseText(names=frozenset(names - later), rest=joined, binding=binding)
+    return LicenseText(names=frozenset(_without_plain(names)), rest=joined, binding=binding)
+
+
+def license_names(text: str) -> set[str]:
+    """The SPDX names of the licences whose text or notice is somewhere in `text`."""
+    from licenseclassifier import identify_license
+
+    found = {
+        normal_license(match.id)
+        for match in identify_license(text, 0)
+        if not text.startswith("http", match.start)
+    }
+    return _without_plain({name for name in found if name is not None})
+
+
+def _without_plain(names: set[str]) -> set[str]:
+    """The names without "X-only", the name of a bare text, where a notice says "X-or-later"."""
+    return names - {
+        name for name in names if f"{name.removesuffix('-only')}-or-later" in names - {name}
+    }
 
 
 def _true_start(text: str, start: int, end: int, name: str) -> int:

@@ -70,7 +70,7 @@ HARMLESS = re.compile(
 """What belongs to licence texts, though the library does not always include it in a match."""
 
 LIMITED_USE = re.compile(
-    r"non\W?com+er[cz]|\b(?:for|in)\s+research|\b(?:research|internal|personal|private)\s+use"
+    r"(?<!\bor\s)non\W?com+er[cz]|\b(?:for|in)\s+research|\b(?:research|internal|personal|private)\s+use"
     r"|academic|education|military|evaluation|\b(?:use|purposes?|basis)\s+only\b",
     re.IGNORECASE,
 )
@@ -89,14 +89,23 @@ SILENT = re.compile(
 """Lines that a reader need not be shown: copyright, titles, addresses, rulers."""
 
 
+MARKERS = re.compile(r"[*#/|~`<>]+|(?m:^[^\w\n(\"']+)")
+"""What comments and Markdown put between words."""
+
+
 def binding_words(rest: str) -> str:
     """The first words that may bind the reader, with what surrounds them; "" if there are none."""
-    words = HARMLESS.sub("", " ".join(rest.split()))
+    words = HARMLESS.sub("", plain(rest))
     found = BINDING.search(words)
     if found is None:
         return ""
     begin = max(words.rfind(". ", 0, found.start()) + 1, found.start() - MAX_QUOTED // 4)
     return words[begin : found.end() + MAX_QUOTED // 4].strip()
+
+
+def plain(text: str) -> str:
+    """The words with single blanks, without line breaks and the markers of comments."""
+    return " ".join(MARKERS.sub(" ", text).split())
 
 
 def telling_words(rest: str) -> str:

@@ -45,7 +45,7 @@ def test_the_card_counts_the_notes_that_it_does_not_show(tmp_path):
 
 
 def test_the_card_of_a_corpus_without_doubts_says_so(tmp_path):
-    assert "No licence file of the sources says anything but known licences." in card(tmp_path, ())
+    assert "No licence file says anything that a person should judge." in card(tmp_path, ())
 
 
 def test_notes_are_stored_and_older_summaries_have_none(tmp_path):

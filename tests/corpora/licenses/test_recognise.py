@@ -10,10 +10,18 @@ from tests.corpora.licenses.texts import (
     MIT,
     MIT_0,
     NOTICE,
+    UNLICENSE,
     installed,
 )
 
-SHORT = {"BSD-2-Clause": BSD_2, "BSD-3-Clause": BSD_3, "ISC": ISC, "MIT": MIT, "MIT-0": MIT_0}
+SHORT = {
+    "BSD-2-Clause": BSD_2,
+    "BSD-3-Clause": BSD_3,
+    "ISC": ISC,
+    "MIT": MIT,
+    "MIT-0": MIT_0,
+    "Unlicense": UNLICENSE,
+}
 LIBARCHIVE = (
     "The library as a whole is Copyright by Ada and is subject to the copyright notice reproduced "
     "at the bottom of this file.\n\n"
