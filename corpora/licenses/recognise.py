@@ -18,7 +18,7 @@ from corpora.licenses.wording import GUIDE, LIMITED_USE, binding_words, plain, q
 LATER = "the text does not say whether later versions are allowed; 'only' holds in either case"
 COPYRIGHT = re.compile(r"copyright|\(c\)|\u00a9|&copy;?", re.IGNORECASE)
 
-SHORT_LICENSE = 5000
+SHORT_LICENSE = 3000
 """Characters. The short licences have gaps for names in which the library takes any word, and none
 of them limits the use in its own words."""
 

@@ -7,7 +7,7 @@ Files that a licence file names ("the files in src/md5 are under ...") have no k
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -17,13 +17,13 @@ from corpora.licenses.recognise import LicenseFinding, repository_license
 from corpora.licenses.reuse import Annotation, annotated_license, annotations
 from corpora.text.decoding import UndecodableError, decode
 
-MAX_BYTES = 500_000
+MAX_BYTES = 300_000
 MAX_PATTERNS = 100
 UNREAD = "This licence file is too large or not a text; its conditions are not known."
 """In place of such a text. It is not recognised."""
 NO_FILE = "no licence file, and none declared for it: unknown where a file has no tag"
-PATH = re.compile(r"[\w+@~.-]*(?:/[\w+@~.*-]*)+|[\w+-][\w+.-]*\.[A-Za-z]\w*|[\"'`][\w+.-]+[\"'`]")
-"""What may be a path or the name of a file or folder, in the words of a licence file."""
+QUOTES, ENCLOSING = "\"'`", "()[]<>{},;:"
+EXTENSION = re.compile(r"\.[A-Za-z]\w{0,9}$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ def with_licenses(snapshot: Snapshot, wanted: Sequence[Entry]) -> Licensed:
         return Licensed(entries=wanted, notes=())
     sources = {name: _Source(folders={}, annotations=[]) for name in sorted(unlicensed)}
     notes = []
-    texts = _license_texts(snapshot, unlicensed)
+    texts = _license_texts(snapshot, _folders_above(wanted, unlicensed))
     for name, source in sources.items():
         source.annotations = annotations(texts[name])
         source.folders = _folders(texts[name])
@@ -108,14 +108,27 @@ def with_licenses(snapshot: Snapshot, wanted: Sequence[Entry]) -> Licensed:
     return Licensed(entries=entries, notes=notes)
 
 
-def _license_texts(snapshot: Snapshot, sources: set[str]) -> dict[str, dict[str, str]]:
-    """The texts of the files that speak about licences, by source and path."""
+def _folders_above(wanted: Sequence[Entry], sources: set[str]) -> set[tuple[str, str]]:
+    """The folders that contain wanted files, directly or not: (source, folder), "" for the root."""
+    folders = {(name, "") for name in sources}
+    for entry in wanted:
+        folder = entry.path.rpartition("/")[0] if entry.source in sources else ""
+        while (entry.source, folder) not in folders and folder:
+            folders.add((entry.source, folder))
+            folder = folder.rpartition("/")[0]
+    return folders
+
+
+def _license_texts(snapshot: Snapshot, folders: set[tuple[str, str]]) -> dict[str, dict[str, str]]:
+    """The texts of the files that speak about licences in these folders, by source and path."""
     files = [
         entry
         for entry in snapshot.entries()
-        if entry.source in sources
-        and entry.problem is None
-        and (license_folder(entry.path) is not None or entry.path in (REUSE_TOML, REUSE_DEP5))
+        if entry.problem is None
+        and (
+            (entry.source, license_folder(entry.path)) in folders
+            or (entry.path in (REUSE_TOML, REUSE_DEP5) and (entry.source, "") in folders)
+        )
     ]
     texts: dict[str, dict[str, str]] = defaultdict(dict)
     for entry in files:
@@ -143,9 +156,15 @@ def _folders(texts: Mapping[str, str]) -> dict[str, _Folder]:
 
 def _folder(texts: Mapping[str, str]) -> _Folder:
     finding = repository_license(texts)
-    named = {name.strip("\"'`").rstrip("/.") for name in PATH.findall(finding.rest)}
-    return _Folder(
-        finding=finding,
-        named=frozenset(named),
-        patterns=tuple(sorted(name for name in named if "*" in name))[:MAX_PATTERNS],
-    )
+    named = frozenset(_paths(finding.rest))
+    patterns = tuple(sorted(name for name in named if "*" in name))[:MAX_PATTERNS]
+    return _Folder(finding=finding, named=named, patterns=patterns)
+
+
+def _paths(words: str) -> Iterator[str]:
+    """What may be a path, or the name of a file or folder: with "/", an extension, or in quotes."""
+    for word in words.split():
+        inner = word.strip(ENCLOSING).rstrip(".")
+        bare = inner.strip(QUOTES)
+        if "/" in bare or EXTENSION.search(bare) or (inner != bare and bare):
+            yield bare.rstrip("/")

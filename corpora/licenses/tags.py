@@ -61,9 +61,10 @@ def stated_license(text: str) -> str | None:
 def tag_expressions(text: str) -> Iterator[str]:
     """The expressions of all tags, as they are written, with line breaks as blanks."""
     place = text.find(SPDX)
+    has_ignored = place >= 0 and IGNORE_START in text
     while place >= 0:
         tag = TAG.match(text, place)
-        if tag is not None and not _is_ignored(text, place):
+        if tag is not None and not (has_ignored and _is_ignored(text, place)):
             begin = text.rfind("\n", 0, place) + 1
             lead = text[begin:place]
             if len(lead) <= MAX_LEAD and LEAD.fullmatch(lead):

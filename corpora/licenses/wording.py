@@ -78,18 +78,18 @@ LIMITED_USE = re.compile(
 
 SILENT = re.compile(
     r"""
-    ^\W* (?: portions? \s | parts? \s )? (?: copyright | \(c\) | © | all \s rights \s reserved ) .*$
-    | ^\W* (?: the | this \s software \s is \s released \s under \s the | released \s under )? \W*
-      [\w .+,"()/-]{0,60}? \b licen[cs]e (?: \s version)? [\w .+,()/-]{0,20} $
-    | ^\W* (?: https?://\S+ | \S+@\S+ | v?\d+(?:\.\d+)* | spdx-licen[cs]e-identifier: .* ) \W*$
-    | ^ \W* $ | ^ \W* the \W* $
+    ^ [^\w\n]* (?: portions? \s | parts? \s )?
+      (?: copyright [^\w\n]+ (?:\d | c \b | by ) | copyright [ ]* (?: \(c\) | © )
+        | \(c\) | © | all [ ] rights [ ] reserved ) .* $
+    | ^ [^\w\n]* (?: (?: this [ ] software [ ] is [ ] )? released [ ] under (?: [ ] the )? | the )?
+      [^\w\n]* [\w .+,"()/-]{0,60}? \b licen[cs]e (?: [ ] version)? [\w .+,()/-]{0,20} $
+    | ^ [^\w\n]* (?: https?://\S+ | \S+@\S+ | v?\d+(?:\.\d+)* | spdx-licen[cs]e-identifier: .*
+      | the )? [^\w\n]* $
     """,
     re.IGNORECASE | re.VERBOSE | re.MULTILINE,
 )
 """Lines that a reader need not be shown: copyright, titles, addresses, rulers."""
-
-
-MARKERS = re.compile(r"[*#/|~`<>]+|(?m:^[^\w\n(\"']+)")
+MARKERS = re.compile(r"[*#|~`<>]+|(?<![:/])/{2,}|(?m:^[^\w\n(\"']+)")
 """What comments and Markdown put between words."""
 
 

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from corpora.licenses.recognise import LATER, read_license, repository_license
@@ -171,3 +173,16 @@ def test_an_unknown_text_with_conditions_bars_the_known_ones():
 
 def test_what_comes_before_a_text_is_not_part_of_it():
     assert read_license(f"Hello, world.\n\n{NOTICE}{MIT}").rest.startswith("Hello, world.")
+
+
+GUIDE = "how to apply these terms to your new programs "
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["\n", "-", "a", "a.", "a/", "License ", "(c) ", "copyright\n", GUIDE, "not ", "```", "\u00e9"],
+)
+def test_a_long_licence_file_is_read_in_time(unit: str):
+    begin = time.process_time()
+    repository_license({"LICENSE": unit * (100_000 // len(unit))})
+    assert time.process_time() - begin < 5

@@ -68,6 +68,20 @@ def test_files_that_are_named_beside_the_licence_are_not_known():
     assert known == {"a.c", "lib/x.c", "COPYING"}
 
 
+def test_only_licence_files_above_wanted_files_are_read():
+    class Counting(Files):
+        def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
+            for entry, content in super().read(entries):
+                seen.append(entry.path)
+                yield entry, content
+
+    seen: list[str] = []
+    files = {"LICENSE": MIT, "a/LICENSE": MIT, "b/c/LICENSE": MIT, "b/c/d/x.c": "", "y.c": ""}
+    snapshot = Counting({("lib", path): text for path, text in files.items()})
+    with_licenses(snapshot, [one for one in snapshot.entries() if one.path.endswith(".c")])
+    assert seen == ["LICENSE", "b/c/LICENSE"]
+
+
 def test_texts_of_reuse_count_where_there_is_no_other_licence_file():
     assert licenses({"LICENSES/MIT.txt": MIT, "a.c": ""})["a.c"] == "MIT"
     two = {"LICENSES/MIT.txt": MIT, "LICENSES/ISC.txt": ISC, "a.c": ""}
