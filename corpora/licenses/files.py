@@ -40,3 +40,13 @@ def is_reuse_text(path: str) -> bool:
     folder, _, name = path.rpartition("/")
     is_exception = "exception" in name.lower() or "syscall-note" in name
     return folder.split("/")[-1] == REUSE_FOLDER and name.endswith(".txt") and not is_exception
+
+
+METADATA = ("package.json", "pyproject.toml", "Cargo.toml")
+METADATA_LICENSE = re.compile(r"""^[ \t]*"?license"?[ \t]*[:=][ \t]*(.*?)[ \t,]*$""", re.MULTILINE)
+
+
+def metadata_note(path: str, text: str) -> str:
+    """What a package states about its licence, which is not believed; "" if nothing."""
+    stated = METADATA_LICENSE.search(text)
+    return f"{path} states {stated[1][:100]}, which is not used" if stated and stated[1] else ""

@@ -12,13 +12,21 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from corpora.document import Entry, Snapshot
-from corpora.licenses.files import REUSE_DEP5, REUSE_TOML, is_reuse_text, license_folder
+from corpora.licenses.files import (
+    METADATA,
+    REUSE_DEP5,
+    REUSE_TOML,
+    is_reuse_text,
+    license_folder,
+    metadata_note,
+)
 from corpora.licenses.recognise import LicenseFinding, repository_license
 from corpora.licenses.reuse import Annotation, annotated_license, annotations
 from corpora.text.decoding import UndecodableError, decode
 
 MAX_BYTES = 300_000
 MAX_PATTERNS = 100
+OF_THE_ROOT = (REUSE_TOML, REUSE_DEP5, *METADATA)
 UNREAD = "This licence file is too large or not a text; its conditions are not known."
 """In place of such a text. It is not recognised."""
 NO_FILE = "no licence file, and none declared for it: unknown where a file has no tag"
@@ -96,9 +104,7 @@ def with_licenses(snapshot: Snapshot, wanted: Sequence[Entry]) -> Licensed:
     for name, source in sources.items():
         source.annotations = annotations(texts[name])
         source.folders = _folders(texts[name])
-        notes += [f"{name}: {NO_FILE}"] if not texts[name] else []
-        found = [source.folders[folder].finding.note for folder in sorted(source.folders)]
-        notes += [f"{name}: {note}" for note in found if note]
+        notes += [f"{name}: {note}" for note in _notes(source, texts[name]) if note]
     entries = [
         entry
         if entry.license is not None
@@ -106,6 +112,13 @@ def with_licenses(snapshot: Snapshot, wanted: Sequence[Entry]) -> Licensed:
         for entry in wanted
     ]
     return Licensed(entries=entries, notes=notes)
+
+
+def _notes(source: _Source, texts: Mapping[str, str]) -> Iterator[str]:
+    if not source.folders and not source.annotations:
+        yield NO_FILE
+        yield from (metadata_note(path, texts[path]) for path in METADATA if path in texts)
+    yield from (source.folders[folder].finding.note for folder in sorted(source.folders))
 
 
 def _folders_above(wanted: Sequence[Entry], sources: set[str]) -> set[tuple[str, str]]:
@@ -127,7 +140,7 @@ def _license_texts(snapshot: Snapshot, folders: set[tuple[str, str]]) -> dict[st
         if entry.problem is None
         and (
             (entry.source, license_folder(entry.path)) in folders
-            or (entry.path in (REUSE_TOML, REUSE_DEP5) and (entry.source, "") in folders)
+            or (entry.path in OF_THE_ROOT and (entry.source, "") in folders)
         )
     ]
     texts: dict[str, dict[str, str]] = defaultdict(dict)

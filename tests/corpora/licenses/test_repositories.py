@@ -112,3 +112,11 @@ def test_notes_say_what_is_not_known_about_each_source():
     snapshot = Files({("a", "x.c"): "", ("b", "LICENSE"): "Be nice.", ("b", "y.c"): ""})
     found = with_licenses(snapshot, list(snapshot.entries()))
     assert found.notes == [f"a: {NO_FILE}", 'b: LICENSE not recognised: "Be nice."']
+
+
+def test_what_package_metadata_state_is_only_a_note():
+    found = licensed({"package.json": '{\n  "name": "x",\n  "license": "MIT",\n}', "a.js": ""})
+    assert {entry.license for entry in found.entries} == {None}
+    assert found.notes[1] == 'lib: package.json states "MIT", which is not used'
+    other = licensed({"pyproject.toml": "[project]\nlicense = 'ISC'\n", "LICENSE": MIT, "a.py": ""})
+    assert other.notes == []
