@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from corpora.licenses.spdx import UNREADABLE, all_of, normal_license
 from corpora.licenses.tags import stated_license
-from corpora.licenses.wording import GUIDE, LIMITED_USE, binding_words, plain, quoted, telling_words
+from corpora.licenses.wording import GUIDE, binding_words, limiting_words, quoted, telling_words
 
 LATER = "the text does not say whether later versions are allowed; 'only' holds in either case"
 COPYRIGHT = re.compile(r"copyright|\(c\)|\u00a9|&copy;?", re.IGNORECASE)
@@ -87,6 +87,7 @@ def read_license(text: str) -> LicenseText:
     """Find the licences whose text is in `text`, and what else it says."""
     from licenseclassifier import identify_license
 
+    with_gaps = [guide[0] for guide in GUIDE.finditer(text)]
     text = GUIDE.sub("\n", text)
     names, rest, heads, end = set(), [], [], 0
     for match in identify_license(text, 0):
@@ -98,11 +99,12 @@ def read_license(text: str) -> LicenseText:
         rest.append(text[end : match.start])
         heads.append(text[match.start : begin])
         end = match.end
-        if end - begin < SHORT_LICENSE and LIMITED_USE.search(plain(text[begin:end])):
-            heads.append(text[begin:end])
+        if end - begin < SHORT_LICENSE:
+            with_gaps.append(text[begin:end])
     rest.append(text[end:])
     joined = "\n".join(part.strip("\n") for part in rest if part.strip())
     binding = binding_words(joined) or binding_words("\n".join(heads))
+    binding = binding or "".join(filter(None, map(limiting_words, with_gaps)))
     return LicenseText(names=frozenset(_without_plain(names)), rest=joined, binding=binding)
 
 

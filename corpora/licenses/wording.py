@@ -33,6 +33,10 @@ BINDING = re.compile(
       | not \s for | no \s (?:\w+ \s)? (?: rights? | part | one | use | licen[cs]e )
       | only \s (?: for | be | if | in | with | as | to | when | by | on | within | under | non\w* )
       | (?: us(?:e|es|age|ed|ers?) | purposes? | basis | projects? | persons? ) \s only
+      | (?<! \d \s ) only (?= \W* (?: [.,;:)] | $ ) )
+      | except \s (?: by | for | that | to | with | under )
+      | except \s (?: when | where ) \s (?! otherwise | explicitly | noted | stated )
+      | unless \s (?! otherwise | explicitly | noted | stated | specified | indicated )
       | permit\w* | permissions? | granted | grants? \s (?:you|no|the|an?|to|perm\w+|licen\w+)
       | licens(?:ee|or)s? | conditions? | conditional\w* | requirements? | required \s to
       | requires? \s (?:that|you) | provided \s that | (?:as|so) \s long \s as
@@ -71,10 +75,12 @@ HARMLESS = re.compile(
 
 LIMITED_USE = re.compile(
     r"(?<!\bor\s)non\W?com+er[cz]|\b(?:for|in)\s+research|\b(?:research|internal|personal|private)\s+use"
-    r"|academic|education|military|evaluation|\b(?:use|purposes?|basis)\s+only\b",
+    r"|academic|education|military|evaluation|\b(?:use|purposes?|basis)\s+only\b"
+    r"|\byou\s+may\s+not\b(?!\suse\sthis\s\w+\sexcept)|\bunless\s+you\b|\bexcept\s+(?:by|for)\b"
+    r"|\bin\s\w+\sonly\b",
     re.IGNORECASE,
 )
-"""A limit on use, where a short licence text has a gap for a name."""
+"""A limit on use, where a licence text has a gap for a name, or an example."""
 
 SILENT = re.compile(
     r"""
@@ -101,6 +107,12 @@ def binding_words(rest: str) -> str:
         return ""
     begin = max(words.rfind(". ", 0, found.start()) + 1, found.start() - MAX_QUOTED // 4)
     return words[begin : found.end() + MAX_QUOTED // 4].strip()
+
+
+def limiting_words(text: str) -> str:
+    """A limit on use in a text with gaps for names; "" if there is none."""
+    found = LIMITED_USE.search(plain(text))
+    return found[0] if found else ""
 
 
 def plain(text: str) -> str:
