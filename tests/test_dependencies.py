@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
+from tests.corpora.licenses.texts import MIT
 from tests.dependencies import (
     BLOCK,
     COPYLEFT,
@@ -19,9 +20,6 @@ from tests.dependencies import (
     statement,
     table,
 )
-
-MIT = """Permission is hereby granted, free of charge, to any person obtaining a copy of this
-software. The above copyright notice and this permission notice shall be included."""
 
 
 class Package(Distribution):

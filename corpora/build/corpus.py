@@ -90,7 +90,8 @@ def build_corpus(
     totals = Totals()
     with RowWriter(directory / LEDGER, LEDGER_SCHEMA) as ledger:
         record = _recorder(totals, ledger)
-        entries = with_licenses(snapshot, _filtered(build, record))
+        licensed = with_licenses(snapshot, _filtered(build, record))
+        entries, totals.license_notes = licensed.entries, licensed.notes
         text_bytes = sum(entry.size for entry in entries)
         workers = workers or (processors() if text_bytes >= sizes.parallel_bytes else 1)
         examined = yield from _examined(build, entries, workers)

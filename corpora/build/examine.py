@@ -13,7 +13,8 @@ from corpora.dedup.characters import Profiles, joined, profile
 from corpora.dedup.minhash import Signatures, shingles, sketch
 from corpora.document import Entry, Outcome, Snapshot
 from corpora.errors import CorpusError
-from corpora.licenses.spdx import stated_license
+from corpora.licenses.headers import header_license
+from corpora.licenses.tags import stated_license
 from corpora.spec import CorpusSpec
 from corpora.text.decoding import Decoded, UndecodableError, decode
 from corpora.text.gutenberg import cut_license
@@ -110,7 +111,7 @@ def _judge(entry: Entry, content: bytes | None, spec: CorpusSpec) -> ReadFile:
         return _dropped(entry, error.reason, error.detail)
     if not decoded.text.strip():
         return _dropped(entry, EMPTY)
-    license_ = stated_license(decoded.text) or entry.license
+    license_ = _license(decoded.text, entry.license)
     dropped = spec.text.first_drop(entry.path, decoded.text, license_)
     if dropped is not None:
         return _dropped(entry, *dropped)
@@ -125,6 +126,10 @@ def _judge(entry: Entry, content: bytes | None, spec: CorpusSpec) -> ReadFile:
         characters=len(text),
     )
     return ReadFile(outcome=outcome, text=text)
+
+
+def _license(text: str, of_source: str | None) -> str | None:
+    return stated_license(text) or header_license(text, of_source) or of_source
 
 
 def _decoded(content: bytes, spec: CorpusSpec) -> tuple[Decoded, str]:

@@ -41,6 +41,7 @@ class Totals:
     files: Counter[str] = field(default_factory=Counter)
     bytes: Counter[str] = field(default_factory=Counter)
     licenses: Counter[str] = field(default_factory=Counter)
+    license_notes: Sequence[str] = ()
     sizes: dict[Split, list[int]] = field(default_factory=lambda: defaultdict(list))
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     characters: NDArray[np.int64] = field(default_factory=lambda: np.zeros(UNICODE, np.int64))
@@ -93,6 +94,7 @@ class Totals:
                 for sizes in [self.sizes[split]]
             },
             licenses=dict(self.licenses.most_common()),
+            license_notes=tuple(self.license_notes),
             leak_before=self.leak_before,
             leak_after=self.leak_after,
         )

@@ -1,7 +1,7 @@
 """Write a dataset card, so that Hugging Face's load_dataset(FOLDER) reads the Parquet files."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from corpora.corpus.parquet import DOCUMENTS
@@ -11,6 +11,7 @@ from system.display import shown
 from system.markdown import markdown
 
 CARD = "README.md"
+MAX_NOTES = 30
 
 
 def write_card(directory: Path, name: str, spec: DatasetSpec, summary: CorpusSummary) -> None:
@@ -27,6 +28,7 @@ def write_card(directory: Path, name: str, spec: DatasetSpec, summary: CorpusSum
         _rules(summary),
         ("Documents by licence, as their files or sources state it:",),
         (f"- {markdown(license_)}: {files:,}" for license_, files in summary.licenses.items()),
+        _license_notes(summary.license_notes),
     )
     text = "\n\n".join("\n".join(lines) for lines in parts)
     (directory / CARD).write_text(text + "\n", encoding="utf-8")
@@ -60,6 +62,20 @@ def _rules(summary: CorpusSummary) -> Iterator[str]:
             f"| {markdown(step.reason)} | {step.files_dropped:,} | {step.files_left:,} "
             f"| {step.bytes_left:,} |"
         )
+
+
+def _license_notes(notes: Sequence[str]) -> Iterator[str]:
+    """What is not known about the licences, or was read and must be judged by a person."""
+    yield (
+        "No licence was guessed: a text that is not that of a known licence, word by word, counts "
+        "as unknown. What a person should judge:"
+        if notes
+        else "No licence file says anything that a person should judge."
+    )
+    yield ""
+    yield from (f"- {markdown(note)}" for note in notes[:MAX_NOTES])
+    if len(notes) > MAX_NOTES:
+        yield f"- ... and {len(notes) - MAX_NOTES:,} more in `summary.json`"
 
 
 def _quoted(text: str) -> str:

@@ -60,6 +60,7 @@ class CorpusSummary:
         seen: files and bytes before any rule.
         funnel: the rules in order, without those that dropped nothing.
         licenses: number of documents by licence, "unknown" if none is stated.
+        license_notes: what the reader must know about the licences of the sources.
         leak_before: held-out files with a near-copy in training, had files been split by path.
         leak_after: the same for the actual split.
     """
@@ -69,6 +70,7 @@ class CorpusSummary:
     funnel: tuple[FunnelStep, ...]
     splits: Mapping[Split, SplitSize]
     licenses: Mapping[str, int]
+    license_notes: tuple[str, ...] = ()
     leak_before: Leak
     leak_after: Leak
 

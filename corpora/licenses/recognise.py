@@ -1,53 +1,41 @@
-"""Recognise the licence in a repository's LICENSE and COPYING files by its wording.
+"""Recognise licences by comparing whole texts with those of the SPDX list.
 
-A file may contain several licences, and a repository several files. They do not say whether one may
-choose among them, so they are joined by AND, the strict reading. Unknown texts are named in a note,
-never guessed.
+`licenseclassifier` compares word by word: a text with a word too many, such as "for non-commercial
+use", is not the licence it resembles. What a file says besides licence texts is examined as well:
+words that may bind the reader make the licence unknown, other words are a note for the reader. A
+file may contain several licences, and a repository several files. They are joined by AND, the
+strict reading, even where one may choose among them.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from corpora.licenses.spdx import stated_license
+from corpora.licenses.spdx import UNREADABLE, all_of, normal_license
+from corpora.licenses.tags import stated_license
+from corpora.licenses.wording import GUIDE, binding_words, limiting_words, quoted, telling_words
 
-FILE_NAME = re.compile(
-    r"(?:licen[cs]es?|copying|copyright|unlicense)(?:[-_][a-z0-9+-]+(?:\.\d+)*)?"
-    r"(?:\.(?:txt|md|markdown|rst|lesser|mit|apache|bsd|2nd))*",
-    re.IGNORECASE,
-)
-NOISE = re.compile(r"[^a-z0-9.,:]+")
 LATER = "the text does not say whether later versions are allowed; 'only' holds in either case"
+COPYRIGHT = re.compile(r"copyright|\(c\)|\u00a9|&copy;?", re.IGNORECASE)
 
-BSD = "redistribution and use in source and binary forms, with or without modification, are"
-MIT = "permission is hereby granted, free of charge, to any person obtaining a copy of this"
-NOTICE = "copyright notice and this permission notice"
-ISC = "distribute this software for any purpose with or without fee is hereby granted"
-NO_ENDORSEMENT = "endorse or promote products derived from"
-ADVERTISING = "all advertising materials mentioning features"
-GNU = "gnu {} license version {}"
+SHORT_LICENSE = 3000
+"""Characters. The short licences have gaps for names in which the library takes any word, and none
+of them limits the use in its own words."""
 
-PHRASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "0BSD": ((f"{ISC}. the software",), ()),
-    "AGPL-3.0-only": ((GNU.format("affero general public", "3, 19 november 2007"),), ()),
-    "Apache-2.0": (("apache license version 2.0, january 2004",), ()),
-    "BSD-2-Clause": ((BSD,), (NO_ENDORSEMENT, ADVERTISING)),
-    "BSD-3-Clause": ((BSD, NO_ENDORSEMENT), (ADVERTISING,)),
-    "BSD-4-Clause": ((BSD, NO_ENDORSEMENT, ADVERTISING), ()),
-    "CC0-1.0": (("cc0 1.0 universal",), ()),
-    "GPL-2.0-only": ((GNU.format("general public", "2, june 1991"),), ()),
-    "GPL-3.0-only": ((GNU.format("general public", "3, 29 june 2007"),), ()),
-    "ISC": ((f"{ISC}, provided that the above {NOTICE}",), ()),
-    "LGPL-2.0-only": ((GNU.format("library general public", "2, june 1991"),), ()),
-    "LGPL-2.1-only": ((GNU.format("lesser general public", "2.1, february 1999"),), ()),
-    "LGPL-3.0-only": ((GNU.format("lesser general public", "3, 29 june 2007"),), ()),
-    "MIT": ((MIT, NOTICE), ()),
-    "MIT-0": ((MIT,), (NOTICE,)),
-    "MPL-2.0": (("mozilla public license version 2.0", "covered software"), ()),
-    "PSF-2.0": (("python software foundation license version 2", "psf is making"), ()),
-    "Unlicense": (("this is free and unencumbered software released into the public",), ()),
-}
-"""By SPDX name: phrases that the text must contain, and phrases that it must not."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LicenseText:
+    """What a text contains.
+
+    Attributes:
+        names: SPDX names of the licences whose whole text, or notice in a standard wording, it has.
+        rest: what else it says.
+        binding: the sentence of the rest that may bind the reader, "" if none.
+    """
+
+    names: frozenset[str]
+    rest: str
+    binding: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,49 +43,106 @@ class LicenseFinding:
     """The licence according to licence files.
 
     Attributes:
-        expression: SPDX expression, None if no file was recognised.
+        expression: SPDX expression, None if no file was recognised, or if one may add conditions.
         note: what the reader must know about it; "" if nothing.
+        is_barred: whether a file has words that may bind and are not understood, so that no
+            other statement about the same files may be believed.
+        rest: what the files say besides licence texts.
     """
 
     expression: str | None
     note: str
-
-
-def is_license_file(path: str) -> bool:
-    """Whether this is a licence file at the root of its repository."""
-    return FILE_NAME.fullmatch(path) is not None
+    is_barred: bool
+    rest: str
 
 
 def repository_license(texts: Mapping[str, str]) -> LicenseFinding:
     """Recognise the licence of a repository from its licence files, given as text by path."""
-    tagged: set[str] = set()
-    recognised: set[str] = set()
-    unclear = []
+    expressions: set[str] = set()
+    notes, rests, barred = [], [], False
     for path, text in sorted(texts.items()):
-        tag = stated_license(text)
-        found = set() if tag else license_names(text)
-        tagged |= {tag} if tag else set()
-        recognised |= found
-        if not tag and not found:
-            unclear.append(path)
-    if "LGPL-3.0-only" in recognised:
-        recognised.discard("GPL-3.0-only")  # LGPL 3 builds on it, and comes with its text
-    notes = [f"not recognised: {', '.join(unclear)}"] if unclear else []
-    notes += [LATER] if any(name.endswith("-only") for name in recognised) else []
-    return LicenseFinding(expression=_all_of(tagged | recognised), note="; ".join(notes))
+        stated = stated_license(text)
+        found = read_license(text)
+        names = found.names if stated is None else found.names | {stated}
+        rests.append(found.rest)
+        if found.binding or (stated or "").startswith(UNREADABLE):
+            barred = True
+            notes.append(f"{path} not recognised: {quoted(found.binding or stated or '')}")
+        elif not names:
+            notes.append(f"{path} not recognised: {quoted(found.rest)}")
+        else:
+            expressions |= names
+            shown = telling_words(found.rest)
+            notes += [f"{path} also says: {shown}"] if shown else []
+    if "LGPL-3.0-only" in expressions or "LGPL-3.0-or-later" in expressions:
+        expressions -= {"GPL-3.0-only", "GPL-3.0-or-later"}  # LGPL 3 comes with that text
+    notes += [LATER] if any(name.endswith("-only") for name in expressions) and not barred else []
+    expression = None if barred or not expressions else all_of(sorted(expressions))
+    return LicenseFinding(
+        expression=expression, note="; ".join(notes), is_barred=barred, rest="\n".join(rests)
+    )
+
+
+def read_license(text: str) -> LicenseText:
+    """Find the licences whose text is in `text`, and what else it says."""
+    from licenseclassifier import identify_license
+
+    with_gaps = [guide[0] for guide in GUIDE.finditer(text)]
+    text = GUIDE.sub("\n", text)
+    names, rest, heads, end = set(), [], [], 0
+    for match in identify_license(text, 0):
+        name = normal_license(match.id)
+        if name is None or text.startswith("http", match.start):
+            continue  # an address only mentions a licence
+        begin = _true_start(text, match.start, match.end, match.id)
+        names.add(name)
+        rest.append(text[end : match.start])
+        heads.append(text[match.start : begin])
+        end = match.end
+        if end - begin < SHORT_LICENSE:
+            with_gaps.append(text[begin:end])
+    rest.append(text[end:])
+    joined = "\n".join(part.strip("\n") for part in rest if part.strip())
+    binding = binding_words(joined) or binding_words("\n".join(heads))
+    binding = binding or "".join(filter(None, map(limiting_words, with_gaps)))
+    return LicenseText(names=frozenset(_without_plain(names)), rest=joined, binding=binding)
 
 
 def license_names(text: str) -> set[str]:
-    """The licences whose wording occurs in `text`, by their SPDX names."""
-    words = NOISE.sub(" ", text.lower())
-    return {
-        name
-        for name, (wanted, unwanted) in PHRASES.items()
-        if all(phrase in words for phrase in wanted)
-        and not any(phrase in words for phrase in unwanted)
+    """The SPDX names of the licences whose text or notice is somewhere in `text`."""
+    from licenseclassifier import identify_license
+
+    found = {
+        normal_license(match.id)
+        for match in identify_license(text, 0)
+        if not text.startswith("http", match.start)
+    }
+    return _without_plain({name for name in found if name is not None})
+
+
+def _without_plain(names: set[str]) -> set[str]:
+    """The names without "X-only", the name of a bare text, where a notice says "X-or-later"."""
+    return names - {
+        name for name in names if f"{name.removesuffix('-only')}-or-later" in names - {name}
     }
 
 
-def _all_of(names: set[str]) -> str | None:
-    parts = [f"({name})" if " OR " in name and len(names) > 1 else name for name in sorted(names)]
-    return " AND ".join(parts) or None
+def _true_start(text: str, start: int, end: int, name: str) -> int:
+    """Where a licence text begins within its match, after the notices that the library includes.
+
+    It includes up to 50 words from a "copyright" on, whatever they say. Hiding that word shows
+    where the match begins without it.
+    """
+    from licenseclassifier import identify_license
+
+    masked, begin = text[start:end], start
+    for word in COPYRIGHT.finditer(text, start, end):
+        if word.start() > begin:
+            break
+        place = word.start() - start
+        masked = masked[:place] + "x" * len(word[0]) + masked[place + len(word[0]) :]
+        same = [found for found in identify_license(masked, 0) if found.id == name]
+        if not same:
+            break
+        begin = start + same[0].start
+    return begin

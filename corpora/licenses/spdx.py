@@ -1,33 +1,35 @@
-"""Licences as SPDX expressions: what a file states, and which licences a corpus may contain.
+"""Licences as SPDX expressions, and which of them a corpus may contain.
 
 Expressions are parsed and rendered by `license-expression`; deprecated names become their present
 ones ("GPL-2.0" becomes "GPL-2.0-only").
 """
 
 import re
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
-SPDX_TAG = re.compile(r"SPDX-License-Identifier:\s*(\(?[A-Za-z0-9][A-Za-z0-9.+() -]{0,100})")
-HEAD_CHARACTERS = 2048
 UNKNOWN = "unknown"
 """In a policy: files whose licence is not known."""
+UNREADABLE = "unreadable"
+MAX_SHOWN = 100
+OWN_NAME = re.compile(r"(?:DocumentRef-[A-Za-z0-9.-]+:)?LicenseRef-[A-Za-z0-9.-]+")
+"""A licence that SPDX does not list, by the name that its project gave it."""
 
 
-def stated_license(text: str) -> str | None:
-    """The SPDX expression in the head of `text`, None if there is none.
+def unreadable(expression: str) -> str:
+    """A mark in place of a licence, for an expression that cannot be parsed."""
+    return f"{UNREADABLE}: {' '.join(expression.split())[:MAX_SHOWN] or '(empty)'}"
 
-    An expression that SPDX does not know is returned unchanged.
-    """
-    found = SPDX_TAG.search(text, 0, HEAD_CHARACTERS)
-    if found is None:
-        return None
-    expression = found.group(1).strip().rstrip("-").strip()
-    while expression.count(")") > expression.count("("):
-        expression = expression[: expression.rindex(")")].strip()
-    return (normal_license(expression) or expression) if expression else None
+
+def all_of(expressions: Iterable[str]) -> str:
+    """One or several SPDX expressions joined by AND, each once, in the order given."""
+    parts = list(dict.fromkeys(expressions))
+    if len(parts) == 1:
+        return parts[0]
+    return " AND ".join(f"({part})" if " OR " in part else part for part in parts)
 
 
 def normal_license(expression: str) -> str | None:
@@ -54,7 +56,8 @@ class LicensePolicy(BaseModel):
     Of "A OR B" one must be permitted, of "A AND B" both. "A WITH exception" is permitted or denied
     where A is, as an exception only adds permissions. Names are compared literally:
     "GPL-2.0-or-later" is not "GPL-3.0-only". A file of unknown licence passes a deny list but no
-    allow list; either list may contain "unknown".
+    allow list; either list may contain "unknown". A file with a tag that cannot be read passes
+    neither, whatever the lists contain: it states something, perhaps what they exclude.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -73,6 +76,8 @@ class LicensePolicy(BaseModel):
         """The expression (or "unknown") if this policy drops it, None if it permits it."""
         if not self.allow and not self.deny:
             return None
+        if license_ is not None and license_.startswith(UNREADABLE):
+            return license_
         parsed = None if license_ is None else _parsed(license_)
         permitted = (
             _permits_name(self, {UNKNOWN}) if parsed is None else _permits_node(self, parsed)
@@ -86,7 +91,8 @@ def _permits_node(policy: LicensePolicy, node: Any) -> bool:
     if isinstance(node, _licensing().AND):
         return all(_permits_node(policy, part) for part in node.args)
     without_exception = getattr(node, "license_symbol", node)
-    return _permits_name(policy, {node.render(), without_exception.render()})
+    names = {node.render(), without_exception.render()}
+    return _permits_name(policy, names | {UNKNOWN} if OWN_NAME.fullmatch(node.render()) else names)
 
 
 def _permits_name(policy: LicensePolicy, names: set[str]) -> bool:
@@ -102,9 +108,11 @@ def _parsed(expression: str) -> Any:
     from license_expression import ExpressionError
 
     try:
-        return _licensing().parse(expression, validate=True, strict=True)
+        parsed = _licensing().parse(expression, strict=True)
+        names = _licensing().unknown_license_keys(parsed)
     except (ExpressionError, ParseError, IndexError, AssertionError):
         return None  # the last two for odd brackets, as in "()" and "(OR (AND +"
+    return parsed if all(map(OWN_NAME.fullmatch, names)) else None
 
 
 @cache

@@ -253,3 +253,40 @@ def test_a_sources_own_licence_file_stands_for_its_silent_files(tmp_path):
     snapshot = FakeSnapshot(plain() | {"LICENSE": mit}, license_=None)
     list(build_corpus(snapshot, CorpusSpec.model_validate(SPEC), directory))
     assert ledger(directory)["f1.py"]["license"] == "MIT"
+
+
+def test_what_a_licence_file_says_besides_is_in_the_summary(tmp_path):
+    mit = (Path(__file__).parents[3] / "LICENSE").read_text(encoding="utf-8")
+    mit = f"The file f1.py is in the public domain.\n\n{mit}"
+    directory = tmp_path / "out"
+    directory.mkdir()
+    snapshot = FakeSnapshot(plain() | {"LICENSE": mit.encode()}, license_=None)
+    list(build_corpus(snapshot, CorpusSpec.model_validate(SPEC), directory))
+    rows = ledger(directory)
+    assert (rows["f1.py"]["license"], rows["f2.py"]["license"]) == (None, "MIT")
+    notes = CorpusSummary.load(directory).license_notes
+    assert notes == ('s: LICENSE also says: "The file f1.py is in the public domain."',)
+
+
+def test_a_tag_that_is_odd_or_unreadable_never_gives_way_to_the_sources_licence(tmp_path):
+    tags = {
+        "kernel.py": "((GPL-2.0 WITH Linux-syscall-note) AND GPL-2.0-only)",
+        "choice.py": "((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause)",
+        "slash.py": "MIT/GPL-2.0-only",
+        "comma.py": "MIT, GPL-2.0-only",
+        "empty.py": "",
+    }
+    files = {
+        path: f"# SPDX-License-Identifier: {tag}\nimport {path[:-3]}\n".encode()
+        for path, tag in tags.items()
+    }
+    allowed = {"license": {"allow": ["MIT", "BSD-3-Clause"]}}
+    rows = ledger(built(tmp_path, plain() | files, text=allowed))
+    assert rows["f1.py"]["decision"] == rows["choice.py"]["decision"] == "kept"
+    dropped = {path: rows[path]["detail"] for path in tags if rows[path]["reason"] == "licence"}
+    assert dropped == {
+        "kernel.py": "GPL-2.0-only WITH Linux-syscall-note AND GPL-2.0-only",
+        "slash.py": "unreadable: MIT/GPL-2.0-only",
+        "comma.py": "unreadable: MIT, GPL-2.0-only",
+        "empty.py": "unreadable: (empty)",
+    }
