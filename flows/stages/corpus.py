@@ -51,7 +51,7 @@ def _frozen(context: StageContext) -> "dict[str, Split]":
 
 CORPUS = Stage(
     name="corpus",
-    version=4,
+    version=5,
     inputs=("fetch",),
     parameters=_parameters,
     work=_work,
