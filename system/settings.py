@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from system.errors import SettingsError
 
 PREFIX = "CHARMILL_"
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -42,9 +43,11 @@ def _folder(path: Path) -> Path:
 
 
 def _address(url: str) -> str:
+    """Refuse the address of an API to which a key would be sent unencrypted."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("expected https://host/... or http://host/...")
+    is_local = parts.scheme == "http" and parts.hostname in LOOPBACK
+    if not parts.hostname or not (parts.scheme == "https" or is_local):
+        raise ValueError("expected https://host/... or http://127.0.0.1/...")
     return url
 
 
@@ -120,7 +123,7 @@ class Settings(BaseSettings):
     youtube_key_file: Path | None = Field(
         default=None, description="file with that key, mode 0600, instead of CHARMILL_YOUTUBE_KEY"
     )
-    youtube_endpoint: str = Field(
+    youtube_endpoint: Address = Field(
         default="https://youtube.googleapis.com/",
         description="address of the YouTube Data API, for tests and proxies",
     )

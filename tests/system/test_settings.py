@@ -43,6 +43,15 @@ def test_an_invalid_variable_is_named_with_its_value(monkeypatch, name, value, m
         Settings()
 
 
+@pytest.mark.parametrize("name", ["github_api", "youtube_endpoint"])
+def test_no_key_is_sent_unencrypted_to_another_machine(name):
+    for address in ("https://example.org/", "http://127.0.0.1:1/", "http://localhost/"):
+        assert getattr(Settings(**{name: address}), name) == address
+    for address in ("http://example.org/", "ftp://127.0.0.1/", "http://127.0.0.1.x.y/", "youtube"):
+        with pytest.raises(SettingsError, match="expected https://"):
+            Settings(**{name: address})
+
+
 def test_what_is_shown_of_an_invalid_variable_is_no_password(monkeypatch):
     monkeypatch.setenv("CHARMILL_GITHUB_API", "ftp://user:c4n4ry@host/")
     with pytest.raises(SettingsError) as refusal:

@@ -1,18 +1,16 @@
-"""The API key and the address of the API, from the settings or a file."""
+"""The API key, from the settings or a file."""
 
 import os
 import re
 import stat
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from corpora.errors import SourceError
 from system.settings import Settings, variable
 
-KEY, KEY_FILE, ENDPOINT = map(variable, ("youtube_key", "youtube_key_file", "youtube_endpoint"))
+KEY, KEY_FILE = map(variable, ("youtube_key", "youtube_key_file"))
 LONGEST_KEY = 1_000
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
@@ -39,20 +37,6 @@ def read_key(settings: Settings) -> SecretStr:
             return _checked(SecretStr(file.read(LONGEST_KEY).strip()), str(path))
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror} (named by {KEY_FILE})") from None
-
-
-def read_endpoint(settings: Settings) -> str:
-    """The URL of the API: Google's, or the value of CHARMILL_YOUTUBE_ENDPOINT.
-
-    Raises:
-        SourceError: for a URL that would send the key unencrypted to another machine.
-    """
-    endpoint = settings.youtube_endpoint
-    parts = urlsplit(endpoint)
-    is_local = parts.scheme == "http" and parts.hostname in LOOPBACK
-    if not parts.hostname or not (parts.scheme == "https" or is_local):
-        raise SourceError(f"{ENDPOINT}: {endpoint!r} is neither https:// nor http://127.0.0.1")
-    return endpoint
 
 
 def _checked(key: SecretStr, place: str) -> SecretStr:

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 
 from corpora.document import Entry, Snapshot
 from corpora.sources.source import ItemStore, Resolution, SourceModel
-from corpora.sources.youtube.credentials import read_endpoint, read_key
+from corpora.sources.youtube.credentials import read_key
 from corpora.sources.youtube.search import YoutubeSearch
 from corpora.sources.youtube.store import Video, VideoItems, expiry, outcomes
 from system.progress import Progress
@@ -58,7 +58,7 @@ class YoutubeSource(YoutubeSearch, SourceModel):
             self,
             directory,
             key=read_key(settings),
-            endpoint=read_endpoint(settings),
+            endpoint=settings.youtube_endpoint,
             state=settings.state_folder,
             clock=SYSTEM_CLOCK,
         )

@@ -9,7 +9,7 @@ from corpora.build.corpus import build_corpus
 from corpora.build.metadata_filters import first_drop, metadata_rules
 from corpora.corpus.parquet import read_documents
 from corpora.errors import SourceError
-from corpora.sources.youtube.credentials import read_endpoint, read_key
+from corpora.sources.youtube.credentials import read_key
 from corpora.sources.youtube.quota import QuotaError
 from corpora.sources.youtube.source import YoutubeSource
 from corpora.sources.youtube.store import Listing, Video, VideoItems, expiry
@@ -104,13 +104,6 @@ def test_a_key_is_read_from_a_file_that_only_its_owner_reads(tmp_path):
 def test_a_missing_or_broken_key_is_one_clear_line(settings, message):
     with pytest.raises(SourceError, match=message):
         read_key(Settings(**settings))
-
-
-def test_the_key_never_travels_in_the_clear():
-    assert read_endpoint(Settings()) == "https://youtube.googleapis.com/"
-    for endpoint in ("http://example.org/", "ftp://127.0.0.1/", "youtube", "http://127.0.0.1.x.y/"):
-        with pytest.raises(SourceError, match="is neither https://"):
-            read_endpoint(Settings(youtube_endpoint=endpoint))
 
 
 def test_no_name_address_or_number_reaches_the_disk(collection):
