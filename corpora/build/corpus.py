@@ -14,6 +14,7 @@ from types import MappingProxyType
 from corpora.build.examine import ExaminedFile, FileBatch, examine, read_again
 from corpora.build.metadata_filters import first_drop, metadata_rules
 from corpora.build.shards import SHARD_BYTES, Shard, shards, write
+from corpora.build.sides import Arrangement, arranged
 from corpora.build.subsample import NOT_SAMPLED, sampled
 from corpora.build.totals import Totals
 from corpora.chunking import grouped
@@ -89,17 +90,17 @@ def build_corpus(
         text_bytes = sum(entry.size for entry in entries)
         workers = workers or (processors() if text_bytes >= sizes.parallel_bytes else 1)
         examined = yield from _examined(build, entries, workers)
-        decisions = _decisions(build, examined)
+        arrangement = _arrangement(build, examined)
+        decisions, kept = arrangement.decisions, arrangement.kept
         for outcome in decisions.outcomes:
             record(outcome)
     totals.leak_before, totals.leak_after = decisions.leak_before, decisions.leak_after
-    kept = [outcome for outcome in decisions.outcomes if outcome.reason is None]
     steps = 2 * len(entries)
-    for shard in in_order(write, _shards(build, kept, directory), workers=workers):
+    for shard in in_order(write, _shards(build, arrangement, directory), workers=workers):
         totals.add_documents(shard)
         done = steps - len(kept) + totals.files_written
         yield Progress(done=done, total=steps, unit="files", note="written")
-    totals.check()
+    totals.check(spec)
     write_character_counts(directory, totals.character_counts())
     totals.summary(spec).save(directory)
 
@@ -114,9 +115,9 @@ def _recorder(totals: Totals, ledger: RowWriter) -> Callable[[Outcome], None]:
     return record
 
 
-def _shards(build: _Build, kept: Sequence[Outcome], directory: Path) -> Iterator[Shard]:
+def _shards(build: _Build, arrangement: Arrangement, directory: Path) -> Iterator[Shard]:
     size = build.sizes.shard_bytes
-    return shards(kept, build.snapshot, build.spec, directory, build.frozen, shard_bytes=size)
+    return shards(arrangement, build.snapshot, build.spec, directory, shard_bytes=size)
 
 
 def _filtered(build: _Build, record: Callable[[Outcome], None]) -> list[Entry]:
@@ -154,7 +155,7 @@ def _batches(build: _Build, entries: Sequence[Entry]) -> Iterator[FileBatch]:
         yield FileBatch(snapshot=build.snapshot, entries=group, spec=build.spec)
 
 
-def _decisions(build: _Build, files: Sequence[ExaminedFile]) -> Decisions:
+def _arrangement(build: _Build, files: Sequence[ExaminedFile]) -> Arrangement:
     """Final outcomes: of files that the first pass dropped, then of those that it passed."""
     dropped = [file.outcome for file in files if file.signature is None]
     passed = [file.outcome for file in files if file.signature is not None]
@@ -165,12 +166,9 @@ def _decisions(build: _Build, files: Sequence[ExaminedFile]) -> Decisions:
         texts = read_again(build.snapshot, wanted, build.spec)
         return dict(zip(positions, map(shingles, texts), strict=True))
 
-    decisions = decide(
-        passed,
-        signatures,
-        read_shingles,
-        build.spec,
-        build.frozen,
-        compared_characters=build.sizes.compared_characters,
-    )
-    return replace(decisions, outcomes=[*dropped, *decisions.outcomes])
+    def decisions(spec: CorpusSpec, frozen: Mapping[str, Split]) -> Decisions:
+        size = build.sizes.compared_characters
+        made = decide(passed, signatures, read_shingles, spec, frozen, compared_characters=size)
+        return replace(made, outcomes=[*dropped, *made.outcomes])
+
+    return arranged(decisions, build.snapshot, build.spec, build.frozen)

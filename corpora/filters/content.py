@@ -27,6 +27,15 @@ SECRET = "secret"  # noqa: S105 - a reason, not a password
 VENDORED = "vendored"
 REASONS = (VENDORED, LONG_LINES, TABLE, GENERATED, LICENSE, SECRET)
 """In the order of application; the first needs only the path."""
+SETTINGS = {
+    VENDORED: "vendored",
+    LONG_LINES: "max_line and max_mean_line",
+    TABLE: "min_letters",
+    GENERATED: "generated",
+    LICENSE: "license",
+    SECRET: "secrets",
+}
+"""The fields of TextRules that each reason comes from."""
 TABLE_BYTES = 1_000
 """A shorter text may be all numbers: a small test, a version file."""
 LETTERS = string.ascii_letters.encode() + bytes(range(0x80, 0x100))
