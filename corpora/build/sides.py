@@ -52,9 +52,7 @@ def arranged(
     if spec.part_characters:
         texts = _parts(first.kept, snapshot, spec, frozen)
     else:
-        texts = {
-            o.sha256: o.split for o in first.kept if o.cluster is None and o.sha256 and o.split
-        }
+        texts = _splits(first.kept)
     if not texts or set(texts.values()) == set(SPLITS):
         return first
     if len(texts) < MIN_TEXTS and not frozen:
@@ -65,6 +63,15 @@ def arranged(
     if spec.part_characters:
         return replace(first, fixed={**frozen, **moved})
     return _with_moved(decide, first.kept, spec, frozen, moved)
+
+
+def _splits(kept: Iterable[Outcome]) -> dict[str, Split]:
+    """Digest to split of the first file of every cluster."""
+    found: dict[str, Split] = {}
+    for outcome in kept:
+        if outcome.cluster is None and outcome.sha256 and outcome.split:
+            found[outcome.sha256] = outcome.split
+    return found
 
 
 def _parts(
@@ -88,12 +95,18 @@ def _with_moved(
     moved: Mapping[str, Split],
 ) -> Arrangement:
     """Decide again with some texts moved, each with the near-copies that are kept with it."""
-    heads = {_name(o): moved[o.sha256] for o in kept if o.sha256 in moved}
-    new = {o.sha256: heads.get(o.cluster or _name(o)) for o in kept}
-    fixed = {**frozen, **{digest: split for digest, split in new.items() if digest and split}}
+    heads: dict[str, Split] = {
+        _name(o): moved[o.sha256] for o in kept if o.sha256 and o.sha256 in moved
+    }
+    new: dict[str, Split] = {}
+    for outcome in kept:
+        head = outcome.cluster or _name(outcome)
+        if outcome.sha256 and head in heads:
+            new[outcome.sha256] = heads[head]
+    fixed = {**frozen, **new}
 
     def note(outcome: Outcome) -> str:
-        split = new.get(outcome.sha256)
+        split = new.get(outcome.sha256 or "")
         return f"moved to {split}, which would be empty" if split else ""
 
     return Arrangement(decisions=_noted(decide(spec, fixed), note), fixed=fixed)
