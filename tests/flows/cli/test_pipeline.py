@@ -95,6 +95,9 @@ def test_a_mistake_found_while_running_is_one_line_too(tiny):
     reasons = {stage["stage"]: stage["failure"] for stage in status["tiny"]}
     assert "kept 0 of 60 files: 60 too large (corpus.max_bytes)" in reasons["corpus"]["reason"]
     assert not reasons["fetch"]
+    explained = succeeded(tiny, "explain", "tiny", "part7.py").stdout
+    assert "reason        too large" in explained
+    assert "attempt       corpus failed" in explained
     assert "kept 0 of 60 fil" in (tiny.store.root / "index.html").read_text(encoding="utf-8")
 
 
