@@ -103,7 +103,7 @@ def _with_moved(
         head = outcome.cluster or _name(outcome)
         if outcome.sha256 and head in heads:
             new[outcome.sha256] = heads[head]
-    fixed = {**frozen, **new}
+    fixed: dict[str, Split] = {**frozen, **new}
 
     def note(outcome: Outcome) -> str:
         split = new.get(outcome.sha256 or "")
