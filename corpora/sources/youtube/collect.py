@@ -123,10 +123,10 @@ class _Collector:
         """Stop if the server refused every video: then the reason is not in the videos."""
         if tally["refused"] + tally["error"] < len(listing.videos):
             return
-        for video_id in listing.videos:
-            video = Video.load(self.directory, video_id)
+        videos = [Video.load(self.directory, video_id) for video_id in listing.videos]
+        for video in videos:
             replace(video, outcome="error").save(self.directory)
-        raise SourceError(f"YouTube: every video was refused, the last one by {video.detail}")
+        raise SourceError(f"YouTube: every video was refused, the last one by {videos[-1].detail}")
 
     def _listing_after(self, listing: Listing, token: str) -> Listing:
         """The listing with one more page."""
