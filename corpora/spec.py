@@ -10,7 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from corpora.errors import SpecError
@@ -18,6 +25,8 @@ from corpora.filters.content import TextRules
 from corpora.sources import AnySource
 from corpora.text.normalise import Normalisation
 
+PROSE = "prose"
+NO_LINE_LIMITS = {"corpus": {"text": {"max_line": 0, "max_mean_line": 0}}}
 SHIPPED = Path(__file__).parent / "datasets"
 NAME = re.compile(r"(?=.{1,100}$)[a-z0-9]+(-[a-z0-9]+)*")
 """Of a dataset. File systems allow 255 bytes, of which locks and logs need some."""
@@ -82,7 +91,10 @@ class CorpusSpec(BaseModel):
 
 
 class DatasetSpec(BaseModel):
-    """One dataset. `train`, `sample` and `evaluate` override the preset's settings by key."""
+    """One dataset. `train`, `sample` and `evaluate` override the preset's settings by key.
+
+    Lines of prose have no limits unless the dataset sets them: many have one paragraph a line.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -95,6 +107,14 @@ class DatasetSpec(BaseModel):
     train: Mapping[str, Any] = {}
     sample: Mapping[str, Any] = {}
     evaluate: Mapping[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _prose_has_no_line_limits(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or data.get("language") != PROSE:
+            return data
+        # What is missing is reported as missing.
+        return merged(NO_LINE_LIMITS, data) if isinstance(data.get("corpus"), Mapping) else data
 
 
 def dataset_files(folders: Sequence[Path]) -> dict[str, Path]:

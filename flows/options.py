@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from corpora.spec import DatasetSpec, first_fault, load_dataset, merged
+from corpora.errors import SpecError
+from corpora.spec import DatasetSpec, dataset_files, first_fault, load_dataset, merged
 from evaluation.languages import LANGUAGES, known_languages
 from evaluation.spec import EvaluateSpec
 from flows.errors import OptionError
@@ -103,6 +104,21 @@ class Run:
         return self.spec.source.resolve()
 
 
+def read_dataset(
+    name: str, folders: Sequence[Path] = (), overrides: Mapping[str, Any] | None = None
+) -> DatasetSpec:
+    """Read the dataset `name`; unlike `corpora`, this knows which languages can be scored.
+
+    Raises:
+        SpecError: if there is no such dataset or its TOML is wrong; names the file and the key.
+    """
+    spec = load_dataset(name, folders, overrides)
+    if spec.language not in LANGUAGES:
+        path = dataset_files(folders)[name]
+        raise SpecError(f"{path}: language: no {spec.language!r}; known: {known_languages()}")
+    return spec
+
+
 def prepare(dataset: str, options: Options, folders: Sequence[Path] = ()) -> Run:
     """Combine preset, dataset and options into the settings of a run.
 
@@ -114,9 +130,7 @@ def prepare(dataset: str, options: Options, folders: Sequence[Path] = ()) -> Run
         raise OptionError("--from and --only exclude each other: name one stage")
     overrides = parse_overrides(options.overrides)
     replaced = {name: overrides[name] for name in DATASET_SECTIONS if name in overrides}
-    spec = load_dataset(dataset, folders, replaced)
-    if spec.language not in LANGUAGES:
-        raise OptionError(f"{dataset}: no language {spec.language!r}; known: {known_languages()}")
+    spec = read_dataset(dataset, folders, replaced)
     preset = spec.preset if options.preset == OWN_PRESET else options.preset
     if preset not in PRESETS:
         raise OptionError(f"no preset {preset!r}; known: {', '.join(PRESETS)}")

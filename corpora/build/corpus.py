@@ -17,6 +17,7 @@ from corpora.build.compare import first_twins
 from corpora.build.examine import Examined, FileBatch, examine, read_again
 from corpora.build.metadata_filters import first_drop, metadata_rules
 from corpora.build.shards import SHARD_BYTES, Shard, shards, write
+from corpora.build.sides import Arrangement, arranged
 from corpora.build.subsample import NOT_SAMPLED, sampled
 from corpora.build.totals import Totals
 from corpora.chunking import grouped
@@ -95,17 +96,17 @@ def build_corpus(
         text_bytes = sum(entry.size for entry in entries)
         workers = workers or (processors() if text_bytes >= sizes.parallel_bytes else 1)
         examined = yield from _examined(build, entries, workers)
-        decisions = _decisions(build, examined, workers)
+        arrangement = _arrangement(build, examined, workers)
+        decisions, kept = arrangement.decisions, arrangement.kept
         for outcome in decisions.outcomes:
             record(outcome)
     totals.leak_before, totals.leak_after = decisions.leak_before, decisions.leak_after
-    kept = [outcome for outcome in decisions.outcomes if outcome.reason is None]
     steps = 2 * len(entries)
-    for shard in in_order(write, _shards(build, kept, directory), workers=workers):
+    for shard in in_order(write, _shards(build, arrangement, directory), workers=workers):
         totals.add_documents(shard)
         done = steps - len(kept) + totals.files_written
         yield Progress(done=done, total=steps, unit="files", note="written")
-    totals.check()
+    totals.check(spec)
     write_character_counts(directory, totals.character_counts())
     totals.summary(spec).save(directory)
 
@@ -120,9 +121,9 @@ def _recorder(totals: Totals, ledger: RowWriter) -> Callable[[Outcome], None]:
     return record
 
 
-def _shards(build: _Build, kept: Sequence[Outcome], directory: Path) -> Iterator[Shard]:
+def _shards(build: _Build, arrangement: Arrangement, directory: Path) -> Iterator[Shard]:
     size = build.sizes.shard_bytes
-    return shards(kept, build.snapshot, build.spec, directory, build.frozen, shard_bytes=size)
+    return shards(arrangement, build.snapshot, build.spec, directory, shard_bytes=size)
 
 
 def _filtered(build: _Build, record: Callable[[Outcome], None]) -> list[Entry]:
@@ -184,7 +185,7 @@ class _Texts:
         return first_twins(snapshot, spec, self.outcomes, others, workers=self.workers)
 
 
-def _decisions(build: _Build, batches: Sequence[Examined], workers: int) -> Decisions:
+def _arrangement(build: _Build, batches: Sequence[Examined], workers: int) -> Arrangement:
     """Final outcomes: of files that the first pass dropped, then of those that it passed."""
     texts = _Texts(
         build=build,
@@ -193,7 +194,11 @@ def _decisions(build: _Build, batches: Sequence[Examined], workers: int) -> Deci
         profiles=joined([batch.profiles for batch in batches]),
         workers=workers,
     )
-    size = build.sizes.compared_characters
-    decisions = decide(texts, build.spec, build.frozen, compared_characters=size)
     dropped = [outcome for batch in batches for outcome in batch.dropped]
-    return replace(decisions, outcomes=[*dropped, *decisions.outcomes])
+
+    def decisions(spec: CorpusSpec, frozen: Mapping[str, Split]) -> Decisions:
+        size = build.sizes.compared_characters
+        made = decide(texts, spec, frozen, compared_characters=size)
+        return replace(made, outcomes=[*dropped, *made.outcomes])
+
+    return arranged(decisions, build.snapshot, build.spec, build.frozen)

@@ -10,7 +10,7 @@ from pathspec import GitIgnoreSpec
 
 from corpora.build.subsample import NOT_SAMPLED
 from corpora.document import Entry
-from corpora.filters.content import REASONS, VENDORED, TextRules
+from corpora.filters.content import REASONS, SETTINGS, VENDORED, TextRules
 from corpora.spec import CorpusSpec
 
 Rule = Callable[[Entry], str | None]
@@ -40,6 +40,19 @@ def metadata_rules(spec: CorpusSpec) -> dict[str, Rule]:
         **{rule.reason: _path_rule(rule.paths) for rule in spec.exclude},
         VENDORED: _vendored_rule(spec.text),
         "too large": _size_rule(spec.max_bytes),
+    }
+
+
+def settings(spec: CorpusSpec) -> dict[str, str]:
+    """The setting of a dataset's TOML that each reason comes from; of those that have one."""
+    return {
+        "extension": "corpus.extensions",
+        "outside include": "corpus.include",
+        **{rule.reason: "corpus.exclude" for rule in spec.exclude},
+        "too large": "corpus.max_bytes",
+        NOT_SAMPLED: "corpus.sample_bytes",
+        **{reason: f"corpus.text.{setting}" for reason, setting in SETTINGS.items()},
+        "near-duplicate": "corpus.near_duplicates",
     }
 
 

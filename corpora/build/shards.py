@@ -3,6 +3,7 @@
 Where a shard begins depends on the files alone, so any number of workers gives the same bytes.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from corpora.build.examine import read_again
+from corpora.build.sides import Arrangement
 from corpora.build.totals import UNICODE, WrittenShard
 from corpora.chunking import grouped
 from corpora.corpus.parquet import DOCUMENT_SCHEMA, RowWriter, document_row
 from corpora.dedup.split import split_of
 from corpora.document import Document, Outcome, Snapshot, Split
 from corpora.spec import CorpusSpec
-from corpora.text.parts import parts_of
+from corpora.text.parts import cut_by_shares, parts_of
 
 SHARD_BYTES = 128 * 2**20
 
@@ -26,30 +28,37 @@ class Shard:
     """Neighbouring kept files, and the Parquet file for their documents.
 
     Attributes:
-        frozen: digest to split, of parts that must keep their split.
+        fixed: digest to split, of parts whose split no hash decides.
+        by_shares: whether every text is cut by the shares of the split.
     """
 
     path: Path
     snapshot: Snapshot
     outcomes: Sequence[Outcome]
     spec: CorpusSpec
-    frozen: Mapping[str, Split]
+    fixed: Mapping[str, Split]
+    by_shares: bool
 
 
 def shards(
-    outcomes: Sequence[Outcome],
+    arrangement: Arrangement,
     snapshot: Snapshot,
     spec: CorpusSpec,
     directory: Path,
-    frozen: Mapping[str, Split],
     *,
     shard_bytes: int = SHARD_BYTES,
 ) -> Iterator[Shard]:
     """Group kept files into shards of about `shard_bytes`."""
-    of_parts = dict(frozen) if spec.part_characters else {}
-    for number, group in enumerate(grouped(outcomes, shard_bytes, lambda o: o.entry.size)):
-        path = directory / f"documents-{number:05d}.parquet"
-        yield Shard(path=path, snapshot=snapshot, outcomes=group, spec=spec, frozen=of_parts)
+    of_parts = dict(arrangement.fixed) if spec.part_characters else {}
+    for number, group in enumerate(grouped(arrangement.kept, shard_bytes, lambda o: o.entry.size)):
+        yield Shard(
+            path=directory / f"documents-{number:05d}.parquet",
+            snapshot=snapshot,
+            outcomes=group,
+            spec=spec,
+            fixed=of_parts,
+            by_shares=arrangement.by_shares,
+        )
 
 
 def write(shard: Shard) -> WrittenShard:
@@ -73,13 +82,36 @@ def write(shard: Shard) -> WrittenShard:
 def _documents(shard: Shard) -> Iterator[Document]:
     texts = read_again(shard.snapshot, shard.outcomes, shard.spec)
     for outcome, text in zip(shard.outcomes, texts, strict=True):
-        for path, sha256, part in parts_of(outcome, text, shard.spec.part_characters):
-            split = outcome.split or shard.frozen.get(sha256)
+        pieces = (
+            _by_shares(shard, outcome, text) if shard.by_shares else _by_hash(shard, outcome, text)
+        )
+        for path, sha256, split, part in pieces:
             yield Document(
                 source=outcome.entry.source,
                 path=path,
                 license=outcome.license,
                 sha256=sha256,
-                split=split or split_of(sha256, shard.spec.split),
+                split=split,
                 text=part,
             )
+
+
+_Piece = tuple[str, str, Split, str]
+"""The path, digest, split and text of a document."""
+
+
+def _by_hash(shard: Shard, outcome: Outcome, text: str) -> Iterator[_Piece]:
+    for path, sha256, part in parts_of(outcome, text, shard.spec.part_characters):
+        split = outcome.split or shard.fixed.get(sha256)
+        yield path, sha256, split or split_of(sha256, shard.spec.split), part
+
+
+def _by_shares(shard: Shard, outcome: Outcome, text: str) -> Iterator[_Piece]:
+    shares = shard.spec.split
+    for split, part in cut_by_shares(text, shares.validation, shares.test):
+        yield (
+            f"{outcome.entry.path}#{split}",
+            hashlib.sha256(part.encode()).hexdigest(),
+            split,
+            part,
+        )

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.build.metadata_filters import reasons
+from corpora.build.metadata_filters import reasons, settings
 from corpora.corpus.summary import CorpusSummary, FunnelStep, Leak, SplitSize
 from corpora.document import SPLITS, Outcome, Split
 from corpora.errors import CorpusError
 from corpora.spec import CorpusSpec
+from corpora.text.parts import MIN_CUT_CHARACTERS
 
 UNICODE = 0x110000
 NO_LEAK = Leak(files=0, characters=0)
@@ -64,19 +65,31 @@ class Totals:
             self.licenses[license_ or "unknown"] += 1
         self.characters[written.points] += written.counts
 
-    def check(self) -> None:
+    def check(self, spec: CorpusSpec) -> None:
         """Refuse a corpus on which no model can be trained and evaluated.
 
         Raises:
-            CorpusError: if a split is empty.
+            CorpusError: if a split is empty; counts the reasons why files were dropped.
         """
         empty = [split for split in SPLITS if not self.sizes[split]]
-        if empty:
-            kept, seen = self.files[""], self.files.total()
-            raise CorpusError(
-                f"kept {kept} of {seen} files, no document in {' and '.join(empty)}: loosen the "
-                "filters, add sources, set larger corpus.split shares or corpus.part_characters"
-            )
+        if not empty:
+            return
+        where = settings(spec)
+        dropped = ", ".join(
+            f"{count} {reason}" + (f" ({where[reason]})" if reason in where else "")
+            for reason, count in self.files.most_common()
+            if reason
+        )
+        kept, seen = self.files[""], self.files.total()
+        if kept:
+            needs = f"three files, or {MIN_CUT_CHARACTERS:,} characters in one, are needed"
+            cure = f"no document in {' and '.join(empty)}, {needs}"
+            cure += f"; dropped: {dropped}" if dropped else ""
+        elif seen:
+            cure = f"{dropped}; `charmill explain DATASET PATH` says why a file was dropped"
+        else:
+            cure = "the source has none"
+        raise CorpusError(f"kept {kept} of {seen} files: {cure}")
 
     def character_counts(self) -> dict[str, int]:
         """How often each character occurs in the training split."""

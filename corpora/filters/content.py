@@ -27,6 +27,15 @@ SECRET = "secret"  # noqa: S105 - a reason, not a password
 VENDORED = "vendored"
 REASONS = (VENDORED, LONG_LINES, TABLE, GENERATED, LICENSE, SECRET)
 """In the order of application; the first needs only the path."""
+SETTINGS = {
+    VENDORED: "vendored",
+    LONG_LINES: "max_line and max_mean_line",
+    TABLE: "min_letters",
+    GENERATED: "generated",
+    LICENSE: "license",
+    SECRET: "secrets",
+}
+"""The fields of TextRules that each reason comes from."""
 TABLE_BYTES = 1_000
 """A shorter text may be all numbers: a small test, a version file."""
 LETTERS = string.ascii_letters.encode() + bytes(range(0x80, 0x100))
@@ -40,7 +49,7 @@ class TextRules(BaseModel):
     Attributes:
         max_line: characters of the longest line; 0 for no limit. Of 49,653 files of Linux, the
             JDK, Torch, scalaz and Python 29 have a line above 2,000, all of them message tables.
-            Switch both limits off for comments and for prose with one paragraph per line.
+            A dataset of prose has no limits unless it sets them.
         max_mean_line: mean characters per line; 0 for no limit. Finds small minified files.
         min_letters: share of letters among non-blank bytes; a text below it is a table of numbers;
             0 for no limit. Bytes outside ASCII count as letters, the digits of hexadecimal

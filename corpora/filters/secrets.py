@@ -4,10 +4,14 @@ Only formats that services give their tokens are searched for, so ordinary code 
 plain passwords are not found. The result is the kind, never the secret.
 """
 
+import base64
 import re
 
 LEAST_DIFFERENT_CHARACTERS = 8
-PLACEHOLDERS = ("example", "placeholder", "xxxx", "0000", "1234567890")
+PLACEHOLDERS = (
+    *("example", "placeholder", "xxxx", "0000", "1234567890"),
+    "eby8vdm02xnocqflquwjpllmetlcdxj1",  # the key of Azure's emulator, the same everywhere
+)
 
 
 def _token(start: str, rest: str) -> re.Pattern[str]:
@@ -28,12 +32,21 @@ KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
             re.DOTALL,
         ),
     ),
+    (
+        "private key",
+        re.compile(
+            r"PuTTY-User-Key-File-[23]:(?:(?!PuTTY-User-Key).){0,6000}?"
+            r"Private-Lines: [0-9]{1,3}[\s\"'\\nr+]{1,40}[A-Za-z0-9+/]{40}",
+            re.DOTALL,
+        ),
+    ),
     ("AWS access key", _token("AKIA", "[A-Z2-7]{16}")),
     ("AWS access key", _token("ASIA", "[A-Z2-7]{16}")),
     ("GitHub token", _token("gh[pousr]_", "[A-Za-z0-9]{36}")),
     ("GitHub token", _token("github_pat_", "[A-Za-z0-9]{22}_[A-Za-z0-9]{59}")),
-    ("GitLab token", _token("glpat-", "[A-Za-z0-9_-]{20,50}")),
-    ("Slack token", _token("xox[abps]-", "[0-9]{8,14}-[A-Za-z0-9-]{16,90}")),
+    ("GitLab token", _token("gl", "(?:pat|ptt|oas|cbt|rt|dt|ft)-[A-Za-z0-9_.-]{20,300}")),
+    ("Slack token", _token("xox[abeoprs]-", "[0-9]{8,14}-[A-Za-z0-9-]{16,90}")),
+    ("Slack token", _token("xapp-", "[0-9]-[A-Z0-9]{8,14}-[0-9]{10,15}-[A-Za-z0-9]{16,90}")),
     (
         "Slack webhook",
         _token("hooks.slack.com/services/", "T[A-Z0-9]{8,12}/B[A-Z0-9]{8,12}/[A-Za-z0-9]{24}"),
@@ -44,11 +57,19 @@ KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("Stripe key", _token("rk_live_", "[A-Za-z0-9]{24,110}")),
     ("npm token", _token("npm_", "[A-Za-z0-9]{36}")),
     ("PyPI token", _token("pypi-AgEIcHlwaS5vcmc", "[A-Za-z0-9_-]{50,200}")),
-    ("OpenAI key", _token("sk-proj-", "[A-Za-z0-9_-]{40,200}")),
+    (
+        "OpenAI key",
+        _token(
+            "sk-",
+            "(?:proj-[A-Za-z0-9_-]{40,200}|[A-Za-z0-9_-]{20,100}T3BlbkFJ[A-Za-z0-9_-]{20,100})",
+        ),
+    ),
     ("Anthropic key", _token("sk-ant-", "[a-z]{3,5}[0-9]{2}-[A-Za-z0-9_-]{80,120}")),
     ("Hugging Face token", _token("hf_", "[A-Za-z]{34}")),
     ("SendGrid key", _token(r"SG\.", r"[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}")),
-    ("DigitalOcean token", _token("dop_v1_", "[0-9a-f]{64}")),
+    ("DigitalOcean token", _token("do[opr]_v1_", "[0-9a-f]{64}")),
+    ("Docker token", _token("dckr_[po]at_", "[A-Za-z0-9_-]{27,32}")),
+    ("Azure storage key", _token("AccountKey=", "[A-Za-z0-9+/]{86}==")),
     (
         "JSON web token",
         _token(
@@ -69,7 +90,15 @@ def secret_kind(text: str) -> str | None:
 
 def _is_placeholder(token: str) -> bool:
     """Whether this only looks like a secret, as in documentation and tests."""
-    lower = token.lower()
+    lower = (token + _payload(token)).lower()
     return len(set(token)) < LEAST_DIFFERENT_CHARACTERS or any(
         word in lower for word in PLACEHOLDERS
     )
+
+
+def _payload(token: str) -> str:
+    """What a JSON web token says; those of documentation speak of user 1234567890."""
+    if not token.startswith("eyJ"):
+        return ""
+    middle = token.split(".")[1]
+    return base64.urlsafe_b64decode(middle[: len(middle) // 4 * 4]).decode("ascii", "ignore")

@@ -26,6 +26,8 @@ from system.damage import explaining_damage
 from system.progress import Progress
 
 SNAPSHOT = "folder.tar"
+TWO_FILES = "two files of this name"
+"""The problem of every file but the first of its name."""
 PLACEHOLDERS = {"{stdlib}": lambda: sysconfig.get_paths()["stdlib"]}
 
 

@@ -1,13 +1,20 @@
 """Decode bytes: one recorded decision per file, nothing silently replaced.
 
-A byte order mark decides first, then UTF-8, then UTF-16 without a mark, then the guess of chardetng
-(Firefox's detector). Damaged UTF-8 is refused, not guessed: any other encoding would turn all of it
-into wrong letters. Line ends become LF; a byte order mark is not part of the text.
+A byte order mark decides first, then valid UTF-8 (or an encoding that writes all in ASCII), then
+UTF-16 without a mark, then the encoding that the text declares, then the guess of chardetng
+(Firefox's detector). Damaged UTF-8 and damaged East Asian text are refused, not guessed: any other
+encoding would turn all of it into wrong letters. Line ends become LF; a byte order mark is not part
+of the text.
 """
 
 import codecs
 import re
 from dataclasses import dataclass
+
+from corpora.text.damage import damaged_encoding
+from corpora.text.declared import declared_encoding
+from corpora.text.detected import EAST_ASIAN, detected_encoding, fits
+from corpora.text.seven_bit import seven_bit_encoding
 
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -16,18 +23,6 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-PYTHON_NAMES = {
-    "big5": "big5hkscs",
-    "euc-kr": "cp949",
-    "gbk": "gb18030",
-    "iso-8859-8-i": "iso-8859-8",
-    "shift_jis": "cp932",
-    "windows-874": "cp874",
-    "x-mac-cyrillic": "mac-cyrillic",
-}
-"""WHATWG encodings that Python has under another name, or whose Python namesake is narrower."""
-SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
-INVALID = re.compile("[\udc80-\udcff]")
 NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\ufffe\uffff]")
 ASCII = re.compile(r"[\t-\r -~]+")
 LEAST_ASCII = 0.5
@@ -63,13 +58,12 @@ def decode(content: bytes) -> Decoded:
         UndecodableError: if it is binary, or no encoding fits.
     """
     encoding = _encoding(content)
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise UndecodableError("encoding", f"not {encoding} at byte {error.start}") from None
+    text = _decoded(content, encoding)
     if "\0" in text:
         raise UndecodableError("binary", f"NUL at character {text.index(chr(0))}")
-    return Decoded(text.replace("\r\n", "\n").replace("\r", "\n"), encoding)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return Decoded(text, encoding)
 
 
 def _encoding(content: bytes) -> str:
@@ -80,14 +74,30 @@ def _encoding(content: bytes) -> str:
         return _utf16_without_mark(content)
     try:
         content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if _is_damaged_utf8(content):
-            raise UndecodableError("encoding", f"not utf-8 at byte {error.start}") from None
-        from chardetng_py import detect
+    except UnicodeDecodeError:
+        return _without_utf8(content)
+    return seven_bit_encoding(content) if content.isascii() else "utf-8"
 
-        name = detect(content, allow_utf8=False).lower()
-        return PYTHON_NAMES.get(name, name)
-    return "utf-8"
+
+def _without_utf8(content: bytes) -> str:
+    """The encoding of bytes that are not valid UTF-8: the declared one, else the guessed one.
+
+    A declared encoding that uses one byte a character and does not fit is taken for a mistake of
+    the writer. One of several bytes that does not fit is damaged.
+    """
+    declared = declared_encoding(content)
+    if declared in ("utf-8", *EAST_ASIAN) or (declared and fits(content, declared)):
+        return declared
+    return damaged_encoding(content) or detected_encoding(content)
+
+
+def _decoded(content: bytes, encoding: str) -> str:
+    try:
+        return content.decode(encoding)
+    except LookupError:
+        raise UndecodableError("encoding", f"{encoding} cannot be read") from None
+    except UnicodeDecodeError as error:
+        raise UndecodableError("encoding", f"not {encoding} at byte {error.start}") from None
 
 
 def _utf16_without_mark(content: bytes) -> str:
@@ -101,14 +111,3 @@ def _utf16_without_mark(content: bytes) -> str:
         if ascii_ >= LEAST_ASCII * len(text) and not NO_TEXT.search(text):
             return encoding
     raise UndecodableError("binary", f"NUL at byte {content.index(0)}")
-
-
-def _is_damaged_utf8(content: bytes) -> bool:
-    """Whether non-ASCII characters in valid UTF-8 are at least as many as stray bytes.
-
-    In another encoding valid ones are rare accidents. Surrogates count as valid: only programs that
-    write a variant of UTF-8 (CESU-8, Java's) produce such byte sequences.
-    """
-    text = SURROGATE.sub("\u00e9".encode(), content).decode("utf-8", "surrogateescape")
-    outside = len(text) - len(text.encode("ascii", "ignore"))
-    return outside >= 2 * len(INVALID.findall(text))

@@ -96,8 +96,25 @@ def known_languages() -> str:
 
 def language_of(extensions: Iterable[str]) -> str:
     """The language of the first known extension, "prose" if none is known."""
-    by_extension = {end: one.name for one in LANGUAGES.values() for end in one.extensions}
-    return next((by_extension[end] for end in extensions if end in by_extension), "prose")
+    known = _by_extension()
+    return next((known[end] for end in extensions if end in known), "prose")
 
 
-__all__ = ["LANGUAGES", "Language", "Scorer", "known_languages", "language_of"]
+def unknown_extensions(extensions: Iterable[str]) -> list[str]:
+    """Those that no language has."""
+    known = _by_extension()
+    return [end for end in extensions if end not in known]
+
+
+def _by_extension() -> dict[str, str]:
+    return {end: one.name for one in LANGUAGES.values() for end in one.extensions}
+
+
+__all__ = [
+    "LANGUAGES",
+    "Language",
+    "Scorer",
+    "known_languages",
+    "language_of",
+    "unknown_extensions",
+]

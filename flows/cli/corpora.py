@@ -9,7 +9,7 @@ import typer
 from corpora.errors import SpecError
 from flows.cli.options import AllowStale, AsJson, Dataset, Force, Overrides
 from flows.errors import OptionError
-from flows.options import Options
+from flows.options import Options, read_dataset
 from flows.orchestration.task_runners import RunnerName
 from flows.store.integrity import verified
 from flows.store.runs import Store
@@ -27,12 +27,12 @@ def datasets(as_json: AsJson = False) -> None:
 
     Example: charmill datasets --json
     """
-    from corpora.spec import dataset_files, load_dataset
+    from corpora.spec import dataset_files
     from flows.cli.render import table
     from flows.console import out, print_json
 
     folders = Settings().dataset_folders
-    specs = {name: load_dataset(name, folders) for name in dataset_files(folders)}
+    specs = {name: read_dataset(name, folders) for name in dataset_files(folders)}
     if as_json:
         print_json({n: spec.model_dump(mode="json") for n, spec in specs.items()})
         return
@@ -41,27 +41,36 @@ def datasets(as_json: AsJson = False) -> None:
 
 
 def add(
-    location: Annotated[str, typer.Argument(help="URL of a git repository, or path of a folder.")],
+    location: Annotated[
+        str, typer.Argument(help="URL of a git repository or its page, or a path.")
+    ],
     extensions: Annotated[
-        list[str], typer.Option("--ext", help="File extension to keep, as .py; may be repeated.")
+        list[str], typer.Option("--ext", help="File extension to keep, as py; may be repeated.")
     ],
     name: Annotated[
         str | None, typer.Option(help="Name of the dataset (default: from the location).")
     ] = None,
 ) -> None:
-    """Create a dataset from a repository or folder.
+    """Create a dataset from a repository, a folder or a file.
 
     Writes its TOML to your datasets folder.
 
-    Example: charmill add https://github.com/me/thing --ext .py
+    Example: charmill add github.com/me/thing --ext py
     """
-    from corpora.scaffold import add_dataset
-    from evaluation.languages import language_of
+    from corpora.scaffold import add_dataset, plain_extensions
+    from evaluation.languages import known_languages, language_of, unknown_extensions
     from flows.console import out
 
-    folder = Settings().dataset_folders[0]
-    path = add_dataset(location, extensions, folder, name, language=language_of(extensions))
+    folder, plain = Settings().dataset_folders[0], plain_extensions(extensions)
+    language = language_of(plain)
+    path = add_dataset(location, plain, folder, name, language=language)
     out.print(f"Wrote {path}", markup=False)
+    if language == "prose" and (unknown := unknown_extensions(plain)):
+        out.print(
+            f"No scorer knows {', '.join(unknown)}: samples are scored as prose, so the report has "
+            f"no validity, and lines may have any length. Languages: {known_languages()}",
+            markup=False,
+        )
     out.print(f"Next: `charmill run {path.stem}`", markup=False)
 
 
@@ -223,9 +232,7 @@ def quota(as_json: AsJson = False) -> None:
 
 def _forgetting_source(dataset: str) -> "Source":
     """The source of a dataset, if its material has a retention or items that can be forgotten."""
-    from corpora.spec import load_dataset
-
-    source = load_dataset(dataset, Settings().dataset_folders).source
+    source = read_dataset(dataset, Settings().dataset_folders).source
     if source.items is None and source.retention is None:
         raise OptionError(
             f"{dataset}: its source is of kind {source.kind!r}, which has nothing to forget"

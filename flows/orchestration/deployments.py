@@ -17,8 +17,8 @@ from prefect.types.entrypoint import EntrypointType
 from prefect.utilities.annotations import freeze
 
 from corpora.errors import SpecError
-from corpora.spec import DatasetSpec, dataset_files, load_dataset
-from flows.options import OWN_PRESET
+from corpora.spec import DatasetSpec, dataset_files
+from flows.options import OWN_PRESET, read_dataset
 from flows.orchestration.corpora_flow import corpora
 from flows.orchestration.descriptions import SUMMARIES, links, pipeline_description
 from flows.orchestration.flows import GC_SUMMARY, STAGE_FLOWS, gc, pipeline
@@ -42,7 +42,7 @@ def readable_datasets(settings: Settings) -> dict[str, DatasetSpec]:
     found = {}
     for name in names:
         try:
-            found[name] = load_dataset(name, settings.dataset_folders)
+            found[name] = read_dataset(name, settings.dataset_folders)
         except SpecError as error:
             logger.warning("skipped: %s", error)
     return found

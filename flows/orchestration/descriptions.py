@@ -4,8 +4,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.exceptions import ObjectNotFound
 
-from corpora.spec import DatasetSpec, load_dataset
-from flows.options import StageName
+from corpora.spec import DatasetSpec
+from flows.options import StageName, read_dataset
 from flows.reporting.artifacts import INDEX, address
 from flows.store.runs import Store
 from system.clock import minute
@@ -32,7 +32,7 @@ def pipeline_description(store: Store, dataset: str, spec: DatasetSpec) -> str:
 
 def update_description(store: Store, dataset: str) -> None:
     """Link the newest report in the deployment of a dataset, if there is one."""
-    spec = load_dataset(dataset, Settings().dataset_folders)
+    spec = read_dataset(dataset, Settings().dataset_folders)
     words = pipeline_description(store, dataset, spec)
     with get_client(sync_client=True) as client:
         try:

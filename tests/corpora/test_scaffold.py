@@ -45,7 +45,8 @@ def test_a_worktree_and_a_bare_repository_are_repositories_a_text_called_head_is
     [
         ("https://github.com/a/torch", [".lua"], None, "the name 'torch' is taken by"),
         ("https://github.com/a/b", [".c"], "Not A Name", "is not a dataset name"),
-        ("https://github.com/a/b", ["c"], None, "'c' is not an extension such as"),
+        ("https://github.com/a/b", ["c d"], None, "'.c d' is not an extension such as"),
+        ("https://github.com/a/b", [" , "], None, "extensions: .*at least 1"),
         ("ext::sh -c true", [".c"], "x", "is not https://"),
         ("nowhere", [".c"], "x", "is not https://"),
         ("/no/where", [".c"], "x", "/no/where: no such folder"),
@@ -58,3 +59,53 @@ def test_what_would_not_load_is_refused_and_leaves_no_file(
     with pytest.raises(SpecError, match=message):
         add_dataset(location, extensions, tmp_path, name)
     assert list(tmp_path.glob("*.toml")) == []
+
+
+@pytest.mark.parametrize(
+    ("pasted", "url", "ref", "include"),
+    [
+        ("github.com/me/x", "https://github.com/me/x", "HEAD", ()),
+        ("www.github.com/me/x/", "https://github.com/me/x", "HEAD", ()),
+        ("http://github.com/me/x.git", "https://github.com/me/x.git", "HEAD", ()),
+        ("https://github.com/me/x?tab=readme-ov-file#top", "https://github.com/me/x", "HEAD", ()),
+        ("https://github.com/me/x/tree/main", "https://github.com/me/x", "main", ()),
+        ("github.com/me/x/tree/v1.0/src/a%20b/", "https://github.com/me/x", "v1.0", ("/src/a b",)),
+        ("https://github.com/me/x/blob/main/a.py", "https://github.com/me/x", "main", ("/a.py",)),
+        ("https://gitlab.com/a/b/x/-/tree/main/src", "https://gitlab.com/a/b/x", "main", ("/src",)),
+        ("codeberg.org/me/x/src/branch/main/d", "https://codeberg.org/me/x", "main", ("/d",)),
+        ("https://git.example.org/me/x/tree/a", "https://git.example.org/me/x/tree/a", "HEAD", ()),
+        ("git@github.com:me/x.git", "git@github.com:me/x.git", "HEAD", ()),
+    ],
+)
+def test_what_people_paste_is_taken(tmp_path, pasted, url, ref, include):
+    spec = load_dataset(add_dataset(pasted, ["py"], tmp_path, "mine").stem, [tmp_path])
+    (repository,) = spec.source.model_dump(mode="json")["repositories"]
+    assert (repository["url"], repository["ref"]) == (url, ref)
+    assert spec.corpus.include == include
+
+
+@pytest.mark.parametrize("given", [["py", "pyi"], [".py", "*.pyi"], ["py, .pyi,py"]])
+def test_extensions_are_taken_with_and_without_their_dot(tmp_path, given):
+    add_dataset("https://github.com/a/b", given, tmp_path)
+    assert load_dataset("b", [tmp_path]).corpus.extensions == (".py", ".pyi")
+
+
+def test_a_folder_is_copied_without_models_histories_and_environments(tmp_path):
+    folder = tmp_path / "mine"
+    kept = ("a.py", "sub/b.py", "LICENSE")
+    for name in (*kept, "model.bin", ".git/hook.py", "v/lib/site-packages/c.py", ".venv/d.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    source = load_dataset(add_dataset(str(folder), ["py"], tmp_path).stem, [tmp_path]).source
+    list(source.fetch(source.resolve(), tmp_path))
+    assert {entry.path for entry in source.open(tmp_path).entries()} == set(kept)
+
+
+def test_a_single_file_is_a_dataset(tmp_path):
+    book = tmp_path / "My book.txt"
+    book.write_text("Call me Ishmael.")
+    spec = load_dataset(add_dataset(str(book), ["txt"], tmp_path, "book").stem, [tmp_path])
+    (tmp_path / "out").mkdir()
+    list(spec.source.fetch(spec.source.resolve(), tmp_path / "out"))
+    (entry,) = spec.source.open(tmp_path / "out").entries()
+    assert (entry.path, entry.size) == ("My_book.txt", 16)

@@ -95,3 +95,20 @@ def test_a_name_too_long_for_the_names_of_locks_is_refused(tmp_path):
     (tmp_path / f"{'a' * 101}.toml").write_text("")
     with pytest.raises(SpecError, match="at most 100"):
         load_dataset("mine", [tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("language", "limits", "found"),
+    [
+        ("prose", "", (0, 0)),
+        ("prose", "text = { max_line = 9 }\n", (9, 0)),
+        ("python", "", (2_000, 200)),
+    ],
+)
+def test_lines_of_prose_have_no_limits_unless_the_dataset_sets_them(
+    tmp_path, language, limits, found
+):
+    text = GOOD.replace('"python"', f'"{language}"').replace("[corpus]\n", f"[corpus]\n{limits}")
+    (tmp_path / "mine.toml").write_text(text)
+    rules = load_dataset("mine", [tmp_path]).corpus.text
+    assert (rules.max_line, rules.max_mean_line) == found

@@ -27,11 +27,13 @@ from system.progress import Progress
 FETCH = (
     "fetch",
     "--progress",
-    "--depth=1",
     "--no-tags",
     "--no-recurse-submodules",
     "--no-auto-maintenance",
 )
+SHALLOW = "--depth=1"
+NO_SHALLOW = "does not support shallow capabilities"
+"""What git says of a host that only serves files. Such a one is asked for the whole history."""
 KEPT_LINES = 100
 MAX_LINE_BYTES = 2**16
 
@@ -61,8 +63,9 @@ def find_commit(
     ).decode("utf-8", "replace")
     pairs = (line.partition("\t") for line in listing.splitlines())
     found = {name: commit for commit, _, name in pairs if COMMIT.fullmatch(commit)}
-    names = (f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", f"refs/heads/{ref}", ref)
-    return next((found[name] for name in names if name in found), None)
+    names = [f"{place}{ref}" for place in ("refs/tags/", "refs/heads/", "refs/", "")]
+    peeled = (name for one in names for name in (f"{one}^{{}}", one))
+    return next((found[name] for name in peeled if name in found), None)
 
 
 def fetch_repository(
@@ -129,13 +132,7 @@ class _Fetch:
     def run(self) -> Iterator[Progress]:
         """Fetch the commit and point HEAD at it."""
         self._create()
-        try:
-            yield from self._request(self.commit)
-        except GitError:
-            if self.commit == self.repository.ref:
-                raise
-            # Some servers offer branches and tags only, never a bare commit hash.
-            yield from self._request(self.repository.ref)
+        yield from self._receive()
         url, commit = self.repository.url, self.commit
         git_output(
             ["update-ref", "--no-deref", "HEAD", commit],
@@ -152,12 +149,30 @@ class _Fetch:
         arguments = ["init", "--quiet", "--bare", "--template=", hashes]
         git_output(arguments, bare=self.bare, about=str(self.bare))
 
-    def _request(self, wanted: str) -> Iterator[Progress]:
+    def _receive(self) -> Iterator[Progress]:
+        """Fetch the commit alone, or what the server can give instead."""
+        wanted, is_shallow = self.commit, True
+        while True:
+            try:
+                yield from self._request(wanted, is_shallow=is_shallow)
+            except GitError as error:
+                if is_shallow and NO_SHALLOW in str(error):
+                    is_shallow = False
+                elif wanted != self.repository.ref:
+                    # Some servers offer branches and tags only, never a bare commit hash.
+                    wanted = self.repository.ref
+                else:
+                    raise
+            else:
+                return
+
+    def _request(self, wanted: str, *, is_shallow: bool) -> Iterator[Progress]:
         """Run `git fetch` for a commit or a ref, yielding what its progress lines say."""
         from corpora.sources.git.progress import FetchProgress
 
         progress = FetchProgress(self.repository.label)
-        arguments = [*self._settings(), wanted]
+        depth = [SHALLOW] if is_shallow else []
+        arguments = [*self._settings(), *depth, "charmill", wanted]
         last: deque[str] = deque(maxlen=KEPT_LINES)
         with git(
             arguments, bare=self.bare, variables=self.variables, limits=self.limits
@@ -170,7 +185,7 @@ class _Fetch:
             raise failure(process, "\n".join(last), self.repository.url, self.bare)
 
     def _settings(self) -> list[str]:
-        """The arguments of `git fetch`, up to what is wanted.
+        """The first arguments of `git fetch`.
 
         The remote exists on the command line only. So blobs that it promises to send later (a
         partial clone) are nobody's promise afterwards, and no version of git tries to get them.
@@ -185,7 +200,7 @@ class _Fetch:
             limit = f"blob:limit={self.max_blob_bytes + 1}"
             settings["remote.charmill.partialCloneFilter"] = limit
         options = (("-c", f"{key}={value}") for key, value in settings.items())
-        return [*chain.from_iterable(options), *FETCH, "charmill"]
+        return [*chain.from_iterable(options), *FETCH]
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[str]:

@@ -100,7 +100,11 @@ def git(
     place = f"--git-dir={bare or os.devnull}"
     try:
         process = subprocess.Popen(
-            ["git", place, "-c", f"core.hooksPath={os.devnull}", *arguments],
+            # git takes names as UTF-8 in any locale.
+            [
+                *("git", place, "-c", f"core.hooksPath={os.devnull}"),
+                *(argument.encode("utf-8", "surrogateescape") for argument in arguments),
+            ],
             env=git_environment(limits) | dict(variables),
             stdin=stdin,
             stdout=subprocess.PIPE,

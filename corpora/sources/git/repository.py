@@ -12,7 +12,11 @@ from corpora.sources.local_paths import check_local
 from system.display import secret_in
 
 COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
-REFERENCE = re.compile(r"(?!.*(\.\.|//|@\{|\.lock$))[A-Za-z0-9_][A-Za-z0-9_./+-]*")
+REFERENCE = re.compile(
+    r"(?!@$|.*(\.\.|//|@\{|/\.|\.lock(/|$)|[./]$))"
+    r"[^-+./\s~^:?*\[\\][^\s~^:?*\[\\]*"
+)
+"""What `git check-ref-format` allows, but no "+" at the beginning, which means something else."""
 REMOTE = re.compile(r"(https|http|ssh|git|file)://[^\s-]\S*|\w[\w.-]*@\w[\w.-]*:[^\s-]\S*")
 LOCAL, FILE = ("/", "./", "../", "~/"), "file://"
 GIT_SUFFIXES = ("", "/.git", ".git", ".git/.git")
@@ -37,7 +41,7 @@ def _url(text: str) -> str:
 
 
 def _reference(text: str) -> str:
-    if REFERENCE.fullmatch(text):
+    if text.isprintable() and REFERENCE.fullmatch(text):
         return text
     raise ValueError(f"{text!r} is not a branch, a tag, HEAD or a full commit hash")
 

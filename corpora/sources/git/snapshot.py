@@ -16,7 +16,7 @@ from typing import IO
 
 from corpora.document import Entry
 from corpora.errors import SourceError
-from corpora.sources.folder import printable_path
+from corpora.sources.folder import TWO_FILES, printable_path
 from corpora.sources.git.process import (
     LIMITS,
     READ_BYTES,
@@ -93,7 +93,7 @@ class GitSnapshot:
             path = printable_path(file.path)
             if file.size is None and file.blob not in left_out:
                 raise _damaged(bare, f"{path} is gone")
-            problem = self._problem(file) or ("two files of this name" if path in names else None)
+            problem = self._problem(file) or (TWO_FILES if path in names else None)
             names.add(path)
             yield Entry(
                 source=repository.label,

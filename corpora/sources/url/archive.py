@@ -18,13 +18,13 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Literal, cast
 
 from corpora.document import Entry
 from corpora.errors import SourceError
-from corpora.sources.folder import members_of, printable_path
+from corpora.sources.folder import TWO_FILES, members_of, printable_path
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz")
 TEXTS = (".txt", ".md", ".rst", ".tex", ".csv", ".json", ".py", ".c", ".java")
@@ -116,12 +116,14 @@ def check_claim(path: Path, name: str, about: str) -> None:
 def list_members(path: Path, name: str) -> Iterator[Member]:
     """List the files in what `unpack` returned, in archive order; `name` is for a plain file."""
     kind = _kind(path)
-    if kind == "zip":
-        yield from _zip_members(path)
-    elif kind == "tar":
-        yield from _tar_members(path)
-    else:
+    if kind == "plain":
         yield Member(path=name, size=path.stat().st_size, handle="0")
+        return
+    names: set[str] = set()
+    for member in _zip_members(path) if kind == "zip" else _tar_members(path):
+        is_second = member.problem is None and member.path in names
+        names.add(member.path)
+        yield replace(member, problem=TWO_FILES) if is_second else member
 
 
 def read_members(path: Path, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:

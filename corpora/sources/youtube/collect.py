@@ -93,10 +93,10 @@ class _Collector:
         return listing
 
     def read_videos(self, listing: Listing) -> Iterator[Progress]:
-        """Read the comments of every video that is not finished."""
+        """Read the comments of every video that is not finished; those that failed before last."""
         errors, total = 0, len(listing.videos)
         tally: Counter[str] = Counter()
-        for done, video_id in enumerate(listing.videos):
+        for done, video_id in enumerate(sorted(listing.videos, key=self._has_failed)):
             video = Video.load(self.directory, video_id)
             while video.outcome in UNFINISHED:
                 video = self._video_after(video)
@@ -111,9 +111,22 @@ class _Collector:
                     f"YouTube: {errors} videos in a row failed, the last one by {video.detail}; "
                     "what was fetched is kept, run again later"
                 )
+        self._check(listing, tally)
         note = ", ".join(f"{count} {outcome}" for outcome, count in tally.most_common())
         logger.info("comments of %d videos: %s", total, note)
         yield Progress(done=total, total=total, unit="videos", note=note)
+
+    def _has_failed(self, video_id: str) -> bool:
+        return Video.load(self.directory, video_id).outcome == "error"
+
+    def _check(self, listing: Listing, tally: Counter[str]) -> None:
+        """Stop if the server refused every video: then the reason is not in the videos."""
+        if tally["refused"] + tally["error"] < len(listing.videos):
+            return
+        videos = [Video.load(self.directory, video_id) for video_id in listing.videos]
+        for video in videos:
+            replace(video, outcome="error").save(self.directory)
+        raise SourceError(f"YouTube: every video was refused, the last one by {videos[-1].detail}")
 
     def _listing_after(self, listing: Listing, token: str) -> Listing:
         """The listing with one more page."""
@@ -175,7 +188,7 @@ def _with_videos(listing: Listing, page: SearchPage, max_videos: int) -> Listing
 
 
 def _refused(video: Video, fault: Fault) -> Video:
-    outcome: VideoOutcome = "error"
+    outcome: VideoOutcome = "refused" if fault.is_about_the_item else "error"
     for reason in fault.reasons:
         outcome = REFUSALS.get(reason, outcome)
     if INVALID_TOKEN in fault.reasons and video.comments:

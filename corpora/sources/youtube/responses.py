@@ -1,6 +1,7 @@
 """Responses of the YouTube Data API, as far as charmill reads them."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
@@ -8,6 +9,10 @@ from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
 
 SPENT = {"quotaExceeded", "dailyLimitExceeded"}
 RATE_LIMITED = {"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"}
+OF_THE_KEY = re.compile(
+    r"key|access|project|referer|ipAddress|service|auth|suspended", re.IGNORECASE
+)
+"""Reasons that concern the key or its project, such as "accessNotConfigured", and so every call."""
 TOO_MANY_REQUESTS = 429
 LONGEST_MESSAGE = 200
 COMMENT = ("snippet", "topLevelComment", "snippet")
@@ -69,12 +74,14 @@ class Fault:
         reasons: the server's codes, such as "commentsDisabled".
         is_daily_quota: the day's quota is spent, so retrying today is pointless.
         is_transient: retrying after a pause may succeed.
+        is_about_the_item: the server will not give this item, but may give others.
     """
 
     text: str
     reasons: frozenset[str] = frozenset()
     is_daily_quota: bool = False
     is_transient: bool = False
+    is_about_the_item: bool = False
 
     def __str__(self) -> str:
         return self.text
@@ -88,12 +95,16 @@ class Fault:
         message = " ".join(str(error.get("message", "")).split())[:LONGEST_MESSAGE]
         is_rate_limited = status == TOO_MANY_REQUESTS or bool(reasons & RATE_LIMITED)
         is_daily = bool(reasons & SPENT) or (is_rate_limited and "per day" in message)
+        is_transient = not is_daily and (is_rate_limited or status >= 500)
+        is_of_the_key = any(OF_THE_KEY.search(reason) for reason in reasons)
         words = " ".join([f"HTTP {status}", *sorted(reasons)])
         return cls(
             text=f"{words}: {message}" if message else words,
             reasons=reasons,
             is_daily_quota=is_daily,
-            is_transient=not is_daily and (is_rate_limited or status >= 500),
+            is_transient=is_transient,
+            is_about_the_item=400 <= status < 500
+            and not (is_daily or is_transient or is_of_the_key or not reasons),
         )
 
 

@@ -23,7 +23,15 @@ VIDEOS = "videos"
 BARREN_PAGES = 3
 
 VideoOutcome = Literal[
-    "ok", "truncated", "disabled", "not found", "forgotten", "quota", "error", "pending"
+    "ok",
+    "truncated",
+    "disabled",
+    "not found",
+    "refused",
+    "forgotten",
+    "quota",
+    "error",
+    "pending",
 ]
 UNFINISHED: set[VideoOutcome] = {"quota", "error", "pending"}
 """Outcomes of videos that the next run requests again."""

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -154,9 +155,29 @@ def test_the_split_has_about_the_shares_asked_for():
     assert abs(splits.count("validation") / 5000 - 0.1) < 0.02
 
 
-def test_a_corpus_without_held_out_files_is_refused(tmp_path):
-    with pytest.raises(CorpusError, match="kept 1 of 2 files, no document in"):
-        built(tmp_path, {"a.py": b"a = 1\n", "b.txt": b""})
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {"a.py": b"a = 1\n", "b.txt": b""},
+            (
+                "kept 1 of 2 files: no document in validation and test, three files, or 1,000 "
+                "characters in one, are needed; dropped: 1 extension (corpus.extensions)"
+            ),
+        ),
+        (
+            {f"{n}.py": b"word " * 900 + b"%d" % n for n in range(4)} | {"0/e.py": b""},
+            (
+                "kept 0 of 5 files: 4 long lines "
+                "(corpus.text.max_line and max_mean_line), 1 empty; `charmill explain DATASET PATH`"
+            ),
+        ),
+        ({}, "kept 0 of 0 files: the source has none"),
+    ],
+)
+def test_a_refusal_counts_the_reasons_and_names_the_settings(tmp_path, files, message):
+    with pytest.raises(CorpusError, match=re.escape(message)):
+        built(tmp_path, files)
 
 
 def test_the_file_border_never_stands_inside_a_document(tmp_path):

@@ -1,5 +1,6 @@
 """Tokens here are assembled from parts, so that no file of the project seems to contain one."""
 
+import base64
 import random
 import string
 import time
@@ -16,6 +17,21 @@ def some(length: int, alphabet: str = WORD) -> str:
 
 
 KEY = "-----BEGIN " + "{}PRIVATE KEY-----"
+PUTTY = (
+    "PuTTY-User-Key-"
+    "File-3: ssh-rsa\nEncryption: none\nComment: me\nPublic-Lines: 1\n"
+    + some(64)
+    + "\nPrivate-Lines: 14\n"
+)
+
+
+def web_token(header: str, payload: str) -> str:
+    parts = (
+        base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in (header, payload)
+    )
+    return ".".join((*parts, some(43)))
+
+
 SECRETS = [
     ("private key", KEY.format("RSA ") + "\n" + some(64) + "\n" + some(64)),
     ("private key", f'key = "{KEY.format("")}\\n"\n      "{some(64)}\\n"'),
@@ -25,6 +41,17 @@ SECRETS = [
     ("GitHub token", "ghp_" + some(36)),
     ("GitHub token", "github_pat_" + some(22) + "_" + some(59)),
     ("GitLab token", "glpat-" + some(20)),
+    ("GitLab token", "glrt-" + some(20)),
+    (
+        "Slack token",
+        "xapp-" + "1-A" + some(10, "23456BCD") + "-" + some(13, "12345678") + "-" + some(64),
+    ),
+    ("OpenAI key", "sk-" + some(20) + "T3Blbk" + "FJ" + some(20)),
+    ("OpenAI key", "sk-svcacct-" + some(74) + "T3Blbk" + "FJ" + some(74)),
+    ("Docker token", "dckr_pat_" + some(27)),
+    ("Azure storage key", "Account" + "Key=" + some(86) + "=="),
+    ("private key", PUTTY + some(64) + "\n"),
+    ("private key", PUTTY.replace("\n", "\\n") + some(64)),
     ("Slack token", "xoxb-" + some(12, "12345678") + "-" + some(24)),
     (
         "Slack webhook",
@@ -75,6 +102,12 @@ def test_the_answer_never_holds_the_secret():
         "MYAKIA" + some(16, string.ascii_uppercase),
         "a_sk_live_" + some(30),
         "eyJhbGciOiJIUzI1NiJ9 is the header of a token",
+        web_token('{"alg":"HS256"}', '{"sub":"1234567890","name":"John Doe","iat":1516239022}'),
+        web_token('{"alg":"HS256"}', '{"iss":"joe","http://example.com/is_root":true}'),
+        "Account" + "Key=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1" + some(54) + "==",
+        "PuTTY-User-Key-" + "File-2: is the first line of a key",
+        "a desk-" + some(60),
+        "glrt-short",
     ],
 )
 def test_what_only_looks_like_a_secret_is_none(text: str):
@@ -96,6 +129,10 @@ def test_a_placeholder_does_not_hide_the_secret_after_it():
         "SG.",
         "sk-proj-",
         "AKIA",
+        "sk-",
+        "sk-" + "a" * 40,
+        "PuTTY-User-Key-" + "File-2:",
+        "PuTTY-User-Key-" + "File-2:" + "Private-Lines: 1 " * 300,
         KEY.format(""),
         KEY.format("") + " a" * 200,
         "-----BEGIN A A A ",

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from corpora.corpus.parquet import read_documents
-from corpora.text.decoding import BYTE_ORDER_MARKS, PYTHON_NAMES, UndecodableError, decode
+from corpora.text.decoding import BYTE_ORDER_MARKS, UndecodableError, decode
+from corpora.text.detected import PYTHON_NAMES
 from tests.corpora.build.test_corpus import built, ledger, plain
 
 DOCS = Path(__file__).parents[3] / "docs" / "corpora.md"
@@ -19,6 +20,12 @@ GERMAN = "# Gr\u00f6\u00dfe \u00e4ndern: f\u00fcr \u00dcbergr\u00f6\u00dfen \u00
 QUOTED = "# \u201cSmart\u201d quotes \u2014 and a price of 5 \u20ac, caf\u00e9\n"
 JAPANESE = "# \u65e5\u672c\u8a9e\u306e\u30b3\u30e1\u30f3\u30c8\u3067\u3059\u3002\u2460\n"
 FRENCH = "# d\u00e9j\u00e0 vu, \u00e9l\u00e8ve, caf\u00e9\n"
+DECLARED = "# -*- coding: cp1251 -*-\ns = '\u0414\u0430'\n"
+ENCODED = "# \u65e5\u672c\u8a9e\u306e\u30b3\u30e1\u30f3\u30c8\nx = 1\n"
+CHINESE = (
+    "# \u8fd9\u662f\u4e00\u4e2a\u4e2d\u6587\u7684\u6ce8\u91ca\uff0c"
+    "\u7528\u6765\u6d4b\u8bd5\u7f16\u7801\nx = 1\n"
+)
 EMOJI = "# \U0001f600\n"
 CESU = "".join(map(chr, (0xD83D, 0xDE00))).encode("utf-8", "surrogatepass")
 
@@ -31,6 +38,15 @@ KEPT = {
     "Latin-1": (GERMAN.encode("latin-1"), GERMAN, "windows-1252"),
     "Windows-1252": (QUOTED.encode("cp1252"), QUOTED, "windows-1252"),
     "Shift-JIS": (JAPANESE.encode("cp932"), JAPANESE, "cp932"),
+    "a declared encoding": (DECLARED.encode("cp1251"), DECLARED, "windows-1251"),
+    "valid UTF-8 that declares another encoding": (
+        b"# coding: latin-1\n" + FRENCH.encode(),
+        "# coding: latin-1\n" + FRENCH,
+        "utf-8",
+    ),
+    "ISO-2022-JP, ISO-2022-KR": (ENCODED.encode("iso2022_jp"), ENCODED, "iso2022-jp"),
+    "HZ": (CHINESE.encode("hz"), CHINESE, "hz"),
+    "UTF-7": (FRENCH.encode("utf-7"), FRENCH, "utf-7"),
     "CRLF": (b"a = 1\r\nb = 2\r\n", "a = 1\nb = 2\n", "utf-8"),
     "lone CR": (b"a = 1\rb = 2\r", "a = 1\nb = 2\n", "utf-8"),
     "form feed": (b"a = 1\n\x0cb = 2\n", "a = 1\n\x0cb = 2\n", "utf-8"),
@@ -54,6 +70,23 @@ DROPPED = {
         "encoding",
         f"not utf-8 at byte {len(FRENCH.encode()) + 5}",
     ),
+    "UTF-8 and Latin-1 in one file": (
+        b"# \xc3\xa9\n# \xe9 \xe8 \xe0\n",
+        "encoding",
+        "not utf-8 at byte 7",
+    ),
+    "a file that declares UTF-8 and is not": (
+        b"# coding: utf-8\ns = '\xe9'\n",
+        "encoding",
+        "not utf-8 at byte 21",
+    ),
+    "damaged text of two bytes a character": (
+        (CHINESE * 20).encode("gb18030") + b"\xff\n",
+        "encoding",
+        f"not gb18030 at byte {len((CHINESE * 20).encode('gb18030'))}",
+    ),
+    "damaged ISO-2022-JP": (b"# \x1b$B\x21\x0a", "encoding", "not iso2022-jp-2 at byte 5"),
+    "ISO-2022-CN": (b"# \x1b$)A\x0e=;\x0f\n", "encoding", "iso-2022-cn cannot be read"),
     "lone surrogate": (b"s = '\xed\xa0\xbd'\n", "encoding", "not utf-8 at byte 5"),
     "surrogate pair (CESU-8)": (b"s = '" + CESU + b"'\n", "encoding", "not utf-8 at byte 5"),
     "one line of 50 MB": (b"x" * 50_000_000, "too large", "50000000 bytes"),

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corpora.errors import SpecError
 from corpora.scaffold import add_dataset
 from evaluation.languages import LANGUAGES, Language, language_of
 from evaluation.languages.python import PythonScorer
 from evaluation.results import Mark, Tally
 from evaluation.score_files import find_files, score_files, sum_up
 from evaluation.syntax.bracketed import BracketScorer
-from flows.errors import OptionError
-from flows.options import Options, prepare
+from flows.options import Options, prepare, read_dataset
 from modeling.vocab import FILE_MARK
 
 STRUCTURE = {
@@ -76,8 +76,10 @@ def test_an_unknown_language_is_one_line_that_names_the_known_ones(tmp_path):
         'title = "a"\nlanguage = "cobol"\n[source]\nkind = "folder"\npath = "/tmp"\n'
         '[corpus]\nextensions = [".cob"]\n'
     )
-    with pytest.raises(OptionError, match="mine: no language 'cobol'; known: python, c, go, "):
-        prepare("mine", Options(), [tmp_path])
+    with pytest.raises(
+        SpecError, match=r"mine\.toml: language: no 'cobol'; known: python, c, go, "
+    ):
+        read_dataset("mine", [tmp_path])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

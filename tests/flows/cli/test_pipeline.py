@@ -86,17 +86,19 @@ def test_a_dataset_goes_from_nothing_to_a_report_and_stays_current(tiny, tmp_pat
 
 def test_a_mistake_found_while_running_is_one_line_too(tiny):
     dead = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
-    tiny.toml.write_text(tiny.toml.read_text().replace("validation = 0.15", "validation = 1e-9"))
     # Prefect's server is on this machine: a proxy must not be asked for it.
-    done = charmill(tiny, "run", "tiny", **dead)
+    done = charmill(tiny, "run", "tiny", "--set", "corpus.max_bytes=1", **dead)
     assert done.returncode == 2
-    assert "no document in validation" in done.stderr
+    assert "kept 0 of 60 files: 60 too large (corpus.max_bytes)" in done.stderr
     assert "Traceback" not in done.stderr
     status = json.loads(succeeded(tiny, "status", "tiny", "--json").stdout)
     reasons = {stage["stage"]: stage["failure"] for stage in status["tiny"]}
-    assert "no document in validation" in reasons["corpus"]["reason"]
+    assert "kept 0 of 60 files: 60 too large (corpus.max_bytes)" in reasons["corpus"]["reason"]
     assert not reasons["fetch"]
-    assert "no document in val" in (tiny.store.root / "index.html").read_text(encoding="utf-8")
+    explained = succeeded(tiny, "explain", "tiny", "part7.py").stdout
+    assert "reason        too large" in explained
+    assert "attempt       corpus failed" in explained
+    assert "kept 0 of 60 fil" in (tiny.store.root / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from urllib.parse import urlsplit
@@ -113,4 +113,23 @@ class Backend(BaseHTTPRequestHandler):
 def http_backend(root: Path) -> Iterator[str]:
     """Serve the repositories under `root`; yields the URL of the root."""
     with serving(type("Bound", (Backend,), {"root": root})) as url:
+        yield url
+
+
+class Files(SimpleHTTPRequestHandler):
+    """A web server that knows nothing of git."""
+
+    root: Path
+
+    def __init__(self, *args):
+        super().__init__(*args, directory=str(self.root))
+
+    def log_message(self, format, *args):  # noqa: A002
+        pass
+
+
+@contextmanager
+def file_server(root: Path) -> Iterator[str]:
+    """Serve the files under `root`; yields the URL of the root."""
+    with serving(type("Bound", (Files,), {"root": root})) as url:
         yield url

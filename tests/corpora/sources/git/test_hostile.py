@@ -38,7 +38,29 @@ def test_urls_outside_the_allowed_schemes_are_refused(url):
 
 
 @pytest.mark.parametrize(
-    "ref", ["--all", "-x", "a..b", "a b", "HEAD@{1}", "x.lock", "$(id)", "a:b", "a\n", "refs/*"]
+    "ref",
+    [
+        "--all",
+        "-x",
+        "a..b",
+        "a b",
+        "HEAD@{1}",
+        "x.lock",
+        "~a",
+        "a^",
+        "a\\b",
+        ".a",
+        "a/.b",
+        "@",
+        "a.",
+        "a/",
+        "/a",
+        "+a",
+        "a\u202eb",
+        "a:b",
+        "a\n",
+        "refs/*",
+    ],
 )
 def test_refs_that_are_more_than_a_name_are_refused(ref):
     with pytest.raises(ValidationError, match="is not a branch, a tag"):

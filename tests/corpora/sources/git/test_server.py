@@ -9,8 +9,9 @@ from corpora.sources.git import process as git_process
 from corpora.sources.git.fetch import fetch_repository, find_commit
 from corpora.sources.git.process import GitLimits
 from corpora.sources.git.repository import Repository
+from corpora.sources.git.source import GitSource
 from tests.conftest import commit, run_git
-from tests.corpora.sources.git.server import Daemon, Silent, git_daemon, http_backend
+from tests.corpora.sources.git.server import Daemon, Silent, file_server, git_daemon, http_backend
 from tests.corpora.sources.git.trials import fetched, source_of
 from tests.processes import is_running, until
 
@@ -149,3 +150,19 @@ def test_a_branch_that_was_rewritten_before_the_fetch_is_one_clear_line(make_rep
     with pytest.raises(SourceError, match=r"commit \w{40} \(moved on while it was fetched"):
         list(source.fetch(resolution, tmp_path / "out"))
     assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("ref", ["HEAD", "main", "v1"])
+def test_a_host_that_only_serves_files_is_asked_for_the_whole_history(
+    make_repository, tmp_path, ref
+):
+    root = make_repository({"a.py": "1"})
+    commit(root, {"a.py": "2"})
+    run_git(root, "tag", "--annotate", "v1", "--message", "one")
+    run_git(root, "gc", "--quiet")
+    run_git(root, "update-server-info")
+    with file_server(root / ".git") as url:
+        repositories = [{"url": url, "ref": ref, "name": "thing"}]
+        source = GitSource.model_validate({"kind": "git", "repositories": repositories})
+        snapshot, entries, _ = fetched(source, tmp_path / "out")
+    assert [content for _, content in snapshot.read(entries)] == [b"2"]

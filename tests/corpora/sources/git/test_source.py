@@ -50,6 +50,28 @@ def test_branches_and_tags_are_found_and_annotated_tags_peeled(make_repository):
     assert source_of(root, ref="side/v1").resolve() != {"thing": first}
 
 
+@pytest.mark.parametrize("ref", ["v1", "refs/tags/v1", "tags/v1"])
+def test_an_annotated_tag_is_fetched_by_any_of_its_names(make_repository, tmp_path, ref):
+    root = make_repository({"a.py": "1"})
+    run_git(root, "tag", "--annotate", "v1", "--message", "one")
+    commit(root, {"a.py": "2"})
+    snapshot, entries, _ = fetched(source_of(root, ref=ref), tmp_path / "out")
+    assert [content for _, content in snapshot.read(entries)] == [b"1"]
+
+
+@pytest.mark.parametrize(
+    "ref", ["pkg@1.0.0", "fix#12", "\u00fcn\u00ef", "@scope/pkg", "a(b)!", "a%b"]
+)
+def test_names_that_git_takes_are_taken(make_repository, tmp_path, ref):
+    root = make_repository({"a.py": "1"})
+    run_git(root, "branch", f"b/{ref}")
+    run_git(root, "tag", ref)
+    commit(root, {"a.py": "2"})
+    for number, name in enumerate((ref, f"b/{ref}", f"refs/heads/b/{ref}")):
+        snapshot, entries, _ = fetched(source_of(root, ref=name), tmp_path / f"{number}")
+        assert [content for _, content in snapshot.read(entries)] == [b"1"]
+
+
 def test_two_repositories_of_one_name_are_refused():
     with pytest.raises(ValidationError, match="two repositories are called 'x'"):
         source_of("https://a.org/x", "https://b.org/x.git")

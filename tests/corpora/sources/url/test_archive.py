@@ -180,3 +180,19 @@ def test_an_error_page_in_place_of_an_archive_is_refused(tmp_path):
     (tmp_path / "a.zip").write_bytes(b"<!doctype html>")
     with pytest.raises(SourceError, match=r"a.zip: is not an archive, it begins with b'<!doctype"):
         fetched(source_of(f"file://{tmp_path}/a.zip"), tmp_path / "out")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(("name", "pack"), [("a.zip", zip_of), ("a.tar", tar_of)])
+def test_the_second_of_two_members_of_one_name_is_marked(tmp_path, name, pack):
+    members = [("a.py", b"1"), ("b.py", b"b"), ("a.py", b"22"), ("./a.py", b"333")]
+    (tmp_path / name).write_bytes(pack(members))
+    snapshot = fetched(source_of(f"file://{tmp_path}/{name}"), tmp_path / "out")
+    second = "two files of this name"
+    assert [(e.path, e.problem) for e in snapshot.entries()] == [
+        ("a.py", None),
+        ("b.py", None),
+        ("a.py", second),
+        ("a.py", second),
+    ]
+    assert contents(snapshot) == {"a.py": b"1", "b.py": b"b"}

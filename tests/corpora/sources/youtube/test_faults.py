@@ -131,3 +131,38 @@ def test_the_key_is_in_no_file_log_record_or_traceback(collection, caplog, name)
     collection.server.plan = {}
     collection.run()
     assert set(collection.outcomes()) == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(403, "forbidden"), (400, "processingFailure"), (404, "gone")]
+)
+def test_videos_that_are_refused_one_by_one_stop_nothing(collection, status, reason):
+    hold(collection, *[1] * 12)
+    collection.server.plan = {n: error(status, reason) for n in (5, 6, 7, 8)}
+    collection.run()
+    assert collection.outcomes() == ["ok"] * 4 + ["refused"] * 4 + ["ok"] * 4
+    collection.run()
+    assert collection.ledger() == [(1, 12)]
+
+
+@pytest.mark.parametrize("reason", ["forbidden", "accessNotConfigured"])
+def test_a_key_that_gets_no_video_at_all_stops_and_asks_for_all_again(collection, reason):
+    hold(collection, *[reason] * 4)
+    with pytest.raises(SourceError, match=rf"last one by HTTP 403 {reason}"):
+        collection.run()
+    hold(collection, *[1] * 4)
+    collection.run()
+    assert collection.outcomes() == ["ok"] * 4
+
+
+def test_videos_that_were_never_asked_come_before_those_that_failed(collection):
+    names = hold(collection, *[1] * 6)
+    collection.server.plan = {n: error(403, "accessNotConfigured") for n in (1, 2, 3)}
+    with pytest.raises(SourceError, match="3 videos in a row"):
+        collection.run()
+    collection.run()
+    assert [name for name, _ in collection.server.asked("commentThreads")] == [
+        *names[:3],
+        *names[3:],
+        *names[:3],
+    ]
