@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 Split = Literal["train", "validation", "test"]
+UNREACHABLE = "unreachable"
+"""How the problem of a whole repository begins that could not be fetched."""
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from pathspec import GitIgnoreSpec
 
 from corpora.build.subsample import NOT_SAMPLED
-from corpora.document import Entry
+from corpora.document import UNREACHABLE, Entry
 from corpora.filters.content import REASONS, SETTINGS, VENDORED, TextRules
 from corpora.spec import CorpusSpec
 
@@ -34,6 +34,7 @@ TEXT_REASONS = (
 def metadata_rules(spec: CorpusSpec) -> dict[str, Rule]:
     """The rules on metadata by reason, in the order in which they are applied."""
     return {
+        UNREACHABLE: _unreachable,
         "not a regular file": lambda entry: entry.problem,
         "extension": _extension_rule(spec.extensions),
         "outside include": _include_rule(spec.include),
@@ -68,6 +69,11 @@ def first_drop(rules: dict[str, Rule], entry: Entry) -> tuple[str, str] | None:
         if detail is not None:
             return reason, detail
     return None
+
+
+def _unreachable(entry: Entry) -> str | None:
+    kind, colon, words = (entry.problem or "").partition(": ")
+    return words if colon and kind == UNREACHABLE else None
 
 
 def _extension_rule(extensions: tuple[str, ...]) -> Rule:

@@ -4,8 +4,11 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from corpora.corpus.parquet import DOCUMENTS
+import pyarrow.parquet as pq
+
+from corpora.corpus.parquet import DOCUMENTS, LEDGER
 from corpora.corpus.summary import CorpusSummary
+from corpora.document import UNREACHABLE
 from corpora.spec import DatasetSpec
 from system.display import shown
 from system.markdown import markdown
@@ -26,6 +29,7 @@ def write_card(directory: Path, name: str, spec: DatasetSpec, summary: CorpusSum
         (f"# {markdown(spec.title)}", "", markdown(spec.description), "", contents),
         _splits(summary),
         _rules(summary),
+        *([tuple(lost)] if (lost := _unreachable(directory)) else []),
         ("Documents by licence, as their files or sources state it:",),
         (f"- {markdown(license_)}: {files:,}" for license_, files in summary.licenses.items()),
         _license_notes(summary.license_notes),
@@ -76,6 +80,14 @@ def _license_notes(notes: Sequence[str]) -> Iterator[str]:
     yield from (f"- {markdown(note)}" for note in notes[:MAX_NOTES])
     if len(notes) > MAX_NOTES:
         yield f"- ... and {len(notes) - MAX_NOTES:,} more in `summary.json`"
+
+
+def _unreachable(directory: Path) -> list[str]:
+    """The repositories that could not be fetched, with git's words."""
+    table = pq.read_table(directory / LEDGER, filters=[("reason", "=", UNREACHABLE)])
+    rows = table.select(["source", "detail"]).to_pylist()
+    lines = [f"- {markdown(row['source'])}: {markdown(row['detail'])}" for row in rows]
+    return ["Not reachable, so not in this corpus:", *lines] if lines else []
 
 
 def _quoted(text: str) -> str:

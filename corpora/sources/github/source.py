@@ -4,31 +4,38 @@ The gates: names, private, forks, archived, opt-out, licence, size. `repositorie
 decision about every repository of the account, with the reason.
 """
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from corpora.document import Snapshot
 from corpora.errors import SourceError
-from corpora.sources.git.fetch import fetch_repository, find_commit, remove_repository
-from corpora.sources.git.repository import Repository
+from corpora.sources.git.fetch import fetch_repository, remove_repository
+from corpora.sources.git.process import GitError
 from corpora.sources.git.snapshot import GitSnapshot
-from corpora.sources.github.api import UNKNOWN, ListedRepository, clone_variables, list_repositories
+from corpora.sources.github.api import ListedRepository, list_repositories
+from corpora.sources.github.outcomes import (
+    AccountSnapshot,
+    Decision,
+    RepositoryOutcome,
+    at,
+    find,
+    late,
+    load_outcomes,
+    looked_up,
+    lost_entry,
+    save_outcomes,
+)
 from corpora.sources.source import Resolution, SourceModel
-from system.damage import explaining_damage
-from system.files import write_whole
 from system.progress import Progress
 
-REPOSITORIES = "repositories.json"
 PERMISSIVE = (
     "0BSD",
     "Apache-2.0",
@@ -43,63 +50,6 @@ PERMISSIVE = (
     "Zlib",
 )
 DISALLOW = re.compile(rb"^[ \t]*Disallow:[ \t]*[^\s#]", re.IGNORECASE | re.MULTILINE)
-PARALLEL_LOOKUPS = 8
-Decision = Literal[
-    "kept",
-    "excluded",
-    "private",
-    "disabled",
-    "fork",
-    "archived",
-    "opted out",
-    "licence",
-    "too large",
-    "empty",
-]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepositoryOutcome:
-    """The decision about a repository of the account, as a row of `repositories.json`.
-
-    Attributes:
-        fate: the decision.
-        detail: what the gate saw; "" if there is nothing to add.
-        license: SPDX id, "unknown" if GitHub recognised none.
-        commit: the head of its default branch, None if not looked up or if there is none.
-    """
-
-    full_name: str
-    fate: Decision
-    detail: str
-    clone_url: str
-    license: str
-    private: bool
-    commit: str | None = None
-
-    @property
-    def repository(self) -> Repository:
-        """The repository for git to fetch.
-
-        Raises:
-            SourceError: if its name or URL is not one that git may be given.
-        """
-        name = self.full_name.rsplit("/", 1)[-1]
-        try:
-            return Repository(
-                url=self.clone_url,
-                name=re.sub(r"^[.-]", r"_\g<0>", name),
-                license=None if self.license == UNKNOWN else self.license,
-            )
-        except ValidationError:
-            raise SourceError(
-                f"{self.full_name!r} at {self.clone_url!r}: not a repository that git can fetch"
-            ) from None
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """Environment variables that git needs for it."""
-        return clone_variables(self.private, self.clone_url)
 
 
 class GithubAccountSource(SourceModel):
@@ -137,13 +87,11 @@ class GithubAccountSource(SourceModel):
         """
         outcomes = self._listed()
         passing = [one for one in outcomes if one.fate == "kept"]
-        with ThreadPoolExecutor(PARALLEL_LOOKUPS) as pool:
-            commits = list(pool.map(_find, passing))
-        found = {
-            one.full_name: commit for one, commit in zip(passing, commits, strict=True) if commit
-        }
+        asked = looked_up(passing)
+        found = {one.full_name: one.commit for one in asked if one.commit}
         if not found:
-            raise _nothing_kept(self.account, [_at(one, None) for one in outcomes])
+            dropped = [one for one in outcomes if one.fate != "kept"]
+            raise _nothing_kept(self.account, [*dropped, *asked])
         return found
 
     def fetch(self, resolution: Resolution, directory: Path) -> Iterator[Progress]:
@@ -152,18 +100,12 @@ class GithubAccountSource(SourceModel):
         Raises:
             SourceError: if the account changed since `resolution`, or no repository is kept.
         """
-        outcomes = _load(directory) or self._resolved(resolution)
-        _save(directory, outcomes)
+        outcomes = load_outcomes(directory) or self._resolved(resolution)
+        save_outcomes(directory, outcomes)
         for index, one in enumerate(outcomes):
             if one.fate == "kept":
-                assert one.commit
-                yield from fetch_repository(one.repository, one.commit, directory, one.variables)
-                refusal = self._refusal(one, directory)
-                if refusal:
-                    # In this order, a kill in between only causes another fetch.
-                    remove_repository(one.repository, directory)
-                    outcomes[index] = replace(one, fate="opted out", detail=f"file {refusal}")
-                    _save(directory, outcomes)
+                outcomes[index] = yield from self._fetched(one, outcomes, directory)
+                save_outcomes(directory, outcomes)
             yield Progress(
                 done=index + 1, total=len(outcomes), unit="repositories", note=self.account
             )
@@ -172,8 +114,10 @@ class GithubAccountSource(SourceModel):
 
     def open(self, directory: Path) -> Snapshot:
         """Open what `fetch` left in `directory`."""
-        kept = [one.repository for one in _load(directory) if one.fate == "kept"]
-        return GitSnapshot(directory, tuple(kept))
+        outcomes = load_outcomes(directory)
+        kept = tuple(one.repository for one in outcomes if one.fate == "kept")
+        lost = tuple(lost_entry(one) for one in outcomes if one.fate == "unreachable")
+        return AccountSnapshot(repositories=GitSnapshot(directory, kept), lost=lost)
 
     def permalink(self, resolution: Mapping[str, str], source: str, path: str) -> str | None:
         """Link to a file on GitHub at the commit that was fetched."""
@@ -182,6 +126,28 @@ class GithubAccountSource(SourceModel):
             return None
         name = full_names[source]
         return f"https://github.com/{name}/blob/{resolution[name]}/{quote(path)}"
+
+    def _fetched(
+        self, one: RepositoryOutcome, outcomes: Sequence[RepositoryOutcome], directory: Path
+    ) -> Generator[Progress, None, RepositoryOutcome]:
+        """Fetch a repository; returns its outcome, which is another if it fails or opts out.
+
+        Raises:
+            SourceError: if no other repository of the account can be reached either.
+        """
+        assert one.commit
+        try:
+            yield from fetch_repository(one.repository, one.commit, directory, one.variables)
+        except GitError as error:
+            if not any(find(other).commit for other in outcomes if other.commit and other != one):
+                raise
+            return replace(one, fate="unreachable", detail=str(error))
+        refusal = self._refusal(one, directory)
+        if refusal is None:
+            return one
+        # In this order, a kill in between only causes another fetch.
+        remove_repository(one.repository, directory)
+        return replace(one, fate="opted out", detail=f"file {refusal}")
 
     def _listed(self) -> list[RepositoryOutcome]:
         """List the account, and pass every repository through the gates that need no clone."""
@@ -204,7 +170,14 @@ class GithubAccountSource(SourceModel):
 
     def _resolved(self, resolution: Resolution) -> list[RepositoryOutcome]:
         """List the account again, and compare what is kept with what was resolved."""
-        outcomes = [_at(one, resolution.get(one.full_name)) for one in self._listed()]
+        outcomes = [at(one, resolution) for one in self._listed()]
+        missing = iter(
+            looked_up([one for one in outcomes if one.fate == "kept" and not one.commit])
+        )
+        outcomes = [
+            late(next(missing)) if one.fate == "kept" and not one.commit else one
+            for one in outcomes
+        ]
         kept = {one.full_name for one in outcomes if one.fate == "kept"}
         gone = sorted(resolution.keys() - kept)
         if gone:
@@ -247,33 +220,12 @@ class GithubAccountSource(SourceModel):
         return None
 
 
-def _find(one: RepositoryOutcome) -> str | None:
-    return find_commit(one.repository, one.variables)
-
-
-def _at(one: RepositoryOutcome, commit: str | None) -> RepositoryOutcome:
-    """Add the head of the default branch; a kept repository without one is empty."""
-    fate = "empty" if one.fate == "kept" and commit is None else one.fate
-    return replace(one, fate=fate, commit=commit)
-
-
 def _nothing_kept(account: str, outcomes: Sequence[RepositoryOutcome]) -> SourceError:
     if not outcomes:
         return SourceError(f"{account}: has no visible repository")
     fates = Counter(one.fate for one in outcomes)
     counts = ", ".join(f"{number} {fate}" for fate, number in fates.most_common())
-    return SourceError(f"{account}: none of its {len(outcomes)} repositories is kept: {counts}")
-
-
-def _save(directory: Path, outcomes: Sequence[RepositoryOutcome]) -> None:
-    text = json.dumps([asdict(one) for one in outcomes], indent=1) + "\n"
-    write_whole(directory / REPOSITORIES, text.encode())
-
-
-def _load(directory: Path) -> list[RepositoryOutcome]:
-    path = directory / REPOSITORIES
-    if not path.exists():
-        return []
-    with explaining_damage(path, SourceError, "fetch it again: --from fetch --force"):
-        content = path.read_bytes()
-        return TypeAdapter(list[RepositoryOutcome]).validate_json(content, strict=True)
+    words = next((f"; {one.detail}" for one in outcomes if one.fate == "unreachable"), "")
+    return SourceError(
+        f"{account}: none of its {len(outcomes)} repositories is kept: {counts}{words}"
+    )

@@ -8,7 +8,7 @@ from corpora.errors import SourceError
 from corpora.sources.git.fetch import fetch_repository
 from corpora.sources.git.process import GitLimits
 from corpora.sources.git.repository import Repository
-from corpora.sources.github.source import RepositoryOutcome
+from corpora.sources.github.outcomes import RepositoryOutcome
 from tests.conftest import commit, run_git
 from tests.corpora.sources.git.trials import add_tree, commit_tree, fetched, source_of, wrap_git
 

@@ -5,10 +5,15 @@ import time
 import pytest
 from pydantic import ValidationError
 
+from corpora.build.corpus import build_corpus
+from corpora.corpus.card import write_card
+from corpora.corpus.ledger import rows_of
+from corpora.corpus.summary import CorpusSummary
 from corpora.errors import SourceError
 from corpora.sources.git.process import git_output
 from corpora.sources.github.api import clone_variables
 from corpora.sources.github.source import GithubAccountSource
+from corpora.spec import DatasetSpec
 from tests.conftest import commit, run_git
 from tests.corpora.sources.github.api import ACCOUNT, Fake, Handler, row
 from tests.corpora.sources.url.web import serving
@@ -284,3 +289,77 @@ def test_an_account_that_nobody_named_is_asked_for():
 def test_what_is_no_account_name_is_refused(account):
     with pytest.raises(ValidationError, match="account"):
         source_of(account=account)
+
+
+def test_a_dead_repository_is_recorded_and_stops_nothing(add, fake, tmp_path):
+    roots = {name: add(name) for name in ("alive", "dead", "lively")}
+    roots["dead"].rename(tmp_path / "elsewhere")
+    snapshot = fetched(source_of(), tmp_path / "out")
+    fate, words = fates(tmp_path / "out")["dead"]
+    assert fate == "unreachable"
+    assert "dead" in words
+    entries = {entry.source: entry for entry in snapshot.entries()}
+    assert entries["dead"].problem == f"unreachable: {words}"
+    assert {name: e.problem for name, e in entries.items() if name != "dead"} == {
+        "alive": None,
+        "lively": None,
+    }
+
+
+def test_the_words_of_a_dead_repository_are_in_the_ledger_and_the_card(add, fake, tmp_path):
+    roots = {name: add(name) for name in ("a", "b", "c", "dead")}
+    roots["dead"].rename(tmp_path / "elsewhere")
+    snapshot, made = fetched(source_of(), tmp_path / "out"), tmp_path / "corpus"
+    made.mkdir()
+    spec = DatasetSpec.model_validate(
+        {
+            "title": "All",
+            "language": "python",
+            "source": {"kind": "github_account", "account": ACCOUNT},
+            "corpus": {"extensions": [".py"]},
+        }
+    )
+    list(build_corpus(snapshot, spec.corpus, made))
+    write_card(made, "all", spec, CorpusSummary.load(made))
+    (row,) = rows_of(made, "dead/.")
+    assert row["reason"] == "unreachable"
+    assert row["detail"] == fates(tmp_path / "out")["dead"][1]
+    assert "Not reachable, so not in this corpus:\n- dead: " in (made / "README.md").read_text()
+
+
+def test_a_repository_that_dies_before_it_is_fetched_stops_nothing(add, fake, tmp_path):
+    roots = {name: add(name) for name in ("alive", "dead")}
+    source = source_of()
+    resolution = source.resolve()
+    roots["dead"].rename(tmp_path / "elsewhere")
+    (tmp_path / "out").mkdir()
+    list(source.fetch(resolution, tmp_path / "out"))
+    assert {n: fate for n, (fate, _) in fates(tmp_path / "out").items()} == {
+        "alive": "kept",
+        "dead": "unreachable",
+    }
+
+
+def test_an_account_without_any_repository_alive_is_one_line_with_gits_words(add, fake, tmp_path):
+    for name in ("a", "b"):
+        add(name).rename(tmp_path / f"elsewhere-{name}")
+    with pytest.raises(SourceError, match=r"none of its 2 repositories is kept: 2 unreachable; "):
+        source_of().resolve()
+
+
+def test_a_network_that_fails_in_the_middle_is_not_taken_for_dead_repositories(add, fake, tmp_path):
+    roots = [add(name) for name in ("a", "b", "c")]
+    source = source_of()
+    resolution = source.resolve()
+    (tmp_path / "out").mkdir()
+    steps = source.fetch(resolution, tmp_path / "out")
+    while next(steps).unit != "repositories":
+        pass
+    for root in roots:
+        root.rename(tmp_path / f"away-{root.name}")
+    with pytest.raises(SourceError, match="b"):
+        list(steps)
+    for root in roots:
+        (tmp_path / f"away-{root.name}").rename(root)
+    list(source.fetch(resolution, tmp_path / "out"))
+    assert {fate for fate, _ in fates(tmp_path / "out").values()} == {"kept"}
