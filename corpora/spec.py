@@ -22,6 +22,7 @@ from pydantic_core import ErrorDetails
 
 from corpora.errors import SpecError
 from corpora.filters.content import TextRules
+from corpora.globs import Glob
 from corpora.sources import AnySource
 from corpora.text.normalise import Normalisation
 
@@ -43,7 +44,7 @@ class PathRule(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    paths: tuple[str, ...] = Field(min_length=1)
+    paths: tuple[Glob, ...] = Field(min_length=1)
     reason: str = Field(min_length=1, max_length=80)
 
 
@@ -76,7 +77,7 @@ class CorpusSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     extensions: tuple[Annotated[str, AfterValidator(_extension)], ...] = Field(min_length=1)
-    include: tuple[str, ...] = ()
+    include: tuple[Glob, ...] = ()
     exclude: tuple[PathRule, ...] = ()
     max_bytes: int = Field(default=1_000_000, gt=0)
     sample_bytes: int | None = Field(default=None, gt=0)

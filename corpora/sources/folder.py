@@ -20,6 +20,7 @@ from pydantic import Field
 
 from corpora.document import Entry, Snapshot
 from corpora.errors import SourceError
+from corpora.globs import Glob
 from corpora.sources.local_paths import check_local
 from corpora.sources.source import Resolution, SourceModel
 from system.damage import explaining_damage
@@ -40,8 +41,8 @@ class FolderSource(SourceModel):
 
     kind: Literal["folder"]
     path: str
-    include: tuple[str, ...] = Field(default=("*",), min_length=1)
-    exclude: tuple[str, ...] = ()
+    include: tuple[Glob, ...] = Field(default=("*",), min_length=1)
+    exclude: tuple[Glob, ...] = ()
     license: str | None = None
 
     @property

@@ -24,6 +24,10 @@ ENDS = {
     b"*** END OF THIS PROJECT GUTENBERG EBOOK EMMA ***",
     "possessive": b"End of Project Gutenberg's Emma, by Jane Austen",
     "etext": b"End of this Project Gutenberg Etext of Emma",
+    "french": b"Fin du Projet Gutenberg de Emma",
+    "french ebook": b"Fin de l'EBook Projet Gutenberg d'Emma",
+    "small print": b"***START**THE SMALL PRINT!**FOR PUBLIC DOMAIN ETEXTS**START***\nlaw\n"
+    b"*END*THE SMALL PRINT! FOR PUBLIC DOMAIN ETEXTS*Ver.04.29.93*END*",
     "german": b"Ende dieses Projekt Gutenberg Etextes Emma",
     "small print behind": b"***END OF THE PROJECT GUTENBERG EBOOK, EMMA***\n***START**THE SMALL "
     b"PRINT!**FOR PUBLIC DOMAIN EBOOKS**START***\nlaw\n*END THE SMALL PRINT!*Ver.02/11/02*END*",
@@ -49,7 +53,19 @@ def test_one_border_is_enough_to_cut_one_end():
     assert cut_license(TEXT + b"\n" + ENDS["today"]).text == TEXT
 
 
+def test_the_licence_between_two_volumes_is_cut_too():
+    volumes = STARTS["today"] + b"\nONE\n" + ENDS["today"] + b"\nlaw\n" + STARTS["2008"]
+    cut = cut_license(volumes + b"\nTWO\n" + ENDS["possessive"] + b"\nlaw\n")
+    assert cut.text.split() == [b"ONE", b"TWO"]
+
+
+def test_a_small_print_at_the_end_does_not_take_the_book_with_it():
+    book = b"Emma\n\n" + TEXT * 20 + b"\n\n" + ENDS["small print"] + b"\n"
+    assert cut_license(book).text == b"Emma\n\n" + TEXT * 20
+
+
 CREDITS = (
+    b"Transcribed from the 1892 edition by A. Volunteer, email a@example.org",
     b"Produced by An Anonymous Volunteer",
     b"Produced by A. Mastronardi\nOnline Team at http://example.org\n(produced from images)",
     b"E-text prepared by A. Haines\n\n\nSpecial thanks are due to S. Partridge for\nproofreading.",
