@@ -29,12 +29,14 @@ class OriginRules:
     Attributes:
         generated_paths: paths that are generated whatever their content.
         vendored_paths: paths of code copied from other projects.
+        others: pattern of what is said about another file.
         words: a head without any of these (in lower case) has no marker.
         markers: pattern of a sentence, by the name for the ledger.
     """
 
     generated_paths: GitIgnoreSpec
     vendored_paths: GitIgnoreSpec
+    others: re.Pattern[str]
     words: tuple[str, ...]
     markers: dict[str, re.Pattern[str]]
 
@@ -49,7 +51,7 @@ def generated_by(path: str, text: str) -> str | None:
         return None
     if path.endswith(".py"):
         head = C_COMMENT.sub("", head)  # what the script prints, or an example
-    remarks = head_remarks(head)
+    remarks = [rules.others.sub("", remark) for remark in head_remarks(head)]
     for name, marker in rules.markers.items():
         if any(marker.search(remark) for remark in remarks):
             return name
@@ -85,6 +87,7 @@ def origin_rules() -> OriginRules:
     return OriginRules(
         generated_paths=GitIgnoreSpec.from_lines(generated["paths"]),
         vendored_paths=GitIgnoreSpec.from_lines(data["vendored"]["paths"]),
+        others=_sentence(generated["others"]),
         words=tuple(generated["words"]),
         markers={name: _sentence(text) for name, text in generated["markers"].items()},
     )
