@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,8 @@ def files() -> dict[bytes, bytes]:
     found[b"s/caf\xe9.py"] = b"# d\xe9j\xe0 vu\n"
     found[b"s/\xc3\xa9\xe9.py"] = b"# no name in UTF-8\n"
     for number in range(60):
-        words = [f"w{number}x{place}" for place in range(60)]
+        # Words that have no characters in common: else all are near-copies of one another.
+        words = [sha256(b"%d %d" % (number, place)).hexdigest()[:8] for place in range(60)]
         found[b"n%d.py" % number] = "\n".join(words).encode()
         found[b"m%d.py" % number] = "\n".join([*words[:-1], "other"]).encode()
     return found | {b"copy.py": found[b"n7.py"], b"drop.txt": b"text", b"bad.py": b"a\0\0\0"}

@@ -1,6 +1,9 @@
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from corpora.corpus.card import CARD, MAX_NOTES, write_card
+from corpora.corpus.parquet import LEDGER, LEDGER_SCHEMA
 from corpora.corpus.summary import CorpusSummary, Leak
 from corpora.spec import DatasetSpec
 
@@ -28,6 +31,7 @@ def summary(notes: tuple[str, ...]) -> CorpusSummary:
 
 
 def card(folder: Path, notes: tuple[str, ...]) -> str:
+    pq.write_table(LEDGER_SCHEMA.empty_table(), folder / LEDGER)
     write_card(folder, "letters", SPEC, summary(notes))
     return (folder / CARD).read_text(encoding="utf-8")
 
