@@ -22,6 +22,7 @@ print(is_telemetry_enabled(), telemetry.send_telemetry_heartbeat in services)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("configure", "sent"),
     [
