@@ -77,20 +77,23 @@ def add_dataset(
         raise SpecError(f"{location}: no such folder")
     address = _Address(url=location) if _exists(location) else _address(location)
     last = re.split(r"[/:]", address.url.rstrip("/"))[-1].removesuffix(".git")
-    name = name or re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-")
-    if not NAME.fullmatch(name):
-        raise SpecError(
-            f"{name!r} is not a dataset name: a-z, 0-9 and single '-', at most 100; set --name"
-        )
-    taken = dataset_files([folder]).get(name)
-    if taken:
-        raise SpecError(f"the name {name!r} is taken by {taken}; set another with --name")
-    path = folder / f"{name}.toml"
+    path = _free_place(name or re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-"), folder)
     text = _toml(last, address, plain_extensions(extensions), language)
     parse_toml(text, path, {})
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(path, text.encode())
     return path
+
+
+def _free_place(name: str, folder: Path) -> Path:
+    """The file of a new dataset of this name."""
+    if not NAME.fullmatch(name):
+        raise SpecError(
+            f"{name!r} is not a dataset name: a-z, 0-9 and single '-', at most 100; set --name"
+        )
+    if taken := dataset_files([folder]).get(name):
+        raise SpecError(f"the name {name!r} is taken by {taken}; set another with --name")
+    return folder / f"{name}.toml"
 
 
 def plain_extensions(extensions: Sequence[str]) -> list[str]:

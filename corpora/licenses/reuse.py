@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpora.licenses.files import REUSE_DEP5, REUSE_TOML
-from corpora.licenses.spdx import all_of, normal_license, unreadable
+from corpora.licenses.spdx import combined_license, unreadable
 
 FIELD = re.compile(r"^(\S+):[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.MULTILINE)
 ESCAPED = re.compile(r"\\(.)|(\*\*/?)|(\*)|(.)", re.DOTALL)
@@ -59,7 +59,7 @@ def _of_toml(data: Mapping[str, Any]) -> list[Annotation]:
         if stated is not None:
             patterns = tuple(map(_toml_pattern, [paths] if isinstance(paths, str) else paths))
             expressions = [stated] if isinstance(stated, str) else stated
-            found.append(Annotation(paths=patterns, license=_license(expressions)))
+            found.append(Annotation(paths=patterns, license=combined_license(expressions)))
     return found
 
 
@@ -70,19 +70,8 @@ def _of_dep5(text: str) -> list[Annotation]:
         if "files" in fields and "license" in fields:
             patterns = tuple(map(_dep5_pattern, fields["files"].split()))
             expression = fields["license"].split("\n")[0]
-            found.append(Annotation(paths=patterns, license=_license([expression])))
+            found.append(Annotation(paths=patterns, license=combined_license([expression])))
     return found
-
-
-def _license(expressions: Iterable[str]) -> str:
-    """All of these expressions; the words themselves, marked, where they cannot be read."""
-    names: list[str] = []
-    for expression in expressions:
-        normal = normal_license(expression)
-        if normal is None:
-            return unreadable(expression)
-        names.append(normal)
-    return all_of(names) if names else unreadable("")
 
 
 def _toml_pattern(path: str) -> re.Pattern[str]:

@@ -32,6 +32,17 @@ def all_of(expressions: Iterable[str]) -> str:
     return " AND ".join(f"({part})" if " OR " in part else part for part in parts)
 
 
+def combined_license(expressions: Iterable[str]) -> str:
+    """The licence of what is under all of these expressions; unreadable if one cannot be parsed."""
+    names: list[str] = []
+    for expression in expressions:
+        normal = normal_license(expression)
+        if normal is None:
+            return unreadable(expression)
+        names.append(normal)
+    return all_of(names) if names else unreadable("")
+
+
 def normal_license(expression: str) -> str | None:
     """An SPDX expression in its normal form, None if SPDX does not know it."""
     parsed = _parsed(expression)

@@ -9,7 +9,7 @@ continues in the next line of the comment.
 import re
 from collections.abc import Iterator
 
-from corpora.licenses.spdx import all_of, normal_license, unreadable
+from corpora.licenses.spdx import combined_license
 
 SPDX = "SPDX-Licen"
 TAG = re.compile(r"SPDX-Licen[sc]e-Identifier[ \t]*:", re.IGNORECASE)
@@ -47,15 +47,7 @@ def stated_license(text: str) -> str | None:
     An expression that cannot be parsed is returned as `unreadable` marks it.
     """
     expressions = list(dict.fromkeys(tag_expressions(text)))
-    if not expressions:
-        return None
-    names: list[str] = []
-    for expression in expressions:
-        normal = normal_license(expression)
-        if normal is None:
-            return unreadable(expression)
-        names.append(normal)
-    return all_of(names)
+    return combined_license(expressions) if expressions else None
 
 
 def tag_expressions(text: str) -> Iterator[str]:

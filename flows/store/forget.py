@@ -18,8 +18,8 @@ from flows.errors import DamageError, StageError
 from flows.options import STAGE_NAMES, StageName
 from flows.store.integrity import list_faults
 from flows.store.leftovers import GONE, discard, empty_trash
-from flows.store.manifest import Manifest, record_files
-from flows.store.runs import KEY, LATEST, SET_ASIDE, WORK, StageRun, StageRuns, Store
+from flows.store.manifest import KEY, Manifest, record_files
+from flows.store.runs import LATEST, SET_ASIDE, WORK, StageRun, StageRuns, Store
 from flows.store.stage import INPUTS
 from system.files import write_whole
 

@@ -6,6 +6,7 @@ finished run can be found (`integrity.py`). Format 1, of earlier versions, has n
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from system.files import sha256_of, write_whole
 MANIFEST = "manifest.json"
 FORMAT = 2
 KEY_DIGITS = 16
+KEY = re.compile(r"[0-9a-z]+(-[0-9]+)?")
+"""A digest, with "-N" for the N-th forced run; a folder of another name is no run."""
 DIGEST_LINE = '\n "digest": "{}"'
 """The line of the manifest's own digest; a string never contains a newline in JSON."""
 NO_DIGEST = "0" * 64
@@ -111,6 +114,11 @@ def key_digest(
     """The key of the first run of a stage with these settings on these inputs."""
     text = json.dumps([stage, version, parameters, dict(inputs)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
+
+
+def run_number(key: str) -> int:
+    """1 for the first run with a digest, N for the N-th."""
+    return int(key.partition("-")[2] or 1)
 
 
 def record_files(directory: Path) -> dict[str, FileRecord]:

@@ -26,8 +26,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from flows.errors import RemoteError, RemoteMisuseError, StageError
 from flows.store.disk import sync
 from flows.store.integrity import faults, verified
-from flows.store.manifest import Manifest
-from flows.store.runs import SET_ASIDE, StageRun, StageRuns, run_number
+from flows.store.manifest import Manifest, run_number
+from flows.store.runs import SET_ASIDE, StageRun, StageRuns
 from system.files import make_folder, rename_aside, sha256_of, sync_path
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,6 @@
 Age is the `created` of a manifest: `cp -r` and `rsync` change the times of folders.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -23,14 +22,12 @@ from pathlib import Path
 from flows.errors import StageError
 from flows.options import STAGE_NAMES, StageName
 from flows.store.locking import holding, holding_if_free
-from flows.store.manifest import MANIFEST, Manifest
+from flows.store.manifest import KEY, MANIFEST, Manifest, run_number
 from system.files import rename_aside, sync_path
 
 LATEST = "latest"
 WORK = ".work-"
 SET_ASIDE = ".damaged-"
-KEY = re.compile(r"[0-9a-z]+(-[0-9]+)?")
-"""A digest, with "-N" for the N-th forced run; a folder of another name is no run."""
 MAX_LISTED = 10
 
 
@@ -283,11 +280,6 @@ class StageRun:
     @property
     def _lock_path(self) -> Path:
         return self.runs.store.lock(f"{self.runs.stage}-{self.runs.dataset}-{self.key}")
-
-
-def run_number(key: str) -> int:
-    """1 for the first run with a digest, N for the N-th."""
-    return int(key.partition("-")[2] or 1)
 
 
 def _age(run: StageRun) -> tuple[datetime, int, str]:

@@ -162,13 +162,13 @@ def execute(
         StageError: if the disk is full.
     """
     store = Store(settings.artifacts_root)
-    choice = stage.decide(
-        run, store.runs(stage.name, run.dataset), stage.digest(run, inputs), force=force
-    )
+    runs = store.runs(stage.name, run.dataset)
+    choice = stage.decide(run, runs, stage.digest(run, inputs), force=force)
     output = choice.run
-    folders = {name: store.runs(name, run.dataset).run(key).folder for name, key in inputs.items()}
+    read = {name: store.runs(name, run.dataset).run(key) for name, key in inputs.items()}
+    folders = {name: one.folder for name, one in read.items()}
     context = StageContext(run=run, settings=settings, inputs=folders, output=output)
-    reserve_all(store.runs(name, run.dataset).run(key) for name, key in inputs.items())
+    reserve_all(read.values())
     waiting = f"{output.runs}: waiting for another process that is running it"
     try:
         with output.lock(lambda: reporter.say(waiting)):
@@ -182,7 +182,7 @@ def execute(
         if error.errno in NO_SPACE:
             raise no_space(output, list(folders.values()), error.errno) from error
         raise
-    finished = store.runs(stage.name, run.dataset).run(output.key).manifest
+    finished = runs.run(output.key).manifest  # read afresh: it may have replaced a damaged one
     seconds = None if reused else finished.seconds
     reporter.finished(stage.name, run.dataset, key=output.key, seconds=seconds)
     return finished

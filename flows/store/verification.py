@@ -8,8 +8,8 @@ from flows.errors import DamageError, StageError
 from flows.options import StageName
 from flows.store.forget import FORGOTTEN
 from flows.store.integrity import Fault, examine, remedy
-from flows.store.manifest import MANIFEST
-from flows.store.runs import KEY, LATEST, StageRun, StageRuns, Store
+from flows.store.manifest import KEY, MANIFEST
+from flows.store.runs import LATEST, StageRun, StageRuns, Store
 from system.progress import Progress
 
 Outcome = Literal["ok", "no digests", "damaged", "later version", "set aside", "not a run"]

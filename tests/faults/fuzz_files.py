@@ -3,7 +3,8 @@
 import functools
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -155,8 +156,9 @@ WRITTEN: dict[str, tuple[bytes, Callable[[Path], object]]] = {
 }
 
 
-def _read_damaged(random: Random, name: str) -> None:
-    """Damage a copy of one file, and read it, fifty times."""
+@contextmanager
+def _copy_of(name: str) -> Iterator[tuple[Path, bytes, Callable[[], object]]]:
+    """The path of a copy of one file in its folder, its content, and what reads the folder."""
     file = name.rpartition(":")[2]
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent, "train", "tiny")
@@ -168,33 +170,29 @@ def _read_damaged(random: Random, name: str) -> None:
             source = finished().runs(stage, "tiny").last().folder  # type: ignore[arg-type]
             shutil.copytree(source, folder)
             content = (folder / file).read_bytes()
-        is_json = file.endswith((".json", ".failed"))
+        yield folder / file, content, lambda: read(folder)
+
+
+def _read_damaged(random: Random, name: str) -> None:
+    """Damage a copy of one file, and read it, fifty times."""
+    with _copy_of(name) as (path, content, read):
+        is_json = path.name.endswith((".json", ".failed"))
         for _ in range(INPUTS):
             damaged = (mutated_json if is_json else mutated)(random, content)
-            (folder / file).write_bytes(damaged)
+            path.write_bytes(damaged)
             with bounded(damaged):
-                read(folder)
+                read()
 
 
 def _truncated(random: Random) -> None:
     """Every file, cut at a few lengths: 0, 1, in the head, in the middle, one byte too short."""
     name = random.choice([*READERS, *WRITTEN])
-    file = name.rpartition(":")[2]
-    with tempfile.TemporaryDirectory() as parent:
-        folder = Path(parent, "train", "tiny")
-        if name in WRITTEN:
-            folder.mkdir(parents=True)
-            content, read = WRITTEN[name]
-        else:
-            stage, read = READERS[name]
-            source = finished().runs(stage, "tiny").last().folder  # type: ignore[arg-type]
-            shutil.copytree(source, folder)
-            content = (folder / file).read_bytes()
+    with _copy_of(name) as (path, content, read):
         lengths = {0, 1, 4, 8, 9, 512, len(content) // 2, len(content) - 1, len(content) - 8}
         for length in sorted(one for one in lengths if 0 <= one < len(content)):
-            (folder / file).write_bytes(content[:length])
+            path.write_bytes(content[:length])
             with bounded((name, length)):
-                read(folder)
+                read()
 
 
 def _any(random: Random) -> None:

@@ -97,14 +97,11 @@ def git(
     Raises:
         SourceError: if git is not installed.
     """
-    place = f"--git-dir={bare or os.devnull}"
+    fixed = ("git", f"--git-dir={bare or os.devnull}", "-c", f"core.hooksPath={os.devnull}")
     try:
         process = subprocess.Popen(
             # git takes names as UTF-8 in any locale.
-            [
-                *("git", place, "-c", f"core.hooksPath={os.devnull}"),
-                *(argument.encode("utf-8", "surrogateescape") for argument in arguments),
-            ],
+            [*fixed, *(each.encode("utf-8", "surrogateescape") for each in arguments)],
             env=git_environment(limits) | dict(variables),
             stdin=stdin,
             stdout=subprocess.PIPE,

@@ -10,11 +10,10 @@ import pytest
 from flows.cli import main as cli
 from flows.options import STAGE_NAMES, Options
 from flows.orchestration import tasks
-from flows.store.manifest import Manifest
-from flows.store.runs import StageRun
 from flows.store.status import load_failure
 from system.errors import CharmillError
 from system.settings import Settings
+from tests.flows.finished import finish
 from tests.processes import DEADLINE_SECONDS
 
 BUGS = [ValueError, IndexError, KeyError, TypeError, AttributeError, RuntimeError, AssertionError]
@@ -73,31 +72,13 @@ def test_a_bug_in_a_stage_is_no_users_mistake(name, bug, tiny, monkeypatch):
     # What a stage reads is empty: it breaks before reading it.
     inputs = dict.fromkeys(tasks.BY_NAME[name].inputs, "0" * 16)
     for other, key in inputs.items():
-        _publish_empty(StageRun(tiny.store.runs(other, "tiny"), key))
+        finish(tiny.store.runs(other, "tiny").run(key), files={})
     with pytest.raises(bug, match="a bug") as raised:
         tasks.make_stage(name, "tiny", Options(), inputs)
     assert not isinstance(raised.value, CharmillError)
     failure = load_failure(tiny.store.runs(name, "tiny"))
     assert failure is not None
     assert failure.reason.startswith(f"{bug.__name__}: ")
-
-
-def _publish_empty(run):
-    run.folder.mkdir(parents=True)
-    Manifest(
-        stage=run.runs.stage,
-        dataset=run.runs.dataset,
-        key=run.key,
-        inputs={},
-        parameters={},
-        version=1,
-        summary={},
-        seconds=0.0,
-        attempts=1,
-        created="2026-01-01T00:00:00+00:00",
-        software={},
-        files={},
-    ).save(run.folder)
 
 
 def test_a_bug_in_a_whole_run_keeps_its_traceback_and_exits_with_1(tiny):

@@ -10,9 +10,9 @@ from typing import Any
 from flows.retention.choose import Choice, choose
 from flows.retention.collect import Outcome, collect
 from flows.retention.limits import Limits
-from flows.store.manifest import Manifest
 from flows.store.runs import StageRun, Store
 from flows.store.stage import INPUTS, PARAMETERS
+from tests.flows.finished import finish
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 STAGES = ("fetch", "corpus", "train", "sample", "evaluate")
@@ -35,19 +35,12 @@ def publish(
     run.folder.mkdir(parents=True)
     (run.folder / "content").write_bytes(b"x" * 1000 * kilobytes)
     made = NOW - timedelta(days=days)
-    Manifest(
-        stage=stage,
-        dataset=dataset,
-        key=key,
+    finish(
+        run,
         inputs=inputs or {},
         parameters=parameters or {},
-        version=1,
-        summary={},
-        seconds=1.0,
-        attempts=1,
         created=made.isoformat(timespec="seconds"),
-        software={},
-    ).save(run.folder)
+    )
     use(run, days)
     if latest:
         run.make_latest()

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -14,30 +13,11 @@ from flows.options import Options
 from flows.planning.init_from import pinned
 from flows.progress import LogReporter
 from flows.stages.table import CORPUS, FETCH
-from flows.store.manifest import MANIFEST, Manifest
+from flows.store.manifest import MANIFEST
 from flows.store.runs import MAX_LISTED, StageRuns, Store
 from flows.store.stage import execute
+from tests.flows.finished import finish
 from tests.flows.reporting.test_reports import publish
-
-
-def finish(runs: StageRuns, key: str, created: str) -> Path:
-    """A finished run that contains only its manifest."""
-    folder = runs.run(key).folder
-    folder.mkdir(parents=True)
-    Manifest(
-        stage=runs.stage,
-        dataset=runs.dataset,
-        key=key,
-        inputs={},
-        parameters={},
-        version=1,
-        summary={},
-        seconds=1.0,
-        attempts=1,
-        created=created,
-        software={},
-    ).save(folder)
-    return folder
 
 
 def at(hour: int, offset: str = "+00:00") -> str:
@@ -63,9 +43,9 @@ def store(tmp_path, monkeypatch) -> Store:
 def runs(store) -> StageRuns:
     """Three runs, the oldest with the greatest key; `latest` points to the second."""
     runs = store.runs("corpus", "tiny")
-    finish(runs, "cc11", at(9))
-    finish(runs, "aa11", at(11, "+02:00").replace("11:00", "11:30"))
-    finish(runs, "aa22", at(10))
+    finish(runs.run("cc11"), created=at(9))
+    finish(runs.run("aa11"), created=at(11, "+02:00").replace("11:00", "11:30"))
+    finish(runs.run("aa22"), created=at(10))
     runs.run("aa11").make_latest()
     return runs
 
@@ -78,7 +58,7 @@ def test_runs_are_ordered_by_the_time_in_their_manifest_whatever_a_copy_does(run
 def test_forced_runs_of_the_same_second_are_ordered_by_their_number(store):
     runs = store.runs("corpus", "tiny")
     for key in ("aa11-10", "aa11-9", "aa11"):
-        finish(runs, key, at(9))
+        finish(runs.run(key), created=at(9))
     assert runs.keys() == ["aa11", "aa11-9", "aa11-10"]
     assert runs.newest("aa11") == runs.run("aa11-10")
     assert runs.next("aa11").key == "aa11-11"
@@ -95,7 +75,7 @@ def test_a_run_with_a_damaged_manifest_is_the_oldest_and_named_when_it_is_read(r
 
 @pytest.mark.parametrize("created", ["yesterday", ""])
 def test_a_run_without_a_readable_time_is_the_oldest(runs, created):
-    finish(runs, "dd11", created)
+    finish(runs.run("dd11"), created=created)
     assert runs.keys()[0] == "dd11"
 
 
@@ -129,7 +109,7 @@ def test_a_copy_of_a_run_under_another_name_is_no_run(runs, name):
 def test_a_run_is_found_by_the_beginning_of_its_key(runs):
     assert runs.find("c").key == "cc11"
     assert runs.find("aa2").key == "aa22"
-    finish(runs, "aa22-2", at(12))
+    finish(runs.run("aa22-2"), created=at(12))
     assert runs.find("aa22").key == "aa22"
 
 
@@ -152,7 +132,7 @@ def test_what_is_ambiguous_or_missing_is_one_line_with_the_keys_that_exist(
 def test_of_very_many_keys_the_newest_are_named(store):
     runs = store.runs("corpus", "tiny")
     for number in range(MAX_LISTED + 2):
-        finish(runs, f"a{number:02}", at(number))
+        finish(runs.run(f"a{number:02}"), created=at(number))
     with pytest.raises(StageError, match=r"there are: 2 older, a02, a03, .*, a11$"):
         runs.find("zz")
 
@@ -204,7 +184,7 @@ def test_a_frozen_corpus_is_named_by_the_beginning_of_its_key(tiny):
 def test_a_model_to_start_from_is_named_by_the_beginning_of_its_key(store):
     models = store.runs("train", "tiny")
     for hour, key in enumerate(("aa11", "aa22", "bb11")):
-        folder = finish(models, key, at(hour))
+        folder = finish(models.run(key), created=at(hour))
         (folder / "config.json").write_text(json.dumps({"model": {"hidden_size": hour + 8}}))
     models.run("aa22").make_latest()
 

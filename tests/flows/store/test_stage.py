@@ -12,10 +12,11 @@ import pytest
 from flows.errors import StageError
 from flows.progress import LogReporter
 from flows.store.manifest import MANIFEST, Manifest
-from flows.store.runs import StageRuns, Store
+from flows.store.runs import Store
 from flows.store.stage import Stage, execute
 from system.progress import Progress
 from tests.flows.conftest import Tiny
+from tests.flows.finished import finish
 from tests.processes import DEADLINE_SECONDS
 
 
@@ -41,26 +42,6 @@ def made(stage, tiny: Tiny, overrides=(), **keys) -> Manifest:
     )
 
 
-def finish(runs: StageRuns, key: str) -> None:
-    """A finished run without files."""
-    folder = runs.run(key).folder
-    folder.mkdir(parents=True)
-    Manifest(
-        stage=runs.stage,
-        dataset=runs.dataset,
-        key=key,
-        inputs={},
-        parameters={},
-        version=1,
-        summary={},
-        seconds=1.0,
-        attempts=1,
-        created="2026-11-22T12:00:00+00:00",
-        software={},
-        files={},
-    ).save(folder)
-
-
 def test_a_stage_runs_once_and_is_then_reused(tiny):
     calls = []
 
@@ -83,7 +64,7 @@ def test_a_stage_runs_once_and_is_then_reused(tiny):
     ],
 )
 def test_the_key_follows_parameters_code_version_and_inputs(tiny, stage, overrides, inputs):
-    finish(tiny.store.runs("train", "tiny"), "an0ther")
+    finish(tiny.store.runs("train", "tiny").run("an0ther"), files={})
     assert made(stage, tiny, overrides, inputs=inputs).key != made(stage_of(), tiny).key
 
 
@@ -219,7 +200,7 @@ def test_a_disk_that_really_is_full_loses_nothing_that_was_finished(tiny, tmp_pa
 
 
 def test_the_manifest_says_what_a_run_was_made_from(tiny):
-    finish(tiny.store.runs("corpus", "tiny"), "abc")
+    finish(tiny.store.runs("corpus", "tiny").run("abc"), files={})
     manifest = made(stage_of(), tiny, inputs={"corpus": "abc"})
     folder = tiny.store.runs("fetch", "tiny").run(manifest.key).folder
     data = json.loads((folder / "manifest.json").read_text())
