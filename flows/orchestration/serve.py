@@ -86,7 +86,8 @@ def _server(settings: Settings, host: str, port: int, server_url: str | None) ->
     with running_server(Store(settings.artifacts_root).prefect_home, host, port):
         # Only to a terminal: a service's output ends up in a log that others may read.
         ui = api_url.removesuffix("/api")
-        yield login_url(ui, login) if out.is_terminal else f"{ui} (log in with `charmill login`)"
+        hint = f"{ui} (for a link with the login: `charmill login --port {port}`)"
+        yield login_url(ui, login) if out.is_terminal else hint
 
 
 async def _run(settings: Settings) -> None:

@@ -138,7 +138,7 @@ def test_the_command_shows_the_login_that_the_server_has(served):
     assert (user, done.stdout) == ("charmill", f"{served.ui}/login#{password}\n")
     assert password not in done.stderr
     assert password not in (served.root / "serve.log").read_text()
-    assert "log in with `charmill login`" in (served.root / "serve.log").read_text()
+    assert "`charmill login --port " in (served.root / "serve.log").read_text()
 
 
 def test_a_server_that_asks_for_a_login_says_so_to_who_names_it(served):
