@@ -1,5 +1,6 @@
 """`charmill serve` as a separate process, and the actions of a user in the UI, through the API."""
 
+import functools
 import os
 import random
 import signal
@@ -9,6 +10,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import httpx
 from tests.flows.conftest import TOML, _function
 from tests.processes import DEADLINE_SECONDS, descendants, until
 
+BUSY_ATTEMPTS = 20
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 SERVE = "from flows.orchestration.serve import serve_all; from system.settings import Settings; "
 
@@ -107,14 +110,22 @@ class Serving:
         return below
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
+        """Send a request; while SQLite is busy again and again, as Prefect's own clients do."""
         user, _, password = self.login.partition(":")
-        answer = httpx.request(
+        request = functools.partial(
+            httpx.request,
             method,
             f"{self.ui}/api/{path}",
             json=body,
             auth=(user, password),
             timeout=DEADLINE_SECONDS,
         )
+        answer = request()
+        for _ in range(BUSY_ATTEMPTS):
+            if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(1)
+            answer = request()
         return answer.json() if answer.content else None
 
     def deployment(self, name: str) -> dict[str, Any]:
