@@ -2,9 +2,10 @@
 
     python -m tests.faults.soak [--minutes 60] [--every 20]
 
-A schedule runs the pipeline of a small dataset whose source changes all the time. Prints each
-minute, and at the end as a growth per hour, from the middle of the time to its end: the memory and
-open files of the server and of the process that starts the runs, the database, and the folders.
+A schedule runs the pipeline of a small dataset whose source changes all the time, and retention
+removes what is older than ten minutes, where `charmill gc` has days. Prints each minute, and at
+the end as a growth per hour, from the middle of the time to its end: the memory and open files of
+the server and of the process that starts the runs, the database, and the folders.
 """
 
 import argparse
@@ -16,15 +17,23 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from corpora.spec import dataset_files
+from flows.reporting.history import delete_old_runs
+from flows.retention.collect import collect
+from flows.retention.limits import Limits
+from flows.store.protection import GRACE
+from flows.store.runs import Store
 from tests.flows.serving import Serving
 from tests.processes import descendants
 
 PIPELINE = "pipeline/tiny"
 SMALL = ["train.budget=2kchars", "sample.length=100", "evaluate.control_windows=2"]
 MEGABYTE = 1e6
+KEPT = timedelta(minutes=10)
+COLLECT_SECONDS = 180
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +85,7 @@ def _server(runner: int) -> int:
     """The process of Prefect's server below the one that serves."""
     for pid in sorted(descendants(runner)):
         with suppress(OSError):
-            if b"uvicorn" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"flows.server" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 return pid
     raise RuntimeError("the server is gone")
 
@@ -121,6 +130,16 @@ def _keep_changing(folder: Path, every: float, stop: threading.Event) -> None:
         (folder / "part0.py").write_text(f"def part0(a):\n    return a + {number}\n")
 
 
+def _keep_collecting(root: Path, stop: threading.Event) -> None:
+    """Retention as of the moment when runs of ten minutes ago are no longer protected."""
+    store = Store(root / "artifacts")
+    while not stop.wait(COLLECT_SECONDS):
+        now, tomls = datetime.now(UTC), dataset_files([root / "datasets"])
+        outcome = collect(store, Limits(older_than="0h"), now + GRACE - KEPT, tomls=tomls)
+        old = delete_old_runs(store, now - KEPT)
+        _say(f"removed: {len(outcome.removed)} runs of stages, {old} runs of Prefect's history")
+
+
 def main() -> int:
     """Serve, measure each minute, and print; fails if any run did."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak")
@@ -134,10 +153,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="charmill-soak-") as folder:
         serving, stop = Serving(Path(folder)), threading.Event()
         serving.start()
-        changing = threading.Thread(
-            target=_keep_changing, args=(Path(folder) / "code", options.every, stop)
-        )
-        changing.start()
+        helpers = [
+            threading.Thread(
+                target=_keep_changing, args=(Path(folder) / "code", options.every, stop)
+            ),
+            threading.Thread(target=_keep_collecting, args=(Path(folder), stop)),
+        ]
+        for helper in helpers:
+            helper.start()
         try:
             _schedule(serving, options.every)
             began = time.monotonic()
@@ -148,7 +171,8 @@ def main() -> int:
                 _say(" ".join(f"{value:>14}" for value in asdict(samples[-1]).values()))
         finally:
             stop.set()
-            changing.join()
+            for helper in helpers:
+                helper.join()
             serving.stop()
     _say(f"\ngrowth per hour, from the middle to the end: {growth(samples)}")
     return int(samples[-1].other_ends > 0)
