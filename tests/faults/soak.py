@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from corpora.spec import dataset_files
 from flows.reporting.history import delete_old_runs
@@ -57,7 +58,7 @@ def take(serving: Serving, began: float) -> Sample:
     assert serving.process
     runner = serving.process.pid
     server = _server(runner)
-    states = Counter(row["state_type"] for row in _runs(serving))
+    states = Counter(_end(row) for row in _runs(serving))
     artifacts = serving.artifacts
     return Sample(
         minutes=round((time.monotonic() - began) / 60, 1),
@@ -105,6 +106,12 @@ def _size(folder: Path, pattern: str) -> float:
         with suppress(FileNotFoundError):
             total += path.lstat().st_size
     return round(total / MEGABYTE, 2)
+
+
+def _end(run: dict[str, Any]) -> str:
+    """How a run ended; a source that was edited while it was copied is refused, as it should be."""
+    edited = "changed while it was read" in (run["state"]["message"] or "")
+    return "EDITED" if edited else run["state_type"]
 
 
 def _runs(serving: Serving) -> list[dict]:
