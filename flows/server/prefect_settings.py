@@ -4,6 +4,7 @@ They must be set before Prefect is imported, because Prefect reads the environme
 database remains the user's choice (`PREFECT_SERVER_DATABASE_CONNECTION_URL`).
 """
 
+import json
 import os
 import sys
 from contextlib import suppress
@@ -18,6 +19,12 @@ HEARTBEAT_SECONDS = 30
 """A run without a heartbeat for three times this long counts as crashed."""
 LOGGERS = ("flows", "corpora", "modeling", "evaluation", "system")
 LEASES = "prefect.server.concurrency.lease_storage"
+HOUR_SECONDS = 3600
+EVENTS_KEPT_SECONDS = {
+    "prefect.artifact-collection.updated": HOUR_SECONDS,
+    "prefect.flow-run.heartbeat": 24 * HOUR_SECONDS,
+}
+"""Prefect keeps events for a week; each of the first kind holds a whole report."""
 ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -25,6 +32,7 @@ ENVIRONMENT = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     # With leases in memory, a slot that is held when the server stops would never be released.
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": f"{LEASES}.filesystem",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_EVENT_RETENTION_OVERRIDES": json.dumps(EVENTS_KEPT_SECONDS),
     "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(LOGGERS),
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
     # Messages of no run, such as of the server that is started again, are for the terminal.

@@ -2,10 +2,10 @@
 
     python -m tests.faults.soak [--minutes 60] [--every 20]
 
-A schedule runs the pipeline of a small dataset whose source changes all the time, and retention
-removes what is older than ten minutes, where `charmill gc` has days. Prints each minute, and at
-the end as a growth per hour, from the middle of the time to its end: the memory and open files of
-the server and of the process that starts the runs, the database, and the folders.
+A schedule runs the pipeline of a small dataset whose source changes all the time. Retention, ours
+and Prefect's of its events, removes what is older than ten minutes instead of days. Prints each
+minute, and at the end as a growth per hour, from the middle of the time to its end: the memory and
+open files of the server and of the process that starts the runs, the database, and the folders.
 """
 
 import argparse
@@ -35,6 +35,10 @@ SMALL = ["train.budget=2kchars", "sample.length=100", "evaluate.control_windows=
 MEGABYTE = 1e6
 KEPT = timedelta(minutes=10)
 COLLECT_SECONDS = 180
+EVENT_RETENTION = {
+    "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"PT{KEPT.seconds}S",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS": str(COLLECT_SECONDS),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +162,7 @@ def main() -> int:
     samples: list[Sample] = []
     names = [one.name for one in fields(Sample)]
     with tempfile.TemporaryDirectory(prefix="charmill-soak-") as folder:
-        serving, stop = Serving(Path(folder)), threading.Event()
+        serving, stop = Serving(Path(folder), environment=EVENT_RETENTION), threading.Event()
         serving.start()
         helpers = [
             threading.Thread(
