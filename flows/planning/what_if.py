@@ -1,8 +1,8 @@
 """What each filter of a dataset drops, and what a change of its settings would do, before a build.
 
 The files of the last fetch are judged by the code that builds corpora, so the numbers are those of
-the build. If the corpus of the current settings exists, its own numbers are taken. Nothing in the
-store is written: ledgers go to a temporary folder.
+the build; where the corpus exists, its own are taken. Nothing in the store is written: ledgers go
+to a temporary folder.
 """
 
 import re
@@ -23,7 +23,7 @@ from corpora.document import Snapshot
 from corpora.spec import CorpusSpec
 from flows.errors import OptionError, StageError
 from flows.options import SECTIONS, Options, Run, prepare
-from flows.planning.plan import Plan, make_plan
+from flows.planning.plan import Decision, Plan, make_plan
 from flows.stages.corpus import frozen_documents, opened
 from flows.store.integrity import damage, examine
 from flows.store.runs import StageRun, Store
@@ -80,31 +80,38 @@ def what_if(
     for text in changes:
         overrides = (*options.overrides, *overrides_of(text))
         runs[text] = prepare(dataset, options.model_copy(update={"overrides": overrides}), folders)
-    return _compared(runs, _plan(runs[NOW], options, store), store)
+    if store.runs("fetch", dataset).latest is None:
+        raise StageError(
+            f"{dataset}: not fetched yet; run `charmill run {dataset} --only fetch` first"
+        )
+    only_corpus = Options(only="corpus")
+    return _compared(runs, [make_plan(run, only_corpus, store) for run in runs.values()], store)
 
 
 def _compared(
-    runs: Mapping[str, Run], plan: Plan, store: Store
+    runs: Mapping[str, Run], plans: Sequence[Plan], store: Store
 ) -> Generator[Progress, None, WhatIf]:
-    """Judge the files by the settings of every run, by change; the first is NOW."""
-    dataset, (fetch, corpus) = plan.dataset, plan.decisions
+    """Judge the files by the settings of every run; the first one has the current settings.
+
+    Args:
+        plans: what a run of only the corpus stage would do with each.
+    """
+    dataset, fetch = plans[0].dataset, plans[0].decisions[0]
+    judged = []
     with tempfile.TemporaryDirectory(prefix="charmill-") as scratch:
-        made = store.runs("corpus", dataset).run(corpus.key) if corpus.action == "reuse" else None
-        found = (yield from _made(made, runs[NOW])) if made else {}
         snapshot = yield from _opened(store.runs("fetch", dataset).run(fetch.key))
-        for number, (text, run) in enumerate(runs.items()):
-            if text not in found:
-                work = _judge(snapshot, run, Path(scratch, str(number)), store)
-                found[text] = yield from _part(work, number, len(runs), text)
-        before = found.pop(NOW)
-        effects = {text: _effect(before, after) for text, after in found.items()}
+        for number, ((text, run), plan) in enumerate(zip(runs.items(), plans, strict=True)):
+            work = _judge(snapshot, run, plan.decisions[1], Path(scratch, str(number)), store)
+            judged.append((yield from _part(work, number, len(runs), text)))
+        before, *others = judged
+        effects = [_effect(before, after) for after in others]
     specs = [run.spec.corpus for run in runs.values()]
     return WhatIf(
         dataset=dataset,
         fetch=fetch.key,
         fetched=fetch.reason.removeprefix("reused unchecked, "),
         now=before.found,
-        effects=effects,
+        effects=dict(zip(list(runs)[1:], effects, strict=True)),
         settings={rule: key for spec in specs for rule, key in rule_settings(spec).items()},
     )
 
@@ -145,16 +152,6 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 KEYS = tuple(_keys(CorpusSpec))
 
 
-def _plan(run: Run, options: Options, store: Store) -> Plan:
-    """What a run of only the corpus stage would do: it takes the last fetch."""
-    if store.runs("fetch", run.dataset).latest is None:
-        raise StageError(
-            f"{run.dataset}: not fetched yet; run `charmill run {run.dataset} --only fetch` first"
-        )
-    only = options.model_copy(update={"only": "corpus", "start": None, "force": False})
-    return make_plan(run, only, store)
-
-
 @dataclass(frozen=True, slots=True)
 class _Judged:
     """A ledger with what it says.
@@ -168,14 +165,6 @@ class _Judged:
     found: Judgement
 
 
-def _made(corpus: StageRun, run: Run) -> Generator[Progress, None, dict[str, _Judged]]:
-    """The finished corpus of a run, by NOW; none if it is damaged."""
-    if (yield from examine(corpus, LEDGER, SUMMARY)):
-        return {}
-    found = judgement(corpus.folder)
-    return {NOW: _Judged(run.spec.corpus, corpus.folder, found)}
-
-
 def _opened(fetched: StageRun) -> Generator[Progress, None, Snapshot]:
     if found := (yield from examine(fetched)):
         raise damage(fetched, found)
@@ -183,11 +172,16 @@ def _opened(fetched: StageRun) -> Generator[Progress, None, Snapshot]:
 
 
 def _judge(
-    snapshot: Snapshot, run: Run, folder: Path, store: Store
+    snapshot: Snapshot, run: Run, decision: Decision, folder: Path, store: Store
 ) -> Generator[Progress, None, _Judged]:
-    spec = run.spec.corpus
-    frozen = frozen_documents(spec, store.runs("corpus", run.dataset))
+    """Take the numbers of the corpus with these settings, if it is there; or judge every file."""
+    spec, corpora = run.spec.corpus, store.runs("corpus", run.dataset)
+    if decision.action == "reuse":
+        made = corpora.run(decision.key)
+        if not (yield from examine(made, LEDGER, SUMMARY)):
+            return _Judged(spec, made.folder, judgement(made.folder))
     folder.mkdir()
+    frozen = frozen_documents(spec, corpora)
     problem = yield from judge_corpus(snapshot, spec, folder, frozen=frozen)
     return _Judged(spec, folder, judgement(folder, problem))
 
