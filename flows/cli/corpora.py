@@ -108,8 +108,8 @@ def corpus(
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE",
-            help="A change of a filter, as text.max_line=200; may be repeated, each is compared "
-            "with the current settings; KEY=VALUE; KEY=VALUE is one change of two.",
+            help="A change of a filter, as text.max_line=200. May be repeated: each is compared "
+            "with the current settings. 'text.max_line=200; max_bytes=50000' is one change.",
         ),
     ] = None,
     overrides: Overrides = None,

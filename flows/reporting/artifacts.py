@@ -94,7 +94,7 @@ def publish_what_if(found: "WhatIf") -> None:
     create_markdown_artifact(
         key=f"what-if-{found.dataset}",
         markdown=what_if_markdown(found),
-        description=f"{'; '.join(found.effects)}. Nothing was built.",
+        description=f"{markdown('; '.join(found.effects))}. Nothing was built.",
     )
 
 
@@ -102,8 +102,8 @@ def what_if_markdown(found: "WhatIf") -> str:
     """A table for each change, with the first files that have another decision."""
     from flows.planning.effect_table import EFFECT_HEADERS, effect_lines, effect_rows, problem_lines
 
-    parts = [f"# {found.dataset}: what if", f"Files of the fetch {_code(found.fetch)}, "]
-    parts[-1] += markdown(found.fetched)
+    judged = f"Files of the fetch {_code(found.fetch)}, {markdown(found.fetched)}"
+    parts = [f"# {found.dataset}: what if", judged]
     parts += map(markdown, problem_lines(found.now))
     for change, effect in found.effects.items():
         parts += [f"## {markdown(change)}", _table(EFFECT_HEADERS, effect_rows(found, effect))]
