@@ -54,8 +54,9 @@ def asked(tiny, *changes, overrides=()):
 
 
 def store_state(tiny):
-    """Everything in the store, with its times."""
-    return {path: path.lstat() for path in sorted(tiny.store.root.rglob("*"))}
+    """Everything in the store, with what a write would change."""
+    states = ((path, path.lstat()) for path in sorted(tiny.store.root.rglob("*")))
+    return {path: (one.st_ino, one.st_size, one.st_mtime_ns) for path, one in states}
 
 
 def built(tiny, *overrides):
