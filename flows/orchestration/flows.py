@@ -102,7 +102,7 @@ def _stage_flow(name: StageName) -> Flow:
     return run_stage
 
 
-# Prefect finds a flow by the name it has in this module.
+# Prefect finds a flow by the name it has in this module. `corpus`, below, has one parameter more.
 fetch, build, train, sample, evaluate = map(_stage_flow, STAGE_NAMES)
 
 
