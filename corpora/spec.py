@@ -27,6 +27,8 @@ from corpora.sources import AnySource
 from corpora.text.normalise import Normalisation
 
 PROSE = "prose"
+LIST_EXPECTED = 'Input should be a list, as ["a", "b"]'
+"""Instead of pydantic's "a valid tuple"."""
 NO_LINE_LIMITS = {"corpus": {"text": {"max_line": 0, "max_mean_line": 0}}}
 SHIPPED = Path(__file__).parent / "datasets"
 NAME = re.compile(r"(?=.{1,100}$)[a-z0-9]+(-[a-z0-9]+)*")
@@ -206,7 +208,8 @@ def first_fault(error: ValidationError) -> str:
     given = fault["input"]
     shown = f" (given: {given!r})" if is_open and isinstance(given, str | int | float) else ""
     more = f"; and {error.error_count() - 1} more" if error.error_count() > 1 else ""
-    return f"{_place(fault)}: {fault['msg']}{shown}{more}"
+    wrong = LIST_EXPECTED if fault["type"] == "tuple_type" else fault["msg"]
+    return f"{_place(fault)}: {wrong}{shown}{more}"
 
 
 def _place(fault: ErrorDetails) -> str:

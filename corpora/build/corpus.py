@@ -16,10 +16,10 @@ import numpy as np
 from corpora.build.compare import first_twins
 from corpora.build.examine import Examined, FileBatch, examine, read_again
 from corpora.build.metadata_filters import first_drop, metadata_rules
-from corpora.build.shards import SHARD_BYTES, Shard, shards, write
+from corpora.build.shards import SHARD_BYTES, Shard, count, shards, write
 from corpora.build.sides import Arrangement, arranged
 from corpora.build.subsample import NOT_SAMPLED, sampled
-from corpora.build.totals import Totals
+from corpora.build.totals import Totals, WrittenShard
 from corpora.chunking import grouped
 from corpora.corpus.parquet import (
     LEDGER,
@@ -33,6 +33,7 @@ from corpora.dedup.clusters import COMPARED_CHARACTERS, Twin
 from corpora.dedup.decontaminate import Decisions, decide
 from corpora.dedup.minhash import Hashes, Signatures, shingles, sketch
 from corpora.document import Entry, Outcome, Snapshot, Split
+from corpora.errors import CorpusError
 from corpora.licenses.repositories import with_licenses
 from corpora.spec import CorpusSpec
 from system.pool import in_order, processors
@@ -89,26 +90,62 @@ def build_corpus(
     """
     build = _Build(snapshot=snapshot, spec=spec, frozen=frozen, sizes=sizes)
     totals = Totals()
+    yield from _fill(build, directory, totals, write, workers)
+    totals.check(spec)
+    write_character_counts(directory, totals.character_counts())
+    totals.summary(spec).save(directory)
+
+
+def judge_corpus(
+    snapshot: Snapshot,
+    spec: CorpusSpec,
+    directory: Path,
+    *,
+    frozen: Mapping[str, Split] = NOTHING_FROZEN,
+    workers: int | None = None,
+    sizes: BuildSizes = BuildSizes(),
+) -> Generator[Progress, None, str]:
+    """Write only the ledger and the summary of a corpus, the same bytes as `build_corpus`.
+
+    Returns:
+        Why `build_corpus` would refuse to make the corpus, "" if it would not.
+    """
+    build = _Build(snapshot=snapshot, spec=spec, frozen=frozen, sizes=sizes)
+    totals = Totals()
+    yield from _fill(build, directory, totals, count, workers)
+    totals.summary(spec).save(directory)
+    try:
+        totals.check(spec)
+    except CorpusError as error:
+        return str(error)
+    return ""
+
+
+def _fill(
+    build: _Build,
+    directory: Path,
+    totals: Totals,
+    finish: Callable[[Shard], WrittenShard],
+    workers: int | None,
+) -> Iterator[Progress]:
+    """Decide about every file, write the ledger, and finish every shard of what is kept."""
     with RowWriter(directory / LEDGER, LEDGER_SCHEMA) as ledger:
         record = _recorder(totals, ledger)
-        licensed = with_licenses(snapshot, _filtered(build, record))
+        licensed = with_licenses(build.snapshot, _filtered(build, record))
         entries, totals.license_notes = licensed.entries, licensed.notes
         text_bytes = sum(entry.size for entry in entries)
-        workers = workers or (processors() if text_bytes >= sizes.parallel_bytes else 1)
+        workers = workers or (processors() if text_bytes >= build.sizes.parallel_bytes else 1)
         examined = yield from _examined(build, entries, workers)
         arrangement = _arrangement(build, examined, workers)
         decisions, kept = arrangement.decisions, arrangement.kept
         for outcome in decisions.outcomes:
             record(outcome)
     totals.leak_before, totals.leak_after = decisions.leak_before, decisions.leak_after
-    steps = 2 * len(entries)
-    for shard in in_order(write, _shards(build, arrangement, directory), workers=workers):
+    steps, note = 2 * len(entries), "written" if finish is write else "counted"
+    for shard in in_order(finish, _shards(build, arrangement, directory), workers=workers):
         totals.add_documents(shard)
         done = steps - len(kept) + totals.files_written
-        yield Progress(done=done, total=steps, unit="files", note="written")
-    totals.check(spec)
-    write_character_counts(directory, totals.character_counts())
-    totals.summary(spec).save(directory)
+        yield Progress(done=done, total=steps, unit="files", note=note)
 
 
 def _recorder(totals: Totals, ledger: RowWriter) -> Callable[[Outcome], None]:

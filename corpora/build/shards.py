@@ -12,7 +12,7 @@ import numpy as np
 
 from corpora.build.examine import read_again
 from corpora.build.sides import Arrangement
-from corpora.build.totals import UNICODE, WrittenShard
+from corpora.build.totals import UNICODE, DocumentFacts, WrittenShard
 from corpora.chunking import grouped
 from corpora.corpus.parquet import DOCUMENT_SCHEMA, RowWriter, document_row
 from corpora.dedup.split import split_of
@@ -63,13 +63,12 @@ def shards(
 
 def write(shard: Shard) -> WrittenShard:
     """Read the files of a shard again and write their documents."""
-    documents: list[tuple[str, Split, int, str | None]] = []
+    documents: list[DocumentFacts] = []
     totals = np.zeros(UNICODE, np.int64)
     with RowWriter(shard.path, DOCUMENT_SCHEMA) as rows:
         for document in _documents(shard):
             rows.write(document_row(document), len(document.text))
-            facts = (document.sha256, document.split, len(document.text), document.license)
-            documents.append(facts)
+            documents.append(_facts(document))
             if document.split == "train":
                 counts = np.bincount(np.frombuffer(document.text.encode("utf-32-le"), np.uint32))
                 totals[: len(counts)] += counts
@@ -77,6 +76,28 @@ def write(shard: Shard) -> WrittenShard:
     return WrittenShard(
         files=len(shard.outcomes), documents=documents, points=points, counts=totals[points]
     )
+
+
+def count(shard: Shard) -> WrittenShard:
+    """The documents that `write` would write. Files are read again only where they are cut up."""
+    if shard.spec.part_characters or shard.by_shares:
+        documents = [_facts(document) for document in _documents(shard)]
+    else:
+        documents = [_facts_of_file(outcome) for outcome in shard.outcomes]
+    none = np.zeros(0, np.int64)
+    return WrittenShard(files=len(shard.outcomes), documents=documents, points=none, counts=none)
+
+
+def _facts(document: Document) -> DocumentFacts:
+    return document.sha256, document.split, len(document.text), document.license
+
+
+def _facts_of_file(outcome: Outcome) -> DocumentFacts:
+    """The same of a file that becomes one document."""
+    assert outcome.sha256
+    assert outcome.split
+    assert outcome.characters is not None
+    return outcome.sha256, outcome.split, outcome.characters, outcome.license
 
 
 def _documents(shard: Shard) -> Iterator[Document]:

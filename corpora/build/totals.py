@@ -19,18 +19,22 @@ UNICODE = 0x110000
 NO_LEAK = Leak(files=0, characters=0)
 
 
+DocumentFacts = tuple[str, Split, int, str | None]
+"""Digest, split, characters and licence of a document."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenShard:
     """What was written to a shard.
 
     Attributes:
         files: how many files the documents came from.
-        documents: digest, split, characters and licence of each, in order.
+        documents: facts about each, in order.
         points, counts: code points in the training split, and how often each occurs, both (C,).
     """
 
     files: int
-    documents: Sequence[tuple[str, Split, int, str | None]]
+    documents: Sequence[DocumentFacts]
     points: NDArray[np.int64]
     counts: NDArray[np.int64]
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 MAX_SUGGESTIONS = 5
 BLOB_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
-COMPARED = ["source", "path", "bytes", "handle", "reason", "sha256", "split"]
+COMPARED = ("source", "path", "bytes", "handle", "reason", "sha256", "split")
 
 
 def rows_of(directory: Path, path: str) -> list[Row]:
@@ -91,6 +91,18 @@ def compare(old: Path, new: Path) -> Difference:
     )
 
 
+def remarks(directory: Path, names: Iterable[str]) -> dict[str, str]:
+    """What the rules saw in some dropped files, by "source/path"; "" if there is nothing to add.
+
+    Raises:
+        CorpusError: if the ledger is damaged.
+    """
+    rows = _read(directory, ["source", "path", "detail", "duplicate_of"]).loc[list(names)]
+    twins = ("of " + rows["duplicate_of"]).where(rows["duplicate_of"] != "", "")
+    pairs = zip(rows.index, twins, rows["detail"], strict=True)
+    return {str(name): "; ".join(filter(None, texts)) for name, *texts in pairs}
+
+
 def content_changed(old: "pd.DataFrame", new: "pd.DataFrame") -> "pd.Series":
     """Whether the content of each file changed; both tables have the same files in the same order.
 
@@ -103,10 +115,10 @@ def content_changed(old: "pd.DataFrame", new: "pd.DataFrame") -> "pd.Series":
     return unlike.where(~hashed, old["sha256"] != new["sha256"])
 
 
-def _read(directory: Path) -> "pd.DataFrame":
+def _read(directory: Path, columns: Sequence[str] = COMPARED) -> "pd.DataFrame":
     """The ledger by "source/path"; of two files with one name the last, "" for what is missing."""
     with reading(directory / LEDGER, LEDGER_SCHEMA):
-        table = pq.read_table(directory / LEDGER, columns=COMPARED)
+        table = pq.read_table(directory / LEDGER, columns=list(columns))
         table.validate(full=True)
     frame = table.to_pandas()
     frame.index = frame.pop("source") + "/" + frame.pop("path")

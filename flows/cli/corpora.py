@@ -102,6 +102,40 @@ def build(
     build_many(datasets, options, Settings(), runner=runner, workers=workers, cluster=cluster)
 
 
+def corpus(
+    dataset: Dataset,
+    what_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="A change of a filter, as text.max_line=200. May be repeated: each is compared "
+            "with the current settings. 'text.max_line=200; max_bytes=50000' is one change.",
+        ),
+    ] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what each filter drops, or would with a change.
+
+    Judges the files of the last fetch, and builds nothing; the numbers are those that a build would
+    have. With --what-if, also shows the difference and the first files with another decision.
+
+    Example: charmill corpus numpy --what-if text.max_line=200 --what-if max_bytes=50000
+    """
+    from flows.cli.render import filter_tables, reported
+    from flows.console import out, print_json
+    from flows.planning.what_if import what_if as judged
+
+    options = Options(overrides=tuple(overrides or ()))
+    work = judged(dataset, options, what_if or (), Settings())
+    found = reported("corpus", dataset, work)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    for part in filter_tables(found):
+        out.print(part, markup=False)
+
+
 def explain(
     dataset: Dataset,
     path: Annotated[str, typer.Argument(help="Path of a file in the repository or folder.")],

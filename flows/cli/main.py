@@ -22,7 +22,7 @@ from system.settings import Settings, documentation
 COMMANDS = (
     *(stages.run, models.plan, stages.status, stages.verify, models.sample),
     *(reports.report, reports.compare),
-    *(corpora.datasets, corpora.add, corpora.build, corpora.explain, corpora.diff),
+    *(corpora.datasets, corpora.add, corpora.build, corpora.corpus, corpora.explain, corpora.diff),
     *(corpora.forget, corpora.quota),
     *(stages.gc, stages.pin),
     *(reports.score, stages.serve, stages.login, reports.selftest),
@@ -35,6 +35,7 @@ EXAMPLES = {
     "charmill plan numpy --preset base --budget 2h": "estimate the cost on this machine",
     'charmill sample python-stdlib --prompt "def " --stream': "generate code",
     "charmill add https://github.com/me/thing --ext .py": "add a dataset",
+    "charmill corpus torch --what-if text.max_line=200": "show what a filter would drop",
     "charmill explain torch init.lua": "show why a file was kept or dropped",
     "charmill score program.lua --language lua --json": "check the syntax of a file",
 }

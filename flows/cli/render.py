@@ -28,6 +28,7 @@ from system.progress import Progress
 
 if TYPE_CHECKING:
     from corpora.corpus.ledger import Difference
+    from flows.planning.what_if import WhatIf
     from flows.store.forget import Removal
     from flows.store.verification import Verification
 
@@ -227,6 +228,20 @@ def explanation(row: Mapping[str, Any]) -> str:
     """Format a ledger's record of one file, a field per line; empty fields are omitted."""
     known = {key: value for key, value in row.items() if value not in (None, "")}
     return "\n".join(f"{key.replace('_', ' '):<13} {value}" for key, value in known.items())
+
+
+def filter_tables(found: "WhatIf") -> "Iterator[Table | str]":
+    """What each filter drops: one table, or one for each change, each with its lines."""
+    from flows.planning import effect_table
+
+    yield f"{found.dataset}, fetch {found.fetch}, {found.fetched}"
+    yield from effect_table.problem_lines(found.now)
+    if not found.effects:
+        yield table(effect_table.HEADERS, effect_table.rows(found))
+    for change, effect in found.effects.items():
+        yield f"\n{change}"
+        yield table(effect_table.EFFECT_HEADERS, effect_table.effect_rows(found, effect))
+        yield from effect_table.effect_lines(effect)
 
 
 def removal_lines(removals: "Sequence[Removal]") -> Iterator[str]:

@@ -6,7 +6,8 @@ resumes from its last checkpoint.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
@@ -35,7 +36,13 @@ from flows.planning.exchange import exchange, send_finished
 from flows.planning.init_from import pinned
 from flows.planning.plan import Plan, asked_for, reserved_plan
 from flows.progress import current_reporter
-from flows.reporting.artifacts import publish_corpus, publish_index, publish_plan, publish_report
+from flows.reporting.artifacts import (
+    publish_corpus,
+    publish_index,
+    publish_plan,
+    publish_report,
+    publish_what_if,
+)
 from flows.reporting.index import index_rows, renewing_index
 from flows.server.prefect_settings import LOGGERS
 from flows.stages.devices import device_of
@@ -84,15 +91,28 @@ def follow(dataset: str, options: Options, *, plan_only: bool) -> Any:
         return keys[last.stage]
 
 
+def compare_changes(dataset: str, options: Options, changes: Sequence[str]) -> None:
+    """Show what changes of the settings of a corpus would do; write nothing to the store."""
+    with prepared():
+        what_if_task(dataset, options, changes)
+
+
 @contextmanager
 def entered(store: Store) -> Iterator[None]:
-    """Set-up and tear-down of every flow run: logging, cancellation, the report index."""
+    """Set-up and tear-down of a flow run: as `prepared`, and the report index."""
+    with prepared(), renewing_index(store):
+        yield
+
+
+@contextmanager
+def prepared() -> Iterator[None]:
+    """Set-up and tear-down of every flow run: logging, cancellation."""
     show_our_logs()
     clean_output()
     if deployment.get_id() is not None:
         end_within(STOP_SECONDS)
         end_with_parent()
-    with _keeping_cancelled_state(), renewing_index(store):
+    with _keeping_cancelled_state():
         yield
 
 
@@ -165,11 +185,32 @@ def make_stage(
     return finished.key
 
 
+def judge_changes(dataset: str, options: Options, changes: Sequence[str]) -> None:
+    """Judge the files of the last fetch with every change, and publish the artifact."""
+    from flows.planning.what_if import what_if
+
+    reporter = current_reporter() or RunReporter(dataset)
+    work = what_if(dataset, options, changes, Settings())
+    reporter.started("what-if", dataset)
+    start = time.monotonic()
+    while True:
+        try:
+            reporter.update(next(work))
+        except StopIteration as end:
+            found = end.value
+            break
+    publish_what_if(found)
+    seconds = time.monotonic() - start
+    reporter.finished("what-if", dataset, key=found.fetch, seconds=seconds)
+
+
 share_task = task(name="share", task_run_name="share {dataset}", **PERSISTENT)(share)
 plan_task = task(
     name="plan", task_run_name="plan {dataset}", timeout_seconds=PLAN_SECONDS, **PERSISTENT
 )(plan_stages)
 stage_task = task(name="stage", task_run_name="{name} {dataset}", **PERSISTENT)(make_stage)
+
+what_if_task = task(name="what-if", task_run_name="what-if {dataset}", **PERSISTENT)(judge_changes)
 
 
 def _publish(store: Store, dataset: str, key: str) -> Any:

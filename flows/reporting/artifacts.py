@@ -20,6 +20,7 @@ from system.markdown import markdown
 
 if TYPE_CHECKING:
     from corpora.corpus.summary import CorpusSummary
+    from flows.planning.what_if import WhatIf
     from flows.retention.collect import Outcome
 
 INDEX, REMOVED = "reports", "gc"
@@ -86,6 +87,28 @@ def corpus_markdown(dataset: str, summary: "CorpusSummary") -> str:
             _table(("licence", "documents"), licenses),
         )
     )
+
+
+def publish_what_if(found: "WhatIf") -> None:
+    """Show what changes of the settings of a corpus would do."""
+    create_markdown_artifact(
+        key=f"what-if-{found.dataset}",
+        markdown=what_if_markdown(found),
+        description=f"{markdown('; '.join(found.effects))}. Nothing was built.",
+    )
+
+
+def what_if_markdown(found: "WhatIf") -> str:
+    """A table for each change, with the first files that have another decision."""
+    from flows.planning.effect_table import EFFECT_HEADERS, effect_lines, effect_rows, problem_lines
+
+    judged = f"Files of the fetch {_code(found.fetch)}, {markdown(found.fetched)}"
+    parts = [f"# {found.dataset}: what if", judged]
+    parts += map(markdown, problem_lines(found.now))
+    for change, effect in found.effects.items():
+        parts += [f"## {markdown(change)}", _table(EFFECT_HEADERS, effect_rows(found, effect))]
+        parts.append("\n".join(f"- {markdown(line)}" for line in effect_lines(effect)))
+    return "\n\n".join(parts)
 
 
 def publish_report(dataset: str, folder: Path) -> None:

@@ -2,18 +2,19 @@
 
 from collections.abc import Generator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from corpora.document import Snapshot, Split
 from corpora.sources import parse_source
+from corpora.spec import CorpusSpec
 from flows.errors import StageError
 from flows.options import Run
 from flows.store.integrity import verified
 from flows.store.manifest import Manifest
+from flows.store.runs import StageRuns
 from flows.store.stage import Stage, StageContext
 from system.progress import Progress
-
-if TYPE_CHECKING:
-    from corpora.document import Split
 
 
 def _parameters(run: Run) -> dict[str, Any]:
@@ -26,25 +27,32 @@ def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
     from corpora.corpus.summary import CorpusSummary
 
     spec = context.run.spec
-    fetched = Manifest.load(context.inputs["fetch"])
-    source = parse_source(fetched.parameters["source"])
-    snapshot = source.open(context.inputs["fetch"])
-    yield from build_corpus(snapshot, spec.corpus, context.directory, frozen=_frozen(context))
+    snapshot = opened(context.inputs["fetch"])
+    frozen = frozen_documents(spec.corpus, context.output.runs)
+    yield from build_corpus(snapshot, spec.corpus, context.directory, frozen=frozen)
     summary = CorpusSummary.load(context.directory)
     write_card(context.directory, context.run.dataset, spec, summary)
     splits = {name: asdict(size) for name, size in summary.splits.items()}
     return {"digest": summary.digest, "splits": splits}
 
 
-def _frozen(context: StageContext) -> "dict[str, Split]":
-    """The split of the documents that must stay where an earlier corpus put them."""
+def opened(fetched: Path) -> Snapshot:
+    """The fetched material in the folder of a finished fetch."""
+    return parse_source(Manifest.load(fetched).parameters["source"]).open(fetched)
+
+
+def frozen_documents(spec: CorpusSpec, corpora: StageRuns) -> dict[str, Split]:
+    """The split of the documents that must stay where an earlier corpus put them.
+
+    Args:
+        corpora: the runs in which `frozen` names one.
+    """
     from corpora.corpus.parquet import read_split
 
-    key = context.run.spec.corpus.frozen
-    if key is None:
+    if spec.frozen is None:
         return {}
     try:
-        return read_split(verified(context.output.runs.find(key)))
+        return read_split(verified(corpora.find(spec.frozen)))
     except StageError as error:
         raise StageError(f"corpus.frozen: {error}") from None
 

@@ -18,6 +18,7 @@ from flows.errors import RemoteMisuseError
 from system.errors import CharmillError, SettingsError
 from system.settings import documentation
 from tests.flows.conftest import Tiny
+from tests.flows.planning.test_plan import make
 from tests.processes import DEADLINE_SECONDS
 
 
@@ -59,6 +60,10 @@ def refused(done: subprocess.CompletedProcess) -> str:
         (["status", "nosuch"], "no dataset 'nosuch'"),
         (["explain", "nosuch", "x"], "no dataset 'nosuch'"),
         (["explain", "tiny", "x"], "nothing from corpus yet"),
+        (["corpus", "nosuch"], "no dataset 'nosuch'"),
+        (["corpus", "tiny"], "not fetched yet; run `charmill run tiny --only fetch` first"),
+        (["corpus", "tiny", "--what-if", "train.seed=1"], "a setting of the stage train, not of"),
+        (["corpus", "tiny", "--what-if", "max_line=9"], "KEY one of extensions, include, "),
         (["diff", "tiny"], "needs two runs of corpus to compare; there are: none"),
     ],
 )
@@ -124,6 +129,24 @@ def test_add_writes_a_dataset_that_can_be_run(tiny, tmp_path):
     assert planned.stderr.count("first run") == 5
     again = charmill(tiny, "add", str(tiny.folder), "--ext", ".py", "--name", "mine")
     assert "the name 'mine' is taken by" in refused(again)
+
+
+def test_corpus_shows_what_filters_drop_and_what_a_change_would(tiny):
+    make(tiny, "fetch")
+    done = charmill(tiny, "corpus", "tiny")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"\nkept +60 ", done.stdout)
+    done = charmill(tiny, "corpus", "tiny", "--what-if", 'extensions=[".c"]')
+    assert re.search(r"\nextension +0 +60 +\+60 ", done.stdout)
+    assert re.search(r"\nkept +60 +0 +-60 ", done.stdout)
+    assert "no corpus can be made with this change: kept 0 of 60 files" in done.stdout
+    assert "  code/part0.py: extension, .py\n" in done.stdout
+    assert "  ... and 55 more\n" in done.stdout
+    done = charmill(tiny, "corpus", "tiny", "--json", "--what-if", "max_bytes=1")
+    found = json.loads(done.stdout)
+    assert found["now"]["kept"]["files"] == 60
+    assert len(found["effects"]["max_bytes=1"]["dropped"]) == 60
+    assert not tiny.store.runs("corpus", "tiny").folder.exists()
 
 
 def test_help_has_examples_lists_run_first_and_documents_every_variable(tiny):

@@ -9,10 +9,15 @@ from system.settings import Settings
 
 PIPELINE = ["dataset", "preset", "budget", "overrides", "force", "plan_only", "allow_stale"]
 STAGE = [*PIPELINE[:4], "and_after", *PIPELINE[4:]]
+OF_ITS_OWN = {"corpus": ["what_if"]}
 
 
 @pytest.mark.parametrize(
-    ("flow", "names"), [(pipeline, PIPELINE), *((flow, STAGE) for flow in STAGE_FLOWS.values())]
+    ("flow", "names"),
+    [
+        (pipeline, PIPELINE),
+        *((flow, STAGE + OF_ITS_OWN.get(name, [])) for name, flow in STAGE_FLOWS.items()),
+    ],
 )
 def test_a_form_has_the_parameters_it_always_had(flow, names):
     fields = flow.parameters.properties
