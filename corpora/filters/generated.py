@@ -20,6 +20,11 @@ COMMENT = re.compile(r"\s*(?://+|/\*+|\*+/?|#+|--+|;+|%+|<!--+|\"\"\"|'''|dnl\b|
 CODE = re.compile(r"[\"`=(){}\[\]]|;\s*$|\B'|'\B")
 C_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 TEMPLATE = re.compile(r"([=(,:]|\breturn)[ \t]*[a-z]{0,2}(\"\"\"|''').*?(\2|\Z)", re.DOTALL)
+HERE_DOCUMENT = re.compile(
+    r"<<[-~]?[ \t]*([\"']?)([a-z_]\w*)\1.*?^\s*\2$", re.DOTALL | re.MULTILINE
+)
+COMPILED = (".js", ".mjs", ".cjs", ".css")
+SOURCE_MAP = re.compile(r"/[/*][#@] sourceMappingURL=")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +51,8 @@ def generated_by(path: str, text: str) -> str | None:
     rules = origin_rules()
     if rules.generated_paths.match_file(path):
         return "by its name"
+    if path.endswith(COMPILED) and any(map(SOURCE_MAP.match, text.rstrip().rsplit("\n", 2)[-2:])):
+        return "by its source map"
     head = text[:HEAD_CHARACTERS].lower()
     if not any(word in head for word in rules.words):
         return None
@@ -70,7 +77,7 @@ def head_remarks(head: str) -> list[str]:
     punctuation of code counts as prose.
     """
     remarks = [""]
-    for line in TEMPLATE.sub(r"\1", head).splitlines():
+    for line in TEMPLATE.sub(r"\1", HERE_DOCUMENT.sub("", head)).splitlines():
         comment = COMMENT.match(line)
         if comment or not CODE.search(line):
             remarks[-1] += "\n" + (comment.group(1) if comment else line).strip()
