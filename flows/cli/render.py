@@ -6,7 +6,7 @@ Progress goes to stderr. If that is not a terminal, a line every few seconds rep
 import logging
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -150,9 +150,17 @@ def show_result(run: StageRun) -> None:
     )
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """A plain table."""
-    result = Table(*headers, box=None, padding=(0, 2, 0, 0), header_style="bold")
+def table(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Collection[str] = ()
+) -> Table:
+    """A plain table.
+
+    Args:
+        numbers: headers of columns that are aligned at the right.
+    """
+    result = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for header in headers:
+        result.add_column(header, justify="right" if header in numbers else "left")
     for row in rows:
         result.add_row(*map(escape, row))
     return result
@@ -206,7 +214,7 @@ def score_table(metrics: Mapping[str, Metric]) -> Table:
         (key, value_text(key, metric), interval_text(key, metric), f"{metric.n:,}")
         for key, metric in metrics.items()
     )
-    return table(("metric", "value", "95 % interval", "n"), rows)
+    return table(("metric", "value", "95 % interval", "n"), rows, numbers=("value", "n"))
 
 
 def _cell(state: StageState) -> str:
@@ -237,10 +245,11 @@ def filter_tables(found: "WhatIf") -> "Iterator[Table | str]":
     yield f"{found.dataset}, fetch {found.fetch}, {found.fetched}"
     yield from effect_table.problem_lines(found.now)
     if not found.effects:
-        yield table(effect_table.HEADERS, effect_table.rows(found))
+        yield table(effect_table.HEADERS, effect_table.rows(found), numbers=effect_table.NUMBERS)
     for change, effect in found.effects.items():
         yield f"\n{change}"
-        yield table(effect_table.EFFECT_HEADERS, effect_table.effect_rows(found, effect))
+        rows = effect_table.effect_rows(found, effect)
+        yield table(effect_table.EFFECT_HEADERS, rows, numbers=effect_table.NUMBERS)
         yield from effect_table.effect_lines(effect)
 
 

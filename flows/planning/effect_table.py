@@ -9,6 +9,7 @@ Row = tuple[str, ...]
 SHOWN = 5
 HEADERS = ("rule", "files", "MB", "setting")
 EFFECT_HEADERS = ("rule", "files", "then", "+/-", "MB", "then", "+/-")
+NUMBERS = EFFECT_HEADERS[1:]
 HELD_OUT = "held-out documents"
 NONE = Amount(files=0, bytes=0)
 
