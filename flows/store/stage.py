@@ -117,7 +117,9 @@ class Stage:
         """
         newest = runs.newest_folder(digest)
         if newest is None:
-            return Choice(run=runs.run(digest) if self.reproducible(run) else runs.next(digest))
+            first = runs.run(digest)
+            why = f"the folder {digest} holds another run" if first.is_foreign else ""
+            return Choice(run=first if self.reproducible(run) else runs.next(digest), why=why)
         if found := list_faults(newest) if force else faults(newest):
             if all(fault.is_surplus for fault in found):
                 raise damage(newest, found)

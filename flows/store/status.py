@@ -132,8 +132,12 @@ def verdict(report_folder: Path) -> str:
 
 def _state(runs: StageRuns) -> StageState:
     manifest, failure, problems = None, None, []
+    latest = runs.latest
     try:
-        manifest = runs.latest.manifest if runs.latest else None
+        if latest and latest.is_foreign:
+            problems.append(f"{latest.folder}: holds another run")
+        elif latest:
+            manifest = latest.manifest
     except StageError as error:
         problems.append(str(error))
     try:
