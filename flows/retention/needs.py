@@ -42,7 +42,8 @@ class Holdings:
         needs: every finished run, in the order of age within its stage, and the runs it needs.
         used: when each was made or last reused.
         latest: runs that a link `latest` points to.
-        unreadable: runs with a damaged manifest, or of a dataset with an unreadable TOML; why.
+        unreadable: runs with a damaged manifest or none, or of a dataset with an unreadable TOML;
+            why.
     """
 
     needs: dict[StageRun, frozenset[StageRun]] = field(default_factory=dict)
@@ -74,6 +75,9 @@ def _add(found: Holdings, runs: StageRuns) -> None:
     link = runs.folder / LATEST
     if link.is_symlink():
         found.latest.add(runs.run(link.readlink().name))
+    for run in runs.folders():
+        if run.folder.is_dir() and not run.is_finished and run.folder.exists():
+            found.unreadable[run] = f"{run.folder}: has no manifest"
     for run in runs.finished():
         try:
             manifest, used = run.manifest, last_used(run)

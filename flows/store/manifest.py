@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from flows.errors import DamageError, StageError
-from system.files import sha256_of, write_whole
+from system.files import read_file, sha256_of, write_whole
 
 MANIFEST = "manifest.json"
 FORMAT = 2
@@ -96,7 +96,7 @@ class Manifest:
         """
         path = directory / MANIFEST
         try:
-            content = path.read_bytes()
+            content = read_file(path)
             data = json.loads(content)
             if _format(data) <= FORMAT:
                 return cls(**_fields(content, data))

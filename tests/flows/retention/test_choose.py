@@ -137,6 +137,18 @@ def test_the_longest_unused_go_first_until_the_rest_fits(store):
     assert chosen(store, keep_last=1, max_size="1kB").kept[0].run.key == "5f"
 
 
+def test_a_model_whose_manifest_is_missing_keeps_what_it_may_have_been_made_from(store):
+    for number in range(4):
+        chain(store, f"{number}", days=200 - number, latest=True)
+        chain(store, f"{number}", days=200 - number, dataset="other", latest=True)
+    assert {"0f", "0t", "1t"} <= names(chosen(store, keep_last=1).goes)
+    (store.runs("train", "tiny").run("1t").folder / MANIFEST).unlink()
+    choice = chosen(store, keep_last=1)
+    goes = {(one.run.runs.dataset, one.run.runs.stage) for one in choice.goes}
+    assert goes == {("other", "sample"), ("other", "evaluate")}
+    assert whys(choice)["0f"].endswith("1t: has no manifest")
+
+
 def test_a_dataset_with_a_damaged_manifest_is_left_alone(store):
     for number in range(4):
         chain(store, f"{number}", days=200 - number, latest=True)
