@@ -13,6 +13,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -119,6 +120,7 @@ class Stage:
         if newest is None:
             first = runs.run(digest)
             why = f"the folder {digest} holds another run" if first.is_foreign else ""
+            why = f"the folder {digest} is a link" if first.folder.is_symlink() else why
             return Choice(run=first if self.reproducible(run) else runs.next(digest), why=why)
         if found := list_faults(newest) if force else faults(newest):
             if all(fault.is_surplus for fault in found):
@@ -256,7 +258,9 @@ def _enter(stage: Stage, context: StageContext) -> int:
         shutil.rmtree(context.directory, ignore_errors=True)
     make_folder(context.directory)
     counter = context.directory / ATTEMPTS
-    attempts = 1 + (int(counter.read_text() or 0) if counter.exists() else 0)
+    attempts = 1
+    with suppress(OSError, ValueError):  # the first one, or a power cut
+        attempts += int(counter.read_bytes())
     counter.write_text(str(attempts))
     if inputs := _input_keys(context):
         (context.directory / INPUTS).write_text(json.dumps(inputs))

@@ -89,6 +89,8 @@ def _others(runs: StageRuns) -> Iterator[Verification]:
         if path.name == LATEST:
             if path.is_dir() and not path.is_symlink():
                 yield _of(runs, LATEST, "not a run", "a folder instead of a link")
+        elif path.is_symlink():
+            yield _of(runs, path.name, "not a run", "ignored; a link to a run is none")
         elif not KEY.fullmatch(path.name) and path.name != FORGOTTEN:
             yield _of(runs, path.name, "not a run", "ignored; its name is not the key of a run")
 
