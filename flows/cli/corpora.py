@@ -25,6 +25,8 @@ SHOWN = 10
 def datasets(as_json: AsJson = False) -> None:
     """List the datasets that ship with charmill and your own.
 
+    A TOML that cannot be read is named at the end, with exit status 2.
+
     Example: charmill datasets --json
     """
     from corpora.spec import dataset_files
@@ -32,12 +34,19 @@ def datasets(as_json: AsJson = False) -> None:
     from flows.console import out, print_json
 
     folders = Settings().dataset_folders
-    specs = {name: read_dataset(name, folders) for name in dataset_files(folders)}
+    specs, problems = {}, []
+    for name in dataset_files(folders):
+        try:
+            specs[name] = read_dataset(name, folders)
+        except SpecError as error:
+            problems.append(str(error))
     if as_json:
         print_json({n: spec.model_dump(mode="json") for n, spec in specs.items()})
-        return
-    rows = [(name, spec.language, spec.source.kind, spec.title) for name, spec in specs.items()]
-    out.print(table(("dataset", "language", "source", "title"), rows))
+    else:
+        rows = [(name, spec.language, spec.source.kind, spec.title) for name, spec in specs.items()]
+        out.print(table(("dataset", "language", "source", "title"), rows))
+    if problems:
+        raise SpecError("; ".join(problems))
 
 
 def add(

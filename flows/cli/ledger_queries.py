@@ -22,7 +22,7 @@ def explain(store: Store, dataset: str, path: str) -> list[dict[str, Any]]:
     failure = load_failure(runs)
     failed = _failed_attempt(runs) if failure else None
     if failed and failure:
-        folder, fetch = failed.work, json.loads((failed.work / INPUTS).read_text())["fetch"]
+        folder, fetch = failed.work, _fetch_of(failed)
         more = {"attempt": failure.summary}
     else:
         folder, fetch, more = _finished(runs.last())
@@ -48,6 +48,14 @@ def _failed_attempt(runs: StageRuns) -> StageRun | None:
     found = [
         run
         for run in runs.unfinished()
-        if (run.work / LEDGER).exists() and (run.work / INPUTS).exists() and not run.is_locked
+        if (run.work / LEDGER).exists() and _fetch_of(run) and not run.is_locked
     ]
     return max(found, key=lambda run: (run.work / LEDGER).stat().st_mtime, default=None)
+
+
+def _fetch_of(attempt: StageRun) -> str:
+    """The key of the fetch that an unfinished run reads; "" if it is not recorded."""
+    try:
+        return str(json.loads((attempt.work / INPUTS).read_bytes())["fetch"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""

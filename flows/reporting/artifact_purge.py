@@ -20,7 +20,9 @@ TABLES = (
     ("artifact_collection", "key", "description"),
     ("events", "json_extract(payload, '$.key')", "json_extract(payload, '$.description')"),
 )
-"""Tables that hold artifacts: name, and SQL expressions for an artifact's key and report path."""
+"""Tables that hold artifacts: name, and SQL expressions for an artifact's key and description."""
+PAGE = " The whole report: "
+"""In the description of a report, before the path of its page."""
 TIMEOUT_SECONDS = 60
 """How long to wait for a running server to release the database."""
 
@@ -47,12 +49,22 @@ def purge_reports(store: Store, dataset: str, *, timeout_seconds: float = TIMEOU
         raise StageError(f"{path}: {error}; delete the artifact {key!r} by hand") from None
 
 
+def describe(verdict: str, page: Path) -> str:
+    """The description of the artifact of a report."""
+    return f"{verdict}{PAGE}{page}"
+
+
+def page_of(description: str) -> Path:
+    """The page that a description names; that of an earlier version is nothing but its path."""
+    return Path(description.rpartition(PAGE)[2])
+
+
 def _purge(database: sqlite3.Connection, key: str) -> int:
     deleted = 0
-    for table, name, report in TABLES:
-        query = f"SELECT id, {report} FROM {table} WHERE {name} = ?"  # noqa: S608 (constants)
+    for table, name, description in TABLES:
+        query = f"SELECT id, {description} FROM {table} WHERE {name} = ?"  # noqa: S608 (constants)
         rows = database.execute(query, (key,)).fetchall()
-        gone = [(row,) for row, path in rows if path and not Path(path).exists()]
+        gone = [(row,) for row, text in rows if text and not page_of(text).exists()]
         database.executemany(f"DELETE FROM {table} WHERE id = ?", gone)  # noqa: S608
         deleted += len(gone)
     database.commit()

@@ -14,6 +14,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from evaluation.report.index import IndexRow
 from flows.planning.plan import Decision, Plan
+from flows.reporting.artifact_purge import describe
 from flows.store.status import verdict
 from system.clock import duration
 from system.markdown import markdown
@@ -117,7 +118,7 @@ def publish_report(dataset: str, folder: Path) -> None:
     create_markdown_artifact(
         key=f"report-{dataset}",
         markdown=shortened(text, page),
-        description=f"{verdict(folder)} The whole report: {page}",
+        description=describe(verdict(folder), page),
     )
 
 

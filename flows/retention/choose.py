@@ -134,10 +134,13 @@ class _Chooser:
         found = self.found
         yield from ((run, "outside the chosen datasets") for run in self._elsewhere())
         yield from ((run, f"cannot be judged: {why}") for run, why in found.unreadable.items())
-        damaged = {run.runs.dataset for run in found.unreadable}
+        damaged = {run.runs.dataset: why for run, why in found.unreadable.items()}
+        base = next((why for run, why in found.unreadable.items() if run.runs.stage == "train"), "")
         for run in found.needs:
-            if run.runs.dataset in damaged:
-                yield run, "a manifest or the TOML of this dataset cannot be read"
+            if why := damaged.get(run.runs.dataset):
+                yield run, f"something of this dataset cannot be read: {why}"
+            if base and run.runs.stage == "train":
+                yield run, f"may be the model that another was made from: {base}"
             if run in found.latest:
                 yield run, "latest"
             if is_pinned(run):

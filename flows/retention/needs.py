@@ -42,7 +42,8 @@ class Holdings:
         needs: every finished run, in the order of age within its stage, and the runs it needs.
         used: when each was made or last reused.
         latest: runs that a link `latest` points to.
-        unreadable: runs with a damaged manifest, or of a dataset with an unreadable TOML; why.
+        unreadable: runs with a damaged manifest or none, or of a dataset with an unreadable TOML;
+            why.
     """
 
     needs: dict[StageRun, frozenset[StageRun]] = field(default_factory=dict)
@@ -74,7 +75,10 @@ def _add(found: Holdings, runs: StageRuns) -> None:
     link = runs.folder / LATEST
     if link.is_symlink():
         found.latest.add(runs.run(link.readlink().name))
-    for run in runs.finished():
+    for run in runs.folders():
+        if run.folder.is_dir() and not run.is_finished and run.folder.exists():
+            found.unreadable[run] = f"{run.folder}: has no manifest"
+    for run in runs.finished(copies=True):
         try:
             manifest, used = run.manifest, last_used(run)
         except FileNotFoundError:
@@ -82,6 +86,10 @@ def _add(found: Holdings, runs: StageRuns) -> None:
         except StageError as error:
             found.needs[run], found.used[run] = frozenset(), datetime.now(UTC)
             found.unreadable[run] = str(error)
+            continue
+        if run.is_foreign:  # a copy is never removed
+            holder = Holder(what=f"{run.folder}", needs=frozenset(_needs(run, manifest)))
+            found.holders.append(holder)
             continue
         found.needs[run], found.used[run] = frozenset(_needs(run, manifest)), used
 
@@ -118,18 +126,25 @@ def _matching(runs: StageRuns, beginning: str) -> Iterator[StageRun]:
 
 
 def _unfinished(run: StageRun) -> Holder:
-    """What a run in progress, or an interrupted one, reads; without its notes, nothing."""
+    """What a run in progress, or an interrupted one, reads; anything, if its notes are damaged."""
     inputs, parameters = (_note(run.work / name) for name in (INPUTS, PARAMETERS))
-    needs = frozenset((*_inputs(run, inputs), *_named(run.runs, parameters)))
+    if inputs is None or parameters is None:
+        stages = run.runs.store.stages(run.runs.dataset)
+        needs = frozenset(one for runs in stages for one in runs.finished())
+    else:
+        needs = frozenset((*_inputs(run, inputs), *_named(run.runs, parameters)))
     return Holder(what=f"{WORK}{run.key}, unfinished {run.runs}", needs=needs)
 
 
-def _note(path: Path) -> Mapping[str, Any]:
+def _note(path: Path) -> Mapping[str, Any] | None:
+    """The content of a note, empty if there is none; None if it is damaged, as by a power cut."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
         return {}
-    return found if isinstance(found, dict) else {}
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _add_toml(found: Holdings, store: Store, dataset: str, path: Path) -> None:

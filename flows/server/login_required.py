@@ -29,7 +29,7 @@ OPEN_PATHS = ("/api/health", "/api/ready")
 """For probes; they say no more than that the server is up."""
 SESSION_SECONDS = 90 * 24 * 3600
 HANDSHAKE_SECONDS = 30.0
-MAX_FORM_BYTES = 10_000
+MAX_LOGIN_BYTES = 10_000
 UNAUTHORIZED = (
     f"charmill: this server requires its login; `charmill login` shows it, and programs take it "
     f"from {CLIENT_VARIABLE}"
@@ -147,9 +147,12 @@ class _Handshake:
 
 def _token(message: Message) -> str:
     """The token of a client's first message, empty if it has none."""
+    sent = message.get("text") or message.get("bytes") or ""
+    if len(sent) > MAX_LOGIN_BYTES:
+        return ""
     try:
-        content = json.loads(message.get("text") or message.get("bytes") or "")
-    except ValueError:
+        content = json.loads(sent)
+    except (ValueError, RecursionError):
         return ""
     if not isinstance(content, dict) or content.get("type") != "auth":
         return ""
@@ -181,9 +184,9 @@ def _is_navigation(scope: Scope) -> bool:
 async def _body(receive: Receive) -> bytes:
     """The body of a request, as far as a login can be long."""
     body = b""
-    while len(body) < MAX_FORM_BYTES:
+    while len(body) < MAX_LOGIN_BYTES:
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body"):
             break
-    return body[:MAX_FORM_BYTES]
+    return body[:MAX_LOGIN_BYTES]

@@ -13,7 +13,8 @@ from pathlib import Path
 from flows.server.login import CLIENT_VARIABLE, SERVER_VARIABLE, Login, new_login, stored_login
 from flows.server.process import LOOPBACK, free_port, own_api
 from flows.store.runs import Store
-from system.settings import Settings
+from system.errors import SettingsError
+from system.settings import Settings, variable
 
 HEARTBEAT_SECONDS = 30
 """A run without a heartbeat for three times this long counts as crashed."""
@@ -55,6 +56,7 @@ SERVER_VARIABLES = (
     "PREFECT_PROFILE",
     "PREFECT_UI_API_URL",
 )
+ROOT = 0
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -99,10 +101,19 @@ def use_other_server(settings: Settings, api_url: str) -> None:
 
 
 def own_home(settings: Settings) -> Path:
-    """Prefect's home, closed to other accounts: the login, all logs and parameters are in it."""
+    """Prefect's home, closed to other accounts: the login, all logs and parameters are in it.
+
+    Raises:
+        SettingsError: if another account owns it: what its database says is run as this user.
+    """
     home = Store(settings.artifacts_root).prefect_home
     home.mkdir(parents=True, exist_ok=True)
-    with suppress(PermissionError):  # whoever owns it decides
+    if home.stat().st_uid not in (os.geteuid(), ROOT):
+        raise SettingsError(
+            f"{home}: belongs to another account, which could run commands as you through it; "
+            f"set {variable('artifacts')} to a folder of your own"
+        )
+    with suppress(PermissionError):  # root's
         home.chmod(0o700)
     return home
 

@@ -48,6 +48,10 @@ def faults(run: StageRun) -> list[Fault]:
     except DamageError as error:
         problem = str(error).removeprefix(f"{run.folder / MANIFEST}: ")
         return [Fault(name=MANIFEST, problem=problem)]
+    if run.is_foreign:
+        found = run.manifest
+        other = f"is that of {found.stage} of {found.dataset}, {found.key}"
+        return [Fault(name=MANIFEST, problem=other)]
     if records is None:
         return []
     sizes = dict(_sizes(run.folder))

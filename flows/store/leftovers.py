@@ -31,7 +31,7 @@ def empty_trash(runs: StageRuns) -> None:
     """Delete what was discarded, now or by a process that was killed; two may do so at once."""
     discarded = list(runs.folder.glob(f"{GONE}*"))
     for path in discarded:
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)

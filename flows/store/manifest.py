@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from flows.errors import DamageError, StageError
-from system.files import sha256_of, write_whole
+from system.files import read_file, sha256_of, write_whole
 
 MANIFEST = "manifest.json"
 FORMAT = 2
 KEY_DIGITS = 16
+MAX_BYTES = 2**63
+"""No file is as large."""
 KEY = re.compile(r"[0-9a-z]+(-[0-9]+)?")
 """A digest, with "-N" for the N-th forced run; a folder of another name is no run."""
 DIGEST_LINE = '\n "digest": "{}"'
@@ -96,7 +98,7 @@ class Manifest:
         """
         path = directory / MANIFEST
         try:
-            content = path.read_bytes()
+            content = read_file(path)
             data = json.loads(content)
             if _format(data) <= FORMAT:
                 return cls(**_fields(content, data))
@@ -156,4 +158,11 @@ def _fields(content: bytes, data: Mapping[str, Any]) -> dict[str, Any]:
         if not is_absent and not isinstance(value, TYPES.get(name, Mapping)):
             raise TypeError(f"{name} is {value!r:.40}")
     files = values.get("files")
-    return values | {"files": files and {name: FileRecord(**one) for name, one in files.items()}}
+    return values | {"files": files and {name: _record(one) for name, one in files.items()}}
+
+
+def _record(fields: Mapping[str, Any]) -> FileRecord:
+    record = FileRecord(**fields)
+    if type(record.bytes) is not int or not 0 <= record.bytes < MAX_BYTES:
+        raise ValueError(f"a file of {record.bytes!r:.40} bytes")
+    return record

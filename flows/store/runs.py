@@ -29,6 +29,7 @@ LATEST = "latest"
 WORK = ".work-"
 SET_ASIDE = ".damaged-"
 MAX_LISTED = 10
+UNDATED = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +168,16 @@ class StageRuns:
         Without `new` the last run, without `old` the newest of the others.
 
         Raises:
-            StageError: if one is missing or ambiguous, or both are the same.
+            StageError: if one is missing, ambiguous, of unknown age, or both are the same.
         """
         after = self.find(new) if new else self.latest
         others = [run for run in self.finished() if run != after]
+        undated = [run.key for run in others if _age(run)[0] == UNDATED]
+        if undated and not old:
+            raise StageError(
+                f"{self.dataset}: {self.stage} {', '.join(undated)} has a damaged manifest and may "
+                f"be the newest but one, so name two by their keys: {_listed(self.finished())}"
+            )
         before = self.find(old) if old else (others[-1] if others else None)
         if after is None or before is None or before == after:
             raise StageError(
@@ -258,11 +265,7 @@ class StageRun:
         sync_path(link.parent)
 
     def lock(self, on_wait: Callable[[], None]) -> AbstractContextManager[None]:
-        """Hold the lock that a process holds while it makes this run.
-
-        Args:
-            on_wait: called once if another process holds the lock.
-        """
+        """Hold the lock of whoever makes this run; `on_wait` is called once if it is held."""
         return holding(self._lock_path, on_wait)
 
     def lock_if_free(self) -> AbstractContextManager[bool]:
@@ -287,7 +290,7 @@ def _age(run: StageRun) -> tuple[datetime, int, str]:
     try:
         created = datetime.fromisoformat(run.manifest.created).astimezone(UTC)
     except (StageError, ValueError, TypeError, OverflowError):
-        created = datetime.min.replace(tzinfo=UTC)
+        created = UNDATED
     return created, run_number(run.key), run.key
 
 

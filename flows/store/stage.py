@@ -13,6 +13,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,7 +118,10 @@ class Stage:
         """
         newest = runs.newest_folder(digest)
         if newest is None:
-            return Choice(run=runs.run(digest) if self.reproducible(run) else runs.next(digest))
+            first = runs.run(digest)
+            why = f"the folder {digest} holds another run" if first.is_foreign else ""
+            why = f"the folder {digest} is a link" if first.folder.is_symlink() else why
+            return Choice(run=first if self.reproducible(run) else runs.next(digest), why=why)
         if found := list_faults(newest) if force else faults(newest):
             if all(fault.is_surplus for fault in found):
                 raise damage(newest, found)
@@ -254,7 +258,9 @@ def _enter(stage: Stage, context: StageContext) -> int:
         shutil.rmtree(context.directory, ignore_errors=True)
     make_folder(context.directory)
     counter = context.directory / ATTEMPTS
-    attempts = 1 + (int(counter.read_text() or 0) if counter.exists() else 0)
+    attempts = 1
+    with suppress(OSError, ValueError):  # the first one, or a power cut
+        attempts += int(counter.read_bytes())
     counter.write_text(str(attempts))
     if inputs := _input_keys(context):
         (context.directory / INPUTS).write_text(json.dumps(inputs))

@@ -20,7 +20,7 @@ from flows.store.runs import StageRuns, Store
 from system.clock import minute, now_stamp
 from system.display import shown
 from system.errors import CharmillError
-from system.files import make_folder, write_whole
+from system.files import make_folder, read_file, write_whole
 
 logger = logging.getLogger(__name__)
 MAX_CHARACTERS = 500
@@ -77,7 +77,7 @@ def load_failure(runs: StageRuns) -> Failure | None:
     """
     path = runs.failure_record
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_file(path))
         return Failure(stage=runs.stage, when=f"{found['when']}", reason=f"{found['reason']}")
     except FileNotFoundError:
         return None
@@ -132,8 +132,12 @@ def verdict(report_folder: Path) -> str:
 
 def _state(runs: StageRuns) -> StageState:
     manifest, failure, problems = None, None, []
+    latest = runs.latest
     try:
-        manifest = runs.latest.manifest if runs.latest else None
+        if latest and latest.is_foreign:
+            problems.append(f"{latest.folder}: holds another run")
+        elif latest:
+            manifest = latest.manifest
     except StageError as error:
         problems.append(str(error))
     try:

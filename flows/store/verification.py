@@ -63,7 +63,7 @@ def verify(store: Store, datasets: Sequence[str]) -> Generator[Progress, None, l
 
 def _verify_run(run: StageRun) -> Generator[Progress, None, Verification]:
     """Verify what has the name of a run."""
-    if run.is_foreign:
+    if run.is_foreign and run.runs.latest != run:
         why = f"its manifest is that of {run.manifest.stage} {run.manifest.key}"
         return _of(run.runs, run.key, "not a run", f"a copy? {why}")
     try:
@@ -89,6 +89,8 @@ def _others(runs: StageRuns) -> Iterator[Verification]:
         if path.name == LATEST:
             if path.is_dir() and not path.is_symlink():
                 yield _of(runs, LATEST, "not a run", "a folder instead of a link")
+        elif path.is_symlink():
+            yield _of(runs, path.name, "not a run", "ignored; a link to a run is none")
         elif not KEY.fullmatch(path.name) and path.name != FORGOTTEN:
             yield _of(runs, path.name, "not a run", "ignored; its name is not the key of a run")
 

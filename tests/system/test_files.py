@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from system.files import make_folder, write_whole
+from system.files import make_folder, read_file, write_whole
 
 
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path):
@@ -70,3 +70,14 @@ def test_the_names_of_new_folders_are_brought_to_the_disk(tmp_path, monkeypatch)
     assert sorted(synced) == [str(tmp_path), str(tmp_path / "a")]
     make_folder(tmp_path / "a" / "b")
     assert len(synced) == 2
+
+
+def test_only_regular_files_are_read(tmp_path):
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "link").symlink_to("file")
+    assert read_file(tmp_path / "link") == b"x"
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    for name in ("pipe", "device", "."):
+        with pytest.raises(OSError, match="Is no regular file"):
+            read_file(tmp_path / name)

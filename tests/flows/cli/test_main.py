@@ -198,6 +198,16 @@ def test_datasets_lists_those_that_ship_and_the_users(tiny):
     assert "Tiny functions" in charmill(tiny, "datasets").stdout
 
 
+def test_a_damaged_toml_is_named_and_hides_no_other_dataset(tiny):
+    (tiny.settings.datasets / "broken.toml").write_text("title = ")
+    done = charmill(tiny, "datasets")
+    assert done.returncode == 2
+    assert "Tiny functions" in done.stdout
+    assert done.stderr.startswith("charmill: ")
+    assert "broken.toml" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_score_prints_one_json_object_and_nothing_else(tiny):
     done = charmill(tiny, "score", str(tiny.folder), "--language", "python", "--json", "--per-file")
     result = json.loads(done.stdout)

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from flows.errors import StageError
-from flows.reporting.artifact_purge import purge_reports
+from flows.reporting.artifact_purge import describe, purge_reports
 from flows.store.runs import Store
 
 SHOW = """
@@ -21,12 +21,14 @@ from system.settings import Settings
 embed(Settings())
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
+from flows.reporting.artifact_purge import describe
 
 @flow
 def show():
     for place in sys.argv[1:]:
         text = f"learned by heart, {Path(place).parent.name} " * 2_000
-        create_markdown_artifact(key="report-talk", markdown=text, description=place)
+        described = describe("The verdict.", Path(place))
+        create_markdown_artifact(key="report-talk", markdown=text, description=described)
 
 home = Store(Settings().artifacts_root).prefect_home
 start_embedded_server(home, os.environ["PREFECT_API_URL"])()
@@ -55,6 +57,29 @@ def test_reports_that_are_gone_are_nowhere_in_prefects_database(tmp_path):
     assert b"by heart, gone" not in held
     assert b"by heart, lost" not in held
     assert purge_reports(store, "talk") == 0
+
+
+def test_a_report_that_is_still_there_is_kept_whatever_its_verdict(tmp_path):
+    store = Store(tmp_path)
+    pages = {name: tmp_path / name / "report.html" for name in ("kept", "gone")}
+    pages["kept"].parent.mkdir()
+    pages["kept"].write_text("")
+    store.prefect_home.mkdir()
+    texts = {
+        "kept": describe("needs 1.5 bits/character", pages["kept"]),
+        "gone": describe("very long " * 100, pages["gone"]),
+        "of an earlier version": str(pages["gone"]),
+    }
+    with closing(sqlite3.connect(store.prefect_home / "prefect.db")) as database:
+        for table in ("artifact", "artifact_collection"):
+            database.execute(f"CREATE TABLE {table} (id, key, description)")
+            rows = [(name, "report-talk", text) for name, text in texts.items()]
+            database.executemany(f"INSERT INTO {table} VALUES (?, ?, ?)", rows)
+        database.execute("CREATE TABLE events (id, payload)")
+        database.commit()
+        assert purge_reports(store, "talk") == 4
+        for table in ("artifact", "artifact_collection"):
+            assert database.execute(f"SELECT id FROM {table}").fetchall() == [("kept",)]
 
 
 def test_without_a_database_there_is_nothing_to_remove(tmp_path):

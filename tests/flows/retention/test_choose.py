@@ -5,6 +5,7 @@ from flows.retention.limits import Limits
 from flows.store.manifest import MANIFEST
 from flows.store.protection import pin
 from flows.store.runs import Store
+from flows.store.stage import INPUTS, PARAMETERS
 from tests.flows.retention.stores import NOW, begin, chain, chosen, names, publish, use
 
 
@@ -135,6 +136,38 @@ def test_the_longest_unused_go_first_until_the_rest_fits(store):
     assert names(choice.goes) >= {f"{n}{stage}" for n in (0, 1) for stage in "fctse"}
     assert not names(choice.goes) & {"4f", "5f", "5e"}
     assert chosen(store, keep_last=1, max_size="1kB").kept[0].run.key == "5f"
+
+
+def test_a_model_whose_manifest_is_missing_keeps_what_it_may_have_been_made_from(store):
+    for number in range(4):
+        chain(store, f"{number}", days=200 - number, latest=True)
+        chain(store, f"{number}", days=200 - number, dataset="other", latest=True)
+    assert {"0f", "0t", "1t"} <= names(chosen(store, keep_last=1).goes)
+    (store.runs("train", "tiny").run("1t").folder / MANIFEST).unlink()
+    choice = chosen(store, keep_last=1)
+    goes = {(one.run.runs.dataset, one.run.runs.stage) for one in choice.goes}
+    assert goes == {("other", "sample"), ("other", "evaluate")}
+    assert whys(choice)["0f"].endswith("1t: has no manifest")
+
+
+@pytest.mark.parametrize("note", [INPUTS, PARAMETERS])
+def test_an_unfinished_run_whose_notes_a_power_cut_damaged_may_need_anything(store, note):
+    for number in range(3):
+        chain(store, f"{number}", days=200 - number, latest=True)
+    attempt = begin(store, "sample", "aa11", {"train": "2t"})
+    assert "0t" in names(chosen(store, keep_last=1).goes)
+    (attempt.work / note).write_bytes(b"\0" * 9)
+    assert not chosen(store, keep_last=1).goes
+
+
+def test_a_run_in_a_folder_of_another_name_stays_with_what_it_was_made_from(store):
+    for number in range(4):
+        chain(store, f"{number}", days=200 - number, latest=True)
+    moved = store.runs("train", "tiny").run("0t").folder
+    moved.rename(moved.with_name("aa11"))
+    choice = chosen(store, keep_last=1)
+    assert names(choice.goes) & {"0f", "0c", "0t", "0s", "aa11"} == {"0s"}
+    assert whys(choice)["0c"] == f"needed by {moved.with_name('aa11')}"
 
 
 def test_a_dataset_with_a_damaged_manifest_is_left_alone(store):

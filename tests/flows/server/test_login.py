@@ -7,8 +7,11 @@ import sys
 
 import pytest
 
+from flows.server import prefect_settings
 from flows.server.login import Login, login_url, new_login, renew_login, stored_login
+from flows.server.prefect_settings import own_home
 from system.errors import SettingsError
+from system.settings import Settings
 
 
 def test_the_login_is_generated_once_and_readable_by_its_owner_alone(tmp_path):
@@ -17,6 +20,16 @@ def test_the_login_is_generated_once_and_readable_by_its_owner_alone(tmp_path):
     assert (tmp_path / "login").stat().st_mode & 0o777 == 0o600
     assert len(login.password) == 43
     assert stored_login(tmp_path) != new_login() != new_login()
+
+
+def test_a_home_of_another_account_is_refused(tmp_path, monkeypatch):
+    settings = Settings(artifacts=tmp_path)
+    assert own_home(settings).stat().st_mode & 0o777 == 0o700
+    stranger = (tmp_path / ".prefect").stat().st_uid + 1
+    monkeypatch.setattr(prefect_settings, "ROOT", stranger)
+    monkeypatch.setattr(os, "geteuid", lambda: stranger)
+    with pytest.raises(SettingsError, match=r"\.prefect: belongs to another account"):
+        own_home(settings)
 
 
 def test_starts_at_the_same_time_get_the_same_login(tmp_path):

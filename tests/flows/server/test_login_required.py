@@ -228,6 +228,8 @@ def test_a_websocket_may_send_the_login_as_its_first_message():
         '{"type": "auth", "token": 7}',
         '{"type": "auth", "token": "user:wrong"}',
         '{"type": "event", "token": "user:secret"}',
+        pytest.param("[" * 9_999, id="nested too deeply"),
+        pytest.param(f'{{"x": "{"x" * 10_000}", {AUTH[1:]}', id="longer than any login"),
     ],
 )
 def test_a_websocket_whose_first_message_is_anything_else_is_closed(first):

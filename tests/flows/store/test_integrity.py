@@ -17,6 +17,8 @@ from flows.store.integrity import faults, list_faults, verified
 from flows.store.manifest import MANIFEST, Manifest
 from flows.store.runs import StageRun
 from flows.store.stage import execute
+from flows.store.status import dataset_state
+from system.files import sha256_of
 from tests.flows.conftest import Tiny
 from tests.flows.planning.test_plan import actions, make, plan, reasons
 from tests.flows.store.conftest import flip
@@ -95,6 +97,28 @@ def test_a_run_with_a_missing_or_cut_file_is_made_again_and_kept(done, stage, ho
         assert last(done, stage).key == run.key
     else:
         assert last(done, stage).key == f"{run.key}-2"
+
+
+@pytest.mark.parametrize("stage", ["corpus", "train"])
+def test_a_run_in_the_folder_of_another_never_passes_for_it(done, stage):
+    mine = last(done, stage)
+    make(done, *STAGES[: STAGES.index(stage) + 1], overrides=_changed(stage))
+    other = last(done, stage)
+    other_digests = {path.name: sha256_of(path) for path in other.folder.iterdir()}
+    mine.make_latest()
+    mine.folder.rename(mine.runs.folder / "0")
+    other.folder.rename(mine.folder)
+    with pytest.raises(DamageError, match=rf"is that of {stage} of tiny, {other.key}; make it ag"):
+        verified(last(done, stage))
+    assert "holds another run" in (
+        dataset_state(done.store, "tiny")[STAGES.index(stage)].damage or ""
+    )
+    assert reasons(plan(done))[stage] == f"the folder {mine.key} holds another run"
+    make(done, *STAGES[: STAGES.index(stage) + 1])
+    assert last(done, stage).key == (mine.key if stage == "corpus" else f"{mine.key}-2")
+    assert not list_faults(last(done, stage))
+    kept = mine.folder.with_name(f".damaged-{mine.key}") if stage == "corpus" else mine.folder
+    assert {path.name: sha256_of(path) for path in kept.iterdir()} == other_digests
 
 
 @pytest.mark.parametrize("stage", ["fetch", "corpus", "train"])

@@ -66,6 +66,15 @@ def test_a_value_of_the_wrong_type_in_an_earlier_manifest_is_damage(tmp_path, ch
         Manifest.load(tmp_path)
 
 
+@pytest.mark.parametrize("size", ["5", -1, 1e3, True, 10**400, None])
+def test_a_size_that_no_file_can_have_is_damage(tmp_path, size):
+    _saved(tmp_path)
+    record = replace(FileRecord(bytes=1, sha256=""), bytes=size)
+    replace(TRUE, files={"a": record}).save(tmp_path)
+    with pytest.raises(DamageError, match=r"not a manifest .a file of "):
+        Manifest.load(tmp_path)
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b"{}"])
 def test_what_is_no_manifest_is_damage(tmp_path, content):
     (tmp_path / MANIFEST).write_bytes(content)

@@ -148,6 +148,14 @@ def test_the_last_is_what_latest_points_to_and_the_one_before_the_newest_other(r
         runs.pair("aa11")
 
 
+def test_a_run_of_unknown_age_may_be_the_one_before_and_is_named(runs):
+    (runs.run("cc11").folder / MANIFEST).write_text("{")
+    for pair in (runs.pair, lambda: runs.pair(None, "aa11")):
+        with pytest.raises(StageError, match=r"cc11 has a damaged manifest .*: cc11, aa11, aa22$"):
+            pair()
+    assert [run.key for run in runs.pair("aa22")] == ["aa22", "aa11"]
+
+
 def test_compare_and_report_take_the_same_last_run_before_and_after_a_copy(
     store, tiny, monkeypatch
 ):

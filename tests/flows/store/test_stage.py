@@ -13,7 +13,7 @@ from flows.errors import StageError
 from flows.progress import LogReporter
 from flows.store.manifest import MANIFEST, Manifest
 from flows.store.runs import Store
-from flows.store.stage import Stage, execute
+from flows.store.stage import ATTEMPTS, Stage, execute
 from system.progress import Progress
 from tests.flows.conftest import Tiny
 from tests.flows.finished import finish
@@ -105,7 +105,8 @@ def test_a_failure_publishes_nothing_and_the_next_run_starts_afresh(tiny):
     assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "result.txt"]
 
 
-def test_a_resumable_stage_finds_what_it_left_and_counts_the_attempts(tiny):
+@pytest.mark.parametrize("zeros", [False, True], ids=["killed", "after a power cut"])
+def test_a_resumable_stage_finds_what_it_left_and_counts_the_attempts(tiny, zeros):
     def work(context):
         left = context.directory / "left.txt"
         yield Progress.at(None, "")
@@ -116,9 +117,12 @@ def test_a_resumable_stage_finds_what_it_left_and_counts_the_attempts(tiny):
 
     with pytest.raises(RuntimeError):
         made(stage_of(work, resumable=True), tiny)
+    if zeros:
+        (attempt,) = tiny.store.runs("fetch", "tiny").unfinished()
+        (attempt.work / ATTEMPTS).write_bytes(b"\0")
     manifest = made(stage_of(work, resumable=True), tiny)
     assert manifest.summary == {"found": "so far"}
-    assert manifest.attempts == 2
+    assert manifest.attempts == (1 if zeros else 2)
 
 
 def test_what_killed_runs_of_other_settings_left_is_swept_away(tiny):

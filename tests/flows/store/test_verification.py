@@ -12,7 +12,8 @@ from flows.errors import DamageError, StageError
 from flows.options import Options
 from flows.planning.init_from import pinned
 from flows.store.manifest import MANIFEST, Manifest
-from tests.flows.planning.test_plan import make
+from flows.store.stage import INPUTS
+from tests.flows.planning.test_plan import make, plan, reasons
 from tests.flows.store.conftest import flip
 
 
@@ -71,6 +72,30 @@ def test_every_damage_is_named_and_hides_no_other(home):
     assert verified("first")[0] == 0
     printed = CliRunner().invoke(app, ["verify"])
     assert "model.safetensors: its content has changed" in printed.stdout
+
+
+@pytest.mark.parametrize("notes", ["{", "[]", "{}"])
+def test_explain_passes_over_a_failed_attempt_whose_notes_are_damaged(home, notes):
+    corpus = home.store.runs("corpus", "tiny")
+    work = corpus.run("bb22").work
+    work.mkdir()
+    shutil.copy(corpus.last().folder / "ledger.parquet", work)
+    (work / INPUTS).write_text(notes)
+    record = {"when": "2026-11-28T12:00:00+00:00", "reason": "no space"}
+    corpus.failure_record.write_text(json.dumps(record))
+    done = CliRunner().invoke(app, ["explain", "tiny", "part3.py"], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "decision      kept" in done.stdout
+
+
+def test_a_link_in_the_place_of_a_run_is_named(home):
+    run = folder(home, "train")
+    moved = home.store.root / "moved"
+    run.rename(moved)
+    run.symlink_to(moved)
+    status, found = verified("tiny")
+    assert (status, found["tiny", "train", run.name]["outcome"]) == (0, "not a run")
+    assert reasons(plan(home))["train"] == f"the folder {run.name} is a link"
 
 
 def test_runs_that_are_not_the_last_are_verified_too(home):
