@@ -40,6 +40,7 @@ TABLE_BYTES = 1_000
 """A shorter text may be all numbers: a small test, a version file."""
 LETTERS = string.ascii_letters.encode() + bytes(range(0x80, 0x100))
 HEXADECIMAL = re.compile(rb"0[xX][0-9A-Fa-f]+")
+PLAIN_LETTERS = bytes(set(LETTERS) - set(b"abcdefxABCDEFX"))
 BLANKS = string.whitespace.encode()
 
 
@@ -113,12 +114,17 @@ def _long_lines(rules: TextRules, content: Content) -> str | None:
 def _table(rules: TextRules, content: Content) -> str | None:
     encoded = content.text.encode() if rules.min_letters else b""
     filled = len(encoded.translate(None, BLANKS))
-    if filled < TABLE_BYTES:
+    if filled < TABLE_BYTES or _plain_letters(encoded) >= rules.min_letters * filled:
         return None
     written = HEXADECIMAL.sub(b"", encoded)
     letters = len(written) - len(written.translate(None, LETTERS))
     share = letters / filled
     return f"{share:.0%} letters" if share < rules.min_letters else None
+
+
+def _plain_letters(encoded: bytes) -> int:
+    """The letters that no hexadecimal number contains: enough of them in nearly every text."""
+    return len(encoded) - len(encoded.translate(None, PLAIN_LETTERS))
 
 
 def _generated(rules: TextRules, content: Content) -> str | None:
