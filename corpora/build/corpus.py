@@ -94,13 +94,14 @@ def build_corpus(
         text_bytes = sum(entry.size for entry in entries)
         workers = workers or (processors() if text_bytes >= sizes.parallel_bytes else 1)
         examined = yield from _examined(build, entries, workers)
+        steps = 2 * len(entries)
+        del licensed, entries  # the outcomes have entries of their own
         arrangement = _arrangement(build, examined, workers)
         del examined
         decisions, kept = arrangement.decisions, arrangement.kept
         for outcome in decisions.outcomes:
             record(outcome)
     totals.leak_before, totals.leak_after = decisions.leak_before, decisions.leak_after
-    steps = 2 * len(entries)
     for shard in in_order(write, _shards(build, arrangement, directory), workers=workers):
         totals.add_documents(shard)
         done = steps - len(kept) + totals.files_written

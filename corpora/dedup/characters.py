@@ -133,12 +133,12 @@ def possible_pairs(
     """
     runs = _Runs(len(splits), runs_of)
     for number, near in _near(profiles, splits, least):
+        is_possible = np.ones(len(near), np.bool_)
         if len(near) > MANY and profiles.lengths[number] > SHORT:
             is_long = profiles.lengths[near] > SHORT
-            is_long[is_long] = runs.agreeing(number, near[is_long]) < LEAST_AGREEING
-            near = near[~is_long]
-        if len(near):
-            yield number, near.tolist()
+            is_possible[is_long] = runs.agreeing(number, near[is_long]) >= LEAST_AGREEING
+        if is_possible.any():
+            yield number, near[is_possible].tolist()
 
 
 def _near(

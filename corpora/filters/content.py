@@ -42,6 +42,7 @@ LETTERS = string.ascii_letters.encode() + bytes(range(0x80, 0x100))
 HEXADECIMAL = re.compile(rb"0[xX][0-9A-Fa-f]+")
 PLAIN_LETTERS = bytes(set(LETTERS) - set(b"abcdefxABCDEFX"))
 BLANKS = string.whitespace.encode()
+NEWLINE = "\n"
 
 
 class TextRules(BaseModel):
@@ -101,14 +102,24 @@ class Content:
 
 
 def _long_lines(rules: TextRules, content: Content) -> str | None:
-    lines = content.text.split("\n")
-    longest = max(map(len, lines))
-    mean = len(content.text) // len(lines)
-    if rules.max_line and longest > rules.max_line:
-        return f"a line of {longest} characters"
+    text = content.text
+    if rules.max_line and _has_line_above(rules.max_line, text):
+        return f"a line of {max(map(len, text.split(NEWLINE)))} characters"
+    mean = len(text) // (text.count(NEWLINE) + 1)
     if rules.max_mean_line and mean > rules.max_mean_line:
         return f"{mean} characters a line"
     return None
+
+
+def _has_line_above(limit: int, text: str) -> bool:
+    """Whether a line is longer, from one of the last line ends in reach to the next."""
+    begin = 0
+    while len(text) - begin > limit:
+        end = text.rfind(NEWLINE, begin, begin + limit + 1)
+        if end < 0:
+            return True
+        begin = end + 1
+    return False
 
 
 def _table(rules: TextRules, content: Content) -> str | None:

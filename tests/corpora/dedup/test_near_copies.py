@@ -26,9 +26,12 @@ from corpora.dedup.characters import (
 from corpora.dedup.minhash import candidate_pairs, shingles, sketch, verified
 from corpora.dedup.minhash import similarity as jaccard
 from corpora.dedup.tokens import PIECE, tokens
+from corpora.document import Split
 from corpora.spec import CorpusSpec
 from tests.corpora.build.test_corpus import SPEC, FakeSnapshot, built, ledger, plain
 
+TEST: Split = "test"
+TRAIN: Split = "train"
 NAMES = [f"{random.Random(number).getrandbits(40):x}" for number in range(3000)]
 HAN = [chr(0x4E00 + number) for number in range(3000)]
 
@@ -129,7 +132,7 @@ def test_the_bounds_leave_out_no_pair_that_is_similar_enough():
         text = code(chance, chance.choice((1, 3, 10, 30)))
         texts += [text, edited(text, chance, chance.uniform(0.02, 0.1), alphabet)]
     profiles = joined([profile(text) for text in texts])
-    splits = [("test", "train")[number % 2] for number in range(len(texts))]
+    splits = [TEST, TRAIN] * 60
     pairs = possible_pairs(profiles, splits, lambda _: pytest.fail("too few twins to look at runs"))
     proposed = {(a, b) for a, others in pairs for b in others}
     similar = {
@@ -154,7 +157,7 @@ def test_runs_tell_a_twin_among_many_texts_with_the_same_counts():
         return sketched(([*texts, twin])[number] for number in numbers)
 
     profiles = joined([profile(text) for text in [*texts, twin]])
-    splits = [*(["train"] * len(texts)), "test"]
+    splits = [*[TRAIN] * len(texts), TEST]
     assert list(possible_pairs(profiles, splits, runs_of)) == [(len(texts), [0])]
     assert sorted(asked) == list(range(len(texts) + 1))
 
