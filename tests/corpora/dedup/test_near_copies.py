@@ -30,8 +30,6 @@ from corpora.document import Split
 from corpora.spec import CorpusSpec
 from tests.corpora.build.test_corpus import SPEC, FakeSnapshot, built, ledger, plain
 
-TEST: Split = "test"
-TRAIN: Split = "train"
 NAMES = [f"{random.Random(number).getrandbits(40):x}" for number in range(3000)]
 HAN = [chr(0x4E00 + number) for number in range(3000)]
 
@@ -103,7 +101,7 @@ def test_near_copies_that_are_frozen_on_two_sides_stay_and_are_named(tmp_path):
         "b.py": text.replace("if", "while"),
         "c.py": text.replace("if", "unless"),
     }
-    splits = {"a.py": "test", "b.py": "train"}
+    splits: dict[str, Split] = {"a.py": "test", "b.py": "train"}
     contents = {name: content.encode() for name, content in files.items()}
     frozen = {hashlib.sha256(contents[name]).hexdigest(): split for name, split in splits.items()}
     spec = CorpusSpec.model_validate(SPEC)
@@ -132,8 +130,10 @@ def test_the_bounds_leave_out_no_pair_that_is_similar_enough():
         text = code(chance, chance.choice((1, 3, 10, 30)))
         texts += [text, edited(text, chance, chance.uniform(0.02, 0.1), alphabet)]
     profiles = joined([profile(text) for text in texts])
-    splits = [TEST, TRAIN] * 60
-    pairs = possible_pairs(profiles, splits, lambda _: pytest.fail("too few twins to look at runs"))
+    two: list[Split] = ["test", "train"]
+    pairs = possible_pairs(
+        profiles, two * 60, lambda _: pytest.fail("too few twins to look at runs")
+    )
     proposed = {(a, b) for a, others in pairs for b in others}
     similar = {
         (a, b)
@@ -157,7 +157,8 @@ def test_runs_tell_a_twin_among_many_texts_with_the_same_counts():
         return sketched(([*texts, twin])[number] for number in numbers)
 
     profiles = joined([profile(text) for text in [*texts, twin]])
-    splits = [*[TRAIN] * len(texts), TEST]
+    splits: list[Split] = ["train" for _ in texts]
+    splits.append("test")
     assert list(possible_pairs(profiles, splits, runs_of)) == [(len(texts), [0])]
     assert sorted(asked) == list(range(len(texts) + 1))
 
