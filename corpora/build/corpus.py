@@ -11,10 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
-
 from corpora.build.compare import first_twins
-from corpora.build.examine import Examined, FileBatch, examine, read_again
+from corpora.build.examine import Collected, FileBatch, examine, read_again
 from corpora.build.metadata_filters import first_drop, metadata_rules
 from corpora.build.shards import SHARD_BYTES, Shard, count, shards, write
 from corpora.build.sides import Arrangement, arranged
@@ -28,10 +26,10 @@ from corpora.corpus.parquet import (
     ledger_row,
     write_character_counts,
 )
-from corpora.dedup.characters import Profiles, joined
+from corpora.dedup.characters import Profiles, Runs, sketched
 from corpora.dedup.clusters import COMPARED_CHARACTERS, Twin
 from corpora.dedup.decontaminate import Decisions, decide
-from corpora.dedup.minhash import Hashes, Signatures, shingles, sketch
+from corpora.dedup.minhash import Hashes, Signatures, shingles
 from corpora.document import Entry, Outcome, Snapshot, Split
 from corpora.errors import CorpusError
 from corpora.licenses.repositories import with_licenses
@@ -136,12 +134,15 @@ def _fill(
         text_bytes = sum(entry.size for entry in entries)
         workers = workers or (processors() if text_bytes >= build.sizes.parallel_bytes else 1)
         examined = yield from _examined(build, entries, workers)
+        steps = 2 * len(entries)
+        del licensed, entries  # the outcomes have entries of their own
         arrangement = _arrangement(build, examined, workers)
+        del examined
         decisions, kept = arrangement.decisions, arrangement.kept
         for outcome in decisions.outcomes:
             record(outcome)
     totals.leak_before, totals.leak_after = decisions.leak_before, decisions.leak_after
-    steps, note = 2 * len(entries), "written" if finish is write else "counted"
+    note = "written" if finish is write else "counted"
     for shard in in_order(finish, _shards(build, arrangement, directory), workers=workers):
         totals.add_documents(shard)
         done = steps - len(kept) + totals.files_written
@@ -184,15 +185,13 @@ def _filtered(build: _Build, record: Callable[[Outcome], None]) -> list[Entry]:
 
 def _examined(
     build: _Build, entries: Sequence[Entry], workers: int
-) -> Generator[Progress, None, list[Examined]]:
+) -> Generator[Progress, None, Collected]:
     """The first pass: judge every file and compute its traces, in order."""
-    batches: list[Examined] = []
-    done = 0
+    collected = Collected(len(entries))
     for batch in in_order(examine, _batches(build, entries), workers=workers):
-        batches.append(batch)
-        done += len(batch.dropped) + len(batch.passed)
-        yield Progress(done=done, total=2 * len(entries), unit="files", note="examined")
-    return batches
+        collected.add(batch)
+        yield Progress(done=collected.files, total=2 * len(entries), unit="files", note="examined")
+    return collected
 
 
 def _batches(build: _Build, entries: Sequence[Entry]) -> Iterator[FileBatch]:
@@ -212,30 +211,35 @@ class _Texts:
 
     def shingles(self, positions: Sequence[int]) -> dict[int, Hashes]:
         """The shingles of these files."""
-        wanted = [self.outcomes[position] for position in positions]
-        texts = read_again(self.build.snapshot, wanted, self.build.spec)
-        return dict(zip(positions, map(shingles, texts), strict=True))
+        return dict(zip(positions, map(shingles, self._read(positions)), strict=True))
+
+    def runs(self, positions: Sequence[int]) -> Runs:
+        """MinHash of the runs of characters of these files, (len(positions), P)."""
+        return sketched(self._read(positions))
 
     def first_twins(self, others: Mapping[int, Sequence[int]]) -> Iterator[Twin]:
         """For every file the first similar one of its others, if any."""
         snapshot, spec = self.build.snapshot, self.build.spec
         return first_twins(snapshot, spec, self.outcomes, others, workers=self.workers)
 
+    def _read(self, positions: Sequence[int]) -> Iterator[str]:
+        wanted = [self.outcomes[position] for position in positions]
+        return read_again(self.build.snapshot, wanted, self.build.spec)
 
-def _arrangement(build: _Build, batches: Sequence[Examined], workers: int) -> Arrangement:
+
+def _arrangement(build: _Build, examined: Collected, workers: int) -> Arrangement:
     """Final outcomes: of files that the first pass dropped, then of those that it passed."""
     texts = _Texts(
         build=build,
-        outcomes=[outcome for batch in batches for outcome in batch.passed],
-        signatures=np.concatenate([sketch([]), *(batch.signatures for batch in batches)]),
-        profiles=joined([batch.profiles for batch in batches]),
+        outcomes=examined.passed,
+        signatures=examined.signatures,
+        profiles=examined.profiles,
         workers=workers,
     )
-    dropped = [outcome for batch in batches for outcome in batch.dropped]
 
     def decisions(spec: CorpusSpec, frozen: Mapping[str, Split]) -> Decisions:
         size = build.sizes.compared_characters
         made = decide(texts, spec, frozen, compared_characters=size)
-        return replace(made, outcomes=[*dropped, *made.outcomes])
+        return replace(made, outcomes=[*examined.dropped, *made.outcomes])
 
     return arranged(decisions, build.snapshot, build.spec, build.frozen)

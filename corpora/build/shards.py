@@ -16,6 +16,7 @@ from corpora.build.totals import UNICODE, DocumentFacts, WrittenShard
 from corpora.chunking import grouped
 from corpora.corpus.parquet import DOCUMENT_SCHEMA, RowWriter, document_row
 from corpora.dedup.split import split_of
+from corpora.dedup.tokens import code_points
 from corpora.document import Document, Outcome, Snapshot, Split
 from corpora.spec import CorpusSpec
 from corpora.text.parts import cut_by_shares, parts_of
@@ -70,7 +71,7 @@ def write(shard: Shard) -> WrittenShard:
             rows.write(document_row(document), len(document.text))
             documents.append(_facts(document))
             if document.split == "train":
-                counts = np.bincount(np.frombuffer(document.text.encode("utf-32-le"), np.uint32))
+                counts = np.bincount(code_points(document.text))
                 totals[: len(counts)] += counts
     points = np.flatnonzero(totals)
     return WrittenShard(

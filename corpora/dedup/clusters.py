@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from corpora.chunking import grouped
-from corpora.dedup.characters import Profiles
+from corpora.dedup.characters import Profiles, Runs
 from corpora.dedup.minhash import Hashes, Numbers, Signatures, candidate_pairs, clusters, verified
 from corpora.document import Outcome
 
@@ -47,6 +47,10 @@ class Texts(Protocol):
 
     def shingles(self, positions: Sequence[int]) -> Mapping[int, Hashes]:
         """The shingles of these files."""
+        ...
+
+    def runs(self, positions: Sequence[int]) -> Runs:
+        """MinHash of the runs of characters of these files, (len(positions), P)."""
         ...
 
     def first_twins(self, others: Mapping[int, Sequence[int]]) -> Iterable[Twin]:

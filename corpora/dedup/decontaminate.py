@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from corpora.corpus.summary import Leak
-from corpora.dedup.characters import SIDES, possible_pairs
+from corpora.dedup.characters import SIDES, Runs, possible_pairs
 from corpora.dedup.clusters import COMPARED_CHARACTERS, Texts, near_clusters
 from corpora.dedup.split import naive_split_of, split_of
 from corpora.document import Outcome, Split
@@ -139,7 +139,11 @@ def _possible_twins(
     ]
     others: dict[int, list[int]] = defaultdict(list)
     splits: list[Split] = [files[position].split for position in compared]
-    for held_out, possible in possible_pairs(texts.profiles.of(compared), splits):
+
+    def runs_of(numbers: Sequence[int]) -> Runs:
+        return texts.runs([compared[number] for number in numbers])
+
+    for held_out, possible in possible_pairs(texts.profiles.of(compared), splits, runs_of):
         for number in possible:
             pair = (files[compared[held_out]], files[compared[number]])
             winner, loser = sorted(pair, key=lambda file: file.rank)

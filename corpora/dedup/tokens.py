@@ -52,19 +52,44 @@ def scrambled(numbers: Hashes) -> Hashes:
 
 def _hashed(text: str) -> Hashes:
     """A polynomial of the characters of every token, whatever its place."""
-    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    kinds = _kinds()[np.minimum(points, BASIC_PLANE)]
-    begins = np.ones(len(kinds), np.bool_)
-    np.logical_or(kinds[1:] != WORD, kinds[:-1] != WORD, out=begins[1:])
-    kept = kinds != NONE
-    points, begins = points[kept], np.flatnonzero(begins[kept])
-    if not len(begins):
+    points = code_points(text)
+    kinds, codes = _known(points) if text.isascii() else _looked_up(points)
+    is_word = kinds == WORD
+    begins = kinds != NONE
+    begins[1:] &= ~(is_word[1:] & is_word[:-1])
+    places = np.flatnonzero(begins)
+    if not len(places):
         return np.empty(0, np.uint64)
     powers, inverse = _powers()
+    codes *= powers[: len(codes)]
+    return scrambled(np.add.reduceat(codes, places) * inverse[places])
+
+
+def code_points(text: str) -> NDArray[np.uint8] | NDArray[np.uint32]:
+    """The code points of a text, (N,)."""
+    if text.isascii():
+        return np.frombuffer(text.encode(), np.uint8)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def _looked_up(points: NDArray[np.unsignedinteger]) -> tuple[NDArray[np.uint8], Hashes]:
+    """The kinds of characters, and their numbers: 0 for those in no token, which end a token."""
+    kinds = _kinds()[np.minimum(points, BASIC_PLANE)]
     codes = (points + np.uint64(1)) * MULTIPLIER
     codes ^= codes >> np.uint64(32)
-    codes *= powers[: len(codes)]
-    return scrambled(np.add.reduceat(codes, begins) * inverse[begins])
+    codes *= kinds != NONE
+    return kinds, codes
+
+
+def _known(points: NDArray[np.unsignedinteger]) -> tuple[NDArray[np.uint8], Hashes]:
+    """The same for ASCII, from tables."""
+    kinds, codes = _of_ascii()
+    return kinds.take(points), codes.take(points)
+
+
+@cache
+def _of_ascii() -> tuple[NDArray[np.uint8], Hashes]:
+    return _looked_up(np.arange(128, dtype=np.uint32))
 
 
 @cache

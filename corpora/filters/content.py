@@ -40,7 +40,9 @@ TABLE_BYTES = 1_000
 """A shorter text may be all numbers: a small test, a version file."""
 LETTERS = string.ascii_letters.encode() + bytes(range(0x80, 0x100))
 HEXADECIMAL = re.compile(rb"0[xX][0-9A-Fa-f]+")
+PLAIN_LETTERS = bytes(set(LETTERS) - set(b"abcdefxABCDEFX"))
 BLANKS = string.whitespace.encode()
+NEWLINE = "\n"
 
 
 class TextRules(BaseModel):
@@ -100,25 +102,40 @@ class Content:
 
 
 def _long_lines(rules: TextRules, content: Content) -> str | None:
-    lines = content.text.split("\n")
-    longest = max(map(len, lines))
-    mean = len(content.text) // len(lines)
-    if rules.max_line and longest > rules.max_line:
-        return f"a line of {longest} characters"
+    text = content.text
+    if rules.max_line and _has_line_above(rules.max_line, text):
+        return f"a line of {max(map(len, text.split(NEWLINE)))} characters"
+    mean = len(text) // (text.count(NEWLINE) + 1)
     if rules.max_mean_line and mean > rules.max_mean_line:
         return f"{mean} characters a line"
     return None
 
 
+def _has_line_above(limit: int, text: str) -> bool:
+    """Whether a line is longer, from one of the last line ends in reach to the next."""
+    begin = 0
+    while len(text) - begin > limit:
+        end = text.rfind(NEWLINE, begin, begin + limit + 1)
+        if end < 0:
+            return True
+        begin = end + 1
+    return False
+
+
 def _table(rules: TextRules, content: Content) -> str | None:
     encoded = content.text.encode() if rules.min_letters else b""
     filled = len(encoded.translate(None, BLANKS))
-    if filled < TABLE_BYTES:
+    if filled < TABLE_BYTES or _plain_letters(encoded) >= rules.min_letters * filled:
         return None
     written = HEXADECIMAL.sub(b"", encoded)
     letters = len(written) - len(written.translate(None, LETTERS))
     share = letters / filled
     return f"{share:.0%} letters" if share < rules.min_letters else None
+
+
+def _plain_letters(encoded: bytes) -> int:
+    """The letters that no hexadecimal number contains: enough of them in nearly every text."""
+    return len(encoded) - len(encoded.translate(None, PLAIN_LETTERS))
 
 
 def _generated(rules: TextRules, content: Content) -> str | None:

@@ -12,10 +12,21 @@ from benchmarks.near_copies import similarity as reference
 from corpora.build.corpus import build_corpus
 from corpora.corpus.parquet import read_documents
 from corpora.corpus.summary import CorpusSummary, Leak
-from corpora.dedup.characters import joined, possible_pairs, profile, similarity
+from corpora.dedup.characters import (
+    CLASSES,
+    LONG,
+    MANY,
+    classes_of,
+    joined,
+    possible_pairs,
+    profile,
+    similarity,
+    sketched,
+)
 from corpora.dedup.minhash import candidate_pairs, shingles, sketch, verified
 from corpora.dedup.minhash import similarity as jaccard
 from corpora.dedup.tokens import PIECE, tokens
+from corpora.document import Split
 from corpora.spec import CorpusSpec
 from tests.corpora.build.test_corpus import SPEC, FakeSnapshot, built, ledger, plain
 
@@ -90,7 +101,7 @@ def test_near_copies_that_are_frozen_on_two_sides_stay_and_are_named(tmp_path):
         "b.py": text.replace("if", "while"),
         "c.py": text.replace("if", "unless"),
     }
-    splits = {"a.py": "test", "b.py": "train"}
+    splits: dict[str, Split] = {"a.py": "test", "b.py": "train"}
     contents = {name: content.encode() for name, content in files.items()}
     frozen = {hashlib.sha256(contents[name]).hexdigest(): split for name, split in splits.items()}
     spec = CorpusSpec.model_validate(SPEC)
@@ -119,8 +130,11 @@ def test_the_bounds_leave_out_no_pair_that_is_similar_enough():
         text = code(chance, chance.choice((1, 3, 10, 30)))
         texts += [text, edited(text, chance, chance.uniform(0.02, 0.1), alphabet)]
     profiles = joined([profile(text) for text in texts])
-    splits = [("test", "train")[number % 2] for number in range(len(texts))]
-    proposed = {(a, b) for a, others in possible_pairs(profiles, splits) for b in others}
+    two: list[Split] = ["test", "train"]
+    pairs = possible_pairs(
+        profiles, two * 60, lambda _: pytest.fail("too few twins to look at runs")
+    )
+    proposed = {(a, b) for a, others in pairs for b in others}
     similar = {
         (a, b)
         for a, b in product(range(0, len(texts), 2), range(1, len(texts), 2))
@@ -128,7 +142,46 @@ def test_the_bounds_leave_out_no_pair_that_is_similar_enough():
     }
     assert len(similar) > 30
     assert similar <= proposed
-    assert len(proposed) < len(similar) + 100
+    assert len(proposed) < 60 * 60 / 8
+
+
+def test_runs_tell_a_twin_among_many_texts_with_the_same_counts():
+    chance = random.Random(6)
+    letters = code(chance, 40)
+    texts = ["".join(chance.sample(letters, len(letters))) for _ in range(2 * MANY)]
+    twin = edited(texts[0], chance, 0.05, "abc(;\n \u4e2d")
+    asked = []
+
+    def runs_of(numbers):
+        asked.extend(numbers)
+        return sketched(([*texts, twin])[number] for number in numbers)
+
+    profiles = joined([profile(text) for text in [*texts, twin]])
+    splits: list[Split] = ["train" for _ in texts]
+    splits.append("test")
+    assert list(possible_pairs(profiles, splits, runs_of)) == [(len(texts), [0])]
+    assert sorted(asked) == list(range(len(texts) + 1))
+
+
+@pytest.mark.parametrize("alphabet", ["abc(;\n ", "abc(;\n \u4e2d\ud800\U0001f600"])
+def test_the_classes_of_long_texts_rule_out_no_pair_that_is_similar_enough(alphabet):
+    chance = random.Random(7)
+    text = code(chance, 80)
+    assert len(text) > LONG * 1.2
+    edges = [edited(text, chance, share, alphabet) for share in (0.09, 0.097, 0.1, 0.103, 0.11)]
+    others = [*edges, text[: LONG + 1], text + text[:900], code(chance, 80)]
+    exact = [reference(text, other) for other in others]
+    assert {value >= 0.9 for value in exact} == {True, False}
+    for other, value in zip(others, exact, strict=True):
+        assert similarity(text, other) == pytest.approx(value if value >= 0.9 else 0)
+
+
+@pytest.mark.parametrize("text", ["", "abc aAqQ", "a\u4e2d\ud800b\U0001f600a"])
+def test_classes_hold_every_character_once_and_in_order(text):
+    classes = classes_of(text)
+    assert len(classes) == CLASSES
+    for number, part in enumerate(classes):
+        assert part == "".join(each for each in text if ord(each) % CLASSES == number)
 
 
 def test_chinese_that_is_wrapped_at_another_width_is_a_near_copy():

@@ -19,12 +19,7 @@ import pytest
 from benchmarks.near_copies import similarity as reference
 from corpora.build.corpus import build_corpus
 from corpora.corpus.parquet import read_documents, read_split
-from corpora.dedup.characters import (
-    SIDES,
-    joined,
-    profile,
-    similarity,
-)
+from corpora.dedup.characters import SIDES, Runs, joined, profile, similarity, sketched
 from corpora.dedup.clusters import Twin
 from corpora.dedup.decontaminate import decide
 from corpora.dedup.minhash import Hashes, Signatures, sketch
@@ -114,6 +109,10 @@ class FakeTexts:
     def shingles(self, positions: Sequence[int]) -> dict[int, Hashes]:
         """The shingles of some."""
         return {position: self.hashes[position] for position in positions}
+
+    def runs(self, positions: Sequence[int]) -> Runs:
+        """MinHash of the runs of some."""
+        return sketched(self.texts[position] for position in positions)
 
     def first_twins(self, others: Mapping[int, Sequence[int]]) -> Iterator[Twin]:
         """The first similar one of each."""
