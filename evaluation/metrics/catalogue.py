@@ -37,6 +37,13 @@ class Meaning:
 
 
 MEANINGS = {
+    "new_units_per_kb": Meaning(
+        label="Valid, original functions or blocks per kB",
+        unit="number",
+        better="near the control",
+        explanation="Each counts once in a sample, if it is valid and less than half of it is "
+        "copied from the training text. Pages of blanks, loops and copies have few.",
+    ),
     "function_parse_rate": Meaning(
         label="Functions that parse",
         unit="units",
@@ -153,6 +160,13 @@ MEANINGS = {
         better="near the control",
         validity=False,
         explanation="Mean over samples; hundreds of blanks in a row mean that sampling got stuck.",
+    ),
+    "blank_fraction": Meaning(
+        label="Blanks",
+        unit="share",
+        better="near the control",
+        validity=False,
+        explanation="Blanks and line ends, as a share of all characters.",
     ),
     "repeated_lines_fraction": Meaning(
         label="Repeated lines",
