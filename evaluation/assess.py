@@ -20,7 +20,8 @@ from evaluation.metrics.degeneration import degenerate_temperatures, real_text
 from evaluation.metrics.groups import ScoredGroup, score_group, windows
 from evaluation.metrics.originality import CopyIndex, covering
 from evaluation.metrics.temperature import recommend
-from evaluation.report.threats import Facts, Training, threats
+from evaluation.report.facts import Facts, Training
+from evaluation.report.threats import threats
 from evaluation.report.verdict import verdict
 from evaluation.results import LadderRow, Recommendation, Role, SampleGroup, ShownSample, Threat
 from evaluation.scoring.compilers import why_no_compiler

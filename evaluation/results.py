@@ -162,13 +162,15 @@ class Threat:
     Attributes:
         kind: a short name: "undertrained", "few held-out files".
         text: what was found, in one or two sentences.
-        remedy: what to do about it, with the setting or command; empty if nothing can be done.
+        remedy: what to do about it, empty if nothing can be done.
+        command: that does it, empty if none does.
         is_general: it holds for every report, or for the method; such threats come last.
     """
 
     kind: str
     text: str
     remedy: str = ""
+    command: str = ""
     is_general: bool = False
 
 

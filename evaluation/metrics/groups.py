@@ -95,7 +95,7 @@ def _metrics(texts: Sequence[TextTallies]) -> dict[str, Metric]:
 
 def metric_of(key: str, tallies: Sequence[Tally]) -> Metric:
     """The metric `key` over many texts."""
-    kinds = [kind for end, kind in KINDS.items() if key.endswith(end)]
+    kinds: list[Kind] = [kind for end, kind in KINDS.items() if key.endswith(end)]
     return ratio_metric(tallies, kinds[0] if kinds else None)
 
 

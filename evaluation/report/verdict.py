@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from evaluation.baselines.ladder import best_ngram, model_row
 from evaluation.metrics.catalogue import FEW_UNITS, meaning_of, value_text
 from evaluation.metrics.new_units import NEW_UNITS
-from evaluation.report.threats import has_diverged
+from evaluation.report.training_threats import has_diverged
 from evaluation.results import LadderRow, Metric, Recommendation, SampleGroup
 
 
@@ -51,13 +51,15 @@ def _validity(
     share = f"{label}: {value_text(headline, metric)} (n-gram samples {floor}, real text {control})"
     place = f"; at temperature {group.temperature:g}"
     if group.degenerate:
-        place += ", where the samples are degenerate"
-    if NEW_UNITS not in group.metrics:
-        return f"{place}, {share}"
+        place += ", where the samples are degenerate,"
+    new = group.metrics.get(NEW_UNITS)
+    if new is None or new.value is None:
+        return f"{place} {share}"
     floor, control = compared(NEW_UNITS)
+    unit = "functions" if headline == "function_parse_rate" else "blocks"
     return (
-        f"{place}, {value_text(NEW_UNITS, group.metrics[NEW_UNITS])} valid, original functions or "
-        f"blocks per kB (n-gram samples {floor}, real text {control}), and {share}"
+        f"{place} it writes {new.value:.2f} valid, original {unit} per kB "
+        f"(n-gram samples {floor}, real text {control}); {share}"
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from corpora.corpus.summary import CorpusSummary, FunnelStep
     from corpora.spec import CorpusSpec
     from evaluation.assess import EvaluationInputs, Findings
-    from evaluation.report.threats import Training
+    from evaluation.report.facts import Training
     from evaluation.results import Comparison, Evaluation, PreviousRun, ReportCurvePoint
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def _inputs(context: StageContext) -> "EvaluationInputs":
 
 
 def _training(context: StageContext, summary: "CorpusSummary") -> "Training":
-    from evaluation.report.threats import Training
+    from evaluation.report.facts import Training
 
     train = Manifest.load(context.inputs["train"])
     return Training(
