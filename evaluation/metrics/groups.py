@@ -58,7 +58,8 @@ def score_group(
         progress: called with the fraction done.
     """
     tallied = []
-    scores, judged = list(score_all(language, texts)), list(judge(language, texts))
+    scores = list(score_all(language, texts))
+    judged = list(judge(language, texts, from_start=role != "control"))
     results = zip(texts, scores, judged, compiler_tallies(language, texts), strict=True)
     for done, (text, score, found, compiled) in enumerate(results, start=1):
         spans = copies.spans(text)

@@ -46,8 +46,15 @@ class Judged:
     unfinished: int | None
 
 
-def judge(language: str, texts: Sequence[str]) -> Iterator[Judged]:
-    """Find and check the units of samples or windows, with file marks between their files."""
+def judge(language: str, texts: Sequence[str], *, from_start: bool = False) -> Iterator[Judged]:
+    """Find and check the units of texts, with file marks between their files.
+
+    Args:
+        language: a key of LANGUAGES.
+        texts: samples or windows.
+        from_start: each begins at the start of a file; otherwise perhaps inside a string, and what
+            looks like its end may be the beginning of another.
+    """
     scorer = LANGUAGES[language].scorer
     key = KEYS.get(scorer.headline or "")
     if key is None:
@@ -63,7 +70,7 @@ def judge(language: str, texts: Sequence[str]) -> Iterator[Judged]:
             tally = next(scores).tallies.get(key)
             valid = bool(tally and 0 < tally.of == tally.amount)
             checked.append(Unit(start=unit.offset, end=unit.end, text=unit.text, is_valid=valid))
-        yield Judged(units=checked, unfinished=syntax and _unfinished(syntax, text))
+        yield Judged(units=checked, unfinished=syntax and _unfinished(syntax, text, from_start))
 
 
 def _units(scorer: Scorer, text: str) -> Iterator[Piece]:
@@ -80,10 +87,11 @@ def _syntax(scorer: Scorer) -> Syntax | None:
     return SYNTAX if isinstance(scorer, PythonScorer) else None
 
 
-def _unfinished(syntax: Syntax, text: str) -> int | None:
+def _unfinished(syntax: Syntax, text: str, from_start: bool) -> int | None:
     """Where the literal begins that the end of the sample cut off."""
     *_, last = files(text)
-    whole = Piece(offset=last.offset, text=last.text, cut_start=last.cut_start)
+    is_first = last.offset == 0
+    whole = Piece(offset=last.offset, text=last.text, cut_start=is_first and not from_start)
     for fault in read_piece(syntax, whole).faults:
         if fault.swallowed and fault.offset + fault.swallowed == len(last.text):
             return last.offset + fault.offset
