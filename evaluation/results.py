@@ -78,7 +78,7 @@ class SampleGroup:
     characters_each: int
     metrics: Mapping[str, Metric]
     outcomes: Mapping[str, int]
-    degenerate: Sequence[str] = ()
+    degenerate: Sequence[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +152,7 @@ class ShownSample:
     copied: Sequence[CopiedSpan]
     surprisal: Sequence[float]
     unfinished: int | None = None
-    degenerate: Sequence[str] = ()
+    degenerate: Sequence[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,10 @@ from evaluation.evidence import DocumentBits, Evidence
 from evaluation.metrics.bootstrap import difference_interval, ratio_metric
 from evaluation.metrics.catalogue import meaning_of
 from evaluation.metrics.groups import metric_of
+from evaluation.metrics.new_units import NEW_UNITS
 from evaluation.results import Change, Comparison, Tally
 
-EXTRA_METRICS = ("copied_fraction_50", "repetition")
+EXTRA_METRICS = (NEW_UNITS, "copied_fraction_50", "repetition")
 """Compared besides the headline; more rows would show more differences due to chance."""
 MIN_PAIRS = 6
 """With fewer there is no verdict: by chance five differences have the same sign in 1 of 16 cases,

@@ -47,7 +47,7 @@ def violations(page: Any, source: str) -> list[str]:
         "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", list(RULES)
     )
     return [
-        f"{one['id']} ({one['impact']}): {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
+        f"{one['id']} ({one['impact']}): {node['html'][:99]} {node.get('failureSummary', '')[:200]}"
         for one in found["violations"]
         for node in one["nodes"]
     ]

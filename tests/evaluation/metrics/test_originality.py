@@ -1,8 +1,8 @@
+import time
 import tracemalloc
-from pathlib import time
+from pathlib import PurePosixPath
 from unittest.mock import patch
 
-import PurePosixPath
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st

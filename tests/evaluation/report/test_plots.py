@@ -3,10 +3,12 @@ import dataclasses
 import io
 import re
 
+import matplotlib.image
+import numpy as np
 import pytest
 
 from evaluation.report import plots
-from evaluation.results import Metric
+from evaluation.results import LadderRow, Metric
 from tests.evaluation.example import example_evaluation
 
 REPORT = example_evaluation()
@@ -72,7 +74,7 @@ def test_a_picture_is_a_png_on_white_without_a_date():
     kind, data = uri.split(",")
     assert kind == "data:image/png;base64"
     png = base64.b64decode(data)
-    pixels = np.asarray(mpl.image.imread(io.BytesIO(png)))
+    pixels = np.asarray(matplotlib.image.imread(io.BytesIO(png)))
     assert (pixels[0, 0, :3] == 1).all()
     assert pixels.shape[2] == 3 or (pixels[..., 3] == 1).all()
     assert not re.search(rb"tIME|Software", png)
