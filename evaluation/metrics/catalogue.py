@@ -178,6 +178,27 @@ MEANINGS = {
 }
 
 
+RULES = {
+    "binary": "binary files",
+    "duplicate": "exact copies",
+    "empty": "empty files",
+    "encoding": "unknown encoding",
+    "extension": "other file types",
+    "generated": "generated code",
+    "licence": "licence not allowed",
+    "near-duplicate": "near-copies",
+    "secret": "with a password or key",
+    "table": "tables of numbers",
+    "vendored": "copies of other projects",
+}
+"""What the rules of a corpus drop; a rule that is not in the table is already named in words."""
+
+
+def rule_label(reason: str) -> str:
+    """What a rule of the funnel drops, in words."""
+    return RULES.get(reason, reason)
+
+
 def meaning_of(key: str) -> Meaning:
     """The meaning of the metric `key`, with defaults if it is not in the table."""
     unknown = Meaning(

@@ -5,7 +5,7 @@ factor: FACTOR times beyond the value that one window in ten exceeds. A temperat
 a quarter of its samples are, or if they hold less than half as many units per kB as real text.
 Measured on Python's standard library after one minute of training (control: longest run of one
 character 34 on average, 52 in the worst tenth): temperature .5 was degenerate in 20 of 20 samples
-(longest run 2,020 on average), .8 in 10 of 20 (191), 1 in 1 of 20 (63).
+(longest run 2,020 on average), .8 in 7 of 20 (191), 1 in 1 of 20 (63).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, NullLocator
 
 from corpora.corpus.summary import FunnelStep
-from evaluation.metrics.catalogue import meaning_of
+from evaluation.metrics.catalogue import meaning_of, rule_label
 from evaluation.results import LadderRow, ReportCurvePoint, Role, SampleGroup
 from system.display import visible
 
@@ -177,7 +177,9 @@ def funnel_chart(steps: Sequence[FunnelStep], width: float = WIDE) -> Figure:
                 va="center",
                 in_layout=False,
             )
-        _name_rows(axes, [step.reason for step in steps], _LONG_NAME if roomy else _MAX_NAME)
+        _name_rows(
+            axes, [rule_label(step.reason) for step in steps], _LONG_NAME if roomy else _MAX_NAME
+        )
         axes.set_xlim(0, max(map(sum, zip(left, lost, strict=True))) * (1.7 if roomy else 1.4))
         axes.set_xlabel("MB left; light: dropped by the rule")
         return figure

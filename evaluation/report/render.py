@@ -181,6 +181,7 @@ def environment(template: str) -> Environment:
     environment.filters.update({function.__name__: function for function in formats})
     environment.filters["fenced"] = _fenced
     metrics = (catalogue.meaning_of, catalogue.value_text, catalogue.interval_text)
+    metrics += (catalogue.rule_label,)
     marks = (marking.shown_part, marking.line_of, marking.copies_of)
     rendered = (view.unfinished_part, marking.marked_html, marking.marked_plain)
     for function in (*metrics, *marks, *rendered):

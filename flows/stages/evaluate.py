@@ -161,11 +161,14 @@ def _notes(summary: "CorpusSummary", spec: "CorpusSpec") -> Iterator[str]:
         yield "Near-copies were not searched for, so some may be on both sides of the split."
         return
     before, after = summary.leak_before, summary.leak_after
-    yield (
-        f"Leakage avoided: in a split by file name, at least {before.files:,} held-out files "
-        f"({before.characters:,} characters) would have a copy or near-copy in the training "
-        f"text; in this split, {after.files:,} have one."
-    )
+    if not before.files and not after.files:
+        yield "No held-out file has a copy or near-copy in the training text."
+    else:
+        yield (
+            f"Leakage avoided: in a split by file name, at least {before.files:,} held-out files "
+            f"({before.characters:,} characters) would have a copy or near-copy in the training "
+            f"text; in this split, {after.files:,} have one."
+        )
     if spec.part_characters:
         yield "Parts of a text were not compared with one another."
     for held_out, training in after.twins:
