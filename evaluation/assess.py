@@ -21,6 +21,7 @@ from evaluation.metrics.groups import ScoredGroup, score_group, windows
 from evaluation.metrics.originality import CopyIndex, covering
 from evaluation.metrics.temperature import recommend
 from evaluation.report.facts import Facts, Training
+from evaluation.report.shown import first_samples
 from evaluation.report.threats import threats
 from evaluation.report.verdict import verdict
 from evaluation.results import LadderRow, Recommendation, Role, SampleGroup, ShownSample, Threat
@@ -265,36 +266,30 @@ def _shown_samples(
     copies: CopyIndex,
     choice: Recommendation | None,
 ) -> list[ShownSample]:
-    """The first samples of each temperature, those at the recommended one before the others.
-
-    Within a temperature degenerate samples come after the others, so they are shown only if there
-    are too few others. There is no other selection.
-    """
+    """The samples of the report, with their errors and copies."""
     real = real_text([text for one in scored for text in one.texts])
-    shown: dict[float, list[ShownSample]] = {}
+    every: list[ShownSample] = []
     places: Counter[float] = Counter()
     by_temperature = {one.group.temperature: one for one in scored if one.group.role == "model"}
     for sample in inputs.samples:
         group, place = by_temperature[sample.temperature], places[sample.temperature]
         places[sample.temperature] += 1
-        one = ShownSample(
-            seed=sample.seed,
-            temperature=sample.temperature,
-            text=sample.continuation,
-            first_error=group.scores[place].first_error,
-            copied=(),
-            surprisal=tuple(sample.surprisal),
-            unfinished=group.judged[place].unfinished,
-            degenerate=tuple(real.faults_of(group.texts[place])),
+        every.append(
+            ShownSample(
+                seed=sample.seed,
+                temperature=sample.temperature,
+                text=sample.continuation,
+                first_error=group.scores[place].first_error,
+                copied=(),
+                surprisal=tuple(sample.surprisal),
+                unfinished=group.judged[place].unfinished,
+                degenerate=tuple(real.faults_of(group.texts[place])),
+            )
         )
-        shown.setdefault(sample.temperature, []).append(one)
     first = choice.temperature if choice else None
     return [
         replace(sample, copied=tuple(covering(copies.spans(sample.text))))
-        for temperature in sorted(shown, key=lambda t: (t != first, t))
-        for sample in sorted(shown[temperature], key=lambda one: bool(one.degenerate))[
-            : spec.shown_samples
-        ]
+        for sample in first_samples(every, first=first, number=spec.shown_samples)
     ]
 
 
