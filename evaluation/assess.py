@@ -6,7 +6,7 @@
 import platform
 from collections import Counter
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,11 +16,15 @@ from evaluation.baselines.ladder import Bits, HeldOut, baseline_rows
 from evaluation.baselines.ngram import NgramCounts
 from evaluation.evidence import DocumentBits, Evidence
 from evaluation.languages import LANGUAGES
+from evaluation.metrics.degeneration import degenerate_temperatures, real_text
 from evaluation.metrics.groups import ScoredGroup, score_group, windows
 from evaluation.metrics.originality import CopyIndex, covering
 from evaluation.metrics.temperature import recommend
-from evaluation.report.verdict import threats, verdict, warnings
-from evaluation.results import LadderRow, Recommendation, Role, SampleGroup, ShownSample
+from evaluation.report.facts import Facts, Training
+from evaluation.report.shown import first_samples
+from evaluation.report.threats import threats
+from evaluation.report.verdict import verdict
+from evaluation.results import LadderRow, Recommendation, Role, SampleGroup, ShownSample, Threat
 from evaluation.scoring.compilers import why_no_compiler
 from evaluation.spec import EvaluateSpec
 from modeling.inference.dynamic_evaluation import chosen_adaptation, dynamic_surprisals
@@ -39,10 +43,14 @@ class EvaluationInputs:
     """A trained model, its samples, and the corpus it was trained on.
 
     Attributes:
+        dataset: its name.
         train, validation, test: documents of each split, in corpus order.
         samples: of the model, all of one length.
+        training: how the model was trained.
+        near_copies: held-out files with a near-copy in the training text, None if not searched for.
     """
 
+    dataset: str
     title: str
     language: str
     train: Sequence[Document]
@@ -51,6 +59,8 @@ class EvaluationInputs:
     model: CharModel
     vocabulary: Vocabulary
     samples: Sequence[Sample]
+    training: Training
+    near_copies: int | None
 
     @property
     def model_name(self) -> str:
@@ -72,8 +82,7 @@ class Findings:
     groups: Sequence[SampleGroup]
     samples: Sequence[ShownSample]
     recommended: Recommendation | None
-    warnings: Sequence[str]
-    threats: Sequence[str]
+    threats: Sequence[Threat]
     evidence: Evidence
 
 
@@ -88,30 +97,51 @@ def assess(inputs: EvaluationInputs, spec: EvaluateSpec) -> Generator[Progress, 
     labels = [(f"{d.source}/{d.path}", d.license) for d in baseline]
     copies = CopyIndex([document.text for document in baseline], labels)
     scored = yield from _score_groups(inputs, spec, counts, copies)
-    groups = [one.group for one in scored]
-    headline = LANGUAGES[inputs.language].scorer.headline
     texts = [text for one in scored for text in one.texts]
+    degenerate = degenerate_temperatures(texts)
+    groups = [
+        replace(one.group, degenerate=degenerate.get(one.group.temperature or 0.0, ()))
+        for one in scored
+    ]
+    headline = LANGUAGES[inputs.language].scorer.headline
     choice = recommend(texts, headline)
+    share = _characters(baseline) / _characters(inputs.train)
     return Findings(
         verdict=verdict(inputs.title, ladder, groups, headline, choice),
         headline=headline,
         ladder=ladder,
         groups=groups,
-        samples=_shown_samples(inputs, spec, scored, copies),
+        samples=_shown_samples(inputs, spec, scored, copies, choice),
         recommended=choice,
-        warnings=tuple(warnings(groups, headline, len(inputs.test))),
-        threats=tuple(
-            threats(
-                model_name=inputs.model_name,
-                groups=groups,
-                headline=headline,
-                test_files=len(inputs.test),
-                baseline_share=_characters(baseline) / _characters(inputs.train),
-                python=platform.python_version() if inputs.language == "python" else None,
-                no_compiler=why_no_compiler(inputs.language),
-            )
-        ),
+        threats=threats(_facts(inputs, ladder, groups, headline, share)),
         evidence=Evidence(documents=documents, texts=texts),
+    )
+
+
+def _facts(
+    inputs: EvaluationInputs,
+    ladder: Sequence[LadderRow],
+    groups: Sequence[SampleGroup],
+    headline: str | None,
+    baseline_share: float,
+) -> Facts:
+    """What the threats are derived from."""
+    excerpt = limited(inputs.validation, TRAIN_CHARACTERS)
+    bits = bits_of_documents(inputs.model, inputs.vocabulary, inputs.ids(excerpt))
+    characters = _characters(excerpt)
+    return Facts(
+        dataset=inputs.dataset,
+        model_name=inputs.model_name,
+        training=inputs.training,
+        ladder=ladder,
+        groups=groups,
+        headline=headline,
+        test_files=len(inputs.test),
+        validation_bits=float(bits.sum()) / characters if characters else None,
+        near_copies=inputs.near_copies,
+        baseline_share=baseline_share,
+        python=platform.python_version() if inputs.language == "python" else None,
+        no_compiler=why_no_compiler(inputs.language),
     )
 
 
@@ -230,27 +260,37 @@ def _score_groups(
 
 
 def _shown_samples(
-    inputs: EvaluationInputs, spec: EvaluateSpec, scored: Sequence[ScoredGroup], copies: CopyIndex
+    inputs: EvaluationInputs,
+    spec: EvaluateSpec,
+    scored: Sequence[ScoredGroup],
+    copies: CopyIndex,
+    choice: Recommendation | None,
 ) -> list[ShownSample]:
-    """The first samples of each temperature, not selected, with their errors and copies."""
-    scores = {one.group.temperature: one.scores for one in scored if one.group.role == "model"}
-    seen: Counter[float] = Counter()
-    shown = []
+    """The samples of the report, with their errors and copies."""
+    real = real_text([text for one in scored for text in one.texts])
+    every: list[ShownSample] = []
+    places: Counter[float] = Counter()
+    by_temperature = {one.group.temperature: one for one in scored if one.group.role == "model"}
     for sample in inputs.samples:
-        place = seen[sample.temperature]
-        seen[sample.temperature] += 1
-        if place < spec.shown_samples:
-            shown.append(
-                ShownSample(
-                    seed=sample.seed,
-                    temperature=sample.temperature,
-                    text=sample.continuation,
-                    first_error=scores[sample.temperature][place].first_error,
-                    copied=tuple(covering(copies.spans(sample.continuation))),
-                    surprisal=tuple(sample.surprisal),
-                )
+        group, place = by_temperature[sample.temperature], places[sample.temperature]
+        places[sample.temperature] += 1
+        every.append(
+            ShownSample(
+                seed=sample.seed,
+                temperature=sample.temperature,
+                text=sample.continuation,
+                first_error=group.scores[place].first_error,
+                copied=(),
+                surprisal=tuple(sample.surprisal),
+                unfinished=group.judged[place].unfinished,
+                degenerate=tuple(real.faults_of(group.texts[place])),
             )
-    return shown
+        )
+    first = choice.temperature if choice else None
+    return [
+        replace(sample, copied=tuple(covering(copies.spans(sample.text))))
+        for sample in first_samples(every, first=first, number=spec.shown_samples)
+    ]
 
 
 def _characters(documents: Sequence[Document]) -> int:

@@ -65,7 +65,11 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleGroup:
-    """All texts of one origin: the model at one temperature, the floor, or the control."""
+    """All texts of one origin: the model at one temperature, the floor, or the control.
+
+    Attributes:
+        degenerate: why its texts are unlike any real text, in words; empty if they are not.
+    """
 
     name: str
     role: Role
@@ -74,6 +78,7 @@ class SampleGroup:
     characters_each: int
     metrics: Mapping[str, Metric]
     outcomes: Mapping[str, int]
+    degenerate: Sequence[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,10 +136,13 @@ class CopiedSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSample:
-    """A sample as the report shows it; samples are not selected.
+    """A sample as the report shows it.
 
     Attributes:
         surprisal: bits of every character under the model at temperature 1, (len(text),).
+        unfinished: where a string or comment begins that does not end in the sample, None if there
+            is none.
+        degenerate: the ways in which it is unlike any real text, in words.
     """
 
     seed: int
@@ -143,6 +151,27 @@ class ShownSample:
     first_error: Mark | None
     copied: Sequence[CopiedSpan]
     surprisal: Sequence[float]
+    unfinished: int | None = None
+    degenerate: Sequence[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threat:
+    """A reason to distrust a conclusion of the report.
+
+    Attributes:
+        kind: a short name: "undertrained", "few held-out files".
+        text: what was found, in one or two sentences.
+        remedy: what to do about it, empty if nothing can be done.
+        command: that does it, empty if none does.
+        is_general: it holds for every report, or for the method; such threats come last.
+    """
+
+    kind: str
+    text: str
+    remedy: str = ""
+    command: str = ""
+    is_general: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +231,8 @@ class Recommendation:
         low, high: range of the temperatures that 95 % of the resamples choose.
         share: of the resamples that choose this temperature.
         metrics: keys of the metrics whose distance to the control was measured.
+        tried: number of temperatures it was chosen from; degenerate ones are left out.
+        is_degenerate: its samples are degenerate, as those of all temperatures are.
     """
 
     temperature: float
@@ -209,6 +240,8 @@ class Recommendation:
     high: float
     share: float
     metrics: Sequence[str]
+    tried: int
+    is_degenerate: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +255,7 @@ class Evaluation:
         split: files and characters of each split ("train", "validation", "test").
         cost: label to text, in order ("training" -> "3 min 0 s, 31,200 characters/s, 2 cores").
         identity: label to text, in order (commit, corpus digest, model digest, seeds, versions).
-        threats: limitations of this report, one sentence each.
+        threats: reasons to distrust this report, the gravest first.
         recommended: the temperature to sample at, None with fewer than two to choose from.
         change: since the previous run, None if there is none to compare with.
     """
@@ -245,7 +278,7 @@ class Evaluation:
     samples: Sequence[ShownSample]
     cost: Mapping[str, str]
     identity: Mapping[str, str]
-    threats: Sequence[str]
+    threats: Sequence[Threat]
     history: Sequence[PreviousRun] = field(default_factory=tuple)
     recommended: Recommendation | None = None
     change: Comparison | None = None

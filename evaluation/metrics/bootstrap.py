@@ -1,20 +1,20 @@
 """Combine the tallies of many samples into one figure with a confidence interval.
 
-The units within a sample are correlated, so the interval comes from a bootstrap over samples: the
-percentiles of the ratio over resamples (Efron and Tibshirani, "An Introduction to the Bootstrap",
-1993, chapter 13). Measured coverage of a nominal 95 %: 87 % with 10 samples, 93 % with 20, 95 %
-with 60.
+Shares of units have the intervals of `intervals`. All other ratios have a bootstrap over samples,
+because what one sample contributes is correlated: the percentiles of the ratio over resamples
+(Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13).
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from evaluation.metrics.intervals import CONFIDENCE, Kind, edge_interval, units_interval
 from evaluation.results import Metric, Tally
 
-CONFIDENCE = 0.95
 RESAMPLES = 4999
 BATCH = 500
 """Resamples held in memory at once."""
@@ -23,7 +23,7 @@ SEED = 0
 Floats = NDArray[np.float64]
 
 
-def ratio_metric(tallies: Sequence[Tally], *, proportion: bool = False) -> Metric:
+def ratio_metric(tallies: Sequence[Tally], kind: Kind | None = None) -> Metric:
     """Sum of amounts over sum of denominators, with the 95 % interval.
 
     Samples without units carry no information about the ratio and are left out. With fewer than
@@ -31,8 +31,7 @@ def ratio_metric(tallies: Sequence[Tally], *, proportion: bool = False) -> Metri
 
     Args:
         tallies: one per sample.
-        proportion: the amounts count successes among units. If every sample has exactly one unit,
-            samples are independent trials and the interval is Wilson's.
+        kind: of the ratio; None for any other, such as a mean.
     """
     counted = np.array([(t.amount, t.of) for t in tallies if t.of > 0], np.float64)
     if not len(counted):
@@ -41,7 +40,7 @@ def ratio_metric(tallies: Sequence[Tally], *, proportion: bool = False) -> Metri
     return Metric(
         value=float(amounts.sum() / of.sum()),
         n=round(of.sum()),
-        interval=_interval(amounts, of, proportion=proportion),
+        interval=_interval(amounts, of, kind),
     )
 
 
@@ -59,16 +58,18 @@ def resampled_ratios(tallies: Sequence[Tally], generator: np.random.Generator) -
     return amounts / of
 
 
-def difference_interval(old: Sequence[Tally], new: Sequence[Tally]) -> tuple[float, float]:
-    """95 % interval of the ratio of `new` minus that of `old`, resampled independently.
+def difference_interval(old: Metric, new: Metric) -> tuple[float, float] | None:
+    """95 % interval of `new` minus `old`, of independent texts; None if one has no interval.
 
-    Raises:
-        ValueError: one of them has no units.
+    It combines the distances of both values to the ends of their intervals (Newcombe, "Interval
+    Estimation for the Difference Between Independent Proportions", 1998, method 10).
     """
-    generator = np.random.default_rng(SEED)
-    differences = resampled_ratios(new, generator) - resampled_ratios(old, generator)
-    low, high = np.quantile(differences, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
+    if old.value is None or new.value is None or not (old.interval and new.interval):
+        return None
+    difference = new.value - old.value
+    below = math.hypot(new.value - new.interval[0], old.interval[1] - old.value)
+    above = math.hypot(new.interval[1] - new.value, old.value - old.interval[0])
+    return difference - below, difference + above
 
 
 def position(value: float | None, floor: float | None, control: float | None) -> float | None:
@@ -82,24 +83,24 @@ def position(value: float | None, floor: float | None, control: float | None) ->
     return (value - floor) / (control - floor)
 
 
-def _interval(amounts: Floats, of: Floats, *, proportion: bool) -> tuple[float, float] | None:
+def _interval(amounts: Floats, of: Floats, kind: Kind | None) -> tuple[float, float] | None:
     if len(amounts) == 1:
         return None
-    if proportion and (of == 1).all():
-        trials = stats.binomtest(round(amounts.sum()), len(amounts))
-        interval = trials.proportion_ci(CONFIDENCE, method="wilson")
-    else:
-        interval = stats.bootstrap(
-            (amounts, of),
-            _ratio,
-            paired=True,
-            vectorized=True,
-            n_resamples=RESAMPLES,
-            batch=BATCH,
-            confidence_level=CONFIDENCE,
-            method="percentile",
-            rng=np.random.default_rng(SEED),
-        ).confidence_interval
+    if kind == "units":
+        return units_interval(amounts, of)
+    if at_edge := edge_interval(kind, amounts, of):
+        return at_edge
+    interval = stats.bootstrap(
+        (amounts, of),
+        _ratio,
+        paired=True,
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        batch=BATCH,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(SEED),
+    ).confidence_interval
     return float(interval.low), float(interval.high)
 
 

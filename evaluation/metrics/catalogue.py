@@ -37,6 +37,13 @@ class Meaning:
 
 
 MEANINGS = {
+    "new_units_per_kb": Meaning(
+        label="Valid, original functions or blocks per kB",
+        unit="number",
+        better="near the control",
+        explanation="Each counts once in a sample, if it is valid and less than half of it is "
+        "copied from the training text. Pages of blanks, loops and copies have few.",
+    ),
     "function_parse_rate": Meaning(
         label="Functions that parse",
         unit="units",
@@ -154,6 +161,13 @@ MEANINGS = {
         validity=False,
         explanation="Mean over samples; hundreds of blanks in a row mean that sampling got stuck.",
     ),
+    "blank_fraction": Meaning(
+        label="Blanks",
+        unit="share",
+        better="near the control",
+        validity=False,
+        explanation="Blanks and line ends, as a share of all characters.",
+    ),
     "repeated_lines_fraction": Meaning(
         label="Repeated lines",
         unit="share",
@@ -162,6 +176,27 @@ MEANINGS = {
         explanation="Lines, except blank ones, that occurred earlier in the same text.",
     ),
 }
+
+
+RULES = {
+    "binary": "binary files",
+    "duplicate": "exact copies",
+    "empty": "empty files",
+    "encoding": "unknown encoding",
+    "extension": "other file types",
+    "generated": "generated code",
+    "licence": "licence not allowed",
+    "near-duplicate": "near-copies",
+    "secret": "with a password or key",
+    "table": "tables of numbers",
+    "vendored": "copies of other projects",
+}
+"""What the rules of a corpus drop; a rule that is not in the table is already named in words."""
+
+
+def rule_label(reason: str) -> str:
+    """What a rule of the funnel drops, in words."""
+    return RULES.get(reason, reason)
 
 
 def meaning_of(key: str) -> Meaning:

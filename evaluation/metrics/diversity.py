@@ -32,6 +32,7 @@ def diversity(text: str) -> dict[str, Tally]:
             metric over many texts is the mean of their longest runs.
         repeated_lines_fraction: lines that occurred earlier in the text, out of all lines that are
             not blank; surrounding blanks are ignored.
+        blank_fraction: blanks and line ends, out of all characters.
     """
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
     return {
@@ -39,6 +40,7 @@ def diversity(text: str) -> dict[str, Tally]:
         "repetition": _compressed(text),
         "longest_run": _longest_run(points),
         "repeated_lines_fraction": _repeated_lines(text),
+        "blank_fraction": Tally(len(text) - len("".join(text.split())), len(text)),
     }
 
 

@@ -5,28 +5,38 @@ held-out text (the control) have the same length and are scored by the same metr
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluation.evidence import TextTallies
 from evaluation.metrics.bootstrap import ratio_metric
 from evaluation.metrics.diversity import diversity
+from evaluation.metrics.intervals import Kind
+from evaluation.metrics.new_units import new_unit_tally, of_judged_part
 from evaluation.metrics.originality import CopyIndex, copy_tallies
 from evaluation.results import Metric, Role, SampleGroup, Tally, TextScore
 from evaluation.scoring.compilers import compiler_tallies
+from evaluation.scoring.judged import Judged, judge
 from evaluation.scoring.sandbox import score_all
 from modeling.vocab import FILE_MARK
 
-PROPORTIONS = ("_rate", "_parse")
-"""Suffixes of the keys of metrics that count successes among units."""
+KINDS: Mapping[str, Kind] = {
+    "_rate": "units",
+    "_parse": "units",
+    "_fraction": "share",
+    "_fraction_50": "share",
+    "_per_kb": "count",
+}
+"""Kinds of metrics by the ends of their keys; all others are means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredGroup:
-    """A group, with the score and all tallies of each of its texts, in order."""
+    """A group, with the scores, units and tallies of each of its texts, in order."""
 
     group: SampleGroup
     scores: Sequence[TextScore]
+    judged: Sequence[Judged]
     texts: Sequence[TextTallies]
 
 
@@ -47,12 +57,19 @@ def score_group(
         copies: index of the training text.
         progress: called with the fraction done.
     """
-    scores, tallied = [], []
-    results = zip(texts, score_all(language, texts), compiler_tallies(language, texts), strict=True)
-    for done, (text, score, compiled) in enumerate(results, start=1):
-        scores.append(score)
-        validity = {**score.tallies, **compiled}
-        tallies = {**validity, **diversity(text), **copy_tallies(text, copies.spans(text))}
+    tallied = []
+    scores = list(score_all(language, texts))
+    judged = list(judge(language, texts, from_start=role != "control"))
+    results = zip(texts, scores, judged, compiler_tallies(language, texts), strict=True)
+    for done, (text, score, found, compiled) in enumerate(results, start=1):
+        spans = copies.spans(text)
+        tallies = {
+            **of_judged_part(score.tallies, len(text), found.unfinished),
+            **compiled,
+            **new_unit_tally(text, found, spans),
+            **diversity(text),
+            **copy_tallies(text, spans),
+        }
         tallied.append(
             TextTallies(role=role, temperature=temperature, characters=len(text), tallies=tallies)
         )
@@ -66,7 +83,7 @@ def score_group(
         metrics=_metrics(tallied),
         outcomes=dict(Counter(score.outcome for score in scores)),
     )
-    return ScoredGroup(group=group, scores=scores, texts=tallied)
+    return ScoredGroup(group=group, scores=scores, judged=judged, texts=tallied)
 
 
 def _metrics(texts: Sequence[TextTallies]) -> dict[str, Metric]:
@@ -79,7 +96,8 @@ def _metrics(texts: Sequence[TextTallies]) -> dict[str, Metric]:
 
 def metric_of(key: str, tallies: Sequence[Tally]) -> Metric:
     """The metric `key` over many texts."""
-    return ratio_metric(tallies, proportion=key.endswith(PROPORTIONS))
+    kinds: list[Kind] = [kind for end, kind in KINDS.items() if key.endswith(end)]
+    return ratio_metric(tallies, kinds[0] if kinds else None)
 
 
 def windows(texts: Sequence[str], *, length: int, at_most: int) -> list[str]:

@@ -1,6 +1,9 @@
 """Which spans of a sample occur verbatim in the training text, and in which file.
 
-Exact: every maximal span is found, and nothing else. The training text is cut into blocks of 25
+Exact: every maximal span is found, and nothing else, if at least one of its whole blocks occurs at
+most MAX_PLACES times in the training text. Tables of zeros, rules of dashes and the like consist of
+blocks that occur more often; of these only the first MAX_PLACES places are searched, so a span may
+be cut where the sample repeats more than any of them. The training text is cut into blocks of 25
 characters; a span of 50 contains at least one whole block, wherever it begins. Blocks shared by
 text and sample form chains, and a chain is extended character by character at both ends.
 
@@ -12,7 +15,8 @@ A sample that repeats itself contains the same block in the same context many ti
 of these is extended; where its copies end within the context, they are shifted to the others.
 
 Cost: about 15 bytes per character for the index. The time for a sample is proportional to the
-number of places where its blocks occur in the training text: about 20 ms for 10,000 characters.
+number of places where its blocks occur in the training text: about 20 ms for 10,000 characters of
+code, half a second at most.
 """
 
 import re
@@ -32,6 +36,9 @@ CONTEXT = 4 * BLOCK
 """Characters on either side of a block that make up its context."""
 MIN_REPEATS = 8
 """Occurrences of a block in the same context from which only the first one is extended."""
+MAX_PLACES = 32
+"""Places of one block in the training text that are searched. Without a limit, a sample that loops
+through a table of zeros, in a corpus full of such tables, took 26 s and 2.2 GB."""
 AFTER_BLANKS = MIN_NOT_BLANK - (BLOCK - 1)
 """Fewest characters that are not blank on either side of the blanks."""
 HEADER_FILES = 10
@@ -60,6 +67,7 @@ class CopyIndex:
         header_files: number of files that must share a header for it to be left out.
         min_repeats: occurrences of a block in one context from which only the first is extended;
             it changes the time, never the result.
+        max_places: places of one block that are searched.
     """
 
     def __init__(
@@ -69,12 +77,14 @@ class CopyIndex:
         *,
         header_files: int = HEADER_FILES,
         min_repeats: int = MIN_REPEATS,
+        max_places: int = MAX_PLACES,
     ) -> None:
         assert len(texts) == len(labels)
         bodies = _without_headers(texts, header_files)
         joined = FILE_MARK.join(["", *bodies, ""])
         self._labels = labels
         self._min_repeats = min_repeats
+        self._max_places = max_places
         self._document_ends = np.cumsum([len(body) + 1 for body in bodies])
         self._points = _points(joined)
         self._ids: dict[str, int] = {}
@@ -178,7 +188,7 @@ class CopyIndex:
     def _places_of(self, blocks: Places, offsets: Places) -> tuple[Places, Places]:
         """Offset in the sample and place in the text, for every occurrence of the blocks there."""
         begins = self._begins[blocks[offsets]]
-        times = self._begins[blocks[offsets] + 1] - begins
+        times = np.minimum(self._begins[blocks[offsets] + 1] - begins, self._max_places)
         return np.repeat(offsets, times), self._places[_ranges(begins, times)]
 
     def _agreeing(

@@ -1,9 +1,10 @@
 """The recommended temperature: the one whose samples are most like real text.
 
 The most valid samples are not always the best: the lower the temperature, the more a model repeats
-itself. So the distance to the control covers validity and diversity: the mean of
-|value - control| / control over the headline metric, distinct 6-grams and compressed size. Samples
-and control are resampled together, which shows how much the choice depends on chance.
+itself. So the distance to the control covers validity, valid original units and diversity: the mean
+of |value - control| / control over the headline metric, new units per kB, distinct 6-grams and
+compressed size. Samples and control are resampled together, which shows how much the choice depends
+on chance. A temperature whose samples are degenerate is no candidate, unless all are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.evidence import TextTallies
-from evaluation.metrics.bootstrap import CONFIDENCE, RESAMPLES, SEED, ratio_metric, resampled_ratios
+from evaluation.metrics.bootstrap import RESAMPLES, SEED, ratio_metric, resampled_ratios
+from evaluation.metrics.degeneration import degenerate_temperatures
+from evaluation.metrics.intervals import TAIL
+from evaluation.metrics.new_units import NEW_UNITS
 from evaluation.results import Recommendation, Tally
 
 DIVERSITY = ("distinct_ngrams", "repetition")
@@ -27,26 +31,32 @@ def recommend(texts: Sequence[TextTallies], headline: str | None) -> Recommendat
         texts: all samples and windows of one evaluation.
         headline: key of the validity metric, None for prose.
     """
-    groups: dict[float, list[TextTallies]] = {}
+    every: dict[float, list[TextTallies]] = {}
     for text in texts:
         if text.role == "model" and text.temperature is not None:
-            groups.setdefault(text.temperature, []).append(text)
+            every.setdefault(text.temperature, []).append(text)
+    bad = degenerate_temperatures(texts)
+    groups = {t: every[t] for t in sorted(every) if t not in bad or len(bad) == len(every)}
     control = [text for text in texts if text.role == "control"]
-    keys = [key for key in (headline, *DIVERSITY) if key and _value(control, key)]
-    temperatures = sorted(groups)
-    if len(temperatures) < 2 or not keys:
+    keys = [
+        key
+        for key in (headline, NEW_UNITS, *DIVERSITY)
+        if key and _value(control, key) and any(_value(group, key) for group in groups.values())
+    ]
+    if len(every) < 2 or not keys:
         return None
-    distances = np.array([_distance(groups[t], control, keys) for t in temperatures])
-    chosen = np.array(temperatures)[distances.argmin(axis=0)]
-    best = _point_choice({t: groups[t] for t in temperatures}, control, keys)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(chosen, [tail, 1 - tail], method="nearest")
+    distances = np.array([_distance(group, control, keys) for group in groups.values()])
+    chosen = np.array(list(groups))[distances.argmin(axis=0)]
+    best = _point_choice(groups, control, keys)
+    low, high = np.quantile(chosen, [TAIL, 1 - TAIL], method="nearest")
     return Recommendation(
         temperature=best,
         low=float(low),
         high=float(high),
         share=float((chosen == best).mean()),
         metrics=tuple(keys),
+        tried=len(groups),
+        is_degenerate=best in bad,
     )
 
 

@@ -2,7 +2,7 @@
 
 Bits are paired: only documents that both runs scored count, and the interval comes from a bootstrap
 over the differences, so a document that is hard for both does not widen it. Samples are not paired:
-the two sides are resampled independently. An interval that contains 0 is no evidence of a change.
+the intervals of both sides are combined. An interval that contains 0 is no evidence of a change.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from evaluation.evidence import DocumentBits, Evidence
 from evaluation.metrics.bootstrap import difference_interval, ratio_metric
 from evaluation.metrics.catalogue import meaning_of
+from evaluation.metrics.groups import metric_of
+from evaluation.metrics.new_units import NEW_UNITS
 from evaluation.results import Change, Comparison, Tally
 
-EXTRA_METRICS = ("copied_fraction_50", "repetition")
+EXTRA_METRICS = (NEW_UNITS, "copied_fraction_50", "repetition")
 """Compared besides the headline; more rows would show more differences due to chance."""
 MIN_PAIRS = 6
 """With fewer there is no verdict: by chance five differences have the same sign in 1 of 16 cases,
@@ -89,7 +91,7 @@ def _samples(old: Evidence, new: Evidence, keys: Sequence[str]) -> Iterator[Chan
         for key in keys:
             one = before[temperature].get(key, [])
             two = after[temperature].get(key, [])
-            old_metric, new_metric = ratio_metric(one), ratio_metric(two)
+            old_metric, new_metric = metric_of(key, one), metric_of(key, two)
             if old_metric.value is None or new_metric.value is None:
                 continue
             meaning = meaning_of(key)
@@ -98,7 +100,9 @@ def _samples(old: Evidence, new: Evidence, keys: Sequence[str]) -> Iterator[Chan
                 "number" if meaning.unit == "number" else "share",
                 meaning.better,
                 (old_metric.value, new_metric.value),
-                difference_interval(one, two) if min(len(one), len(two)) >= MIN_PAIRS else None,
+                difference_interval(old_metric, new_metric)
+                if min(len(one), len(two)) >= MIN_PAIRS
+                else None,
             )
 
 

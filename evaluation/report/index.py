@@ -7,8 +7,8 @@ from typing import Literal
 from evaluation.report.render import environment
 from evaluation.results import Metric
 
-State = Literal["failed", "warned", "running", "good"]
-ORDER: tuple[State, ...] = ("failed", "warned", "running", "good")
+State = Literal["failed", "warnings", "running", "good"]
+ORDER: tuple[State, ...] = ("failed", "warnings", "running", "good")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class IndexRow:
     """The row of one dataset.
 
     Attributes:
-        state: "failed" (red): the last run failed; "warned" (amber): the report is stale or has
+        state: "failed" (red): the last run failed; "warnings" (amber): the report is stale or has
             warnings; "running": a run is in progress.
         notes: the reasons for that state.
         link: to the report, relative to the page; None, like all fields below, without a report.

@@ -1,8 +1,8 @@
 """The charts of a report, written as SVG for HTML or as PNG for Markdown.
 
 A chart is a matplotlib Figure without pyplot, so there is no global state. Its colours are those in
-COLOURS: mid-tones that are legible on white and on black in a PNG; in an SVG they become CSS
-variables, which the page sets by theme. The same input gives the same bytes.
+COLOURS: on white in a PNG, whose text has a contrast of at least 4.5:1 on any page; in an SVG they
+become CSS variables, which the page sets by theme. The same input gives the same bytes.
 """
 
 import base64
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
+from itertools import repeat
 from threading import Lock
 from typing import Any, Literal
 
@@ -20,12 +21,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, NullLocator
 
 from corpora.corpus.summary import FunnelStep
-from evaluation.metrics.catalogue import meaning_of
+from evaluation.metrics.catalogue import meaning_of, rule_label
 from evaluation.results import LadderRow, ReportCurvePoint, Role, SampleGroup
 from system.display import visible
 
 COLOURS = {
-    "ink": "#7b828d",
+    "ink": "#5b6472",
     "grid": "#9aa1ab",
     "bar": "#a3abb6",
     "model": "#2f7fd6",
@@ -60,6 +61,8 @@ _STYLE: dict[Any, Any] = {
 }
 _MAX_NAME, _LONG_NAME = 24, 44
 """Maximum length of a row's name: on a narrow chart, and on a wide one."""
+_NAMES_INCHES, _CHARACTER_INCHES, _GAP_INCHES = 1.25, 0.085, 0.15
+"""Room for the names of the rows; width of a bold character; gap between a bar and its label."""
 _MARGIN = 0.035
 """Share of an axis between the names and a dot at 0."""
 _SETTINGS = Lock()
@@ -74,13 +77,17 @@ def ladder_chart(rows: Sequence[LadderRow], width: float = WIDE) -> Figure:
         figure, axes = _canvas(width, 0.55 + 0.27 * len(rows))
         colours = [COLOURS["model" if row.kind == "model" else "bar"] for row in rows]
         bits = [row.bits_per_char for row in rows]
+        ends = [max(row.bits_per_char, *(row.interval or (0, 0))) for row in rows]
+        labels = [
+            f"{b:.3f}{_gain(r, rows, width <= NARROW)}" for b, r in zip(bits, rows, strict=True)
+        ]
         axes.barh(range(len(rows)), bits, 0.68, color=colours)
         for place, row in enumerate(rows):
             if row.interval:
                 axes.hlines(place, *row.interval, color=COLOURS["ink"], lw=1.1)
             axes.annotate(
-                f"{row.bits_per_char:.3f}{_gain(row, rows, brief=width <= NARROW)}",
-                (max(row.bits_per_char, *(row.interval or (0, 0))), place),
+                labels[place],
+                (ends[place], place),
                 xytext=(5, 0),
                 textcoords="offset points",
                 va="center",
@@ -88,7 +95,8 @@ def ladder_chart(rows: Sequence[LadderRow], width: float = WIDE) -> Figure:
                 in_layout=False,
             )
         _name_rows(axes, [row.name for row in rows])
-        axes.set_xlim(0, max(bits) * (1.12 if width > NARROW else 1.25))
+        room = width - _NAMES_INCHES
+        axes.set_xlim(0, max(map(_top, ends, labels, repeat(room))))
         axes.set_xlabel("bits per character (lower is better)")
         return figure
 
@@ -169,7 +177,9 @@ def funnel_chart(steps: Sequence[FunnelStep], width: float = WIDE) -> Figure:
                 va="center",
                 in_layout=False,
             )
-        _name_rows(axes, [step.reason for step in steps], _LONG_NAME if roomy else _MAX_NAME)
+        _name_rows(
+            axes, [rule_label(step.reason) for step in steps], _LONG_NAME if roomy else _MAX_NAME
+        )
         axes.set_xlim(0, max(map(sum, zip(left, lost, strict=True))) * (1.7 if roomy else 1.4))
         axes.set_xlabel("MB left; light: dropped by the rule")
         return figure
@@ -195,10 +205,17 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
 
 
 def to_data_uri(figure: Figure) -> str:
-    """Write as a transparent PNG in a data URI, legible on white and on black."""
+    """Write as a PNG on white, in a data URI."""
     buffer = io.BytesIO()
     with _style():
-        figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
+        figure.savefig(
+            buffer,
+            format="png",
+            dpi=130,
+            metadata={"Software": None},
+            transparent=False,
+            facecolor="white",
+        )
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
@@ -228,7 +245,12 @@ def _name_rows(axes: Axes, names: Sequence[str], longest: int = _MAX_NAME) -> No
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 
-def _gain(row: LadderRow, rows: Sequence[LadderRow], *, brief: bool) -> str:
+def _top(end: float, label: str, inches: float) -> float:
+    """End of an axis of this length at which a bar's label fits after its end."""
+    return end / max(0.2, 1 - (len(label) * _CHARACTER_INCHES + _GAP_INCHES) / inches)
+
+
+def _gain(row: LadderRow, rows: Sequence[LadderRow], brief: bool) -> str:
     """Suffix of the model's figure: the difference to the best n-gram."""
     rivals = [other.bits_per_char for other in rows if other.kind == "ngram"]
     if row.kind != "model" or not rivals:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,16 @@ from evaluation.results import Evaluation, ShownSample
 from system.clock import duration, moment
 from system.display import visible
 
-SCHEMA = "charmill-report/2"
+SCHEMA = "charmill-report/3"
 MAX_HTML_BYTES = 3_000_000
 MAX_MARKDOWN_BYTES = 500_000
+DESCRIPTIONS = {
+    "ladder": "Bits per character of every predictor",
+    "sweep": "Metrics of the samples by temperature",
+    "curve": "Bits per character in the course of training",
+    "funnel": "Megabytes of text left after every rule",
+}
+"""What screen readers say of each chart."""
 _HTML_CHARACTERS = (20_000, 10_000, 5_000, 2_000, 500, 0)
 _MARKDOWN_CHARACTERS = (2_000, 1_000, 500, 0)
 _MARKDOWN_MEANING = re.compile(r"([\\`*_\[\]|~#])")
@@ -78,7 +86,8 @@ def html(evaluation: Evaluation) -> str:
     pictures = {name: _svg(name, draw) for name, draw in _charts(shown).items()}
     for key in filter(shown.is_counted, shown.validity_keys):
         figure = plots.strip_chart(key, shown.groups)
-        pictures[key] = _trusted(plots.to_svg(figure, key, f"{key} chart"))
+        label = catalogue.meaning_of(key).label
+        pictures[key] = _trusted(plots.to_svg(figure, key, f"{label}, by origin of the text"))
     return _rendered("report.html.j2", shown, pictures, _HTML_CHARACTERS, MAX_HTML_BYTES)
 
 
@@ -86,9 +95,8 @@ def markdown(evaluation: Evaluation) -> str:
     """Render as Markdown with embedded pictures, smaller than 500 kB."""
     shown = view.View(evaluation)
     charts = _charts(shown)
-    key = evaluation.headline
-    if key in shown.validity_keys and shown.is_counted(key):
-        charts[key] = lambda width: plots.strip_chart(key, shown.groups, width)
+    for key in filter(shown.is_counted, shown.validity_keys[:2]):
+        charts[key] = partial(plots.strip_chart, key, shown.groups)
     pictures = {
         name: _trusted(plots.to_data_uri(draw(plots.WIDE))) for name, draw in charts.items()
     }
@@ -135,8 +143,10 @@ def _charts(shown: view.View) -> dict[str, Callable[[float], Figure]]:
 
 def _svg(name: str, draw: Callable[[float], Figure]) -> Markup:
     """A chart in two widths; the page shows the one that fits."""
-    wide = plots.to_svg(draw(plots.WIDE), f"{name} wide", f"{name} chart")
-    narrow = plots.to_svg(draw(plots.NARROW), f"{name} narrow", f"{name} chart")
+    wide, narrow = (
+        plots.to_svg(draw(width), f"{name} {size}", DESCRIPTIONS[name])
+        for width, size in ((plots.WIDE, "wide"), (plots.NARROW, "narrow"))
+    )
     return _trusted(f"<div class=wide>{wide}</div><div class=narrow>{narrow}</div>")
 
 
@@ -171,8 +181,9 @@ def environment(template: str) -> Environment:
     environment.filters.update({function.__name__: function for function in formats})
     environment.filters["fenced"] = _fenced
     metrics = (catalogue.meaning_of, catalogue.value_text, catalogue.interval_text)
+    metrics += (catalogue.rule_label,)
     marks = (marking.shown_part, marking.line_of, marking.copies_of)
-    rendered = (marking.marked_html, marking.marked_plain)
+    rendered = (view.unfinished_part, marking.marked_html, marking.marked_plain)
     for function in (*metrics, *marks, *rendered):
         environment.globals[function.__name__] = function
     environment.globals["change_summary"] = compare.summary

@@ -1,13 +1,12 @@
-"""The verdict in one sentence, and the limitations of a report."""
+"""The verdict in one sentence."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from evaluation.baselines.ladder import best_ngram, model_row
 from evaluation.metrics.catalogue import FEW_UNITS, meaning_of, value_text
+from evaluation.metrics.new_units import NEW_UNITS
+from evaluation.report.training_threats import has_diverged
 from evaluation.results import LadderRow, Metric, Recommendation, SampleGroup
-
-LOW_CONTROL = 0.9
-FEW_FILES = 10
 
 
 def verdict(
@@ -26,25 +25,41 @@ def verdict(
         f"character, {abs(difference):.3f} {sense} than the best n-gram "
         f"({rival.name}, {rival.bits_per_char:.3f})"
     )
+    if has_diverged(ladder):
+        return f"The training diverged. {sentence}."
     return f"{sentence}{_validity(groups, headline, recommended)}."
 
 
 def _validity(
     groups: Sequence[SampleGroup], headline: str | None, recommended: Recommendation | None
 ) -> str:
-    """The headline metric at one temperature, with floor and control."""
+    """Valid units at one temperature, by number and share, with floor and control."""
     if headline is None:
         return ""
     label = meaning_of(headline).label.lower()
     quoted = headline_group(groups, headline, recommended)
     if quoted is None:
-        return f"; its samples have no units to count {label}"
+        return "; no sample has a whole function or block, so nothing can be said of validity"
     group, metric = quoted
-    by_role = {g.role: g.metrics.get(headline) for g in groups if g.role != "model"}
+    others = {g.role: g.metrics for g in groups if g.role != "model"}
+
+    def compared(key: str) -> tuple[str, str]:
+        floor, control = (others.get(role, {}).get(key) for role in ("floor", "control"))
+        return value_text(key, floor), value_text(key, control)
+
+    floor, control = compared(headline)
+    share = f"{label}: {value_text(headline, metric)} (n-gram samples {floor}, real text {control})"
+    place = f"; at temperature {group.temperature:g}"
+    if group.degenerate:
+        place += ", where the samples are degenerate,"
+    new = group.metrics.get(NEW_UNITS)
+    if new is None or new.value is None:
+        return f"{place} {share}"
+    floor, control = compared(NEW_UNITS)
+    unit = "functions" if headline == "function_parse_rate" else "blocks"
     return (
-        f"; {label}: {value_text(headline, metric)} at temperature {group.temperature:g} "
-        f"(n-gram samples {value_text(headline, by_role.get('floor'))}, "
-        f"real text {value_text(headline, by_role.get('control'))})"
+        f"{place} it writes {new.value:.2f} valid, original {unit} per kB "
+        f"(n-gram samples {floor}, real text {control}); {share}"
     )
 
 
@@ -68,9 +83,9 @@ def headline_group(
 def best_temperature(
     groups: Sequence[SampleGroup], headline: str | None
 ) -> tuple[SampleGroup, Metric] | None:
-    """The temperature with the highest headline metric; those with few units rank last.
+    """The temperature with the highest headline metric; None if the samples have no units.
 
-    None if the model's samples have no units.
+    Those with few units rank after the others, and degenerate ones last.
     """
     rated = [
         (group, metric)
@@ -78,62 +93,9 @@ def best_temperature(
         if group.role == "model" and headline and (metric := group.metrics.get(headline))
         if metric.value is not None
     ]
-    return max(rated, key=lambda pair: (pair[1].n >= FEW_UNITS, pair[1].value or 0), default=None)
 
+    def rank(pair: tuple[SampleGroup, Metric]) -> tuple[bool, bool, float]:
+        group, metric = pair
+        return not group.degenerate, metric.n >= FEW_UNITS, metric.value or 0.0
 
-def warnings(groups: Sequence[SampleGroup], headline: str | None, test_files: int) -> Iterator[str]:
-    """Reasons to read the figures of this report with care.
-
-    Args:
-        test_files: number of held-out files that the ladder scores.
-    """
-    if test_files < FEW_FILES:
-        yield f"Only {test_files} held-out files: another split could change the bits considerably."
-    control = next((g for g in groups if g.role == "control"), None)
-    metric = control.metrics.get(headline) if control and headline else None
-    if metric and metric.value is not None and metric.value < LOW_CONTROL:
-        yield (
-            f"Real text itself reaches only {metric.value:.0%} in the headline metric: compare the "
-            "samples with that, not with 100 %."
-        )
-    lost = sum(number for g in groups for name, number in g.outcomes.items() if name != "ok")
-    if lost:
-        yield f"{lost} of {sum(g.texts for g in groups)} texts could not be scored completely."
-
-
-def threats(
-    *,
-    model_name: str,
-    groups: Sequence[SampleGroup],
-    headline: str | None,
-    test_files: int,
-    baseline_share: float,
-    python: str | None,
-    no_compiler: str | None,
-) -> Iterator[str]:
-    """The limitations of this report: the threats to the validity of its conclusions.
-
-    Args:
-        model_name: name of the model in the ladder.
-        test_files: number of held-out files that the ladder scores.
-        baseline_share: share of the training characters in the n-gram counts.
-        python: version of the interpreter that parsed the samples, None for other languages.
-        no_compiler: why no compiler checked the blocks, None if one did or the language has none.
-    """
-    yield (
-        "The intervals come from resampling the texts of one trained model: they do not include "
-        "the variation between training seeds."
-    )
-    yield from warnings(groups, headline, test_files)
-    if baseline_share < 1:
-        yield (
-            f"The n-grams have seen {baseline_share:.0%} of the training text, "
-            f"the {model_name} all of it."
-        )
-    if no_compiler:
-        yield no_compiler
-    if python:
-        yield (
-            f"Python code was parsed by Python {python}: valid code for another version may fail; "
-            "the control shows how much does."
-        )
+    return max(rated, key=rank, default=None)

@@ -1,17 +1,30 @@
 """The view model of the report templates, and their number formats."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluation.metrics.bootstrap import position
 from evaluation.metrics.catalogue import MEANINGS, meaning_of, value_text
+from evaluation.metrics.new_units import NEW_UNITS
+from evaluation.report.marking import line_of
 from evaluation.report.verdict import best_temperature
-from evaluation.results import Evaluation, LadderRow, PreviousRun, Role, SampleGroup
+from evaluation.results import (
+    Evaluation,
+    LadderRow,
+    PreviousRun,
+    Role,
+    SampleGroup,
+    ShownSample,
+    Threat,
+)
 from system.clock import duration
 
 MAX_HISTORY = 20
 """Rows of the history table; older runs have their own reports."""
-_SWEPT = ("copied_fraction_50", "distinct_ngrams", "repetition")
+UNJUDGED = 0.05
+"""Share of a sample that matters: less of it before or after an unfinished string does not."""
+_SWEPT = (NEW_UNITS, "copied_fraction_50", "distinct_ngrams", "repetition")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +41,9 @@ class View:
 
     @property
     def validity_keys(self) -> list[str]:
-        """Keys of the validity metrics, the headline first."""
+        """Keys of the validity metrics: new units, the headline, the others."""
         keys = [key for key in self._keys() if meaning_of(key).validity]
-        return sorted(keys, key=lambda key: key != self.report.headline)
+        return sorted(keys, key=lambda key: (key != NEW_UNITS, key != self.report.headline))
 
     @property
     def originality_keys(self) -> list[str]:
@@ -72,13 +85,38 @@ class View:
         return [row for row in self.report.ladder if row.kind == "adaptive"]
 
     @property
+    def grave_threats(self) -> list[Threat]:
+        """The threats of this run, shown next to the verdict."""
+        return [threat for threat in self.report.threats if not threat.is_general]
+
+    @property
+    def general_threats(self) -> list[Threat]:
+        """The threats of the method, shown at the end."""
+        return [threat for threat in self.report.threats if threat.is_general]
+
+    @property
     def recommendation(self) -> str:
         """The recommended temperature in words, empty if there is none."""
         found = self.report.recommended
         if found is None:
             return ""
-        *others, last = (meaning_of(key).label.lower() for key in found.metrics)
-        names = f"{', '.join(others)} and {last}" if others else last
+        if found.is_degenerate:
+            return (
+                "No temperature can be recommended: the samples of all are degenerate. Those at "
+                f"{found.temperature:g} are the least unlike real text."
+            )
+        left_out = [
+            f"{group.temperature:g}"
+            for group in self.groups
+            if group.role == "model" and group.degenerate
+        ]
+        others = f" Degenerate, and no candidates: {', '.join(left_out)}." if left_out else ""
+        if found.tried == 1:
+            return (
+                f"Sample at temperature {found.temperature:g}, the only one of those tried whose "
+                f"samples are not degenerate.{others}"
+            )
+        names = _listed([meaning_of(key).label.lower() for key in found.metrics])
         certainty = (
             f"the choice is the same in {share(found.share)} of the resamples of the texts"
             if found.low == found.high
@@ -86,7 +124,7 @@ class View:
         )
         return (
             f"Sample at temperature {found.temperature:g}: of those tried, it gives the samples "
-            f"most like real text in {names}; {certainty}.{self._best_elsewhere()}"
+            f"most like real text in {names}; {certainty}.{others}{self._best_elsewhere()}"
         )
 
     def _best_elsewhere(self) -> str:
@@ -98,6 +136,19 @@ class View:
         return (
             f" {meaning_of(key).label} alone would be highest at {best[0].temperature:g} "
             f"({value_text(key, best[1])})."
+        )
+
+    @property
+    def rule_of_samples(self) -> str:
+        """How the samples that are shown were chosen."""
+        found = self.report.recommended
+        per_temperature = Counter(sample.temperature for sample in self.report.samples)
+        number = max(per_temperature.values(), default=0)
+        first = f", temperature {found.temperature:g} before the others" if found else ""
+        return (
+            f"Of each temperature the first {number} in the order of their seeds{first}; "
+            "degenerate samples only where there are too few others. Nothing else is selected. "
+            "Each starts a new file."
         )
 
     @property
@@ -133,6 +184,30 @@ class View:
     def _value(self, role: Role, key: str) -> float | None:
         found = (group.metrics.get(key) for group in self.groups if group.role == role)
         return next((metric.value for metric in found if metric), None)
+
+
+def unfinished_part(sample: ShownSample) -> str:
+    """How much of a sample an unfinished string or comment makes impossible to judge, in words.
+
+    Empty if there is none, or only a short one at the end.
+    """
+    if sample.unfinished is None or not sample.text:
+        return ""
+    if sample.unfinished <= UNJUDGED * len(sample.text):
+        return "unfinished string or comment to the end: nothing could be judged"
+    left = len(sample.text) - sample.unfinished
+    if left <= UNJUDGED * len(sample.text):
+        return ""
+    line = line_of(sample.text, sample.unfinished)
+    return (
+        f"unfinished string or comment from line {line} to the end: its {left:,} characters "
+        "could not be judged"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def bits(value: float | None) -> str:

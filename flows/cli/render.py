@@ -141,6 +141,8 @@ def show_result(run: StageRun) -> None:
         out.print(f"{run.runs}: {folder}", markup=False)
         return
     out.print(f"\n{verdict(verified(run, REPORT))}", markup=False)
+    for threat in run.manifest.summary.get("warnings", ()):
+        out.print(f"Threat: {threat}", markup=False)
     out.print(f"Report: {folder / 'report.html'}", markup=False)
     out.print(
         f"Next: `charmill report {dataset} --open` to read it, "

@@ -83,7 +83,7 @@ def _row(store: Store, dataset: str) -> IndexRow:
     ]
     running = _notes("is running", in_progress)
     notes = [*failed, *(_warnings(store, report) if report else ()), *running]
-    state: State = "failed" if failed else "running" if running else "warned" if notes else "good"
+    state: State = "failed" if failed else "running" if running else "warnings" if notes else "good"
     figures = _figures(report) if report else {}
     return IndexRow(dataset=dataset, state=state, notes=notes, **figures)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from corpora.corpus.summary import CorpusSummary, FunnelStep
     from corpora.spec import CorpusSpec
     from evaluation.assess import EvaluationInputs, Findings
+    from evaluation.report.facts import Training
     from evaluation.results import Comparison, Evaluation, PreviousRun, ReportCurvePoint
 
 logger = logging.getLogger(__name__)
@@ -46,20 +47,24 @@ def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
         "gain_over_ngram": rival.bits_per_char - model.bits_per_char,
         "headline": findings.headline,
         **_headline_summary(findings),
-        "warnings": findings.warnings,
+        "warnings": [f"{t.kind}: {t.text}" for t in findings.threats if not t.is_general],
         "seconds_in_all": sum(one.seconds for one in _manifests(context).values()),
     }
 
 
 def _inputs(context: StageContext) -> "EvaluationInputs":
     from corpora.corpus.parquet import read_documents
+    from corpora.corpus.summary import CorpusSummary
     from evaluation.assess import EvaluationInputs
     from modeling.checkpoint import load_model
     from modeling.inference.samples import read_samples
 
     corpus = context.inputs["corpus"]
+    summary = CorpusSummary.load(corpus)
     model, vocabulary, _ = load_model(context.inputs["train"], device_of(context.settings.device))
+    is_searched = context.run.spec.corpus.near_duplicates != "ignore"
     return EvaluationInputs(
+        dataset=context.run.dataset,
         title=context.run.spec.title,
         language=context.run.spec.language,
         train=list(read_documents(corpus, "train")),
@@ -68,6 +73,21 @@ def _inputs(context: StageContext) -> "EvaluationInputs":
         model=model,
         vocabulary=vocabulary,
         samples=read_samples(context.inputs["sample"]),
+        training=_training(context, summary),
+        near_copies=summary.leak_after.files if is_searched else None,
+    )
+
+
+def _training(context: StageContext, summary: "CorpusSummary") -> "Training":
+    from evaluation.report.facts import Training
+
+    train = Manifest.load(context.inputs["train"])
+    return Training(
+        characters=train.summary["characters"],
+        epoch=summary.splits["train"].characters,
+        seconds=train.summary["seconds"],
+        learning_rate=train.parameters["learning_rate"],
+        curve=list(_curve(context)),
     )
 
 
@@ -141,11 +161,14 @@ def _notes(summary: "CorpusSummary", spec: "CorpusSpec") -> Iterator[str]:
         yield "Near-copies were not searched for, so some may be on both sides of the split."
         return
     before, after = summary.leak_before, summary.leak_after
-    yield (
-        f"Leakage avoided: in a split by file name, at least {before.files:,} held-out files "
-        f"({before.characters:,} characters) would have a copy or near-copy in the training "
-        f"text; in this split, {after.files:,} have one."
-    )
+    if not before.files and not after.files:
+        yield "No held-out file has a copy or near-copy in the training text."
+    else:
+        yield (
+            f"Leakage avoided: in a split by file name, at least {before.files:,} held-out files "
+            f"({before.characters:,} characters) would have a copy or near-copy in the training "
+            f"text; in this split, {after.files:,} have one."
+        )
     if spec.part_characters:
         yield "Parts of a text were not compared with one another."
     for held_out, training in after.twins:

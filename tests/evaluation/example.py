@@ -14,6 +14,7 @@ from evaluation.results import (
     ReportCurvePoint,
     SampleGroup,
     ShownSample,
+    Threat,
 )
 from modeling.vocab import FILE_MARK
 
@@ -63,8 +64,16 @@ def example_evaluation(**changes) -> Evaluation:
             "interpreter": "Python 3.11.9",
         },
         threats=[
-            "The test files come from the same project as the training files.",
-            "A function that parses need not make sense.",
+            Threat(
+                kind="undertrained",
+                text="The model has read 31 % of its training text.",
+                remedy="Train longer: charmill run python-stdlib --budget 20m",
+            ),
+            Threat(
+                kind="one training",
+                text="The intervals do not include the variation between training seeds.",
+                is_general=True,
+            ),
         ],
         history=[
             PreviousRun(
@@ -170,6 +179,7 @@ def _metrics(quality: float) -> dict[str, Metric]:
 
     wrong = 1 - quality
     return {
+        "new_units_per_kb": metric(1.4 * quality, 200, 0.1),
         "function_parse_rate": metric(quality, 412, 0.05),
         "toplevel_parse_rate": metric(quality * 0.97, 96, 0.08),
         "file_parse_rate": metric(round(9 * quality) / 9, 9, 0.3),

@@ -51,8 +51,14 @@ def test_nearly_all_lines_of_a_loop_are_repeated(kind):
 
 
 @pytest.mark.parametrize("text", ["", "\n", " ", "a", "\ud800", FILE_MARK, "\U0001f600" * 9])
-def test_any_text_has_all_four_figures(text):
-    keys = {"distinct_ngrams", "repetition", "longest_run", "repeated_lines_fraction"}
+def test_any_text_has_all_figures(text):
+    keys = {
+        "distinct_ngrams",
+        "repetition",
+        "longest_run",
+        "repeated_lines_fraction",
+        "blank_fraction",
+    }
     assert diversity(text).keys() == keys
 
 
@@ -92,3 +98,7 @@ def test_repetition_is_measured_in_bytes():
 def test_indented_copies_of_a_line_and_lines_of_the_next_file_are_repeated_lines():
     text = f"x = 1\n\n  x = 1\ny = 2{FILE_MARK}x = 1"
     assert diversity(text)["repeated_lines_fraction"] == Tally(2, 4)
+
+
+def test_blanks_are_counted_in_every_form():
+    assert diversity("a b\t\nc")["blank_fraction"] == Tally(3, 6)

@@ -70,3 +70,44 @@ def test_the_report_says_which_temperature_and_how_sure():
     for page in (html(evaluation), markdown(evaluation)):
         assert "Sample at temperature 0.8: of those tried," in page
     assert "Recommended" not in html(example_evaluation())
+
+
+def degenerate(temperature):
+    """Samples that are mostly blank, with the best of all validities."""
+    return [
+        dataclasses.replace(text, tallies={**text.tallies, "blank_fraction": Tally(990, 1_000)})
+        for text in texts("model", temperature, 9, 45)
+    ]
+
+
+REAL = [
+    dataclasses.replace(text, tallies={**text.tallies, "blank_fraction": Tally(300, 1_000)})
+    for text in CONTROL
+]
+
+
+def test_a_degenerate_temperature_is_no_candidate_however_valid_its_samples():
+    found = recommend([*degenerate(0.5), *texts("model", 0.8, 3, 60), *REAL], KEY)
+    assert found is not None
+    assert (found.temperature, found.tried, found.is_degenerate) == (0.8, 1, False)
+    page = html(example_evaluation(recommended=found))
+    assert "Sample at temperature 0.8, the only one of those tried" in page
+
+
+def test_where_all_temperatures_are_degenerate_none_is_recommended():
+    found = recommend([*degenerate(0.5), *degenerate(0.8), *REAL], KEY)
+    assert found is not None
+    assert (found.tried, found.is_degenerate) == (2, True)
+    for page in (html(example_evaluation(recommended=found)),):
+        assert "No temperature can be recommended" in page
+        assert "Sample at temperature" not in page
+
+
+def test_a_metric_that_no_sample_has_is_not_named():
+    none = [*texts("model", 0.5, 0, 40), *texts("model", 0.8, 0, 45)]
+    without = [
+        dataclasses.replace(text, tallies={**text.tallies, KEY: Tally(0, 0)}) for text in none
+    ]
+    found = recommend([*without, *CONTROL], KEY)
+    assert found is not None
+    assert found.metrics == ("distinct_ngrams",)

@@ -21,11 +21,11 @@ GOOD = IndexRow(
 def test_the_troubled_datasets_come_first_and_every_row_has_its_figures():
     rows = [
         GOOD,
-        dataclasses.replace(GOOD, dataset="old", state="warned", notes=["stale"]),
+        dataclasses.replace(GOOD, dataset="old", state="warnings", notes=["stale"]),
         IndexRow(dataset="bad", state="failed", notes=["train was interrupted"]),
     ]
     page = index_page(rows, created="now")
-    places = [page.index(f'"state {state}"') for state in ("failed", "warned", "good")]
+    places = [page.index(f'"state {state}"') for state in ("failed", "warnings", "good")]
     assert places == sorted(places)
     for words in ("1.500", "-0.020", "50.0 %", "40.0 to 60.0 %", "3 min 1 s", "no report yet"):
         assert words in page

@@ -1,11 +1,14 @@
 import base64
 import dataclasses
+import io
 import re
 
+import matplotlib.image
+import numpy as np
 import pytest
 
 from evaluation.report import plots
-from evaluation.results import Metric
+from evaluation.results import LadderRow, Metric
 from tests.evaluation.example import example_evaluation
 
 REPORT = example_evaluation()
@@ -65,12 +68,39 @@ def test_a_long_or_hostile_name_neither_squeezes_the_chart_nor_enters_it():
     assert "x" * 100 not in text
 
 
-def test_a_picture_is_a_transparent_png_without_a_date():
+def test_a_picture_is_a_png_on_white_without_a_date():
     uri = plots.to_data_uri(plots.curve_chart(REPORT.curve))
     assert uri == plots.to_data_uri(plots.curve_chart(REPORT.curve))
     kind, data = uri.split(",")
     assert kind == "data:image/png;base64"
     png = base64.b64decode(data)
-    rgba = 6
-    assert png[25] == rgba
+    pixels = np.asarray(matplotlib.image.imread(io.BytesIO(png)))
+    assert (pixels[0, 0, :3] == 1).all()
+    assert pixels.shape[2] == 3 or (pixels[..., 3] == 1).all()
     assert not re.search(rb"tIME|Software", png)
+
+
+def test_the_text_of_a_picture_has_enough_contrast():
+    """WCAG 2.2, 1.4.3: at least 4.5:1."""
+    channels = [int(plots.COLOURS["ink"][i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    luminance = sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    assert 1.05 / (luminance + 0.05) >= 4.5
+
+
+@pytest.mark.parametrize("width", [plots.WIDE, plots.NARROW])
+def test_the_label_of_a_model_that_is_worse_than_chance_is_inside(width):
+    rows = [
+        LadderRow(name=name, kind=kind, bits_per_char=bits, bits_per_byte=bits, interval=interval)
+        for name, kind, bits, interval in (
+            ("LSTM", "model", 6.9, (5.2, 9.3)),
+            ("uniform", "uniform", 6.6, None),
+            ("Kneser-Ney 12", "ngram", 1.8, (1.4, 2.5)),
+        )
+    ]
+    figure = plots.ladder_chart(rows, width)
+    figure.canvas.draw()
+    right = figure.bbox.x1
+    labels = figure.axes[0].texts
+    assert [label.get_text()[:5] for label in labels] == ["6.900", "6.600", "1.800"]
+    assert all(label.get_window_extent().x1 <= right for label in labels)

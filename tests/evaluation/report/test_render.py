@@ -10,7 +10,7 @@ import pytest
 
 from evaluation.errors import ReportError
 from evaluation.report import render as report
-from evaluation.results import CopiedSpan, LadderRow, Mark, Metric, ShownSample
+from evaluation.results import CopiedSpan, LadderRow, Mark, Metric, ShownSample, Threat
 from tests.evaluation.example import HOSTILE, example_evaluation, prose_evaluation
 
 VOID = {"meta", "br", "input", "use", "path"}
@@ -84,7 +84,7 @@ def test_texts_that_look_like_nothing_survive_the_round_trip(tmp_path):
 
 def test_json_names_its_schema_has_no_end_tag_and_one_record_per_line(written):
     text = (written / "report.json").read_text(encoding="utf-8")
-    assert json.loads(text)["schema"] == "charmill-report/2"
+    assert json.loads(text)["schema"] == "charmill-report/3"
     assert "</" not in text
     assert "<\\/script>" in text
     assert sum(line.startswith('{"characters": ') for line in text.splitlines()) == 200
@@ -104,9 +104,9 @@ def test_a_figure_that_is_not_finite_is_refused_before_anything_is_written(tmp_p
         (b"{", "not JSON"),
         (b"\xff\xfe", "not JSON"),
         (b"[" * 200_000, "not JSON"),
-        (b"[]", "unknown report schema None; known: charmill-report/2"),
+        (b"[]", "unknown report schema None; known: charmill-report/3"),
         (b'{"schema": "charmill-report/9"}', "unknown report schema 'charmill-report/9'"),
-        (b'{"schema": "charmill-report/2"}', "dataset: "),
+        (b'{"schema": "charmill-report/3"}', "dataset: "),
     ],
 )
 def test_a_file_that_is_not_a_report_is_refused_in_one_line(tmp_path, text, complaint):
@@ -130,7 +130,7 @@ def test_the_page_tells_its_story_in_order(page):
         'id="likelihood"',
         'id="validity"',
         'id="originality"',
-        'aria-label="sweep chart"',
+        'aria-label="Metrics of the samples by temperature"',
         'id="training"',
         'id="corpus"',
         'id="samples"',
@@ -167,7 +167,7 @@ def test_hostile_text_is_text_in_every_field_of_the_page():
     evaluation = example_evaluation(
         title=HOSTILE, description=HOSTILE, verdict=HOSTILE, licenses={HOSTILE: 1},
         notes=[HOSTILE], samples=[sample], cost={HOSTILE: HOSTILE}, identity={HOSTILE: HOSTILE},
-        threats=[HOSTILE],
+        threats=[Threat(kind=HOSTILE, text=HOSTILE, remedy=HOSTILE, command=HOSTILE)],
         ladder=[dataclasses.replace(row, name=HOSTILE) for row in base.ladder],
         groups=[
             dataclasses.replace(
@@ -192,7 +192,7 @@ def test_few_units_are_counted_and_none_is_not_available(page, markdown_page):
         assert "7 of 9" in text
         assert "77.8 %" not in text
         assert "n/a" in text
-        figures = text[: text.index("with fixed seeds, not selected")]
+        figures = text[: text.index("in the order of their seeds")]
         assert not re.search(r"\b(nan|None)\b", re.sub(r"<svg.*?</svg>", "", figures, flags=re.S))
 
 
@@ -225,8 +225,8 @@ def test_prose_has_a_report_without_validity():
     assert 'id="validity"' not in text
     assert "no error found" not in text
     assert "Copied from training text" in text
-    assert 'aria-label="ladder chart"' in text
-    assert 'aria-label="sweep chart"' not in text
+    assert 'aria-label="Bits per character of every predictor"' in text
+    assert 'aria-label="Metrics of the samples by temperature"' not in text
     assert "## Validity" not in report.markdown(prose_evaluation())
 
 
@@ -274,7 +274,7 @@ def test_markdown_escapes_what_would_break_a_table_or_a_fence():
 
 
 def test_markdown_contains_pictures_but_neither_script_nor_inline_svg(markdown_page):
-    assert markdown_page.count("](data:image/png;base64,") == 5
+    assert markdown_page.count("](data:image/png;base64,") == 6
     assert "<svg" not in markdown_page
     assert "<script" not in without_code_blocks(markdown_page)
 
@@ -284,3 +284,36 @@ def test_the_report_needs_neither_torch_nor_prefect():
     code = f"import sys, evaluation.report.render; print({kept_out} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_charts_are_described_in_words_and_tables_have_no_empty_header(page):
+    labels = re.findall(r'<svg role="img" aria-label="([^"]+)"', page)
+    assert "Crossed brackets per kB, by origin of the text" in labels
+    assert not [label for label in labels if "_" in label or label.endswith("chart")]
+    assert not re.search(r"<th[^>]*></th>", page)
+
+
+def test_a_sample_that_is_one_unfinished_string_says_that_nothing_was_judged():
+    text = "x = 1\n" + "words and words\n" * 100
+
+    def shown(unfinished):
+        sample = ShownSample(
+            seed=0, temperature=0.8, text=text, first_error=None, copied=[],
+            surprisal=[1.0] * len(text), unfinished=unfinished, degenerate=["mostly blank"],
+        )  # fmt: skip
+        evaluation = example_evaluation(samples=[sample])
+        return report.html(evaluation), report.markdown(evaluation)
+
+    for page in shown(6):
+        assert "unfinished string or comment to the end: nothing could be judged" in page
+        assert "no error found" not in page
+        assert "mostly blank" in page
+    for page in shown(len(text) // 2):
+        assert "unfinished string or comment from line 51 to the end: its 803 characters" in page
+    for page in shown(len(text) - 20):
+        assert "unfinished" not in page
+    assert "no error found" in shown(None)[0]
+
+
+def test_the_rule_that_chose_the_samples_is_stated(page):
+    assert "Of each temperature the first 2 in the order of their seeds; degenerate" in page

@@ -1,10 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from evaluation.baselines.ladder import HeldOut, baseline_rows, best_ngram
 from evaluation.baselines.ngram import NgramCounts
 from evaluation.metrics.groups import windows
-from evaluation.report.verdict import best_temperature, headline_group, threats, verdict
+from evaluation.report.verdict import best_temperature, headline_group, verdict
 from evaluation.results import LadderRow, Metric, Recommendation, SampleGroup
 from modeling.vocab import FILE_MARK, Vocabulary
 
@@ -48,7 +50,10 @@ GROUPS = [
 def test_the_verdict_compares_with_the_best_ngram_and_says_which_way(bits, words):
     sentence = verdict("Mine", ladder(bits), GROUPS, KEY)
     assert f"{words} than the best n-gram (Kneser-Ney 8, 1.500)" in sentence
-    assert "30.0 % at temperature 0.8 (n-gram samples 1.0 %, real text 99.0 %)" in sentence
+    assert sentence.endswith(
+        "; at temperature 0.8 functions that parse: 30.0 % "
+        "(n-gram samples 1.0 %, real text 99.0 %)."
+    )
 
 
 def test_the_verdict_names_the_architecture():
@@ -57,13 +62,18 @@ def test_the_verdict_names_the_architecture():
 
 def at(temperature):
     return Recommendation(
-        temperature=temperature, low=temperature, high=temperature, share=1.0, metrics=(KEY,)
+        temperature=temperature,
+        low=temperature,
+        high=temperature,
+        share=1.0,
+        metrics=(KEY,),
+        tried=2,
     )
 
 
 def test_the_verdict_speaks_of_the_recommended_temperature():
     sentence = verdict("Mine", ladder(1.4), GROUPS, KEY, at(1.0))
-    assert "20.0 % at temperature 1 (n-gram" in sentence
+    assert "at temperature 1 functions that parse: 20.0 % (n-gram" in sentence
     assert "0.8" not in sentence
 
 
@@ -85,44 +95,40 @@ def test_a_temperature_with_few_units_is_not_the_best_one():
 
 def test_samples_without_units_and_prose_have_a_verdict_too():
     empty = [group("model", 0.5, None, 0)]
-    assert "have no units to count" in verdict("Mine", ladder(1.4), empty, KEY)
+    assert "no sample has a whole function or block" in verdict("Mine", ladder(1.4), empty, KEY)
     assert verdict("Mine", ladder(1.4), GROUPS, None).endswith("(Kneser-Ney 8, 1.500).")
 
 
-def test_threats_name_the_limitations_of_this_report():
-    low = [*GROUPS[:-1], group("control", None, 0.4, 900)]
-    found = " ".join(
-        threats(
-            model_name="GRU",
-            groups=low,
-            headline=KEY,
-            test_files=3,
-            baseline_share=0.5,
-            python="3.11.7",
-            no_compiler="No javac.",
+def test_new_units_come_first_with_floor_and_control():
+    groups = [
+        dataclasses.replace(
+            one, metrics={**one.metrics, "new_units_per_kb": Metric(value=value, n=200)}
         )
-    )
-    for words in (
-        "No javac.",
-        "Only 3 held-out files",
-        "seen 50%",
-        "the GRU all of it",
-        "reaches only 40%",
-        "Python 3.11.7",
-    ):
-        assert words in found
-    calm = list(
-        threats(
-            model_name="LSTM",
-            groups=GROUPS,
-            headline=KEY,
-            test_files=30,
-            baseline_share=1.0,
-            python=None,
-            no_compiler=None,
-        )
-    )
-    assert len(calm) == 1
+        for one, value in zip(GROUPS, (0.01, 0.2, 0.5, 0.4, 1.5), strict=True)
+    ]
+    sentence = verdict("Mine", ladder(1.4), groups, KEY, at(0.8))
+    assert (
+        "; at temperature 0.8 it writes 0.50 valid, original functions per kB "
+        "(n-gram samples 0.0100, real text 1.50); functions that parse: 30.0 %"
+    ) in sentence
+
+
+def test_a_degenerate_temperature_is_quoted_only_if_there_is_no_other_and_named_so():
+    bad = [
+        dataclasses.replace(one, degenerate=("mostly blank",)) if one.temperature == 0.8 else one
+        for one in GROUPS
+    ]
+    assert "at temperature 1 functions" in verdict("Mine", ladder(1.4), bad, KEY)
+    every = [dataclasses.replace(one, degenerate=("mostly blank",)) for one in GROUPS]
+    sentence = verdict("Mine", ladder(1.4), every, KEY)
+    assert "at temperature 0.8, where the samples are degenerate, functions" in sentence
+
+
+def test_a_model_worse_than_chance_has_diverged():
+    chance = LadderRow(name="uniform", kind="uniform", bits_per_char=6.6, bits_per_byte=6.6)
+    sentence = verdict("Mine", [*ladder(17_585.0), chance], GROUPS, KEY)
+    assert sentence.startswith("The training diverged. On held-out files")
+    assert "functions that parse" not in sentence
 
 
 def test_all_rows_of_a_ladder_divide_by_the_same_characters_and_bytes():

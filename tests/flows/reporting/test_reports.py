@@ -110,12 +110,12 @@ def test_a_report_older_than_its_inputs_is_amber(store):
     publish(store)
     publish(store, key="t2", stage="train", inputs={})
     row = index_row(store, "tiny")
-    assert (row.state, row.notes) == ("warned", ["stale: train has run again since"])
+    assert (row.state, row.notes) == ("warnings", ["stale: train has run again since"])
 
 
 def test_what_the_report_warns_of_is_amber_too(store):
     publish(store, summary={**MANIFEST.summary, "warnings": ["Only 3 held-out files"]})
-    assert index_row(store, "tiny").state == "warned"
+    assert index_row(store, "tiny").state == "warnings"
 
 
 def test_an_attempt_that_did_not_end_is_red_and_the_old_report_stays(store):
