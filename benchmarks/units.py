@@ -89,8 +89,15 @@ def in_tree(path: Path, text: str, language: str) -> Lines | None:
         node = pending.pop()
         pending += node.children
         if is_unit(node, language):
-            lines[node.start_point[0], last_line(node)] += 1
+            lines[first_line(node, language), last_line(node)] += 1
     return lines
+
+
+def first_line(node: Any, language: str) -> int:
+    """Line on which a function begins; annotations of Scala on lines before are no part of it."""
+    if language == "scala":
+        return next(n for n in node.children if n.type not in ("annotation", "comment")).start_point[0]
+    return node.start_point[0]
 
 
 def last_line(node: Any) -> int:

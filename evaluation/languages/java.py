@@ -37,7 +37,7 @@ _NO_TYPE = frozenset("return new throw else case assert yield do record".split()
 _NO_NAME = frozenset("if for while switch catch synchronized try super this return".split())
 _NAME = re.compile(r"[^\W\d][\w$]*+")
 _MODIFIERS = frozenset("public protected private".split())
-_CLASS = re.compile(r"\b(class|enum|record)\s++([\w$]++)")
+_CLASS = re.compile(r"(class|enum|record)\s++([\w$]++)")
 _first_brace = first_brace(bodiless=";", type_word="default")
 
 

@@ -87,7 +87,7 @@ def logical_lines(reading: Reading) -> str:
     backslashes. Brackets around a declaration are not trusted: they only seem to match.
     """
     code = reading.code
-    joined = [m.span() for m in reading.tokens if m.lastgroup == LEAF and "\n" in m[0]]
+    joined = [m.span() for m in reading.tokens if m.lastgroup in LEAF and "\n" in m[0]]
     joined += reading.ends.items()
     parts: list[str] = []
     done = 0

@@ -44,6 +44,8 @@ _REST: Mapping[str, Callable[[str, int], re.Match[str] | None]] = {
     '"""': _TRIPLED_PART.match,
 }
 """Matches the rest of a literal, up to its end or to the next `hole`: code inside a string."""
+_OPENERS = frozenset([*_REST, "/*"])
+_SWITCHES = frozenset([*_OPENERS, "{", "}"])
 _DEPTH = {"{": 1, "}": -1}
 
 
@@ -53,37 +55,37 @@ def tokens(text: str, start: int) -> Iterator[re.Match[str]]:
     The code inside an interpolated string is scanned as code: the string ends before `${` and
     resumes at the brace that closes it.
     """
-    depth = 0
-    holes: list[tuple[int, str]] = []
+    holes: list[str] = []
+    depths: list[int] = []
     position: int | None = start
     while position is not None:
         code, position = _CODE(text, position), None
+        switches = _SWITCHES if holes else _OPENERS
         for match in code:
-            token = match[0]
+            token, begin = match[0], match.start()
+            if token not in switches or match.lastindex:
+                yield match
+                continue
             if token == "/*":
-                comment = nested_comment(text, match.start())
+                comment = nested_comment(text, begin)
                 yield comment
                 position = comment.end()
                 break
-            begin = match.start()
             if token in _DEPTH:
                 yield match
-                depth += _DEPTH[token]
-                if not (holes and token == "}" and holes[-1][0] == depth):
+                depths[-1] += _DEPTH[token]
+                if depths[-1]:
                     continue
-                begin, token = match.end(), holes.pop()[1]
-            elif token not in _REST or match.lastindex:
-                yield match
-                continue
+                depths.pop()
+                begin, token = match.end(), holes.pop()
             rest = _REST[token](text, match.end())
             assert rest
             position = rest.end()
-            if rest.lastindex and not rest.lastgroup:
-                yield never_ending(text, begin, position)
-                break
-            yield span(text, begin, position)
             if rest.lastgroup:
-                holes.append((depth, token))
+                holes.append(token)
+                depths.append(0)
+            is_over = rest.lastgroup or not rest.lastindex
+            yield (span if is_over else never_ending)(text, begin, position)
             break
 
 

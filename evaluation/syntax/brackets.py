@@ -163,7 +163,7 @@ def scan(syntax: Syntax, text: str, start: int, tokens: Sequence[re.Match[str]])
     stack: list[tuple[str, re.Match[str]]] = []
     for match in tokens:
         if group := match.lastgroup:
-            if group != LEAF:
+            if group not in LEAF:
                 literals.append(match)
             continue
         token = match[0]

@@ -27,6 +27,7 @@ MAX_WORD = 40
 BodyFinder = Callable[[str, re.Match[str], int], int | None]
 _HEADER_TOKEN = re.compile(r"[()\[\]{};\n]")
 _BRACKET = re.compile(r"[()\[\]{}]")
+_LEAF = re.compile(r"[(\[{][^()\[\]{}]*+[)\]}]")
 _DEPTH = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 _INDENT = re.compile(r"[ \t]*+")
 _BLANK = re.compile(r"\s*+")
@@ -214,6 +215,8 @@ def first_brace(*, bodiless: str, type_word: str = "") -> BodyFinder:
 
 def closing(code: str, start: int, limit: int) -> int | None:
     """Offset after the bracket that closes the one at `start`; None if not before `limit`."""
+    if leaf := _LEAF.match(code, start, limit):
+        return leaf.end()
     depth = 0
     for token in _BRACKET.finditer(code, start, limit):
         depth += _DEPTH[token[0]]

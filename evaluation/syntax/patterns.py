@@ -8,8 +8,8 @@ possessive group `(?:...)*+` is equivalent, but Python before 3.11.5 matches it 
 import re
 from collections.abc import Callable, Iterator
 
-LEAF = "leaf"
-"""Group of a token that is a pair of brackets and what is inside."""
+LEAF = frozenset(["round", "square"])
+"""Groups of a token that is a pair of brackets and what is inside."""
 LITERAL = "literal"
 """Group of a token that is (a part of) a literal or comment, whatever its text."""
 ESCAPE = r"\\(?:\r\n|[\s\S])"
@@ -18,7 +18,7 @@ ESCAPE = r"\\(?:\r\n|[\s\S])"
 BRACKETS = r"\(|\)|\[|\]|\{|\}"
 _PLAIN = r"""[^()\[\]{}"'`/#\\]*+"""
 _INNER = rf"{_PLAIN}(?>(?:(?:\({_PLAIN}\)|\[{_PLAIN}\]){_PLAIN})*)"
-LEAVES = rf"(?P<{LEAF}>\({_INNER}\)|\[{_INNER}\])"
+LEAVES = rf"\({_INNER}\)(?P<round>)|\[{_INNER}\](?P<square>)"
 """Bracket pairs with at most such pairs inside: one token each, for speed. Not if words are tokens.
 
 The time stays linear: an opener that is no leaf is read to the next token that is neither.
