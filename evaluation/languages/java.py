@@ -30,8 +30,13 @@ _ANNOTATION = (
     r"@(?!interface\b)[\w.]++\s*+"
     r"(?>(?:\([^(){}]*+(?>(?:(?:\{[^{}]*+\}|\([^()]*+\))[^(){}]*+)*)\)\s*+)?)"
 )
+_NO_HEAD = (
+    r"(?:if|for|while|switch|return|try|else|throw|catch|synchronized|finally|do|new|super|this)\b"
+    r"|[\w$]++\.[\w$.]++\("
+)
+"""A statement or a call, which is told from a declaration before anything else is read."""
 _START = re.compile(
-    rf"[;{{}}]\s*+(?P<declared>)(?>(?:{_ANNOTATION})*)(?P<head>[\w$<][\w$.<>\[\],?&@\s]*+)(?=[({{])"
+    rf"[;{{}}]\s*+(?P<declared>)(?!{_NO_HEAD})(?>(?:{_ANNOTATION})*)(?P<head>[\w$<][\w$.<>\[\],?&@\s]*+)(?=[({{])"
 )
 _NO_TYPE = frozenset("return new throw else case assert yield do record".split())
 _NO_NAME = frozenset("if for while switch catch synchronized try super this return".split())

@@ -95,11 +95,18 @@ _START = re.compile(
 )
 _TOKEN = re.compile(r"[()\[\]{};\n]|=(?![>=])(?<![=<>!:~]=)|=>")
 _BLANK = re.compile(r"\s*+")
+_FLAT = r"[(\[][^()\[\]{}]*+(?>(?:[(\[][^()\[\]{}]*+[)\]][^()\[\]{}]*+)*)[)\]]"
+_SIMPLE = re.compile(
+    rf"(?>(?:\s*+{_FLAT})*)\s*+(?>(?::(?>(?:[^()\[\]{{}}=;\n]++|=>|{_FLAT})*))?)=(?![>=])\s*+(?=\S)"
+)
+"""What most methods have between their name and their body."""
 _GOES_ON = re.compile(r"[=:({\[]|with\b|=>")
 
 
 def _body(code: str, match: re.Match[str], limit: int) -> int | None:
     """What follows `=`, or the brace of a procedure; None for an abstract method."""
+    if simple := _SIMPLE.match(code, match.end(), limit):
+        return simple.end()
     line = code.rfind("\n", 0, match.start()) + 1
     indent = _BLANK.match(code, line, match.start())
     assert indent

@@ -26,6 +26,10 @@ MAX_WORD = 40
 
 BodyFinder = Callable[[str, re.Match[str], int], int | None]
 _HEADER_TOKEN = re.compile(r"[()\[\]{};\n]")
+_BODY_TOKEN = re.compile(
+    r"[^()\[\]{};\n]*+(?>(?:[(\[][^()\[\]{};\n]*+[)\]][^()\[\]{};\n]*+)*)([()\[\]{};\n])"
+)
+"""The next token that can end an expression, after any number of flat brackets."""
 _BRACKET = re.compile(r"[()\[\]{}]")
 _LEAF = re.compile(r"[(\[{][^()\[\]{}]*+[)\]}]")
 _DEPTH = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
@@ -114,9 +118,11 @@ def _declared(code: str, declarations: Declarations) -> Iterator[_Found]:
         if body is None:
             continue
         line = code.rfind("\n", 0, begin) + 1
-        start = max(line, *(code.rfind(mark, line, begin) + 1 for mark in "{};"))
         indent = _INDENT.match(code, line)
         assert indent
+        start = line
+        if indent.end() < begin:
+            start = max(line, *[code.rfind(mark, line, begin) + 1 for mark in "{};"])
         yield _Found(start, line, indent[0], body)
 
 
@@ -159,14 +165,14 @@ def _expression_end(reading: Reading, found: _Found, limit: int) -> int | None:
     """End of an expression: a semicolon, a closer of what surrounds it, or the next statement."""
     code, depth, position = reading.code, 0, found.body
     last = min(limit, position + MAX_EXPRESSION)
-    while token := _HEADER_TOKEN.search(code, position, last):
-        sign, position = token[0], token.end()
+    while token := _BODY_TOKEN.match(code, position, last):
+        sign, position = token[1], token.end()
         if sign == "\n":
             if (not depth or reading.faults) and _ends_statement(code, position, found.indent):
-                return token.start()
+                return position - 1
         elif sign == ";" or sign in ")]}":
             if not depth:
-                return max(token.start(), found.body + 1)
+                return max(position - 1, found.body + 1)
             depth -= sign != ";"
         elif end := reading.ends.get(position - 1):
             position = end

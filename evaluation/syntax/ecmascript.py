@@ -30,6 +30,7 @@ _CODE = pattern(
 )
 _OPENERS = frozenset("`/<")
 _DEPTH = {"{": 1, "}": -1}
+_SWITCHES = frozenset([*_OPENERS, *_DEPTH])
 _REGEX_BODY = (
     r"[^/\\\[\n]*+(?>(?:(?:\\[^\n]|\[[^\]\\\n]*+(?>(?:\\[^\n][^\]\\\n]*+)*)\])[^/\\\[\n]*+)*)"
 )
@@ -88,17 +89,19 @@ def tokens(text: str, start: int) -> Iterator[re.Match[str]]:
     while position is not None:
         code, position = _CODE(text, position), None
         before: re.Match[str] | None = None
+        switches = _SWITCHES if holes else _OPENERS
         for match in code:
             token, literal = match[0], None
-            if token in _OPENERS:
+            if token not in switches:
+                yield match
+            elif token in _OPENERS:
                 literal = opened.literal(match, before)
             else:
                 yield match
-                if depths and token in _DEPTH:
-                    depths[-1] += _DEPTH[token]
-                    if not depths[-1]:
-                        depths.pop()
-                        literal = holes.pop()
+                depths[-1] += _DEPTH[token]
+                if not depths[-1]:
+                    depths.pop()
+                    literal = holes.pop()
             before = match
             if literal:
                 position, rest = yield from literal(text, match.end())
@@ -219,7 +222,7 @@ _HEAD = (
     r"(?::[^=\n]*+(?>(?:=>[^=\n]*+)*))?=(?![=>])[ \t]*\n?[ \t]*(?P<assigned>(?:async\b[ \t]*)?"
     r"(?:(?=[(<])|[\w$]+[ \t]*=>\s*+)|(?:async[ \t]+)?function\b[ \t]*\*?[ \t]*[\w$]*)"
     rf"|[ \t]*+(?P<method>(?:(?:{_MODIFIERS})[ \t]+)*\*?[ \t]*(?!(?:{_KEYWORDS})\b)"
-    r"(?:#?[\w$]+|\[[^\]\n]*\]|\"+)\??[ \t]*)(?=[(<]))"
+    r"(?:#?[\w$]+|\[[^\]\n]*\]|\"+)\??[ \t]*)(?=[(<])(?!\([^()\[\]{}]*+\)\s*+[^\s{:=]))"
 )
 _START = re.compile(rf"\n{_HEAD}")
 _AFTER_PARAMETERS = re.compile(r"\s*(\{|:|=>\s*)")
