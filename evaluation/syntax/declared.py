@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from evaluation.syntax.brackets import Reading
 from evaluation.syntax.units import Piece
@@ -34,8 +35,11 @@ _BRACKET = re.compile(r"[()\[\]{}]")
 _LEAF = re.compile(r"[(\[{][^()\[\]{}]*+[)\]}]")
 _DEPTH = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 _INDENT = re.compile(r"[ \t]*+")
-_BLANK = re.compile(r"\s*+")
-_CONTINUES = re.compile(r"(?:else|catch|finally|yield|with|match)\b|[.|&+*/<>=?:^%~,-]")
+_NEXT_LINE = re.compile(
+    r"(?>(?:[ \t\r\f]*+\n)*)([ \t]*+)"
+    r"((?:else|catch|finally|yield|with|match)\b|[.|&+*/<>=?:^%~,-])?"
+)
+"""The indent of the next line that is not blank, and a word or sign that continues a statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +66,7 @@ class Declarations:
     is_expression: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """A declaration with a body.
 
     Attributes:
@@ -149,13 +152,10 @@ def _sound_end(
     """Where a unit ends by its brackets; None if they are not to be trusted."""
     is_braced = reading.code.startswith(declarations.opener, found.body)
     end = reading.ends.get(found.body)
-    on_line = (
-        end is not None
-        and end - found.body <= MAX_LINE
-        and "\n" not in reading.code[found.body : end]
-    )
-    if is_braced and reading.faults and not on_line:
-        return None
+    if is_braced and reading.faults:
+        stop = found.body if end is None else min(end, found.body + MAX_LINE)
+        if stop != end or "\n" in reading.code[found.body : end]:
+            return None
     if not is_braced or declarations.is_expression:
         return _expression_end(reading, found, limit)
     return end if end is not None and end <= limit else None
@@ -184,11 +184,10 @@ def _expression_end(reading: Reading, found: _Found, limit: int) -> int | None:
 
 def _ends_statement(code: str, line: int, indent: str) -> bool:
     """Whether a new statement, with at most this indent, begins on or after a line."""
-    blank = _BLANK.match(code, line)
-    assert blank
-    begin = blank.end()
-    depth = begin - max(code.rfind("\n", 0, begin) + 1, line)
-    return depth <= len(indent) and not _CONTINUES.match(code, begin)
+    following = _NEXT_LINE.match(code, line)
+    assert following
+    depth = following.end(1) - following.start(1)
+    return following.end() == len(code) or (depth <= len(indent) and not following[2])
 
 
 def first_brace(*, bodiless: str, type_word: str = "") -> BodyFinder:

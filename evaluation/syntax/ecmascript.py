@@ -14,6 +14,8 @@ from evaluation.syntax.patterns import BRACKETS, LEAVES, never_ending, pattern, 
 
 MAX_LOOK_BACK = 200
 """Maximum length of the blanks, or of the condition in parentheses, before a regex."""
+MAX_PARAMETERS = 1_000
+"""Maximum number of characters in the parentheses after the name of a function."""
 _COMMENT = r"/(?:/[^\n]*+|\*[^*]*+(?>(?:\*(?!/)[^*]*+)*)\*/)"
 _CODE = pattern(
     LEAVES,
@@ -222,7 +224,7 @@ _HEAD = (
     r"(?::[^=\n]*+(?>(?:=>[^=\n]*+)*))?=(?![=>])[ \t]*\n?[ \t]*(?P<assigned>(?:async\b[ \t]*)?"
     r"(?:(?=[(<])|[\w$]+[ \t]*=>\s*+)|(?:async[ \t]+)?function\b[ \t]*\*?[ \t]*[\w$]*)"
     rf"|[ \t]*+(?P<method>(?:(?:{_MODIFIERS})[ \t]+)*\*?[ \t]*(?!(?:{_KEYWORDS})\b)"
-    r"(?:#?[\w$]+|\[[^\]\n]*\]|\"+)\??[ \t]*)(?=[(<])(?!\([^()\[\]{}]*+\)\s*+[^\s{:=]))"
+    r"(?:#?[\w$]+|\[[^\]\n]*\]|\"+)\??[ \t]*)(?=[(<])(?!\(\s*+[\"0-9]|\([^()\[\]{}]*+\)\s*+[^\s{:=]))"
 )
 _START = re.compile(rf"\n{_HEAD}")
 _AFTER_PARAMETERS = re.compile(r"\s*(\{|:|=>\s*)")
@@ -255,7 +257,7 @@ def _after_parameters(code: str, start: int, limit: int) -> int | None:
     while token := _ANGLE.search(code, position, limit):
         sign, position = token[0], token.end()
         if sign == "(" and not depth:
-            return closing(code, token.start(), limit)
+            return closing(code, token.start(), min(limit, position + MAX_PARAMETERS))
         if sign in "([{":
             end = closing(code, token.start(), limit)
             if end is None or not depth:
