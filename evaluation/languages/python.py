@@ -64,7 +64,7 @@ class PythonScorer:
         lines = [logical_lines(reading) for reading in readings]
         defs = [u for p, code in zip(pieces, lines, strict=True) for u in functions(p, code)]
         blocks = [u for p, code in zip(pieces, lines, strict=True) for u in top_level(p, code)]
-        function_rate, function_errors = _parse_rate(defs, self.max_unit)
+        function_rate, function_errors = _parse_rate(defs, self.max_unit, header="if 1:\n")
         block_rate, block_errors = _parse_rate(blocks, self.max_unit)
         file_rate, file_errors = _parse_rate([p for p in pieces if p.is_whole], MAX_FILE)
         faults = [m for p, r in zip(pieces, readings, strict=True) for m in marks(p, r.faults)]
@@ -150,20 +150,24 @@ def top_level_blocks(piece: Piece) -> Iterator[Piece]:
     yield from top_level(piece, logical_lines(read_piece(SYNTAX, piece)))
 
 
-def _parse_rate(units: Iterable[Piece], limit: int) -> tuple[Tally, list[Mark]]:
+def _parse_rate(
+    units: Iterable[Piece], limit: int, header: str = ""
+) -> tuple[Tally, list[Mark]]:
     checked = [unit for unit in units if len(unit.text) <= limit]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        errors = [mark for unit in checked if (mark := _syntax_error(unit))]
+        errors = [mark for unit in checked if (mark := _syntax_error(unit, header))]
     return Tally(len(checked) - len(errors), len(checked)), errors
 
 
-def _syntax_error(unit: Piece) -> Mark | None:
+def _syntax_error(unit: Piece, header: str) -> Mark | None:
     """The error that `ast.parse` reports for a unit, None if it accepts it.
 
-    An indented unit is parsed as the body of an `if`, since dedenting would change its strings.
+    An indented function is parsed as the body of `header`, since dedenting would change its
+    strings. A file that is indented is invalid.
     """
-    header = "if 1:\n" if unit.text[:1] in (" ", "\t") else ""
+    if unit.text[:1] not in (" ", "\t"):
+        header = ""
     try:
         ast.parse(header + unit.text.removeprefix("\ufeff"))
     except SyntaxError as error:

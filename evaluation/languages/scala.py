@@ -55,17 +55,18 @@ def tokens(text: str, start: int) -> Iterator[re.Match[str]]:
     The code inside an interpolated string is scanned as code: the string ends before `${` and
     resumes at the brace that closes it.
     """
-    holes: list[str] = []
+    holes: list[tuple[str, int]] = []
     depths: list[int] = []
     position: int | None = start
     while position is not None:
         code, position = _CODE(text, position), None
         switches = _SWITCHES if holes else _OPENERS
         for match in code:
-            token, begin = match[0], match.start()
+            token = match[0]
             if token not in switches or match.lastindex:
                 yield match
                 continue
+            begin = start = match.start()
             if token == "/*":
                 comment = nested_comment(text, begin)
                 yield comment
@@ -77,15 +78,18 @@ def tokens(text: str, start: int) -> Iterator[re.Match[str]]:
                 if depths[-1]:
                     continue
                 depths.pop()
-                begin, token = match.end(), holes.pop()
+                begin = match.end()
+                token, start = holes.pop()
             rest = _REST[token](text, match.end())
             assert rest
             position = rest.end()
             if rest.lastgroup:
-                holes.append(token)
+                holes.append((token, start))
                 depths.append(0)
-            is_over = rest.lastgroup or not rest.lastindex
-            yield (span if is_over else never_ending)(text, begin, position)
+            if rest.lastindex and not rest.lastgroup:
+                yield never_ending(text, start, position)
+            else:
+                yield span(text, begin, position)
             break
 
 

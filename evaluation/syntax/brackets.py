@@ -24,6 +24,8 @@ MAX_CUT_LITERAL = 3_000
 MAX_CUT_SHARE = 0.9
 """Largest share of a cut text that such a literal may have: of the rest, nothing can be judged."""
 
+_OPENS = re.compile(r"(?:\A|[=(,\[{:+%]|\breturn)\s*[a-zA-Z]{0,2}\Z")
+"""What is before quotes that open a literal, and not before those that close one."""
 PAIRS: Mapping[str, str] = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -106,7 +108,7 @@ class Reading:
         parts = [" " * self.start]
         done = self.start
         for match in self.literals:
-            start, end = match.span()
+            start, end = max(match.start(), done), match.end()
             if start < end:
                 filler = " " if match[0].startswith(self.syntax.comments) else '"'
                 parts += self.text[done:start], filler * (end - start)
@@ -139,8 +141,7 @@ def read(syntax: Syntax, text: str, *, cut_start: bool = False, cut_end: bool = 
         if syntax.live:
             found = syntax.live(text, found, syntax.pairs)
         reading = scan(syntax, text, start, found)
-        excused = [f for f in reading.faults if _is_excused(f, text, cut_start, cut_end)]
-        faults = [f for f in reading.faults if f not in excused] if excused else reading.faults
+        faults = [f for f in reading.faults if not _is_excused(f, text, cut_start, cut_end)]
         return replace(reading, faults=faults)
 
     best = attempt(0, syntax.tokens)
@@ -231,12 +232,14 @@ def _later_starts(syntax: Syntax, text: str) -> Iterable[int]:
     starts = [line] if line else []
     for opener, closer in syntax.long_literals:
         end = text.find(closer)
-        if end >= 0 and not 0 <= text.find(opener) < end:
-            starts.append(end + len(closer))
+        is_closer = end >= 0 and not 0 <= text.find(opener) < end
         if opener == closer:
+            is_closer = is_closer and not (len(closer) > 1 and _OPENS.search(text, 0, end))
             is_open = text.count(opener, 0, line) % 2 == 1
         else:
             is_open = text.rfind(opener, 0, line) > text.rfind(closer, 0, line)
+        if is_closer:
+            starts.append(end + len(closer))
         if is_open and line in starts:
             starts.remove(line)
     return dict.fromkeys(starts)

@@ -1,8 +1,8 @@
 """The C preprocessor's conditionals: which branches are read, decided for each on its own.
 
-What is inside `#if 0` is no code. Branches that open or close the same brackets are alternatives,
-and only the first is read; others (`#if A` / `if (a) {` / `#else` / `f();`) are read one after
-another, because a later conditional may close what one of them opened.
+What is inside `#if 0` is no code. Of the branches that open or close brackets only the first is
+read, because they are alternatives (`#if A` / `if (a) {` / `#else` / `if (b) {`). Those that are
+balanced are all read: each of them is code, and one may be the alternative to such a branch.
 """
 
 import re
@@ -32,7 +32,7 @@ class _Branch:
         opened: closers of what it leaves open.
         is_dead: whether no compiler ever reads it.
         is_over: whether none after it is ever read.
-        alternative: the effect of the first branch of its conditional, if that was read.
+        has_rival: whether a branch of its conditional that was read opens or closes brackets.
     """
 
     directive: re.Match[str] | None
@@ -41,7 +41,7 @@ class _Branch:
     opened: list[str] = field(default_factory=list)
     is_dead: bool = False
     is_over: bool = False
-    alternative: tuple[list[str], list[str]] | None = None
+    has_rival: bool = False
 
     def close(self, closer: str) -> None:
         """Read one closer."""
@@ -51,9 +51,9 @@ class _Branch:
             self.closed.append(closer)
 
     @property
-    def effect(self) -> tuple[list[str], list[str]]:
-        """What it closes and what it opens; two empty lists if it is balanced."""
-        return self.closed, self.opened
+    def is_balanced(self) -> bool:
+        """Whether it neither opens nor closes brackets of what is around it."""
+        return not (self.closed or self.opened)
 
 
 def live_tokens(
@@ -89,15 +89,13 @@ def live_tokens(
 
 def _begun(directive: re.Match[str], first: int, before: _Branch | None) -> _Branch:
     is_over = before is not None and before.is_over
-    alternative = None
-    if before and not is_over:
-        alternative = before.alternative or (None if before.is_dead else before.effect)
     return _Branch(
         directive=directive,
         first=first,
         is_dead=is_over or bool(_NEVER.match(directive[0])),
         is_over=is_over or bool(_ALWAYS.match(directive[0])),
-        alternative=alternative,
+        has_rival=before is not None
+        and (before.has_rival or not (before.is_dead or before.is_balanced)),
     )
 
 
@@ -107,8 +105,7 @@ def _end_branch(
     """Drop the last branch, or pass its effect on to what surrounds it."""
     branch = branches.pop()
     assert branch.directive
-    repeats = branch.effect != ([], []) and branch.effect == branch.alternative
-    if branch.is_dead or repeats:
+    if branch.is_dead or (branch.has_rival and not branch.is_balanced):
         kept[branch.first :] = [span(text, branch.directive.start(), end.start())]
         return
     for closer in branch.closed:
