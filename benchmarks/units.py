@@ -13,7 +13,6 @@ import ast
 import warnings
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ def is_unit(node: Any, language: str) -> bool:
         return language == "lua" or node.child_by_field_name("body") is not None
     if language == "lua" and node.type == "function_definition":
         above = node.parent.parent if node.parent.type == "expression_list" else node.parent
-        is_named = not above.text.startswith(b"[")
+        is_named = not above.text.startswith((b"[", b"function"))
         return is_named and above.type in OWNERS and above.start_point[0] == node.start_point[0]
     return node.type in ASSIGNED and DECLARED[language] is _ECMASCRIPT and is_assigned(node)
 
@@ -96,13 +95,17 @@ def in_tree(path: Path, text: str, language: str) -> Lines | None:
 def first_line(node: Any, language: str) -> int:
     """Line on which a function begins; annotations of Scala on lines before are no part of it."""
     if language == "scala":
-        return next(n for n in node.children if n.type not in ("annotation", "comment")).start_point[0]
+        return next(
+            n for n in node.children if n.type not in ("annotation", "comment")
+        ).start_point[0]
     return node.start_point[0]
 
 
 def last_line(node: Any) -> int:
     """Line of the last token of a node; in Scala some nodes extend to the token after it."""
-    while tokens := [n for n in node.children if n.end_byte > n.start_byte and "comment" not in n.type]:
+    while tokens := [
+        n for n in node.children if n.end_byte > n.start_byte and "comment" not in n.type
+    ]:
         node = tokens[-1]
     return node.end_point[0]
 
@@ -161,13 +164,31 @@ def compare(folder: Path, language: str, shown: int) -> None:
         totals["tree"] += truth.total()
         totals["units"] += found.total()
         totals["same"] += (truth & found).total()
-        others += (f"  only in the tree: {path}:{first + 1}-{last + 1}" for first, last in truth - found)
-        others += (f"  only in units: {path}:{first + 1}-{last + 1}" for first, last in found - truth)
+        others += (
+            f"  only in the tree: {path}:{first + 1}-{last + 1}" for first, last in truth - found
+        )
+        others += (
+            f"  only in units: {path}:{first + 1}-{last + 1}" for first, last in found - truth
+        )
     if totals["files"]:
-        row = (folder.name, language, *(totals[k] for k in ("files", "left out", "tree", "units", "same")))
-        print("|", " | ".join(map(str, row)), "|", f"{100 - 100 * totals['same'] / max(totals['tree'], 1):.2f} % |", flush=True)
+        row = (
+            folder.name,
+            language,
+            *(totals[k] for k in ("files", "left out", "tree", "units", "same")),
+        )
+        print(
+            "|",
+            " | ".join(map(str, row)),
+            "|",
+            f"{100 - 100 * totals['same'] / max(totals['tree'], 1):.2f} % |",
+            flush=True,
+        )
         others.sort(key=lambda line: line.partition(": ")[2])
-        print(*others[:: max(1, -(-len(others) // shown))] if shown else (), sep="\n", end="\n" if shown and others else "")
+        print(
+            *others[:: max(1, -(-len(others) // shown))] if shown else (),
+            sep="\n",
+            end="\n" if shown and others else "",
+        )
 
 
 def main() -> None:

@@ -35,9 +35,7 @@ _DIRECTIVE = rf"#(?>(?:{_DIRECTIVE_PART})*)"
 _MAX_DIGITS = 16
 _SEPARATOR = (
     "'(?=[0-9a-fA-F])(?:"
-    + "|".join(
-        rf"(?<=\b[0-9]\w{{{n}}}')|(?<='[0-9a-fA-F]\w{{{n}}}')" for n in range(_MAX_DIGITS)
-    )
+    + "|".join(rf"(?<=\b[0-9]\w{{{n}}}')|(?<='[0-9a-fA-F]\w{{{n}}}')" for n in range(_MAX_DIGITS))
     + ")"
 )
 """The separator of digits of C23, as in `1'000'000`."""
@@ -49,8 +47,10 @@ _RAW_STRING = (
 """A raw string, which GNU C has as well as C++."""
 
 _HEAD = r"(?P<declared>)(?P<head>[A-Za-z_][\w\s*]*+)(?=\()"
-_NO_FUNCTION = frozenset("if else for while do switch return sizeof typedef case goto".split())
-_TAGS = frozenset("struct union enum".split())
+_NO_FUNCTION = frozenset(
+    ["if", "else", "for", "while", "do", "switch", "return", "sizeof", "typedef", "case", "goto"]
+)
+_TAGS = frozenset(["struct", "union", "enum"])
 _OLD_STYLE = re.compile(r"\)(?=\s*+[A-Za-z_])(?>(?:\s*+[A-Za-z_][^(){};=]*+;)+)\s*+\{")
 _first_brace = first_brace(bodiless=";=")
 

@@ -38,10 +38,12 @@ _NO_HEAD = (
 _START = re.compile(
     rf"[;{{}}]\s*+(?P<declared>)(?!{_NO_HEAD})(?>(?:{_ANNOTATION})*)(?P<head>[\w$<][\w$.<>\[\],?&@\s]*+)(?=[({{])"
 )
-_NO_TYPE = frozenset("return new throw else case assert yield do record".split())
-_NO_NAME = frozenset("if for while switch catch synchronized try super this return".split())
+_NO_TYPE = frozenset(["return", "new", "throw", "else", "case", "assert", "yield", "do", "record"])
+_NO_NAME = frozenset(
+    ["if", "for", "while", "switch", "catch", "synchronized", "try", "super", "this", "return"]
+)
 _NAME = re.compile(r"[^\W\d][\w$]*+")
-_MODIFIERS = frozenset("public protected private".split())
+_MODIFIERS = frozenset(["public", "protected", "private"])
 _CLASS = re.compile(r"(class|enum|record)\s++([\w$]++)")
 _first_brace = first_brace(bodiless=";", type_word="default")
 
@@ -67,6 +69,7 @@ def _body(code: str, match: re.Match[str], limit: int) -> int | None:
     if not types and all(name != each for _, each in _classes(code)):
         return None
     return _first_brace(code, match, limit)
+
 
 _ERROR = re.compile(rb"^(\w+\.java):\d+:\d+: compiler\.err\.([\w.]+)", re.MULTILINE)
 _FOREIGN_CONSTRUCTOR = b"invalid.meth.decl.ret.type.req"

@@ -31,9 +31,7 @@ SYNTAX = Syntax(
 
 _FUNCTION = re.compile(r"^([ \t\f]*+)(?:async[ \t]+)?def\b", re.MULTILINE)
 _STATEMENT = re.compile(r"^([ \t\f]*+)[^\s)\]}]", re.MULTILINE)
-_TOP_LEVEL = re.compile(
-    r"^\f*+(?:(@|(?:async[ \t]+)?def\b|class\b)|[^\s)\]}])", re.MULTILINE
-)
+_TOP_LEVEL = re.compile(r"^\f*+(?:(@|(?:async[ \t]+)?def\b|class\b)|[^\s)\]}])", re.MULTILINE)
 _IS_DECLARED = re.compile(rf"\n{_DECLARED}")
 
 
@@ -150,9 +148,7 @@ def top_level_blocks(piece: Piece) -> Iterator[Piece]:
     yield from top_level(piece, logical_lines(read_piece(SYNTAX, piece)))
 
 
-def _parse_rate(
-    units: Iterable[Piece], limit: int, header: str = ""
-) -> tuple[Tally, list[Mark]]:
+def _parse_rate(units: Iterable[Piece], limit: int, header: str = "") -> tuple[Tally, list[Mark]]:
     checked = [unit for unit in units if len(unit.text) <= limit]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

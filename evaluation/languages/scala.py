@@ -62,29 +62,29 @@ def tokens(text: str, start: int) -> Iterator[re.Match[str]]:
         code, position = _CODE(text, position), None
         switches = _SWITCHES if holes else _OPENERS
         for match in code:
-            token = match[0]
-            if token not in switches or match.lastindex:
+            opener = match[0]
+            if opener not in switches or match.lastindex:
                 yield match
                 continue
             begin = start = match.start()
-            if token == "/*":
+            if opener == "/*":
                 comment = nested_comment(text, begin)
                 yield comment
                 position = comment.end()
                 break
-            if token in _DEPTH:
+            if opener in _DEPTH:
                 yield match
-                depths[-1] += _DEPTH[token]
+                depths[-1] += _DEPTH[opener]
                 if depths[-1]:
                     continue
                 depths.pop()
                 begin = match.end()
-                token, start = holes.pop()
-            rest = _REST[token](text, match.end())
+                opener, start = holes.pop()
+            rest = _REST[opener](text, match.end())
             assert rest
             position = rest.end()
             if rest.lastgroup:
-                holes.append((token, start))
+                holes.append((opener, start))
                 depths.append(0)
             if rest.lastindex and not rest.lastgroup:
                 yield never_ending(text, start, position)

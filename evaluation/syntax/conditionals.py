@@ -16,9 +16,7 @@ _END = r"[uUlL]*[ \t)]*(?:$|//|/\*|\r|\n"
 _NEVER = re.compile(
     rf"#[ \t]*(?:el)?if[ \t]*[ \t(]*(?<=[ \t(])(?:0[xX]?0*|false){_END}|&&)", re.ASCII
 )
-_ALWAYS = re.compile(
-    rf"#[ \t]*(?:el)?if[ \t]*[ \t(]*(?<=[ \t(])(?:1|true){_END}|\|\|)", re.ASCII
-)
+_ALWAYS = re.compile(rf"#[ \t]*(?:el)?if[ \t]*[ \t(]*(?<=[ \t(])(?:1|true){_END}|\|\|)", re.ASCII)
 
 
 @dataclass(slots=True)

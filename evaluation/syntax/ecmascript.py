@@ -214,17 +214,21 @@ def _closes_condition(text: str) -> bool:
     return False
 
 
-SYNTAX = Syntax(tokens=tokens, comments=("//", "/*", "#!"), long_literals=(("/*", "*/"), ("`", "`")))
+SYNTAX = Syntax(
+    tokens=tokens, comments=("//", "/*", "#!"), long_literals=(("/*", "*/"), ("`", "`"))
+)
 
 _KEYWORDS = "if|for|while|switch|catch|with|function"
 _MODIFIERS = "static|async|get|set|public|private|protected|override|readonly|abstract|declare"
 _HEAD = (
-    r"(?P<declared>)(?:[ \t]*+(?:(?:export|default|declare|async)[ \t]+)*function\b[ \t]*\*?[ \t]*[\w$]+"
+    r"(?P<declared>)(?:[ \t]*+(?:(?:export|default|declare|async)[ \t]+)*"
+    r"function\b[ \t]*\*?[ \t]*[\w$]+"
     r"|(?:export[ \t]+)?(?:(?:const|let|var)[ \t]+[\w$]++|[\w$]++(?:\.[\w$]++)*)[ \t]*"
     r"(?::[^=\n]*+(?>(?:=>[^=\n]*+)*))?=(?![=>])[ \t]*\n?[ \t]*(?P<assigned>(?:async\b[ \t]*)?"
     r"(?:(?=[(<])|[\w$]+[ \t]*=>\s*+)|(?:async[ \t]+)?function\b[ \t]*\*?[ \t]*[\w$]*)"
     rf"|[ \t]*+(?P<method>(?:(?:{_MODIFIERS})[ \t]+)*\*?[ \t]*(?!(?:{_KEYWORDS})\b)"
-    r"(?:#?[\w$]+|\[[^\]\n]*\]|\"+)\??[ \t]*)(?=[(<])(?!\(\s*+[\"0-9]|\([^()\[\]{}]*+\)\s*+[^\s{:=]))"
+    r"(?:#?[\w$]+|\[[^\]\n]*\]|\"+)\??[ \t]*)(?=[(<])"
+    r"(?!\(\s*+[\"0-9]|\([^()\[\]{}]*+\)\s*+[^\s{:=]))"
 )
 _START = re.compile(rf"\n{_HEAD}")
 _AFTER_PARAMETERS = re.compile(r"\s*(\{|:|=>\s*)")

@@ -1,6 +1,7 @@
 """Where functions and blocks of Python begin and end, and what `ast.parse` says of them."""
 
 import ast
+from pathlib import Path
 
 import pytest
 
@@ -61,7 +62,9 @@ def test_functions_are_found_at_any_depth():
     heads = [text.split("(")[0].strip() for text in found]
     assert heads == ["async def g", "def h", "def i", "def j"]
     ends = ["return h", "return 1\n# A remark out of place.", "pass", "pass"]
-    assert [text.rstrip().endswith(end) for text, end in zip(found, ends, strict=True)] == [True] * 4
+    assert [text.rstrip().endswith(end) for text, end in zip(found, ends, strict=True)] == [
+        True
+    ] * 4
 
 
 def test_blocks_have_their_decorators():
@@ -120,8 +123,7 @@ def test_what_strings_brackets_and_comments_contain_begins_and_ends_no_function(
 
 def test_the_standard_library_has_the_functions_that_ast_finds():
     for module in (ast, pytest):
-        with open(module.__file__, encoding="utf-8") as file:
-            text = file.read()
+        text = Path(str(module.__file__)).read_text(encoding="utf-8")
         nodes = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef)]
         names = sorted(node.name for node in nodes)
         assert sorted(u.split("def ")[1].split("(")[0] for u in defs(whole(text))) == names
