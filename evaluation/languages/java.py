@@ -31,7 +31,7 @@ _ANNOTATION = (
     r"(?>(?:\([^(){}]*+(?>(?:(?:\{[^{}]*+\}|\([^()]*+\))[^(){}]*+)*)\)\s*+)?)"
 )
 _NO_HEAD = (
-    r"(?:if|for|while|switch|return|try|else|throw|catch|synchronized|finally|do|new|super|this)\b"
+    r"(?:if|for|while|switch|return|try|else|throw|catch|finally|do|new|super|this)\b"
     r"|[\w$]++\.[\w$.]++\("
 )
 """A statement or a call, which is told from a declaration before anything else is read."""

@@ -28,7 +28,7 @@ def _string(quote: str) -> str:
 
 _START = re.compile(r"function(?<!\wfunction)\b")
 _NAME = re.compile(r"[ \t]*+[A-Za-z_]")
-_ASSIGNED = re.compile(r"(?:^|[;,{}\s])(?:local\s+)?[A-Za-z_][\w.]*(?:\[[^\[\]\n]*\])?\s*=\s*$")
+_ASSIGNED = re.compile(r"(?:^|[;,{}\s])(?:local\s+)?[A-Za-z_][\w.]*(?:\[[^\[\]\n]*\])*\s*=\s*$")
 
 
 def _body(code: str, match: re.Match[str], limit: int) -> int | None:

@@ -49,6 +49,7 @@ public class A<T> {
     return new G<>(a) { int[] d() { return null; } };
   }
   abstract void no(int a);
+  synchronized void i() { synchronized (this) { } }
   enum H { I(1) { void e() { } }, J; H() { } }
   record K(int a) {
     K { }
@@ -70,10 +71,10 @@ public class A<T> {
 def test_units_of_java_are_methods_and_constructors_with_a_body():
     found = texts(java.SCORER.units(whole(JAVA)))
     names = [re.search(r"(\w)(?:\((?!\{)| \{)", unit)[1] for unit in found]
-    assert names == ["A", "b", "c", "d", "e", "H", "K", "f", "g"]
+    assert names == ["A", "b", "c", "d", "i", "e", "H", "K", "f", "g"]
     assert found[1].lstrip().startswith("@Override") and found[1].endswith("};\n  }")
-    assert java.SCORER.score_file(JAVA).tallies["block_balance_rate"] == Tally(9, 9)
-    assert java.SCORER.score_file(JAVA).tallies["unit_parse_rate"] == Tally(9, 9)
+    assert java.SCORER.score_file(JAVA).tallies["block_balance_rate"] == Tally(10, 10)
+    assert java.SCORER.score_file(JAVA).tallies["unit_parse_rate"] == Tally(10, 10)
 
 
 def test_the_shape_of_the_layout_does_not_matter_in_a_file_without_faults():
