@@ -34,7 +34,7 @@ _NO_HEAD = (
     r"(?:if|for|while|switch|return|try|else|throw|catch|finally|do|new|super|this)\b"
     r"|[\w$]++\.[\w$.]++\("
 )
-"""A statement or a call, which is told from a declaration before anything else is read."""
+"""A statement or a call, excluded before anything else is read."""
 _START = re.compile(
     rf"[;{{}}]\s*+(?P<declared>)(?!{_NO_HEAD})(?>(?:{_ANNOTATION})*)(?P<head>[\w$<][\w$.<>\[\],?&@\s]*+)(?=[({{])"
 )

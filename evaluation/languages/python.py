@@ -119,7 +119,7 @@ def functions(piece: Piece, code: str) -> Iterator[Piece]:
 
 
 def _width(blanks: str) -> int:
-    """Columns of an indent, as Python counts them: a form feed begins anew."""
+    """Columns of an indent, as Python counts them; a form feed resets the count."""
     return len(blanks.rpartition("\f")[2].expandtabs())
 
 
