@@ -4,17 +4,17 @@ import re
 from functools import partial
 
 from evaluation.syntax.bracketed import BracketScorer
-from evaluation.syntax.brackets import (
+from evaluation.syntax.brackets import Syntax
+from evaluation.syntax.declared import Declarations, declared_units, first_brace
+from evaluation.syntax.grammar import Grammar
+from evaluation.syntax.patterns import (
     BLOCK_COMMENT,
     BRACKETS,
     LEAVES,
     LINE_COMMENT,
-    Syntax,
     pattern,
     quoted,
 )
-from evaluation.syntax.declared import Declarations, declared_units, first_brace
-from evaluation.syntax.grammar import Grammar
 
 _DECLARATIONS = Declarations(
     start=re.compile(r"func\b(?<=^func)", re.MULTILINE),

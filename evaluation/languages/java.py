@@ -1,31 +1,75 @@
-"""Java: units are the members of a class; handles text blocks and Unicode escapes."""
+"""Java: units are methods and constructors; handles text blocks and Unicode escapes."""
 
 import re
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from evaluation.syntax.bracketed import BracketScorer
-from evaluation.syntax.brackets import (
+from evaluation.syntax.brackets import Syntax
+from evaluation.syntax.compiler import Compiler, Limits, run_limited
+from evaluation.syntax.declared import Declarations, declared_units, first_brace
+from evaluation.syntax.grammar import Grammar
+from evaluation.syntax.patterns import (
     BLOCK_COMMENT,
     BRACKETS,
+    ESCAPE,
     LEAVES,
     LINE_COMMENT,
-    Syntax,
     pattern,
     quoted,
 )
-from evaluation.syntax.compiler import Compiler, Limits, run_limited
-from evaluation.syntax.grammar import Grammar
-from evaluation.syntax.units import member_blocks
 
 _OPEN_BLOCK = r'"""[ \t\f\r]*+\n'
 _TEXT_BLOCK = (
-    rf'{_OPEN_BLOCK}[^"\\]*+(?>(?:(?:\\[\s\S]|"(?!""))[^"\\]*+)*)"""|{_OPEN_BLOCK}([\s\S]*+)'
+    rf'{_OPEN_BLOCK}[^"\\]*+(?>(?:(?:{ESCAPE}|"(?!""))[^"\\]*+)*)"""|{_OPEN_BLOCK}([\s\S]*+)'
 )
-_FRAME = ("class A {", ";\n}")
+_FRAME = ("class A {", "\n}")
 _UNICODE_ESCAPE = re.compile(r"\\\\|\\u+00([0-7][0-9a-fA-F])")
-_MEMBER = re.compile(r"\n([ \t]+)(?:public|protected|private|static|abstract|@Override)\b")
+_ANNOTATION = (
+    r"@(?!interface\b)[\w.]++\s*+"
+    r"(?>(?:\([^(){}]*+(?>(?:(?:\{[^{}]*+\}|\([^()]*+\))[^(){}]*+)*)\)\s*+)?)"
+)
+_NO_HEAD = (
+    r"(?:if|for|while|switch|return|try|else|throw|catch|finally|do|new|super|this)\b"
+    r"|[\w$]++\.[\w$.]++\("
+)
+"""A statement or a call, excluded before anything else is read."""
+_START = re.compile(
+    rf"[;{{}}]\s*+(?P<declared>)(?!{_NO_HEAD})(?>(?:{_ANNOTATION})*)(?P<head>[\w$<][\w$.<>\[\],?&@\s]*+)(?=[({{])"
+)
+_NO_TYPE = frozenset(["return", "new", "throw", "else", "case", "assert", "yield", "do", "record"])
+_NO_NAME = frozenset(
+    ["if", "for", "while", "switch", "catch", "synchronized", "try", "super", "this", "return"]
+)
+_NAME = re.compile(r"[^\W\d][\w$]*+")
+_MODIFIERS = frozenset(["public", "protected", "private"])
+_CLASS = re.compile(r"(class|enum|record)\s++([\w$]++)")
+_first_brace = first_brace(bodiless=";", type_word="default")
+
+
+@lru_cache(maxsize=1)
+def _classes(code: str) -> frozenset[tuple[str, str]]:
+    """Kinds and names of the classes that are declared in a piece of code."""
+    return frozenset(_CLASS.findall(code))
+
+
+def _body(code: str, match: re.Match[str], limit: int) -> int | None:
+    """The brace of a method or constructor.
+
+    A name without a type in front is a constructor if a class has that name; else it is a call, or
+    a constant of an enum.
+    """
+    *types, name = match["head"].split()
+    if not _NAME.fullmatch(name) or name in _NO_NAME or not _NO_TYPE.isdisjoint(types):
+        return None
+    if code[match.end()] == "{":  # only the compact constructor of a record has no parameters
+        is_compact = _MODIFIERS.issuperset(types) and ("record", name) in _classes(code)
+        return match.end() if is_compact else None
+    if not types and all(name != each for _, each in _classes(code)):
+        return None
+    return _first_brace(code, match, limit)
+
 
 _ERROR = re.compile(rb"^(\w+\.java):\d+:\d+: compiler\.err\.([\w.]+)", re.MULTILINE)
 _FOREIGN_CONSTRUCTOR = b"invalid.meth.decl.ret.type.req"
@@ -39,6 +83,8 @@ def decode_escapes(text: str) -> str:
     Java Language Specification, 3.3). The padding goes in front, because a blank between a
     backslash and the character would be the one that is escaped.
     """
+    if "\\u" not in text:
+        return text
     return _UNICODE_ESCAPE.sub(
         lambda match: chr(int(match[1], 16)).rjust(len(match[0])) if match[1] else match[0], text
     )
@@ -51,9 +97,9 @@ SCORER = BracketScorer(
             LEAVES, BRACKETS, LINE_COMMENT, BLOCK_COMMENT, _TEXT_BLOCK, quoted('"'), quoted("'")
         ),
         long_literals=(("/*", "*/"), ('"""', '"""')),
-        rewrite=decode_escapes,
+        translate=decode_escapes,
     ),
-    blocks=partial(member_blocks, member=_MEMBER),
+    blocks=partial(declared_units, declarations=Declarations(start=_START, body=_body)),
 )
 
 

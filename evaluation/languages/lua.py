@@ -1,4 +1,4 @@
-"""Lua: units end at an `end` in column 0; brackets can be long, and keywords delimit blocks."""
+"""Lua: units are functions with a name; brackets can be long, and keywords delimit blocks."""
 
 import re
 from collections.abc import Sequence
@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 
 from evaluation.syntax.bracketed import BracketScorer
-from evaluation.syntax.brackets import BRACKETS, PAIRS, Syntax, pattern, words
+from evaluation.syntax.brackets import PAIRS, Syntax
 from evaluation.syntax.compiler import Compiler, Limits, run_limited
+from evaluation.syntax.declared import MAX_WORD, Declarations, declared_units
 from evaluation.syntax.grammar import Grammar
-from evaluation.syntax.units import closed_blocks
+from evaluation.syntax.patterns import BRACKETS, ESCAPE, pattern, words
 
 
 def _long_bracket(prefix: str, level: str) -> str:
@@ -21,8 +22,22 @@ def _long_bracket(prefix: str, level: str) -> str:
 
 def _string(quote: str) -> str:
     r"""Pattern of a one-line string; `\z` skips the whitespace after it, including newlines."""
-    body = rf"[^{quote}\\\n]*+(?>(?:(?:\\z\s*+|\\[\s\S])[^{quote}\\\n]*+)*)"
+    body = rf"[^{quote}\\\n]*+(?>(?:(?:\\z\s*+|{ESCAPE})[^{quote}\\\n]*+)*)"
     return rf"{quote}{body}{quote}|{quote}({body}\\?)"
+
+
+_START = re.compile(r"function(?<!\wfunction)\b")
+_NAME = re.compile(r"[ \t]*+[A-Za-z_]")
+_ASSIGNED = re.compile(r"(?:^|[;,{}\s])(?:local\s+)?[A-Za-z_][\w.]*(?:\[[^\[\]\n]*\])*\s*=\s*$")
+
+
+def _body(code: str, match: re.Match[str], limit: int) -> int | None:
+    """The word `function`, if a name follows it or is assigned to it."""
+    line = code.rfind("\n", 0, match.start()) + 1
+    before = code[max(line, match.start() - MAX_WORD * 2) : match.start()]
+    if _NAME.match(code, match.end()):
+        return match.start() if before.strip() in ("", "local") or before[-1:] in " ;" else None
+    return match.start() if _ASSIGNED.search(before) else None
 
 
 SCORER = BracketScorer(
@@ -38,9 +53,13 @@ SCORER = BracketScorer(
             _string("'"),
         ),
         pairs={**PAIRS, "function": "end", "if": "end", "do": "end", "repeat": "until"},
+        comments=("--",),
         long_literals=(("[[", "]]"),),
     ),
-    blocks=partial(closed_blocks, closer=re.compile(r"\nend\b[^\n]*+")),
+    blocks=partial(
+        declared_units,
+        declarations=Declarations(start=_START, body=_body, opener="function", closer=r"end\b"),
+    ),
 )
 
 

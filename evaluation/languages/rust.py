@@ -5,22 +5,23 @@ from collections.abc import Iterator
 from functools import partial
 
 from evaluation.syntax.bracketed import BracketScorer
-from evaluation.syntax.brackets import (
+from evaluation.syntax.brackets import Syntax
+from evaluation.syntax.declared import Declarations, declared_units, first_brace
+from evaluation.syntax.grammar import Grammar
+from evaluation.syntax.patterns import (
     BRACKETS,
+    FLAT_COMMENT,
     LEAVES,
     LINE_COMMENT,
-    Syntax,
     nested_comment,
     pattern,
 )
-from evaluation.syntax.declared import Declarations, declared_units, first_brace
-from evaluation.syntax.grammar import Grammar
 
 _CODE = pattern(
     LEAVES,
     BRACKETS,
     LINE_COMMENT,
-    r"/\*[^*/]*+(?>(?:(?:\*(?!/)|/(?!\*))[^*/]*+)*)\*/",
+    FLAT_COMMENT,
     r"/\*",
     r'"(?<=\Wr"|[bc]r")[^"]*+"',
     r'"[^"\\]*+(?>(?:\\[\s\S][^"\\]*+)*)"|"([\s\S]*+)',

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 
 from evaluation.errors import ScoreError
 from evaluation.languages import LANGUAGES
-from evaluation.languages.python import PythonScorer
+from evaluation.languages.python import PythonScorer, top_level_blocks
 from evaluation.scoring.sandbox import score_all
 from evaluation.syntax.bracketed import BracketScorer
-from evaluation.syntax.units import files, top_level_blocks
+from evaluation.syntax.units import files
 
 VALIDITY = ("file_parse_rate", "file_balance_rate")
 """A unit, scored as a whole file, is valid if the one that its language has is 1."""

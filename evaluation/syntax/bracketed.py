@@ -1,12 +1,12 @@
 """The scorer of languages with brackets, and the parts that it shares with Python's."""
 
-import re
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from evaluation.results import Mark, Tally, TextScore
-from evaluation.syntax.brackets import Fault, Reading, Syntax, read
+from evaluation.syntax.brackets import Fault, Reading, Syntax, read, scan
 from evaluation.syntax.grammar import Grammar, parse_tally
 from evaluation.syntax.units import Piece, files
 
@@ -20,13 +20,13 @@ class BracketScorer:
 
     Attributes:
         syntax: its brackets, literals and comments.
-        blocks: given a piece and its tokens, yields the units of the piece in order.
+        blocks: given a piece and its reading, yields the units of the piece in order.
         headline: key of the main validity metric.
         grammar: parses each unit as a second check; None if there is no grammar.
     """
 
     syntax: Syntax
-    blocks: Callable[[Piece, Sequence[re.Match[str]]], Iterator[Piece]]
+    blocks: Callable[[Piece, Reading], Iterator[Piece]]
     headline: str | None = "block_balance_rate"
     grammar: Grammar | None = None
 
@@ -40,20 +40,16 @@ class BracketScorer:
 
     def units(self, piece: Piece) -> Iterator[Piece]:
         """The units of a piece, in order."""
-        return self.blocks(piece, list(self.syntax.tokens(piece.text, 0)))
+        return self.blocks(piece, read_piece(self.syntax, piece))
 
     def _score(self, pieces: Sequence[Piece], *, parse_units: bool) -> TextScore:
-        readings: list[Reading] = []
+        readings = [read_piece(self.syntax, piece) for piece in pieces]
         errors: list[Mark] = []
         blocks: list[Piece] = []
         unbalanced = 0
-        for piece in pieces:
-            tokens = list(self.syntax.tokens(piece.text, 0))
-            units = list(self.blocks(piece, tokens))
-            edges = {edge - piece.offset for unit in units for edge in (unit.offset, unit.end)}
-            reading = read_piece(self.syntax, piece, edges, tokens)
-            broken = [*self._broken(piece, reading, units)]
-            readings.append(reading)
+        for piece, reading in zip(pieces, readings, strict=True):
+            units = list(self.blocks(piece, reading))
+            broken = [*_broken(piece, reading, units)]
             errors += [*marks(piece, reading.faults), *broken]
             blocks += units
             unbalanced += len(broken)
@@ -69,51 +65,38 @@ class BracketScorer:
             tallies=tallies | structure_tallies(pieces, readings), first_error=first(errors)
         )
 
-    def _broken(self, piece: Piece, reading: Reading, units: Iterable[Piece]) -> Iterator[Mark]:
-        """The first fault of every unit that is not balanced on its own.
 
-        In a whole file without faults, a unit is balanced if the same bracket is the innermost open
-        one at both its ends. If the opener of its last closer is inside the unit, only the part
-        before that opener has to be balanced. All other units are read again, one by one.
-        """
-        is_sound = piece.is_whole and not reading.faults
-        innermost = {0: -1, **reading.innermost} if is_sound else {}
-        openers = reading.openers if is_sound else {}
-        for unit in units:
-            start, end = unit.offset - piece.offset, unit.end - piece.offset
-            before, opener = innermost.get(start), openers.get(end, -1)
-            if before is not None and before == innermost.get(end):
-                continue
-            text = unit.text[: opener - start] if opener >= start else unit.text
-            yield from marks(unit, read(self.syntax, text).faults[:1])
+def _broken(piece: Piece, reading: Reading, units: Iterable[Piece]) -> Iterator[Mark]:
+    """The first fault of every unit that is not balanced on its own."""
+    tokens, starts = reading.tokens, []
+    for unit in units:
+        if unit.is_balanced:
+            continue
+        starts = starts or [token.start() for token in tokens]
+        begin = unit.offset - piece.offset
+        first_token = bisect_left(starts, begin)
+        after = bisect_left(starts, unit.end - piece.offset)
+        part = scan(reading.syntax, reading.text, begin, tokens[first_token:after])
+        yield from marks(piece, part.faults[:1])
 
 
-def read_piece(
-    syntax: Syntax,
-    piece: Piece,
-    edges: Collection[int] = frozenset(),
-    tokens: Sequence[re.Match[str]] | None = None,
-) -> Reading:
-    """Read a piece, excusing faults that its cuts explain; `edges` and `tokens` as in `read`."""
-    return read(
-        syntax,
-        piece.text,
-        cut_start=piece.cut_start,
-        cut_end=piece.cut_end,
-        edges=edges,
-        tokens=tokens,
-    )
+def read_piece(syntax: Syntax, piece: Piece) -> Reading:
+    """Read a piece, excusing faults that its cuts explain."""
+    return read(syntax, piece.text, cut_start=piece.cut_start, cut_end=piece.cut_end)
 
 
 def structure_tallies(pieces: Sequence[Piece], readings: Sequence[Reading]) -> dict[str, Tally]:
-    """The metrics of bracket structure that all programming languages share."""
+    """The metrics of bracket structure that all programming languages share.
+
+    Nothing can cross inside a literal that never ends, so its characters are not counted there.
+    """
     characters = sum(len(p.text) - r.start for p, r in zip(pieces, readings, strict=True))
-    faults = [fault for reading in readings for fault in reading.faults]
-    kinds = Counter(fault.kind for fault in faults)
+    swallowed = sum(reading.swallowed for reading in readings)
+    kinds = Counter(fault.kind for reading in readings for fault in reading.faults)
     return {
-        "nesting_mismatches_per_kb": Tally(kinds["mismatch"], characters / KILO),
+        "nesting_mismatches_per_kb": Tally(kinds["mismatch"], (characters - swallowed) / KILO),
         "unterminated_literals_per_kb": Tally(kinds["unterminated"], characters / KILO),
-        "swallowed_fraction": Tally(sum(fault.swallowed for fault in faults), characters),
+        "swallowed_fraction": Tally(swallowed, characters),
     }
 
 

@@ -1,19 +1,17 @@
-"""Bracket structure of a text: mismatched closers and unterminated literals.
+"""The bracket structure of a text: literals, pairs, mismatched closers, unterminated literals.
 
 One engine for all languages; a `Syntax` defines the tokens. Time is linear in the length of any
 text: each token is read once, and a pattern that fails has read only what the next one matches, so
 hostile text costs little more than real text.
-
-Patterns never backtrack: `[...]*+` for a set of characters, `(?>(?:...)*)` for a group. The
-possessive group `(?:...)*+` is equivalent, but Python before 3.11.5 matches it wrongly
-(python/cpython#106052).
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
+
+from evaluation.syntax.patterns import LEAF
 
 FaultKind = Literal["mismatch", "unopened", "unclosed", "unterminated"]
 
@@ -23,7 +21,11 @@ MAX_CUT_LINE = 200
 """Longest partial line, in characters, that is skipped at the start of a cut text."""
 MAX_CUT_LITERAL = 3_000
 """Longest unterminated literal, in characters, that is excused at the end of a cut text."""
+MAX_CUT_SHARE = 0.9
+"""Largest share of a cut text that such a literal may have: of the rest, nothing can be judged."""
 
+_OPENS = re.compile(r"(?:\A|[=(,\[{:+%]|\breturn)\s*[a-zA-Z]{0,2}\Z")
+"""What is before quotes that open a literal, and not before those that close one."""
 PAIRS: Mapping[str, str] = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -50,16 +52,25 @@ class Syntax:
         tokens: `tokens(text, start)` yields, in order, a match for every bracket, literal and
             comment from offset `start`. An unnamed group marks an unterminated literal.
         pairs: every opening token and the token that closes it.
+        comments: how comments begin, and whatever else is neither code nor a value.
         long_literals: opener and closer of the literals and comments that can span lines, and so
             can be cut at the start of a text.
-        rewrite: transforms the text, keeping its length; the result counts instead of the original
-            if it has fewer faults.
+        translate: what the language does to a text before it reads tokens; keeps the length.
+        live: given text, tokens and pairs, returns the tokens of the code that is read, with a
+            comment for each part that is not.
+        recover: as `tokens`, but ends a literal where code is more likely; used for a text that
+            would otherwise end in an unterminated one.
     """
 
     tokens: Callable[[str, int], Iterator[re.Match[str]]]
     pairs: Mapping[str, str] = field(default_factory=lambda: PAIRS)
+    comments: tuple[str, ...] = ("//", "/*")
     long_literals: Sequence[tuple[str, str]] = ()
-    rewrite: Callable[[str], str] | None = None
+    translate: Callable[[str], str] | None = None
+    live: (
+        Callable[[str, Sequence[re.Match[str]], Mapping[str, str]], list[re.Match[str]]] | None
+    ) = None
+    recover: Callable[[str, int], Iterator[re.Match[str]]] | None = None
 
     @cached_property
     def closers(self) -> frozenset[str]:
@@ -67,92 +78,117 @@ class Syntax:
         return frozenset(self.pairs.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Reading:
-    """The faults of a text, in the reading that has the fewest.
+    """What one pass over the tokens of a text found.
 
     Attributes:
+        syntax: by which it was read.
+        text: that was read, translated.
         start: offset of the first character read; those before belong to a literal or line that was
             cut, and are not counted.
+        tokens: in order.
         faults: in the order in which they were found.
-        innermost: for each requested edge that directly follows a closer, the offset of the
-            innermost bracket still open there, -1 if there is none.
-        openers: for the same edges, the offset of the bracket that the closer closed.
+        ends: for every opener that a closer of its kind closes, by offset: the offset after that
+            closer. Pairs inside leaves are missing.
+        literals: the literals and comments among the tokens.
     """
 
+    syntax: Syntax
+    text: str
     start: int
+    tokens: Sequence[re.Match[str]]
     faults: Sequence[Fault]
-    innermost: Mapping[int, int]
-    openers: Mapping[int, int]
+    ends: Mapping[int, int]
+    literals: Sequence[re.Match[str]]
+
+    @cached_property
+    def code(self) -> str:
+        """The text with comments replaced by blanks and literals by quotes, of the same length."""
+        parts = [" " * self.start]
+        done = self.start
+        for match in self.literals:
+            start, end = max(match.start(), done), match.end()
+            if start < end:
+                filler = " " if match[0].startswith(self.syntax.comments) else '"'
+                parts += self.text[done:start], filler * (end - start)
+                done = end
+        return "".join(parts) + self.text[done:]
+
+    @property
+    def swallowed(self) -> int:
+        """Characters inside literals and comments that never end: nothing there was judged."""
+        return sum(fault.swallowed for fault in self.faults)
 
 
-def read(
-    syntax: Syntax,
-    text: str,
-    *,
-    cut_start: bool = False,
-    cut_end: bool = False,
-    edges: Collection[int] = frozenset(),
-    tokens: Sequence[re.Match[str]] | None = None,
-) -> Reading:
+def read(syntax: Syntax, text: str, *, cut_start: bool = False, cut_end: bool = False) -> Reading:
     """Read `text` as code, or as a part that was cut out of code.
 
     Args:
         syntax: of the language.
         text: a whole file, a unit, or a window.
         cut_start: the text may begin anywhere in a file: inside a long literal, a line or
-            brackets, so closers without an opener are no faults.
+            brackets, so closers without an opener are no faults. Of the possible beginnings, the
+            one with the fewest faults counts.
         cut_end: the text may end anywhere: neither openers without a closer nor a last literal
             without an end are faults.
-        edges: offsets for which to report the innermost open bracket.
-        tokens: those of `text` from its start, if already known.
     """
-    best: Reading | None = None
-    starts = _starts(syntax, text) if cut_start else [0]
-    for version in _versions(syntax, text):
-        for start in starts:
-            known = tokens if start == 0 and version is text else None
-            reading = scan(syntax, version, start, edges, known)
-            faults = [
-                f for f in reading.faults if not _is_excused(f, len(text), cut_start, cut_end)
-            ]
-            if best is None or len(faults) < len(best.faults):
-                best = replace(reading, faults=faults)
-            if not faults:
-                return best
-    assert best is not None
+    if syntax.translate:
+        text = syntax.translate(text)
+
+    def attempt(start: int, tokens: Callable[[str, int], Iterator[re.Match[str]]]) -> Reading:
+        found: Sequence[re.Match[str]] = list(tokens(text, start))
+        if syntax.live:
+            found = syntax.live(text, found, syntax.pairs)
+        reading = scan(syntax, text, start, found)
+        faults = [f for f in reading.faults if not _is_excused(f, text, cut_start, cut_end)]
+        return replace(reading, faults=faults)
+
+    best = attempt(0, syntax.tokens)
+    if best.faults and cut_start:
+        for start in _later_starts(syntax, text):
+            if not best.faults:
+                break
+            best = min(best, attempt(start, syntax.tokens), key=lambda each: len(each.faults))
+    if best.faults and syntax.recover and _ends_unfinished(best):
+        best = attempt(best.start, syntax.recover)
     return best
 
 
-def scan(
-    syntax: Syntax,
-    text: str,
-    start: int = 0,
-    edges: Collection[int] = frozenset(),
-    tokens: Sequence[re.Match[str]] | None = None,
-) -> Reading:
-    """Read `text` from offset `start` as a whole text: no fault is excused."""
+def scan(syntax: Syntax, text: str, start: int, tokens: Sequence[re.Match[str]]) -> Reading:
+    """Match the brackets among the tokens of `text` from offset `start`; no fault is excused."""
     pairs, closers = syntax.pairs, syntax.closers
     faults: list[Fault] = []
-    innermost: dict[int, int] = {}
-    openers: dict[int, int] = {}
+    ends: dict[int, int] = {}
+    literals: list[re.Match[str]] = []
     stack: list[tuple[str, re.Match[str]]] = []
-    for match in syntax.tokens(text, start) if tokens is None else tokens:
+    for match in tokens:
+        if group := match.lastgroup:
+            if group not in LEAF:
+                literals.append(match)
+            continue
         token = match[0]
         if token in pairs:
             stack.append((pairs[token], match))
         elif token in closers:
             if stack and stack[-1][0] == token:
-                _, opener = stack.pop()
-                if edges and (end := match.end()) in edges:
-                    openers[end] = opener.start()
-                    innermost[end] = stack[-1][1].start() if stack else -1
+                ends[stack.pop()[1].start()] = match.end()
             else:
                 faults.append(_wrong_closer(stack, match))
-        elif match.lastindex and not match.lastgroup:
-            faults.append(_unterminated(match))
+        else:
+            literals.append(match)
+            if match.lastindex:
+                faults.append(_unterminated(match))
     faults.extend(_unclosed(match) for _, match in stack)
-    return Reading(start=start, faults=faults, innermost=innermost, openers=openers)
+    return Reading(
+        syntax=syntax,
+        text=text,
+        start=start,
+        tokens=tokens,
+        faults=faults,
+        ends=ends,
+        literals=literals,
+    )
 
 
 def _wrong_closer(stack: list[tuple[str, re.Match[str]]], match: re.Match[str]) -> Fault:
@@ -187,86 +223,39 @@ def _shown(match: re.Match[str], limit: int = 20) -> str:
     return repr(token if len(token) <= limit else token[:limit] + "...")
 
 
-def _versions(syntax: Syntax, text: str) -> Iterator[str]:
-    yield text
-    if syntax.rewrite:
-        yield syntax.rewrite(text)
+def _later_starts(syntax: Syntax, text: str) -> Iterable[int]:
+    """Offsets where the code of a cut text may begin: after its first line, or after a literal.
 
-
-def _starts(syntax: Syntax, text: str) -> list[int]:
-    """Offsets where the code of a cut text may begin: 0, after the line, or after a literal."""
-    starts = [0, text.find("\n", 0, MAX_CUT_LINE) + 1]
+    Not after a line that leaves a long literal open: what follows is no code.
+    """
+    line = text.find("\n", 0, MAX_CUT_LINE) + 1
+    starts = [line] if line else []
     for opener, closer in syntax.long_literals:
         end = text.find(closer)
-        if end >= 0 and not 0 <= text.find(opener) < end:
+        is_closer = end >= 0 and not 0 <= text.find(opener) < end
+        if opener == closer:
+            is_closer = is_closer and not (len(closer) > 1 and _OPENS.search(text, 0, end))
+            is_open = text.count(opener, 0, line) % 2 == 1
+        else:
+            is_open = text.rfind(opener, 0, line) > text.rfind(closer, 0, line)
+        if is_closer:
             starts.append(end + len(closer))
-    return list(dict.fromkeys(starts))
+        if is_open and line in starts:
+            starts.remove(line)
+    return dict.fromkeys(starts)
 
 
-def _is_excused(fault: Fault, length: int, cut_start: bool, cut_end: bool) -> bool:
+def _is_excused(fault: Fault, text: str, cut_start: bool, cut_end: bool) -> bool:
     if fault.kind == "unopened":
         return cut_start
     if fault.kind == "unterminated":
-        at_end = fault.offset + fault.swallowed == length
-        return cut_end and at_end and fault.swallowed <= MAX_CUT_LITERAL
+        at_end = fault.offset + fault.swallowed == len(text)
+        limit = min(MAX_CUT_LITERAL, MAX_CUT_SHARE * len(text))
+        return cut_end and at_end and fault.swallowed <= limit
     return cut_end and fault.kind == "unclosed"
 
 
-def never_ending(text: str, start: int, end: int) -> re.Match[str]:
-    """A token for an unterminated literal."""
-    match = _REMAINDER.match(text, start, end)
-    assert match
-    return match
-
-
-def nested_comment(text: str, start: int) -> re.Match[str]:
-    """The token of the comment that begins with `/*` at `start` and may contain others."""
-    depth = 0
-    for edge in _COMMENT_EDGE.finditer(text, start):
-        depth += 1 if edge[0] == "/*" else -1
-        if not depth:
-            comment = _SPAN.match(text, start, edge.end())
-            assert comment
-            return comment
-    return never_ending(text, start, len(text))
-
-
-def words(*keywords: str) -> str:
-    """Pattern of whole words.
-
-    It starts with a literal, not a word boundary, so that `re` skips to candidates by character
-    set (twice as fast).
-    """
-    return "|".join(rf"{word}(?<!\w{word})\b" for word in keywords)
-
-
-def quoted(quote: str) -> str:
-    """Pattern of a one-line literal with escapes; unterminated, it matches the rest of the line."""
-    body = rf"[^{quote}\\\n]*+(?>(?:\\[\s\S][^{quote}\\\n]*+)*)"
-    return rf"{quote}{body}{quote}|{quote}({body}\\?)"
-
-
-def tripled(quote: str) -> str:
-    """Pattern of a literal in triple quotes; unterminated, it matches the rest of the text."""
-    body = rf"[^{quote}\\]*+(?>(?:(?:\\[\s\S]|{quote}(?!{quote}{quote}))[^{quote}\\]*+)*)"
-    return rf"{quote * 3}{body}{quote * 3}|{quote * 3}([\s\S]*+)"
-
-
-_SPAN = re.compile(r"[\s\S]*+")
-_REMAINDER = re.compile(r"([\s\S]*+)")
-_COMMENT_EDGE = re.compile(r"/\*|\*/")
-BRACKETS = r"\(|\)|\[|\]|\{|\}"
-_PLAIN = r"""[^()\[\]{}"'`/#\\]*+"""
-LEAVES = rf"\({_PLAIN}\)|\[{_PLAIN}\]"
-"""Bracket pairs without tokens inside: one token each, for speed. Not if words are tokens."""
-BLOCK_COMMENT = r"/\*[^*]*+(?>(?:\*(?!/)[^*]*+)*)\*/|/\*([\s\S]*+)"
-LINE_COMMENT = r"//[^\n]*+"
-
-
-def pattern(*alternatives: str) -> Callable[[str, int], Iterator[re.Match[str]]]:
-    """The `tokens` of a language whose tokens are regular.
-
-    Every alternative must begin with a literal character: only then does `re` skip to the next
-    candidate by character set.
-    """
-    return re.compile("|".join(alternatives)).finditer
+def _ends_unfinished(reading: Reading) -> bool:
+    """Whether a literal or comment over several lines never ends."""
+    last = reading.literals[-1] if reading.literals else None
+    return bool(last and last.lastindex and not last.lastgroup and last.end() == len(reading.text))

@@ -8,11 +8,14 @@ import re
 from collections.abc import Callable, Generator, Iterator
 from functools import cached_property, partial
 
-from evaluation.syntax.brackets import BRACKETS, LEAVES, Syntax, never_ending, pattern, quoted
+from evaluation.syntax.brackets import Syntax
 from evaluation.syntax.declared import MAX_HEADER, MAX_WORD, Declarations, closing
+from evaluation.syntax.patterns import BRACKETS, LEAVES, never_ending, pattern, quoted, span
 
 MAX_LOOK_BACK = 200
 """Maximum length of the blanks, or of the condition in parentheses, before a regex."""
+MAX_PARAMETERS = 1_000
+"""Maximum number of characters in the parentheses after the name of a function."""
 _COMMENT = r"/(?:/[^\n]*+|\*[^*]*+(?>(?:\*(?!/)[^*]*+)*)\*/)"
 _CODE = pattern(
     LEAVES,
@@ -29,6 +32,7 @@ _CODE = pattern(
 )
 _OPENERS = frozenset("`/<")
 _DEPTH = {"{": 1, "}": -1}
+_SWITCHES = frozenset([*_OPENERS, *_DEPTH])
 _REGEX_BODY = (
     r"[^/\\\[\n]*+(?>(?:(?:\\[^\n]|\[[^\]\\\n]*+(?>(?:\\[^\n][^\]\\\n]*+)*)\])[^/\\\[\n]*+)*)"
 )
@@ -87,17 +91,19 @@ def tokens(text: str, start: int) -> Iterator[re.Match[str]]:
     while position is not None:
         code, position = _CODE(text, position), None
         before: re.Match[str] | None = None
+        switches = _SWITCHES if holes else _OPENERS
         for match in code:
             token, literal = match[0], None
-            if token in _OPENERS:
+            if token not in switches:
+                yield match
+            elif token in _OPENERS:
                 literal = opened.literal(match, before)
             else:
                 yield match
-                if depths and token in _DEPTH:
-                    depths[-1] += _DEPTH[token]
-                    if not depths[-1]:
-                        depths.pop()
-                        literal = holes.pop()
+                depths[-1] += _DEPTH[token]
+                if not depths[-1]:
+                    depths.pop()
+                    literal = holes.pop()
             before = match
             if literal:
                 position, rest = yield from literal(text, match.end())
@@ -140,8 +146,8 @@ def _template(start: int, text: str, position: int) -> Reading:
     assert part
     if part.lastindex and not part.lastgroup:
         yield never_ending(text, start, part.end())
-    elif len(part[0]) > 1:
-        yield part
+    else:
+        yield span(text, position, part.end())
     return part.end(), partial(_template, start) if part.lastgroup else None
 
 
@@ -158,9 +164,8 @@ def _element(start: int, opened: int, in_tag: bool, text: str, position: int) ->
         if part is None:
             yield never_ending(text, start, len(text))
             return len(text), None
+        yield span(text, position, part.end())
         position, end = part.end(), part["end"]
-        if len(part[0]) > 1:
-            yield part
         if not end:
             return position, partial(_element, start, opened, in_tag)
         if in_tag:
@@ -209,19 +214,23 @@ def _closes_condition(text: str) -> bool:
     return False
 
 
-SYNTAX = Syntax(tokens=tokens, long_literals=(("/*", "*/"), ("`", "`")))
+SYNTAX = Syntax(
+    tokens=tokens, comments=("//", "/*", "#!"), long_literals=(("/*", "*/"), ("`", "`"))
+)
 
 _KEYWORDS = "if|for|while|switch|catch|with|function"
 _MODIFIERS = "static|async|get|set|public|private|protected|override|readonly|abstract|declare"
-_START = re.compile(
-    r"^[ \t]*+(?:(?:export|default|declare|async)[ \t]+)*function\b[ \t]*\*?[ \t]*[\w$]+"
-    r"|^(?:export[ \t]+)?(?:(?:const|let|var)[ \t]+[\w$]++|[\w$]++(?:\.[\w$]++)*)[ \t]*"
+_HEAD = (
+    r"(?P<declared>)(?:[ \t]*+(?:(?:export|default|declare|async)[ \t]+)*"
+    r"function\b[ \t]*\*?[ \t]*[\w$]+"
+    r"|(?:export[ \t]+)?(?:(?:const|let|var)[ \t]+[\w$]++|[\w$]++(?:\.[\w$]++)*)[ \t]*"
     r"(?::[^=\n]*+(?>(?:=>[^=\n]*+)*))?=(?![=>])[ \t]*\n?[ \t]*(?P<assigned>(?:async\b[ \t]*)?"
     r"(?:(?=[(<])|[\w$]+[ \t]*=>\s*+)|(?:async[ \t]+)?function\b[ \t]*\*?[ \t]*[\w$]*)"
-    rf"|^[ \t]*+(?P<method>(?:(?:{_MODIFIERS})[ \t]+)*\*?[ \t]*(?!(?:{_KEYWORDS})\b)"
-    r"(?:#?[\w$]+|\[[^\]\n]*\]|\"+)\??[ \t]*)(?=[(<])",
-    re.MULTILINE,
+    rf"|[ \t]*+(?P<method>(?:(?:{_MODIFIERS})[ \t]+)*\*?[ \t]*(?!(?:{_KEYWORDS})\b)"
+    r"(?:#?[\w$]+|\[[^\]\n]*\]|\"+)\??[ \t]*)(?=[(<])"
+    r"(?!\(\s*+[\"0-9]|\([^()\[\]{}]*+\)\s*+[^\s{:=]))"
 )
+_START = re.compile(rf"\n{_HEAD}")
 _AFTER_PARAMETERS = re.compile(r"\s*(\{|:|=>\s*)")
 _TYPE_TOKEN = re.compile(r"[()\[\]{};]|=>\s*")
 _IN_TYPE = re.compile(r"(?:[:|&<,(=?]|=>|\bis)\s*$")
@@ -237,7 +246,7 @@ def _body(code: str, match: re.Match[str], _limit: int) -> int | None:
     end = _after_parameters(code, match.end(), match.end() + MAX_HEADER)
     if end is None:
         brace = code.find("{", match.end(), match.end() + MAX_HEADER)
-        return brace if match.lastgroup is None and brace >= 0 else None
+        return brace if match.lastgroup == "declared" and brace >= 0 else None
     after = _AFTER_PARAMETERS.match(code, end)
     if after is None or (after[1].startswith("=>") and not is_arrow):
         return None
@@ -252,7 +261,7 @@ def _after_parameters(code: str, start: int, limit: int) -> int | None:
     while token := _ANGLE.search(code, position, limit):
         sign, position = token[0], token.end()
         if sign == "(" and not depth:
-            return closing(code, token.start(), limit)
+            return closing(code, token.start(), min(limit, position + MAX_PARAMETERS))
         if sign in "([{":
             end = closing(code, token.start(), limit)
             if end is None or not depth:
@@ -287,4 +296,4 @@ def _after_type(code: str, start: int, is_arrow: bool) -> int | None:
     return None
 
 
-DECLARATIONS = Declarations(start=_START, body=_body)
+DECLARATIONS = Declarations(start=_START, at_start=re.compile(_HEAD), body=_body)

@@ -127,11 +127,11 @@ def test_the_first_error_is_an_offset_in_the_whole_sample():
     assert error == Mark(offset=sample.index(")", sample.index("[2")), message="')' closes '['")
 
 
-def test_a_fast_verdict_on_units_is_the_slow_one():
+def test_a_brace_too_many_in_one_function_does_not_make_up_for_one_missing_in_another():
     crossed = "int f() {\n}\nint g() { {\n}\nint h() { } }\nint i() {\n}\n"
     tallies = LANGUAGES["c"].scorer.score_file(crossed).tallies
     assert tallies["file_balance_rate"] == Tally(1, 1)
-    assert tallies["block_balance_rate"] == Tally(1, 3)
+    assert tallies["block_balance_rate"] == Tally(3, 4)
 
 
 def test_metrics_per_kilobyte_are_per_thousand_characters_read():

@@ -143,7 +143,7 @@ BAD = {
     "scala": [
         ('s"${f(a]}"', 7, "mismatch"),
         ('val s = s"${a', 11, "unclosed"),
-        ('s"${a} b\nf()', 4, "unterminated"),
+        ('s"${a} b\nf()', 1, "unterminated"),
         ('val s = """ abc "" ', 8, "unterminated"),
         ("/* one /* two */ f()", 0, "unterminated"),
         ('val s = "abc\nf()', 8, "unterminated"),

@@ -2,9 +2,11 @@
 
 import re
 
+import pytest
+
 from evaluation.languages import c, go, java, javascript, lua, rust, scala, typescript
 from evaluation.results import Tally
-from evaluation.syntax.units import Piece, closed_blocks, files, functions, top_level_blocks
+from evaluation.syntax.units import Piece, files
 from modeling.vocab import FILE_MARK
 
 
@@ -32,144 +34,126 @@ def test_a_text_without_a_mark_is_one_file_cut_at_both_ends():
     assert list(files("abc")) == [Piece(offset=0, text="abc", cut_start=True, cut_end=True)]
 
 
-def test_blocks_of_a_window_leave_out_the_first_and_what_follows_the_last():
-    piece = cut("a\n}\nb\n}\nc\n}\nd")
-    found = list(closed_blocks(piece, closer=re.compile(r"\n\}")))
-    assert texts(found) == ["\nb\n}", "\nc\n}"]
-    assert [block.offset for block in found] == [103, 107]
+def test_units_of_a_window_leave_out_what_was_cut():
+    piece = cut("int a() {\n}\nint b() {\n}\nint c() {\n")
+    found = list(c.SCORER.units(piece))
+    assert texts(found) == ["int b() {\n}"]
+    assert [unit.offset for unit in found] == [112]
 
 
-def test_blocks_of_a_whole_file_have_the_first():
-    assert texts(closed_blocks(whole("a\n}\nb\n}\nc"), closer=re.compile(r"\n\}"))) == [
-        "a\n}",
-        "\nb\n}",
-    ]
-
-
-def test_units_of_c_end_in_column_zero():
-    text = "int f() {\n    if (a) {\n    }\n}\nstruct s {\n} s[] = {\n    1,\n};\nint h;\n"
-    assert len(texts(c.SCORER.units(whole(text)))) == 3
-
-
-def test_units_of_lua_include_what_follows_end_on_its_line():
-    text = "f(function()\n  if a then\n  end\nend, {a = 1})\nfunction g()\nend\nendless = 1\n"
-    assert texts(lua.SCORER.units(whole(text))) == [
-        "f(function()\n  if a then\n  end\nend, {a = 1})",
-        "\nfunction g()\nend",
-    ]
-
-
-JAVA = """class A {
-  private int a;
-  public void f() {
-    if (a) {
-    }
-  }
-  public void g() {
-  }
-  static void h() {
-  }
+C = """#include <a.h>
+#define LOOP(x) do { \\
+    x; \\
 }
-class B {
-  void i() {
-  }
-  public void j() {
-  }
+struct s {
+    int (*f)(int);
+} s[] = {
+    {1},
+};
+int f(void) { if (a) { } return '}'; }
+static struct s *
+g(int a,
+  char *b) __attribute__((noreturn))
+{
+    FOREACH(x) {
+    }
+}
+int old(a, b)
+    int a;
+    char *b;
+{
+}
+void (*h(int a, void (*b)(int)))(int)
+{
+}
+/* int no() {
+} */
+int no(void);
+const char *t = "\\
+int no() {\\
+}";
+TEST(i, j) {
 }
 """
 
 
-def test_units_of_java_are_members_but_for_those_with_the_header_of_the_class():
-    names = [re.findall(r"(\w)\(\) \{", text) for text in texts(java.SCORER.units(whole(JAVA)))]
-    assert names == [["g"], ["h"], ["j"]]
+def test_units_of_c_are_functions():
+    found = texts(c.SCORER.units(whole(C)))
+    starts = ["int f(", "static struct s *\ng(", "int old(", "void (*h(", "TEST(i"]
+    assert [unit[: len(start)] for unit, start in zip(found, starts, strict=True)] == starts
+    assert all(unit.endswith("}") for unit in found)
+    assert c.SCORER.score_file(C).tallies["block_balance_rate"] == Tally(5, 5)
 
 
-def test_units_of_java_follow_the_indent_of_the_members():
-    wide = texts(java.SCORER.units(whole(JAVA.replace("  ", "\t"))))
-    assert len(wide) == len(texts(java.SCORER.units(whole(JAVA)))) == 3
+def test_a_macro_that_ends_in_a_brace_in_column_zero_spoils_no_function():
+    macro = "#define A(x) { \\\n  f(x); \\\n}\n"
+    for text in (macro + "int g() {\n}\n", macro.replace("\n", "\r\n") + "int g() {\r\n}\r\n"):
+        assert c.SCORER.score_file(text).tallies["block_balance_rate"] == Tally(1, 1)
 
 
-def test_statements_of_an_outer_class_are_no_units_though_most_members_are_nested():
-    inner = "".join(f"    public void f{n}() {{\n    }}\n" for n in range(9))
-    outer = "  public void g() {\n    if (a) {\n    }\n    while (b) {\n    }\n  }\n"
-    text = f"class A {{\n{outer}  static class B {{\n{inner}  }}\n{outer}}}\n"
-    found = texts(java.SCORER.units(whole(text)))
-    assert found == [f"\n  static class B {{\n{inner}  }}", f"\n{outer}".rstrip()]
+LUA = """function f() return 1 end
+local function g()
+   if a then
+   end
+end
+M.h = function(a) end
+local i = function()
+   return function() end
+end
+local t = {
+   j = function() end,
+   ['no'] = function() end,
+}
+call(function()
+   function a.b:k()
+   end
+end)
+--[[
+function no()
+end
+--]]
+--[==[ function no() ]] end ]==]
+s = [[
+function no()
+end
+]]
+"""
 
 
-def test_one_stray_indent_does_not_move_that_of_the_members():
-    members = "".join(f"    public void f{n}() {{\n    }}\n" for n in range(12))
-    text = f"class A {{\n  public int a;\n{members}}}\n"
-    assert len(texts(java.SCORER.units(whole(text)))) == 11
+def test_units_of_lua_are_functions_with_a_name():
+    found = texts(lua.SCORER.units(whole(LUA)))
+    assert [re.search(r"\b[f-k]\b", unit)[0] for unit in found] == ["f", "g", "h", "i", "j", "k"]
+    assert lua.SCORER.score_file(LUA).tallies["block_balance_rate"] == Tally(6, 6)
 
 
-def test_units_of_scala_are_members_with_braces():
-    text = "trait A {\n  def f = {\n  }\n  def g = 1\n  def h = {\n    { }\n  }\n}\n"
-    assert texts(scala.SCORER.units(whole(text))) == ["\n  def g = 1\n  def h = {\n    { }\n  }"]
+def test_a_function_in_a_comment_of_lua_is_none_and_spoils_none():
+    text = "--[[\nfunction f()\nend\n--]]\nfunction g()\nend\n"
+    assert texts(lua.SCORER.units(whole(text))) == ["function g()\nend"]
+    assert lua.SCORER.score_file(text).tallies["block_balance_rate"] == Tally(1, 1)
 
 
-PYTHON = '''import a
-
-@b
-@c(
-    d
+@pytest.mark.parametrize(
+    ("scorer", "good", "broken"),
+    [
+        (c.SCORER, "int f() {\n  g();\n}\n", "int f() {\n  g(;\n}\n"),
+        (java.SCORER, "  int f() {\n    g();\n  }\n", "  int f() {\n    if (a) {\n  }\n"),
+        (java.SCORER, "  int f() {\n  }\n", "  int f( {\n  }\n"),
+        (lua.SCORER, "function f()\n  g()\nend\n", "function f()\n  if a then\nend\n"),
+        (scala.SCORER, "  def f = {\n  }\n", "  def f = {\n    g(\n  }\n"),
+        (scala.SCORER, "  def f = g(1)\n", "  def f = g(1\n"),
+    ],
 )
-class E(
-    F
-):
-    """Text."""
-
-    async def g(self):
-        def h():
-            return 1
-# A remark out of place.
-        return h
-
-    def i(
-        self
-    ):
-        pass
-
-def j(): pass
-k = 1
-'''
-
-
-def test_functions_of_python_are_found_at_any_depth():
-    found = texts(functions(whole(PYTHON)))
-    assert [text.split("(")[0].strip() for text in found] == [
-        "async def g",
-        "def h",
-        "def i",
-        "def j",
-    ]
-    assert found[0].rstrip().endswith("return h")
-    assert found[2].rstrip().endswith("pass")
-
-
-def test_blocks_of_python_hold_their_decorators():
-    first, second = texts(top_level_blocks(whole(PYTHON)))
-    assert first.startswith("@b\n@c(") and first.rstrip().endswith("pass")
-    assert second == "def j(): pass\n"
-
-
-def test_a_last_python_unit_that_was_cut_is_none():
-    text = "x\ndef f():\n    return 1\n\nclass A:\n    def g(self):\n        ret"
-    assert texts(functions(cut(text))) == ["def f():\n    return 1\n\n"]
-    assert texts(top_level_blocks(cut(text))) == ["def f():\n    return 1\n\n"]
-    assert len(texts(functions(whole(text)))) == len(texts(top_level_blocks(whole(text)))) == 2
-
-
-def test_a_python_unit_at_the_very_start_of_a_window_is_none():
-    assert texts(functions(cut("def f():\n    return 1\nx\n"))) == []
+def test_a_fault_spoils_its_own_unit_and_no_other(scorer, good, broken):
+    head = "class A {\n" if scorer in (java.SCORER, scala.SCORER) else "\n"
+    for text in (good + broken + good, broken + good + good, good + good + broken):
+        tallies = scorer.score_file(head + text + "}\n" * (head != "\n")).tallies
+        assert tallies["block_balance_rate"] == Tally(2, 3)
 
 
 def test_units_lie_where_they_say():
-    for scorer in (c.SCORER, java.SCORER, lua.SCORER, scala.SCORER):
-        for unit in scorer.units(whole(JAVA)):
-            assert JAVA[unit.offset : unit.end] == unit.text
-    for unit in (*functions(whole(PYTHON)), *top_level_blocks(whole(PYTHON))):
-        assert PYTHON[unit.offset : unit.end] == unit.text
+    for scorer, text in ((c, C), (lua, LUA)):
+        for unit in scorer.SCORER.units(whole(text)):
+            assert text[unit.offset : unit.end] == unit.text
 
 
 def names(pieces):
