@@ -5,6 +5,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from evaluation.results import Mark, Tally, TextScore
 from evaluation.syntax.bracketed import first, kilobytes, marks, read_piece, structure_tallies
@@ -40,10 +41,12 @@ class PythonScorer:
     """Scores a text by the share of its functions, blocks and files that `ast.parse` accepts.
 
     Attributes:
+        syntax: brackets, literals and comments.
         headline: key of the main validity metric.
         max_unit: longest function or block that is parsed, in characters.
     """
 
+    syntax: ClassVar[Syntax] = SYNTAX
     headline: str | None = "function_parse_rate"
     max_unit: int = MAX_UNIT
 
@@ -56,6 +59,10 @@ class PythonScorer:
     def score_file(self, text: str, *, parse_units: bool = True) -> TextScore:
         """Score one whole file; `ast.parse` is the only check, so `parse_units` has no effect."""
         return self._score([Piece(offset=0, text=text)], {})
+
+    def units(self, piece: Piece) -> Iterator[Piece]:
+        """The functions of a piece, in order."""
+        return functions(piece, logical_lines(read_piece(SYNTAX, piece)))
 
     def _score(self, pieces: Sequence[Piece], more: dict[str, Tally]) -> TextScore:
         readings = [read_piece(SYNTAX, piece) for piece in pieces]

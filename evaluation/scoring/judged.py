@@ -7,12 +7,12 @@ scored on its own, as a whole file.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from evaluation.languages import LANGUAGES, Scorer
-from evaluation.languages.python import SYNTAX, PythonScorer
+from evaluation.languages import LANGUAGES
+from evaluation.languages.python import PythonScorer
 from evaluation.scoring.sandbox import score_all
 from evaluation.syntax.bracketed import BracketScorer, read_piece
 from evaluation.syntax.brackets import Syntax
-from evaluation.syntax.units import Piece, files, functions
+from evaluation.syntax.units import Piece, files
 
 KEYS = {"function_parse_rate": "function_parse_rate", "block_balance_rate": "file_balance_rate"}
 """For every headline metric the one that is 1 for a valid unit scored as a file."""
@@ -57,34 +57,19 @@ def judge(language: str, texts: Sequence[str], *, from_start: bool = False) -> I
     """
     scorer = LANGUAGES[language].scorer
     key = KEYS.get(scorer.headline or "")
-    if key is None:
+    if key is None or not isinstance(scorer, BracketScorer | PythonScorer):
         yield from (Judged(units=None, unfinished=None) for _ in texts)
         return
-    by_text = [list(_units(scorer, text)) for text in texts]
+    by_text = [[unit for piece in files(text) for unit in scorer.units(piece)] for text in texts]
     every = [unit.text for units in by_text for unit in units]
     scores = score_all(language, every, shape="file unparsed")
-    syntax = _syntax(scorer)
     for text, units in zip(texts, by_text, strict=True):
         checked = []
         for unit in units:
             tally = next(scores).tallies.get(key)
             valid = bool(tally and 0 < tally.of == tally.amount)
             checked.append(Unit(start=unit.offset, end=unit.end, text=unit.text, is_valid=valid))
-        yield Judged(units=checked, unfinished=syntax and _unfinished(syntax, text, from_start))
-
-
-def _units(scorer: Scorer, text: str) -> Iterator[Piece]:
-    for piece in files(text):
-        if isinstance(scorer, BracketScorer):
-            yield from scorer.units(piece)
-        else:
-            yield from functions(piece)
-
-
-def _syntax(scorer: Scorer) -> Syntax | None:
-    if isinstance(scorer, BracketScorer):
-        return scorer.syntax
-    return SYNTAX if isinstance(scorer, PythonScorer) else None
+        yield Judged(units=checked, unfinished=_unfinished(scorer.syntax, text, from_start))
 
 
 def _unfinished(syntax: Syntax, text: str, from_start: bool) -> int | None:
