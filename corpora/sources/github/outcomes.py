@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from corpora.document import UNREACHABLE, Entry
+from corpora.document import UNREACHABLE, Entry, Snapshot
 from corpora.errors import SourceError
 from corpora.sources.git.fetch import find_commit
 from corpora.sources.git.repository import Repository
@@ -21,6 +21,8 @@ from system.files import write_whole
 
 REPOSITORIES = "repositories.json"
 PARALLEL_LOOKUPS = 8
+LOST = ""
+"""The part of an account with the repositories that could not be fetched; none has this name."""
 Decision = Literal[
     "kept",
     "excluded",
@@ -95,6 +97,11 @@ class AccountSnapshot:
     def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
         """Read files of the repositories that were fetched."""
         return self.repositories.read(entries)
+
+    def parts(self) -> "Mapping[str, Snapshot]":
+        """A snapshot of every repository, and one of those that could not be reached."""
+        lost = AccountSnapshot(repositories=replace(self.repositories, repositories=()), lost=self.lost)
+        return {**self.repositories.parts(), LOST: lost}
 
 
 def lost_entry(one: RepositoryOutcome) -> Entry:
