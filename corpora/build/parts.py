@@ -107,7 +107,9 @@ def licensed(parts: Parts, wanted: Iterable[Entry], pool: Pool) -> Licensed:
 def _wanted(parts: Parts, wanted: Iterable[Entry]) -> Iterator[_Wanted]:
     by_part = {name: list(group) for name, group in groupby(wanted, parts.name_of)}
     for group in parts.groups():
-        yield _Wanted(parts=group, entries={name: by_part.get(name, ()) for name in group.by_source})
+        yield _Wanted(
+            parts=group, entries={name: by_part.get(name, ()) for name in group.by_source}
+        )
 
 
 def _licensed(wanted: _Wanted) -> dict[str, Licensed]:

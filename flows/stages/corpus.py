@@ -29,7 +29,13 @@ def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
     fetched = Manifest.load(context.inputs["fetch"])
     source = parse_source(fetched.parameters["source"])
     snapshot = source.open(context.inputs["fetch"])
-    yield from build_corpus(snapshot, spec.corpus, context.directory, frozen=_frozen(context))
+    yield from build_corpus(
+        snapshot,
+        spec.corpus,
+        context.directory,
+        frozen=_frozen(context),
+        workers=context.workers,
+    )
     summary = CorpusSummary.load(context.directory)
     write_card(context.directory, context.run.dataset, spec, summary)
     splits = {name: asdict(size) for name, size in summary.splits.items()}
@@ -55,5 +61,6 @@ CORPUS = Stage(
     inputs=("fetch",),
     parameters=_parameters,
     work=_work,
+    resumable=True,
     reproducible=lambda _run: True,
 )

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from corpora.document import UNREACHABLE, Entry, Snapshot
 from corpora.errors import SourceError
-from corpora.sources.git.fetch import find_commit
+from corpora.sources.git.fetch import bring_repository, find_commit
 from corpora.sources.git.repository import Repository
 from corpora.sources.git.snapshot import GitSnapshot
 from corpora.sources.github.api import UNKNOWN, clone_variables
@@ -100,7 +100,9 @@ class AccountSnapshot:
 
     def parts(self) -> "Mapping[str, Snapshot]":
         """A snapshot of every repository, and one of those that could not be reached."""
-        lost = AccountSnapshot(repositories=replace(self.repositories, repositories=()), lost=self.lost)
+        lost = AccountSnapshot(
+            repositories=replace(self.repositories, repositories=()), lost=self.lost
+        )
         return {**self.repositories.parts(), LOST: lost}
 
 
@@ -123,6 +125,12 @@ def find(one: RepositoryOutcome) -> RepositoryOutcome:
     except SourceError as error:
         return replace(one, fate="unreachable", detail=str(error), commit=None)
     return replace(one, commit=commit, fate=one.fate if commit else "empty")
+
+
+def bring(one: RepositoryOutcome, directory: Path) -> None:
+    """Fetch a repository that passed the gates; reads the token where it runs."""
+    assert one.commit
+    bring_repository(one.repository, one.commit, directory, one.variables)
 
 
 def at(one: RepositoryOutcome, resolution: Mapping[str, str]) -> RepositoryOutcome:
