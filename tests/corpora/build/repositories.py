@@ -37,7 +37,8 @@ def text(number: int, place: int) -> str:
 def make_repositories(root: Path, number: int) -> list[Path]:
     """Make repositories, each with one process of git."""
     template = root / "template.git"
-    subprocess.run(["git", "init", "--quiet", "--bare", "--template=", template], check=True)
+    init = ["git", "init", "--quiet", "--bare", "--template=", "--initial-branch=main", template]
+    subprocess.run(init, check=True)
     made = []
     for n in range(number):
         bare = root / f"r{n:03d}.git"
@@ -60,7 +61,7 @@ def commit(contents: Mapping[str, str]) -> bytes:
 
 def source_of(repositories: list[Path]) -> GitSource:
     """The source of all of them."""
-    fields = [{"url": str(one), "ref": "main"} for one in repositories]
+    fields = [{"url": str(one)} for one in repositories]
     return GitSource.model_validate({"kind": "git", "repositories": fields})
 
 
