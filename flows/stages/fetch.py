@@ -37,13 +37,13 @@ def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
         for item in forgotten_ids(context.output.runs):
             source.items.delete(context.directory, item)
     if context.workers is not None:
-        yield from _in_parts(source, context.run.resolution, context.directory, context.workers)
+        yield from in_parts(source, context.run.resolution, context.directory, context.workers)
     yield from source.fetch(context.run.resolution, context.directory)
     size = sum(path.stat().st_size for path in context.directory.rglob("*") if path.is_file())
     return {"found": context.run.resolution, "bytes": size}
 
 
-def _in_parts(
+def in_parts(
     source: Source, resolution: Resolution, directory: Path, workers: Pool
 ) -> Iterator[Progress]:
     """Bring the parts of a source in parallel. What fails is left to the source's own `fetch`."""
