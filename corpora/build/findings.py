@@ -144,7 +144,9 @@ def _outcomes(table: pa.Table, entries: Sequence[Entry]) -> Iterator[Outcome]:
     for row in cast("list[dict[str, Any]]", columns.to_pylist()):
         entry = entries[row.pop("number")]
         # Otherwise every file has its own copy of "utf-8".
-        once: dict[str, Any] = {name: sys.intern(row[name]) for name in REPEATED if row[name] is not None}
+        once: dict[str, Any] = {
+            name: sys.intern(row[name]) for name in REPEATED if row[name] is not None
+        }
         yield Outcome(entry=entry, **(row | once))
 
 

@@ -84,7 +84,9 @@ def corpora(
             shared_workers(runner, started, in_parallel) as pool,
         ):
             tasks = {
-                name: (here, divided_task(pool, alone)) if name in divided else (started, build_task)
+                name: (here, divided_task(pool, alone))
+                if name in divided
+                else (started, build_task)
                 for name in names
             }
             failed = _build_all(tasks, options, store)

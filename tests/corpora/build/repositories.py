@@ -1,6 +1,6 @@
 """Many small repositories with copies and near-copies of each other's files, made quickly.
 
-    python -m tests.corpora.build.repositories FOLDER NUMBER
+python -m tests.corpora.build.repositories FOLDER NUMBER
 """
 
 import shutil
