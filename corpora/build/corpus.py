@@ -8,7 +8,7 @@ the workers. In the folder of a build that was killed, the first pass resumes.
 """
 
 import shutil
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -32,7 +32,7 @@ from corpora.corpus.parquet import (
 from corpora.dedup.characters import Profiles
 from corpora.dedup.clusters import COMPARED_CHARACTERS, Twin
 from corpora.dedup.decontaminate import Decisions, decide
-from corpora.dedup.minhash import Hashes, Signatures, shingles
+from corpora.dedup.minhash import Hashes, Numbers, Signatures, shingles
 from corpora.document import Entry, Outcome, Snapshot, Split
 from corpora.spec import CorpusSpec
 from system.pool import Pool, ProcessPool, processors
@@ -220,6 +220,12 @@ class _Texts:
         wanted = [self.outcomes[position] for position in positions]
         texts = read_again(self.build.snapshot, wanted, self.build.spec)
         return dict(zip(positions, map(shingles, texts), strict=True))
+
+    def in_order(
+        self, function: Callable[[Signatures], Numbers], bands: Iterable[Signatures]
+    ) -> Iterator[Numbers]:
+        """Apply a function to every band of the signatures, in the workers."""
+        return self.pool.in_order(function, bands)
 
     def first_twins(self, others: Mapping[int, Sequence[int]]) -> Iterator[Twin]:
         """For every file the first similar one of its others, if any."""
