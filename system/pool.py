@@ -28,6 +28,11 @@ class Pool(Protocol):
     """Workers, wherever they are."""
 
     @property
+    def size(self) -> int:
+        """How many tasks can run at once."""
+        ...
+
+    @property
     def is_running(self) -> bool:
         """Whether the workers have been started, so that using them costs no more."""
         ...
@@ -43,7 +48,7 @@ class ProcessPool(AbstractContextManager["ProcessPool"]):
     """Processes on this machine, started when they are first needed; one is this process."""
 
     def __init__(self, workers: int) -> None:
-        self.workers = workers
+        self.size = workers
         self._executor: ProcessPoolExecutor | None = None
 
     @property
@@ -59,13 +64,13 @@ class ProcessPool(AbstractContextManager["ProcessPool"]):
         Raises:
             BrokenProcessPool: if the workers are killed again and again, such as for their memory.
         """
-        if self.workers == 1:
+        if self.size == 1:
             yield from map(function, tasks)
             return
         queued: deque[tuple[Task, Future[Result]]] = deque()
         for task in tasks:
             queued.append((task, self._submit(function, task)))
-            if len(queued) >= self.workers * QUEUED_PER_WORKER:
+            if len(queued) >= self.size * QUEUED_PER_WORKER:
                 yield self._first(function, queued)
         while queued:
             yield self._first(function, queued)
@@ -79,7 +84,7 @@ class ProcessPool(AbstractContextManager["ProcessPool"]):
         if self._executor is None:
             context = multiprocessing.get_context("spawn")
             self._executor = ProcessPoolExecutor(
-                self.workers, mp_context=context, initializer=_initialise
+                self.size, mp_context=context, initializer=_initialise
             )
         try:
             return self._executor.submit(function, task)
@@ -121,18 +126,18 @@ class ThreadPool:
     is_running = True
 
     def __init__(self, workers: int) -> None:
-        self._workers = workers
+        self.size = workers
 
     def in_order(
         self, function: Callable[[Task], Result], tasks: Iterable[Task]
     ) -> Iterator[Result]:
         """Yield the results in order."""
-        with ThreadPoolExecutor(self._workers) as executor:
+        with ThreadPoolExecutor(self.size) as executor:
             yield from results(
                 tasks,
                 lambda task: executor.submit(function, task),
                 lambda future: future.result(),
-                window=self._workers * QUEUED_PER_WORKER,
+                window=self.size * QUEUED_PER_WORKER,
             )
 
 

@@ -129,6 +129,11 @@ class DaskPool:
     def __init__(self, client: Any) -> None:
         self._client = client
 
+    @property
+    def size(self) -> int:
+        """The threads of all workers."""
+        return max(sum(self._client.nthreads().values()), 1)
+
     def in_order(
         self, function: Callable[[Task], Result], tasks: Iterable[Task]
     ) -> Iterator[Result]:
@@ -143,7 +148,7 @@ class DaskPool:
                 tasks,
                 lambda task: self._client.submit(function, task, pure=False),
                 lambda future: future.result(),
-                window=QUEUED_PER_WORKER * max(sum(self._client.nthreads().values()), 1),
+                window=QUEUED_PER_WORKER * self.size,
             )
         except lost as error:
             raise StageError(
@@ -155,6 +160,11 @@ class RayPool:
     """The workers of a Ray cluster."""
 
     is_running = True
+
+    @property
+    def size(self) -> int:
+        """The processors of the cluster."""
+        return max(int(import_module("ray").cluster_resources().get("CPU", 1)), 1)
 
     def in_order(
         self, function: Callable[[Task], Result], tasks: Iterable[Task]
@@ -171,7 +181,7 @@ class RayPool:
                 tasks,
                 lambda task: call.remote(function, task),
                 ray.get,
-                window=QUEUED_PER_WORKER * max(int(ray.cluster_resources().get("CPU", 1)), 1),
+                window=QUEUED_PER_WORKER * self.size,
             )
         except ray.exceptions.WorkerCrashedError as error:
             raise StageError(

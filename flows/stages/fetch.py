@@ -12,7 +12,7 @@ from flows.options import Run
 from flows.store.forget import forgotten_ids
 from flows.store.manifest import Manifest
 from flows.store.stage import Stage, StageContext
-from system.pool import Pool
+from system.pool import Pool, ThreadPool
 from system.progress import Progress
 
 
@@ -48,7 +48,9 @@ def in_parts(
 ) -> Iterator[Progress]:
     """Bring the parts of a source in parallel. What fails is left to the source's own `fetch`."""
     parts = source.parts(resolution, directory)
-    for done, _ in enumerate(workers.in_order(bring, parts), start=1):
+    # On this machine, fetching means waiting for git: no process of ours needs to start for it.
+    pool = workers if workers.is_running else ThreadPool(workers.size)
+    for done, _ in enumerate(pool.in_order(bring, parts), start=1):
         note = f"fetched {done:,} of {len(parts):,} repositories"
         yield Progress.at(done / len(parts), note)
 

@@ -1,6 +1,7 @@
 """A dataset of many repositories on every runner: the same bytes, although workers are killed."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,8 +32,8 @@ split = { validation = 0.2, test = 0.2 }
 [source]
 kind = "git"
 """
-WORKERS = {"dask": b"spawn_main", "ray": b"ray::"}
-"""What is in the command line of a worker."""
+WORKERS = {"dask": rb".*spawn_main", "ray": rb"ray::(?!IDLE)"}
+"""How the command line of a worker begins."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def workers(pid: int, mark: bytes) -> list[int]:
             command = Path(f"/proc/{child}/cmdline").read_bytes()
         except OSError:  # it has ended
             continue
-        if mark in command and b"IDLE" not in command:
+        if re.match(mark, command, re.DOTALL):
             found.append(child)
     return sorted(found)
 
