@@ -126,9 +126,10 @@ def interrupted(snapshot, folder):
     """Begin a build, and end it after the first pass over half of the repositories."""
     folder.mkdir()
     work = build_corpus(snapshot, SPEC, folder, workers=1, sizes=SIZES)
-    while (update := next(work)).fraction < 0.25:
+    for update in work:
         assert update.note.startswith("examined")
-    work.close()
+        if update.done > 0.25 * (update.total or 0):
+            return
 
 
 def test_a_build_that_was_interrupted_examines_only_what_is_left(fetched, expected, tmp_path):

@@ -32,7 +32,7 @@ split = { validation = 0.2, test = 0.2 }
 [source]
 kind = "git"
 """
-WORKERS = {"dask": rb".*spawn_main", "ray": rb"ray::(?!IDLE)"}
+WORKERS = {"dask": rb".*spawn_main", "ray": rb"ray::_call"}
 """How the command line of a worker begins."""
 
 
