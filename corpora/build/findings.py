@@ -67,9 +67,8 @@ def find(task: Findings) -> tuple[int, int]:
     path = task.path
     if not _is_whole(path, len(task.batch.entries)):
         write_whole(path, _content(task.batch.entries, examine(task.batch)), concurrent=True)
-    table = pq.read_table(path, columns=["sha256", "reason"])
-    dropped = len(table) - table["reason"].null_count
-    return len(table) - dropped, dropped
+    reasons = _read(path, ["reason"])["reason"]
+    return reasons.null_count, len(reasons) - reasons.null_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +93,7 @@ def collected(tasks: Iterable[Findings], count: int) -> Collected:
     counts = np.empty((count, COUNTERS), np.int16)
     runs = np.empty((count, RUN_PERMUTATIONS), np.uint8)
     for task in tasks:
-        table, begin = pq.read_table(task.path), len(found[True])
+        table, begin = _read(task.path), len(found[True])
         for outcome in _outcomes(table, task.batch.entries):
             found[outcome.reason is None].append(outcome)
         rows = slice(begin, len(found[True]))
@@ -115,6 +114,11 @@ def _is_whole(path: Path, rows: int) -> bool:
             return file.metadata.num_rows == rows and file.schema_arrow.equals(SCHEMA)
     except (OSError, pa.ArrowException):
         return False
+
+
+def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
+    with pq.ParquetFile(path) as file:  # `read_table` and threads would cost 50 MB
+        return file.read(columns, use_threads=False)
 
 
 def _content(entries: Sequence[Entry], examined: Examined) -> bytes:
