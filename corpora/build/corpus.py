@@ -23,6 +23,7 @@ from corpora.build.subsample import NOT_SAMPLED, sampled
 from corpora.build.totals import Totals
 from corpora.chunking import grouped
 from corpora.corpus.parquet import (
+    DOCUMENTS,
     LEDGER,
     LEDGER_SCHEMA,
     RowWriter,
@@ -101,6 +102,8 @@ def build_corpus(
         CorpusError: if a split would be empty.
     """
     totals = Totals()
+    for left in directory.glob(DOCUMENTS):  # by a build that was killed, perhaps an older version
+        left.unlink()
     if isinstance(workers, int):
         sizes = replace(sizes, parallel_bytes=0)
     with ProcessPool(workers if isinstance(workers, int) else processors()) as processes:
