@@ -183,6 +183,8 @@ class RayPool:
                 ray.get,
                 window=QUEUED_PER_WORKER * self.size,
             )
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None  # Ray's own message is a traceback of many lines
         except ray.exceptions.WorkerCrashedError as error:
             raise StageError(
                 f"every worker that was given one of the parts died: {error}"
