@@ -5,9 +5,9 @@ rule on metadata drops it. A `Document` is a text in the corpus. An `Outcome` is
 ledger: every entry gets exactly one, kept or dropped, with the reason.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 Split = Literal["train", "validation", "test"]
 UNREACHABLE = "unreachable"
@@ -84,4 +84,16 @@ class Snapshot(Protocol):
 
     def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
         """Read the content of these entries, in the given order; None if it is missing."""
+        ...
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A snapshot whose sources can be listed and read one by one, on several machines."""
+
+    def parts(self) -> Mapping[str, Snapshot]:
+        """A snapshot of every source, by the `source` of its entries; together they are this one.
+
+        Their order is that of the entries.
+        """
         ...

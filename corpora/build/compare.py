@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from corpora.build.examine import read_again
+from corpora.build.parts import Parts
 from corpora.chunking import grouped
 from corpora.dedup.characters import similarity
 from corpora.dedup.clusters import Twin
 from corpora.document import Outcome, Snapshot
 from corpora.spec import CorpusSpec
-from system.pool import in_order
+from system.pool import Pool
 
 COMPARED_CHARACTERS = 4 * 2**20
 """Characters of text that one task holds in memory."""
@@ -35,28 +36,29 @@ class Comparison:
 
 
 def first_twins(
-    snapshot: Snapshot,
+    snapshot: Parts,
     spec: CorpusSpec,
     outcomes: Sequence[Outcome],
     others: Mapping[int, Sequence[int]],
     *,
-    workers: int,
+    pool: Pool,
 ) -> Iterator[Twin]:
     """The first similar one of its others, for every text that has one."""
 
     def size(position: int) -> int:
         return outcomes[position].characters or 0
 
-    tasks = (
-        Comparison(
-            snapshot=snapshot,
+    def comparison(group: Sequence[int]) -> Comparison:
+        compared = {n: outcomes[n] for each in group for n in (each, *others[each])}
+        return Comparison(
+            snapshot=snapshot.around(outcome.entry for outcome in compared.values()),
             spec=spec,
-            outcomes={n: outcomes[n] for each in group for n in (each, *others[each])},
+            outcomes=compared,
             others={each: others[each] for each in group},
         )
-        for group in grouped(sorted(others), COMPARED_CHARACTERS, size)
-    )
-    for found in in_order(compare, tasks, workers=workers):
+
+    groups = grouped(sorted(others), COMPARED_CHARACTERS, size)
+    for found in pool.in_order(compare, map(comparison, groups)):
         yield from found
 
 

@@ -1,25 +1,30 @@
 """Build a corpus from a snapshot: two passes over the files, never all texts in memory at once.
 
 Rules on metadata come first. Every remaining file is then read, judged by its content and given a
-signature (first pass, in several processes if that pays). From a few hundred bytes a file, copies
+signature (first pass, in several workers if that pays). From a few hundred bytes a file, copies
 and near-copies are found and the split is decided. Then the kept files are read again and written
-in shards (second pass). The same snapshot and spec give the same bytes on every machine.
+in shards (second pass). The same snapshot and spec give the same bytes on every machine, whatever
+the workers. In the folder of a build that was killed, the first pass resumes.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from corpora.build.compare import first_twins
-from corpora.build.examine import Collected, FileBatch, examine, read_again
-from corpora.build.metadata_filters import first_drop, metadata_rules
+from corpora.build.examine import FileBatch, read_again
+from corpora.build.findings import FOLDER, Collected, Findings, collected, find
+from corpora.build.parts import Parts, licensed, listings
 from corpora.build.shards import SHARD_BYTES, Shard, count, shards, write
 from corpora.build.sides import Arrangement, arranged
 from corpora.build.subsample import NOT_SAMPLED, sampled
 from corpora.build.totals import Totals, WrittenShard
 from corpora.chunking import grouped
 from corpora.corpus.parquet import (
+    DOCUMENTS,
     LEDGER,
     LEDGER_SCHEMA,
     RowWriter,
@@ -29,15 +34,18 @@ from corpora.corpus.parquet import (
 from corpora.dedup.characters import Profiles, Runs, sketched
 from corpora.dedup.clusters import COMPARED_CHARACTERS, Twin
 from corpora.dedup.decontaminate import Decisions, decide
-from corpora.dedup.minhash import Hashes, Signatures, shingles
+from corpora.dedup.minhash import Hashes, Numbers, Signatures, shingles
 from corpora.document import Entry, Outcome, Snapshot, Split
 from corpora.errors import CorpusError
-from corpora.licenses.repositories import with_licenses
 from corpora.spec import CorpusSpec
-from system.pool import in_order, processors
+from system.pool import Pool, ProcessPool, processors
 from system.progress import Progress
 
 LEDGER_ROW_BYTES = 400
+SOURCE_BYTES = 2**20
+"""Text that takes about as long to examine as it takes to open one more source, such as a git
+repository: five processes of git."""
+HERE = ProcessPool(1)
 NOTHING_FROZEN: Mapping[str, Split] = MappingProxyType({})
 
 
@@ -47,7 +55,8 @@ class BuildSizes:
 
     Attributes:
         batch_bytes: files examined as one task.
-        parallel_bytes: below this much text, starting processes costs more than it saves.
+        parallel_bytes: below this much text, starting processes costs more than it saves; every
+            source counts as a megabyte.
         shard_bytes: files written to one shard.
         compared_characters: text whose shingles are compared at a time.
     """
@@ -62,10 +71,17 @@ class BuildSizes:
 class _Build:
     """What every step of a build needs to know."""
 
-    snapshot: Snapshot
+    snapshot: Parts
     spec: CorpusSpec
     frozen: Mapping[str, Split]
     sizes: BuildSizes
+    folder: Path
+    workers: Pool
+
+    def pool(self, sources: int, text_bytes: int = 0) -> Pool:
+        """The workers, or this process, if starting them costs more than it saves."""
+        is_large = sources * SOURCE_BYTES + text_bytes >= self.sizes.parallel_bytes
+        return self.workers if is_large or self.workers.is_running else HERE
 
 
 def build_corpus(
@@ -74,24 +90,28 @@ def build_corpus(
     directory: Path,
     *,
     frozen: Mapping[str, Split] = NOTHING_FROZEN,
-    workers: int | None = None,
+    workers: int | Pool | None = None,
     sizes: BuildSizes = BuildSizes(),
 ) -> Iterator[Progress]:
     """Write the corpus of `snapshot` into `directory`, yielding progress.
 
     Args:
         frozen: digest to split, of documents that must keep their split.
-        workers: processes; None uses all processors if there is enough to do.
+        workers: processes, or workers anywhere that read and write the same folders; None uses all
+            processors if there is enough to do.
 
     Raises:
         CorpusError: if a split would be empty.
     """
-    build = _Build(snapshot=snapshot, spec=spec, frozen=frozen, sizes=sizes)
     totals = Totals()
-    yield from _fill(build, directory, totals, write, workers)
+    for left in directory.glob(DOCUMENTS):  # by a build that was killed, perhaps an older version
+        left.unlink()
+    with _prepared(snapshot, spec, directory, frozen, workers, sizes) as build:
+        yield from _fill(build, totals, write)
     totals.check(spec)
     write_character_counts(directory, totals.character_counts())
     totals.summary(spec).save(directory)
+    shutil.rmtree(directory / FOLDER)
 
 
 def judge_corpus(
@@ -100,7 +120,7 @@ def judge_corpus(
     directory: Path,
     *,
     frozen: Mapping[str, Split] = NOTHING_FROZEN,
-    workers: int | None = None,
+    workers: int | Pool | None = None,
     sizes: BuildSizes = BuildSizes(),
 ) -> Generator[Progress, None, str]:
     """Write only the ledger and the summary of a corpus, the same bytes as `build_corpus`.
@@ -108,10 +128,11 @@ def judge_corpus(
     Returns:
         Why `build_corpus` would refuse to make the corpus, "" if it would not.
     """
-    build = _Build(snapshot=snapshot, spec=spec, frozen=frozen, sizes=sizes)
     totals = Totals()
-    yield from _fill(build, directory, totals, count, workers)
+    with _prepared(snapshot, spec, directory, frozen, workers, sizes) as build:
+        yield from _fill(build, totals, count)
     totals.summary(spec).save(directory)
+    shutil.rmtree(directory / FOLDER)
     try:
         totals.check(spec)
     except CorpusError as error:
@@ -119,31 +140,52 @@ def judge_corpus(
     return ""
 
 
-def _fill(
-    build: _Build,
+@contextmanager
+def _prepared(
+    snapshot: Snapshot,
+    spec: CorpusSpec,
     directory: Path,
-    totals: Totals,
-    finish: Callable[[Shard], WrittenShard],
-    workers: int | None,
+    frozen: Mapping[str, Split],
+    workers: int | Pool | None,
+    sizes: BuildSizes,
+) -> Iterator[_Build]:
+    """A build with its workers."""
+    if isinstance(workers, int):
+        sizes = replace(sizes, parallel_bytes=0)
+    with ProcessPool(workers if isinstance(workers, int) else processors()) as processes:
+        yield _Build(
+            snapshot=Parts.of(snapshot),
+            spec=spec,
+            frozen=frozen,
+            sizes=sizes,
+            folder=directory,
+            workers=processes if workers is None or isinstance(workers, int) else workers,
+        )
+
+
+def _fill(
+    build: _Build, totals: Totals, finish: Callable[[Shard], WrittenShard]
 ) -> Iterator[Progress]:
     """Decide about every file, write the ledger, and finish every shard of what is kept."""
-    with RowWriter(directory / LEDGER, LEDGER_SCHEMA) as ledger:
+    with RowWriter(build.folder / LEDGER, LEDGER_SCHEMA) as ledger:
         record = _recorder(totals, ledger)
-        licensed = with_licenses(build.snapshot, _filtered(build, record))
-        entries, totals.license_notes = licensed.entries, licensed.notes
+        wanted = _filtered(build, record)
+        some = build.pool(len(build.snapshot.by_source))
+        found = licensed(build.snapshot, wanted, some)
+        entries, totals.license_notes = found.entries, found.notes
         text_bytes = sum(entry.size for entry in entries)
-        workers = workers or (processors() if text_bytes >= build.sizes.parallel_bytes else 1)
-        examined = yield from _examined(build, entries, workers)
+        pool = build.pool(len(build.snapshot.by_source), text_bytes)
+        examined = yield from _examined(build, entries, pool)
         steps = 2 * len(entries)
-        del licensed, entries  # the outcomes have entries of their own
-        arrangement = _arrangement(build, examined, workers)
+        del found, entries  # the outcomes have entries of their own
+        arrangement = _arrangement(build, examined, pool)
         del examined
         decisions, kept = arrangement.decisions, arrangement.kept
         for outcome in decisions.outcomes:
             record(outcome)
     totals.leak_before, totals.leak_after = decisions.leak_before, decisions.leak_after
     note = "written" if finish is write else "counted"
-    for shard in in_order(finish, _shards(build, arrangement, directory), workers=workers):
+    for shard in pool.in_order(finish, _shards(build, arrangement)):
         totals.add_documents(shard)
         done = steps - len(kept) + totals.files_written
         yield Progress(done=done, total=steps, unit="files", note=note)
@@ -159,21 +201,19 @@ def _recorder(totals: Totals, ledger: RowWriter) -> Callable[[Outcome], None]:
     return record
 
 
-def _shards(build: _Build, arrangement: Arrangement, directory: Path) -> Iterator[Shard]:
+def _shards(build: _Build, arrangement: Arrangement) -> Iterator[Shard]:
     size = build.sizes.shard_bytes
-    return shards(arrangement, build.snapshot, build.spec, directory, shard_bytes=size)
+    return shards(arrangement, build.snapshot, build.spec, build.folder, shard_bytes=size)
 
 
 def _filtered(build: _Build, record: Callable[[Outcome], None]) -> list[Entry]:
     """The entries that no rule on metadata drops; the others are recorded."""
-    rules = metadata_rules(build.spec)
-    passed = []
-    for entry in build.snapshot.entries():
-        dropped = first_drop(rules, entry)
-        if dropped is None:
-            passed.append(entry)
-        else:
-            record(Outcome(entry=entry, reason=dropped[0], detail=dropped[1]))
+    passed: list[Entry] = []
+    pool = build.pool(len(build.snapshot.by_source))
+    for listing in listings(build.snapshot, build.spec, pool):
+        passed += listing.passed
+        for outcome in listing.dropped:
+            record(outcome)
     chosen = []
     for entry, is_sampled in zip(passed, sampled(passed, build.spec.sample_bytes), strict=True):
         if is_sampled:
@@ -184,19 +224,34 @@ def _filtered(build: _Build, record: Callable[[Outcome], None]) -> list[Entry]:
 
 
 def _examined(
-    build: _Build, entries: Sequence[Entry], workers: int
+    build: _Build, entries: Sequence[Entry], pool: Pool
 ) -> Generator[Progress, None, Collected]:
     """The first pass: judge every file and compute its traces, in order."""
-    collected = Collected(len(entries))
-    for batch in in_order(examine, _batches(build, entries), workers=workers):
-        collected.add(batch)
-        yield Progress(done=collected.files, total=2 * len(entries), unit="files", note="examined")
-    return collected
+    tasks = list(_batches(build, entries))
+    (build.folder / FOLDER).mkdir(exist_ok=True)
+    sources = len({entry.source for entry in entries})
+    seen: set[str] = set()
+    done = count = 0
+    for task, (passed, dropped) in zip(tasks, pool.in_order(find, tasks), strict=True):
+        count += passed
+        done += passed + dropped
+        seen |= {entry.source for entry in task.batch.entries}
+        note = f"examined {len(seen):,} of {sources:,} repositories" if sources > 1 else "examined"
+        yield Progress(done=done, total=2 * len(entries), unit="files", note=note)
+    return collected(tasks, count)
 
 
-def _batches(build: _Build, entries: Sequence[Entry]) -> Iterator[FileBatch]:
-    for group in grouped(entries, build.sizes.batch_bytes, lambda entry: entry.size):
-        yield FileBatch(snapshot=build.snapshot, entries=group, spec=build.spec)
+def _batches(build: _Build, entries: Sequence[Entry]) -> Iterator[Findings]:
+    seen: set[str] = set()
+
+    def weight(entry: Entry) -> int:
+        is_new = entry.source not in seen
+        seen.add(entry.source)
+        return entry.size + is_new * SOURCE_BYTES
+
+    for group in grouped(entries, build.sizes.batch_bytes, weight):
+        batch = FileBatch(snapshot=build.snapshot.around(group), entries=group, spec=build.spec)
+        yield Findings(folder=build.folder / FOLDER, batch=batch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +262,7 @@ class _Texts:
     outcomes: Sequence[Outcome]
     signatures: Signatures
     profiles: Profiles
-    workers: int
+    pool: Pool
 
     def shingles(self, positions: Sequence[int]) -> dict[int, Hashes]:
         """The shingles of these files."""
@@ -217,24 +272,30 @@ class _Texts:
         """MinHash of the runs of characters of these files, (len(positions), P)."""
         return sketched(self._read(positions))
 
+    def in_order(
+        self, function: Callable[[Signatures], Numbers], bands: Iterable[Signatures]
+    ) -> Iterator[Numbers]:
+        """Apply a function to every band of the signatures, in the workers."""
+        return self.pool.in_order(function, bands)
+
     def first_twins(self, others: Mapping[int, Sequence[int]]) -> Iterator[Twin]:
         """For every file the first similar one of its others, if any."""
         snapshot, spec = self.build.snapshot, self.build.spec
-        return first_twins(snapshot, spec, self.outcomes, others, workers=self.workers)
+        return first_twins(snapshot, spec, self.outcomes, others, pool=self.pool)
 
     def _read(self, positions: Sequence[int]) -> Iterator[str]:
         wanted = [self.outcomes[position] for position in positions]
         return read_again(self.build.snapshot, wanted, self.build.spec)
 
 
-def _arrangement(build: _Build, examined: Collected, workers: int) -> Arrangement:
+def _arrangement(build: _Build, examined: Collected, pool: Pool) -> Arrangement:
     """Final outcomes: of files that the first pass dropped, then of those that it passed."""
     texts = _Texts(
         build=build,
         outcomes=examined.passed,
         signatures=examined.signatures,
         profiles=examined.profiles,
-        workers=workers,
+        pool=pool,
     )
 
     def decisions(spec: CorpusSpec, frozen: Mapping[str, Split]) -> Decisions:

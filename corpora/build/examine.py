@@ -8,11 +8,9 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from corpora.build.metadata_filters import EMPTY, LFS_POINTER, UNREADABLE
-from corpora.dedup.characters import COUNTERS, Profiles, joined, profile
-from corpora.dedup.minhash import PERMUTATIONS, Signatures, shingles, sketch
+from corpora.dedup.characters import Profiles, joined, profile
+from corpora.dedup.minhash import Signatures, shingles, sketch
 from corpora.document import Entry, Outcome, Snapshot
 from corpora.errors import CorpusError
 from corpora.licenses.headers import header_license
@@ -65,42 +63,6 @@ class Examined:
     passed: Sequence[Outcome]
     signatures: Signatures
     profiles: Profiles
-
-
-class Collected:
-    """The results of all batches. Each is copied into its place, so nothing is in memory twice."""
-
-    def __init__(self, files: int) -> None:
-        """Reserve space for at most so many files; what is not used takes no memory."""
-        self.dropped: list[Outcome] = []
-        self.passed: list[Outcome] = []
-        self._signatures = np.empty((files, PERMUTATIONS), np.uint16)
-        self._counts = np.empty((files, COUNTERS), np.int16)
-
-    def add(self, batch: Examined) -> None:
-        """Add the next batch."""
-        new = slice(len(self.passed), len(self.passed) + len(batch.passed))
-        self.dropped += batch.dropped
-        self.passed += batch.passed
-        self._signatures[new] = batch.signatures
-        self._counts[new] = batch.profiles.counts
-
-    @property
-    def files(self) -> int:
-        """How many there are, dropped ones included."""
-        return len(self.dropped) + len(self.passed)
-
-    @property
-    def signatures(self) -> Signatures:
-        """MinHash of the shingles of the files that passed, (N, P)."""
-        return self._signatures[: len(self.passed)]
-
-    @property
-    def profiles(self) -> Profiles:
-        """The characters of the files that passed."""
-        lengths = [outcome.characters or 0 for outcome in self.passed]
-        counts = self._counts[: len(self.passed)]
-        return Profiles(counts=counts, lengths=np.array(lengths, np.int64))
 
 
 def examine(batch: FileBatch) -> Examined:

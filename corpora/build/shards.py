@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from corpora.build.examine import read_again
+from corpora.build.parts import Parts
 from corpora.build.sides import Arrangement
 from corpora.build.totals import UNICODE, DocumentFacts, WrittenShard
 from corpora.chunking import grouped
@@ -43,7 +44,7 @@ class Shard:
 
 def shards(
     arrangement: Arrangement,
-    snapshot: Snapshot,
+    snapshot: Parts,
     spec: CorpusSpec,
     directory: Path,
     *,
@@ -54,7 +55,7 @@ def shards(
     for number, group in enumerate(grouped(arrangement.kept, shard_bytes, lambda o: o.entry.size)):
         yield Shard(
             path=directory / f"documents-{number:05d}.parquet",
-            snapshot=snapshot,
+            snapshot=snapshot.around(outcome.entry for outcome in group),
             outcomes=group,
             spec=spec,
             fixed=of_parts,

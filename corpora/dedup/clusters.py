@@ -1,7 +1,7 @@
 """Clusters of near-copies by their shingles, and what finding near-copies needs of the texts."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,6 +53,12 @@ class Texts(Protocol):
         """MinHash of the runs of characters of these files, (len(positions), P)."""
         ...
 
+    def in_order(
+        self, function: Callable[[Signatures], Numbers], bands: Iterable[Signatures]
+    ) -> Iterable[Numbers]:
+        """Apply a function to every band of the signatures."""
+        ...
+
     def first_twins(self, others: Mapping[int, Sequence[int]]) -> Iterable[Twin]:
         """For every file the first similar one of its others, if any."""
         ...
@@ -62,7 +68,7 @@ def near_clusters(
     texts: Texts, distinct: Sequence[int], threshold: float, compared_characters: int
 ) -> dict[int, int]:
     """For the position of every distinct text, the first position in its cluster."""
-    pairs = candidate_pairs(texts.signatures[distinct], threshold)
+    pairs = candidate_pairs(texts.signatures[distinct], threshold, texts.in_order)
     near: list[tuple[int, int]] = []
     sizes = [texts.outcomes[position].characters or 0 for position in distinct]
     for group in _groups(pairs, sizes, compared_characters):

@@ -23,6 +23,8 @@ from corpora.dedup.tokens import MULTIPLIER, Hashes, scrambled, tokens
 
 Numbers = NDArray[np.int64]
 Signatures = NDArray[np.uint16]
+InOrder = Callable[[Callable[[Signatures], Numbers], Iterable[Signatures]], Iterable[Numbers]]
+"""Applies a function to every item, and yields the results in order."""
 
 SHINGLE_TOKENS = 5
 PERMUTATIONS = 256
@@ -85,7 +87,7 @@ def similarity(first: Hashes, second: Hashes) -> float:
     return shared / max(len(first) + len(second) - shared, 1)
 
 
-def candidate_pairs(signatures: Signatures, threshold: float) -> Numbers:
+def candidate_pairs(signatures: Signatures, threshold: float, in_order: InOrder = map) -> Numbers:
     """Propose the pairs whose similarity may reach the threshold.
 
     If more than 16 documents agree in a band, each is paired with the 16 before it only: if they
@@ -94,6 +96,7 @@ def candidate_pairs(signatures: Signatures, threshold: float) -> Numbers:
     Args:
         signatures: (N, 256) uint16, by document number.
         threshold: more than 0, at most 1.
+        in_order: applies a function to every band, perhaps in other processes.
 
     Returns:
         (K, 2) int64, the smaller number first, ascending.
@@ -102,14 +105,12 @@ def candidate_pairs(signatures: Signatures, threshold: float) -> Numbers:
     least = PERMUTATIONS * (threshold - MAX_DEVIATIONS * deviation)
     count, rows = len(signatures), rows_per_band(threshold)
     codes = np.empty(0, np.int64)
-    for begin in range(0, PERMUTATIONS - rows + 1, rows):
-        collected = [codes]
-        for first, second in _neighbours(signatures[:, begin : begin + rows]):
-            found = _without(codes, first * count + second)
-            if len(found):
-                kept = _agreeing(signatures, *np.divmod(found, count)) >= least
-                collected.append(found[kept])
-        codes = np.sort(np.concatenate(collected), kind="stable")
+    begins = range(0, PERMUTATIONS - rows + 1, rows)
+    for proposed in in_order(neighbours, (signatures[:, i : i + rows] for i in begins)):
+        found = _without(codes, proposed)
+        if len(found):
+            kept = _agreeing(signatures, *np.divmod(found, count)) >= least
+            codes = np.sort(np.concatenate([codes, found[kept]]), kind="stable")
     return np.stack(np.divmod(codes, max(count, 1)), axis=1)
 
 
@@ -183,18 +184,20 @@ class _Forest:
         self._parents[high] = low
 
 
-def _neighbours(band: Signatures) -> Iterator[tuple[Numbers, Numbers]]:
-    """Pairs of documents that agree in a band, (N, rows); nearest in their bucket first."""
+def neighbours(band: Signatures) -> Numbers:
+    """Pairs of documents that agree in a band, (N, rows), each once, as smaller * N + larger."""
     keys = np.zeros(len(band), np.uint64)
     for column in band.T:
         keys = scrambled(keys * MULTIPLIER + column)
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
+    found = [np.empty(0, np.int64)]
     for distance in range(1, NEIGHBOURS + 1):
         same = keys[distance:] == keys[:-distance]
         if not same.any():
-            return
-        yield order[:-distance][same], order[distance:][same]
+            break
+        found.append(order[:-distance][same] * len(band) + order[distance:][same])
+    return np.concatenate(found)
 
 
 def _without(known: Numbers, codes: Numbers) -> Numbers:

@@ -5,7 +5,7 @@ A new kind of source is one file with a subclass of `SourceModel`, and its name 
 else has a default that suits material which may be kept, copied and shown without conditions.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -94,6 +94,23 @@ class Source(Protocol):
         """
         ...
 
+    @property
+    def is_divisible(self) -> bool:
+        """Whether `parts` divides a fetch: the source has several repositories, or may have."""
+        ...
+
+    def parts(self, resolution: Resolution, directory: Path) -> Sequence[Callable[[], None]]:
+        """Divide a fetch into parts that can be made in any order, on several machines.
+
+        Each is picklable and brings one repository into `directory`, unless it is there. `fetch`
+        then finds them; it also tries again what a part could not bring, and decides what becomes
+        of that.
+
+        Raises:
+            SourceError: as `fetch`.
+        """
+        ...
+
     def open(self, directory: Path) -> Snapshot:
         """Open what `fetch` left in `directory`, without network access."""
         ...
@@ -128,6 +145,15 @@ class SourceModel(BaseModel):
 
     is_shareable: ClassVar[bool] = True
     items: ClassVar[ItemStore | None] = None
+
+    @property
+    def is_divisible(self) -> bool:
+        """No."""
+        return False
+
+    def parts(self, resolution: Resolution, directory: Path) -> Sequence[Callable[[], None]]:
+        """None."""
+        return ()
 
     @property
     def retention(self) -> timedelta | None:

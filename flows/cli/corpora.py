@@ -90,7 +90,10 @@ def build(
         typer.Option(help="Where to run; dask and ray need `pip install 'charmill[dask]'`."),
     ] = "threads",
     workers: Annotated[
-        int, typer.Option(min=0, help="Datasets to build in parallel (0: one per CPU).")
+        int,
+        typer.Option(
+            min=0, help="Datasets, or repositories of one, to work on in parallel (0: one per CPU)."
+        ),
     ] = 0,
     cluster: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Address of a running Dask or Ray cluster.")
@@ -101,7 +104,8 @@ def build(
 ) -> None:
     """Build the corpora of several datasets in parallel.
 
-    Fetches their sources first. A dataset that fails does not stop the others.
+    Fetches their sources first. A dataset of several repositories is divided among the workers. One
+    that fails does not stop the others.
 
     Example: charmill build torch hadoop scalaz --workers 3
     """

@@ -1,10 +1,12 @@
-"""Build the corpora of many datasets in parallel, with one task per dataset.
+"""Build the corpora of many datasets in parallel.
 
-A dataset that fails does not stop the others. Workers receive names and options only and return
-nothing; their results are read from the artifacts root.
+A dataset of one repository, folder or collection is one task. One of several repositories is
+divided: its stages run in this process, and their parts, a repository or some megabytes of text
+each, are tasks. A dataset that fails does not stop the others. Workers share the artifacts root.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from prefect import flow, task
@@ -12,10 +14,10 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from flows.errors import StageError
-from flows.options import Options, StageName
+from flows.options import Options, StageName, prepare
 from flows.orchestration.forms import with_help
 from flows.orchestration.reporter import RunReporter
-from flows.orchestration.task_runners import RunnerName, running
+from flows.orchestration.task_runners import RunnerName, running, shared_workers
 from flows.orchestration.tasks import (
     PERSISTENT,
     carry_out,
@@ -25,15 +27,16 @@ from flows.orchestration.tasks import (
     share,
     show_our_logs,
 )
-from flows.progress import LogReporter, current_reporter, reporting
+from flows.progress import LogReporter, Reporter, current_reporter, reporting
 from flows.store.runs import Store
 from flows.store.status import failures
-from system.pool import processors
+from system.pool import Pool, processors
 from system.settings import Settings
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
     from prefect.task_runners import TaskRunner
+    from prefect.tasks import Task
 
 STAGES_TO_CORPUS: tuple[StageName, ...] = ("fetch", "corpus")
 MAX_NAMED = 3
@@ -50,7 +53,8 @@ DEFAULT = Options()
 HELP = {
     "datasets": "Names of the datasets.",
     "runner": "Threads on this machine; dask or ray for a cluster, or for local processes.",
-    "workers": "Datasets to build in parallel (0: one per CPU). A cluster uses its own number.",
+    "workers": "Datasets, or repositories of one dataset, to work on in parallel (0: one per CPU). "
+    "A cluster uses its own number.",
     "cluster": "Address of a running Dask scheduler or Ray cluster (empty: none).",
 }
 
@@ -70,23 +74,41 @@ def corpora(
     store = Store(Settings().artifacts_root)
     options = Options(overrides=overrides, force=force, allow_stale=allow_stale)
     names = list(dict.fromkeys(datasets))
-    in_parallel = min(workers or processors(), len(names))
-    with entered(store):
-        with running(runner, workers=in_parallel, cluster=cluster) as started:
-            failed = _build_all(names, options, store, started)
+    divided = [name for name in names if _is_divisible(name, options)]
+    in_parallel = workers or processors()
+    alone = current_reporter() if len(names) == 1 else None
+    with entered(store), running("threads", workers=max(len(divided), 1)) as here:
+        whole = in_parallel if divided else min(in_parallel, len(names))
+        with (
+            running(runner, workers=whole, cluster=cluster) as started,
+            shared_workers(runner, started, in_parallel) as pool,
+        ):
+            tasks = {
+                name: (here, divided_task(pool, alone))
+                if name in divided
+                else (started, build_task)
+                for name in names
+            }
+            failed = _build_all(tasks, options, store)
         if failed:
             raise StageError(f"{len(failed)} of {len(names)} not built: {', '.join(failed)}")
 
 
+def _is_divisible(name: str, options: Options) -> bool:
+    return prepare(name, options, Settings().dataset_folders).spec.source.is_divisible
+
+
 def _build_all(
-    names: Sequence[str], options: Options, store: Store, runner: "TaskRunner[Any]"
+    tasks: "Mapping[str, tuple[TaskRunner[Any], Task[Any, None]]]", options: Options, store: Store
 ) -> list[str]:
     """Build the corpora, report each outcome, and return the names of those that failed."""
     reporter = current_reporter() or LogReporter()
     failed = []
-    asked = [{"dataset": name, "options": options} for name in names]
-    futures = [runner.submit(build_task, parameters) for parameters in asked]
-    for name, future in zip(names, futures, strict=True):
+    futures = {
+        name: runner.submit(chosen, {"dataset": name, "options": options})
+        for name, (runner, chosen) in tasks.items()
+    }
+    for name, future in futures.items():
         future.wait()
         state = future.state
         reporter.say(_outcome(name, state, store))
@@ -95,18 +117,40 @@ def _build_all(
     return failed
 
 
-def build(dataset: str, options: Options) -> None:
-    """Bring the source of a dataset and its corpus up to date; runs in a worker."""
+def build(
+    dataset: str, options: Options, workers: Pool | None = None, reporter: Reporter | None = None
+) -> None:
+    """Bring the source of a dataset and its corpus up to date.
+
+    Args:
+        workers: for the parts of the dataset; None if it is built in one worker.
+        reporter: shows the progress; None for Prefect's UI and log.
+    """
     show_our_logs()
     store = Store(Settings().artifacts_root)
-    with reporting(RunReporter(dataset)):
+    with reporting(reporter or RunReporter(dataset)):
         for stage in STAGES_TO_CORPUS:
             asked = options.model_copy(update={"only": stage})
             share(dataset, asked)
-            carry_out(plan_stages(dataset, asked), asked, store, make_stage)
+            make = partial(make_stage, workers=workers)
+            carry_out(plan_stages(dataset, asked), asked, store, make)
 
 
-build_task = task(name="build", task_run_name="build {dataset}", **PERSISTENT)(build)
+def _build_whole(dataset: str, options: Options) -> None:
+    """Build a dataset in one worker."""
+    build(dataset, options)
+
+
+def divided_task(workers: Pool, reporter: Reporter | None) -> "Task[Any, None]":
+    """The task that builds a dataset in this process, its parts in the workers."""
+
+    def build_divided(dataset: str, options: Options) -> None:
+        build(dataset, options, workers, reporter)
+
+    return task(name="build", task_run_name="build {dataset}", **PERSISTENT)(build_divided)
+
+
+build_task = task(name="build", task_run_name="build {dataset}", **PERSISTENT)(_build_whole)
 
 
 def _outcome(dataset: str, state: "State", store: Store) -> str:

@@ -2,20 +2,26 @@
 
 Building one corpus already uses all CPUs of a machine, so threads suffice on one machine. Dask and
 Ray are for an existing cluster; they are extras, and are imported only when chosen.
+
+The parts of one dataset are tasks of the engine itself, not of Prefect: there may be thousands, and
+Prefect's database stalls at that. Both engines give the task of a killed worker to another one.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from flows.errors import OptionError
+from flows.errors import OptionError, StageError
+from system.pool import ATTEMPTS, QUEUED_PER_WORKER, Pool, ProcessPool, results
 
 if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner
 
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 RunnerName = Literal["threads", "dask", "ray"]
 PACKAGES: dict[RunnerName, str] = {"dask": "prefect_dask", "ray": "prefect_ray"}
 
@@ -97,3 +103,93 @@ def _ray(workers: int, cluster: str) -> "TaskRunner[Any]":
             "logging_level": "ERROR",
         }
     )
+
+
+@contextmanager
+def shared_workers(name: RunnerName, runner: "TaskRunner[Any]", workers: int) -> Iterator[Pool]:
+    """The workers of a started runner, for the parts of datasets.
+
+    Args:
+        workers: processes to use on this machine where the runner has threads only.
+    """
+    if name == "dask":
+        yield DaskPool(runner.client)  # pyright: ignore[reportAttributeAccessIssue]
+    elif name == "ray":
+        yield RayPool()
+    else:
+        with ProcessPool(workers) as pool:
+            yield pool
+
+
+class DaskPool:
+    """The workers of a Dask cluster."""
+
+    is_running = True
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    @property
+    def size(self) -> int:
+        """The threads of all workers."""
+        return max(sum(self._client.nthreads().values()), 1)
+
+    def in_order(
+        self, function: Callable[[Task], Result], tasks: Iterable[Task]
+    ) -> Iterator[Result]:
+        """Yield the results in order.
+
+        Raises:
+            StageError: if worker after worker is killed over the same task.
+        """
+        lost = import_module("distributed.scheduler").KilledWorker
+        try:
+            yield from results(
+                tasks,
+                lambda task: self._client.submit(function, task, pure=False),
+                lambda future: future.result(),
+                window=QUEUED_PER_WORKER * self.size,
+            )
+        except lost as error:
+            raise StageError(
+                f"every worker that was given one of the parts died: {error}"
+            ) from None
+
+
+class RayPool:
+    """The workers of a Ray cluster."""
+
+    is_running = True
+
+    @property
+    def size(self) -> int:
+        """The processors of the cluster."""
+        return max(int(import_module("ray").cluster_resources().get("CPU", 1)), 1)
+
+    def in_order(
+        self, function: Callable[[Task], Result], tasks: Iterable[Task]
+    ) -> Iterator[Result]:
+        """Yield the results in order.
+
+        Raises:
+            StageError: if worker after worker is killed over the same task.
+        """
+        ray = import_module("ray")
+        call = ray.remote(max_retries=ATTEMPTS - 1)(_call)
+        try:
+            yield from results(
+                tasks,
+                lambda task: call.remote(function, task),
+                ray.get,
+                window=QUEUED_PER_WORKER * self.size,
+            )
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None  # Ray's own message is a traceback of many lines
+        except ray.exceptions.WorkerCrashedError as error:
+            raise StageError(
+                f"every worker that was given one of the parts died: {error}"
+            ) from None
+
+
+def _call(function: Callable[[Task], Result], task: Task) -> Result:
+    return function(task)

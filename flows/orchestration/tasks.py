@@ -53,6 +53,7 @@ from flows.store.runs import Store
 from flows.store.stage import execute
 from flows.store.status import recording_failure
 from system.output import clean_output
+from system.pool import Pool
 from system.settings import Settings
 
 PLAN_SECONDS = 600
@@ -160,7 +161,11 @@ def plan_stages(dataset: str, options: Options) -> Plan:
 
 
 def make_stage(
-    name: StageName, dataset: str, options: Options, inputs: dict[StageName, str]
+    name: StageName,
+    dataset: str,
+    options: Options,
+    inputs: dict[StageName, str],
+    workers: Pool | None = None,
 ) -> str:
     """Run one stage on `inputs`; return its key."""
     settings = Settings()
@@ -177,6 +182,7 @@ def make_stage(
                 settings=settings,
                 reporter=reporter,
                 force=options.force,
+                workers=workers,
             )
     finished = store.runs(name, dataset).run(manifest.key)
     send_finished(finished, run, settings)

@@ -27,9 +27,13 @@ def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
     from corpora.corpus.summary import CorpusSummary
 
     spec = context.run.spec
-    snapshot = opened(context.inputs["fetch"])
-    frozen = frozen_documents(spec.corpus, context.output.runs)
-    yield from build_corpus(snapshot, spec.corpus, context.directory, frozen=frozen)
+    yield from build_corpus(
+        opened(context.inputs["fetch"]),
+        spec.corpus,
+        context.directory,
+        frozen=frozen_documents(spec.corpus, context.output.runs),
+        workers=context.workers,
+    )
     summary = CorpusSummary.load(context.directory)
     write_card(context.directory, context.run.dataset, spec, summary)
     splits = {name: asdict(size) for name, size in summary.splits.items()}
@@ -63,5 +67,6 @@ CORPUS = Stage(
     inputs=("fetch",),
     parameters=_parameters,
     work=_work,
+    resumable=True,
     reproducible=lambda _run: True,
 )

@@ -1,16 +1,18 @@
 """Fetch: download or copy the current raw material of a dataset."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from corpora.errors import SpecError
-from corpora.sources import parse_source
+from corpora.errors import SourceError, SpecError
+from corpora.sources import Source, parse_source
+from corpora.sources.source import Resolution
 from flows.options import Run
 from flows.store.forget import forgotten_ids
 from flows.store.manifest import Manifest
 from flows.store.stage import Stage, StageContext
+from system.pool import Pool, ThreadPool
 from system.progress import Progress
 
 
@@ -34,9 +36,32 @@ def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
         # Items forgotten in earlier fetches too: a new fetch must not bring them back.
         for item in forgotten_ids(context.output.runs):
             source.items.delete(context.directory, item)
+    if context.workers is not None:
+        yield from in_parts(source, context.run.resolution, context.directory, context.workers)
     yield from source.fetch(context.run.resolution, context.directory)
     size = sum(path.stat().st_size for path in context.directory.rglob("*") if path.is_file())
     return {"found": context.run.resolution, "bytes": size}
+
+
+def in_parts(
+    source: Source, resolution: Resolution, directory: Path, workers: Pool
+) -> Iterator[Progress]:
+    """Bring the parts of a source in parallel. What fails is left to the source's own `fetch`."""
+    parts = source.parts(resolution, directory)
+    # On this machine, fetching means waiting for git: no process of ours needs to start for it.
+    pool = workers if workers.is_running else ThreadPool(workers.size)
+    for done, _ in enumerate(pool.in_order(bring, parts), start=1):
+        note = f"fetched {done:,} of {len(parts):,} repositories"
+        yield Progress.at(done / len(parts), note)
+
+
+def bring(part: Callable[[], None]) -> str | None:
+    """Bring one part of a fetch; return why it could not be brought."""
+    try:
+        part()
+    except SourceError as error:
+        return str(error)
+    return None
 
 
 FETCH = Stage(

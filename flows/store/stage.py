@@ -29,6 +29,7 @@ from flows.store.protection import reserve_all
 from flows.store.runs import SET_ASIDE, StageRun, StageRuns, Store
 from system.clock import now_stamp
 from system.files import make_folder, rename_aside, sync_path
+from system.pool import Pool
 from system.progress import Progress
 from system.settings import Settings
 
@@ -50,12 +51,14 @@ class StageContext:
         run: settings of all stages.
         inputs: stage name to folder of the run that it reads.
         output: the run in progress.
+        workers: those that several stages share; None for processes of this machine as needed.
     """
 
     run: Run
     settings: Settings
     inputs: Mapping[str, Path]
     output: StageRun
+    workers: Pool | None = None
 
     @property
     def directory(self) -> Path:
@@ -155,12 +158,14 @@ def execute(
     settings: Settings,
     reporter: Reporter,
     force: bool = False,
+    workers: Pool | None = None,
 ) -> Manifest:
     """Execute a stage, or reuse its finished run; either way `latest` then points to that run.
 
     Args:
         inputs: stage name to key of the run that it reads.
         force: execute it even if a finished run is current.
+        workers: for the parts of its work.
 
     Raises:
         StageError: if the disk is full.
@@ -171,7 +176,9 @@ def execute(
     output = choice.run
     read = {name: store.runs(name, run.dataset).run(key) for name, key in inputs.items()}
     folders = {name: one.folder for name, one in read.items()}
-    context = StageContext(run=run, settings=settings, inputs=folders, output=output)
+    context = StageContext(
+        run=run, settings=settings, inputs=folders, output=output, workers=workers
+    )
     reserve_all(read.values())
     waiting = f"{output.runs}: waiting for another process that is running it"
     try:

@@ -3,11 +3,12 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
 
-from system.pool import in_order
+from system.pool import ProcessPool, ThreadPool, in_order
 from tests.processes import alive, until
 
 
@@ -75,3 +76,40 @@ def test_workers_die_with_their_parent(tmp_path):
 def note_and_sleep(folder):
     (Path(folder) / str(os.getpid())).touch()
     time.sleep(10_000)
+
+
+def die_once(place):
+    """Kill this worker, unless the place is marked already."""
+    mark = Path(place)
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        return os.getpid()
+    os.kill(os.getpid(), signal.SIGKILL)
+    return None
+
+
+def test_what_a_killed_worker_was_doing_is_done_again_in_order(tmp_path):
+    places = [str(tmp_path / str(number)) for number in range(6)]
+    for place in places[:2] + places[3:]:
+        Path(place).touch()
+    with ProcessPool(2) as pool:
+        done = list(pool.in_order(die_once, places))
+        assert list(pool.in_order(square, [3, 4]))[1][0] == 16
+    assert len(done) == 6
+    assert None not in done
+
+
+def die(_task):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_task_that_kills_every_worker_is_an_error():
+    with ProcessPool(2) as pool, pytest.raises(BrokenProcessPool):
+        list(pool.in_order(die, [1]))
+
+
+def test_threads_give_results_in_order_too():
+    assert [value for value, _ in ThreadPool(3).in_order(square, range(9))] == [
+        number * number for number in range(9)
+    ]

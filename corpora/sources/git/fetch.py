@@ -102,6 +102,21 @@ def fetch_repository(
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def bring_repository(
+    repository: Repository,
+    commit: str,
+    directory: Path,
+    variables: Mapping[str, str] = NO_VARIABLES,
+    *,
+    max_blob_bytes: int = MAX_BLOB_BYTES,
+) -> None:
+    """`fetch_repository`, without its progress."""
+    for _ in fetch_repository(
+        repository, commit, directory, variables, max_blob_bytes=max_blob_bytes
+    ):
+        pass
+
+
 def remove_repository(repository: Repository, directory: Path) -> None:
     """Remove what `fetch_repository` wrote; a kill in between leaves no half repository."""
     bare = repository.bare(directory)

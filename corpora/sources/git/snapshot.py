@@ -8,7 +8,7 @@ fetched and is now missing or damaged is an error, so a corpus never silently la
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -84,6 +84,13 @@ class GitSnapshot:
         stores = {one.label: one.bare(self.directory) for one in self.repositories}
         for label, group in groupby(entries, lambda entry: entry.source):
             yield from _read_blobs(stores[label], list(group))
+
+    def parts(self) -> "Mapping[str, GitSnapshot]":
+        """A snapshot of every repository."""
+        return {
+            one.label: GitSnapshot(self.directory, (one,), self.max_blob_bytes)
+            for one in self.repositories
+        }
 
     def _entries(self, repository: Repository) -> Iterator[Entry]:
         bare = repository.bare(self.directory)

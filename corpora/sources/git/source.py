@@ -1,6 +1,7 @@
 """Git repositories, each stored bare and shallow at one resolved commit."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -9,14 +10,17 @@ from pydantic import Field, model_validator
 
 from corpora.document import Snapshot
 from corpora.errors import SourceError
-from corpora.sources.git.fetch import fetch_repository, find_commit
+from corpora.sources.git.fetch import bring_repository, fetch_repository, find_commit
 from corpora.sources.git.repository import Repository
 from corpora.sources.git.snapshot import MAX_BLOB_BYTES, GitSnapshot
 from corpora.sources.source import Resolution, SourceModel
+from system.pool import ThreadPool
 from system.progress import Progress
 
 BLOB_PAGES = {"github.com": "blob", "gitlab.com": "-/blob", "codeberg.org": "src/commit"}
 """How a forge's URL for a file continues after the repository, by host."""
+
+PARALLEL_LOOKUPS = 8
 
 
 class GitSource(SourceModel):
@@ -46,7 +50,9 @@ class GitSource(SourceModel):
         Raises:
             SourceError: if a repository cannot be reached or has no such ref.
         """
-        return {repository.label: _commit_of(repository) for repository in self.repositories}
+        commits = ThreadPool(PARALLEL_LOOKUPS).in_order(_commit_of, self.repositories)
+        labels = [repository.label for repository in self.repositories]
+        return dict(zip(labels, commits, strict=True))
 
     def fetch(self, resolution: Resolution, directory: Path) -> Iterator[Progress]:
         """Fetch every repository that is not in `directory`, bare and shallow."""
@@ -57,6 +63,24 @@ class GitSource(SourceModel):
                 directory,
                 max_blob_bytes=self.max_blob_bytes,
             )
+
+    @property
+    def is_divisible(self) -> bool:
+        """If there are several repositories."""
+        return len(self.repositories) > 1
+
+    def parts(self, resolution: Resolution, directory: Path) -> Sequence[Callable[[], None]]:
+        """One for every repository."""
+        return [
+            partial(
+                bring_repository,
+                one,
+                resolution[one.label],
+                directory,
+                max_blob_bytes=self.max_blob_bytes,
+            )
+            for one in self.repositories
+        ]
 
     def open(self, directory: Path) -> Snapshot:
         """Open the repositories that `fetch` wrote."""

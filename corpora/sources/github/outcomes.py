@@ -10,9 +10,9 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from corpora.document import UNREACHABLE, Entry
+from corpora.document import UNREACHABLE, Entry, Snapshot
 from corpora.errors import SourceError
-from corpora.sources.git.fetch import find_commit
+from corpora.sources.git.fetch import bring_repository, find_commit
 from corpora.sources.git.repository import Repository
 from corpora.sources.git.snapshot import GitSnapshot
 from corpora.sources.github.api import UNKNOWN, clone_variables
@@ -21,6 +21,8 @@ from system.files import write_whole
 
 REPOSITORIES = "repositories.json"
 PARALLEL_LOOKUPS = 8
+LOST = ""
+"""The part of an account with the repositories that could not be fetched; none has this name."""
 Decision = Literal[
     "kept",
     "excluded",
@@ -96,6 +98,13 @@ class AccountSnapshot:
         """Read files of the repositories that were fetched."""
         return self.repositories.read(entries)
 
+    def parts(self) -> "Mapping[str, Snapshot]":
+        """A snapshot of every repository, and one of those that could not be reached."""
+        lost = AccountSnapshot(
+            repositories=replace(self.repositories, repositories=()), lost=self.lost
+        )
+        return {**self.repositories.parts(), LOST: lost}
+
 
 def lost_entry(one: RepositoryOutcome) -> Entry:
     """The entry for a whole repository that could not be fetched."""
@@ -116,6 +125,12 @@ def find(one: RepositoryOutcome) -> RepositoryOutcome:
     except SourceError as error:
         return replace(one, fate="unreachable", detail=str(error), commit=None)
     return replace(one, commit=commit, fate=one.fate if commit else "empty")
+
+
+def bring(one: RepositoryOutcome, directory: Path) -> None:
+    """Fetch a repository that passed the gates; reads the token where it runs."""
+    assert one.commit
+    bring_repository(one.repository, one.commit, directory, one.variables)
 
 
 def at(one: RepositoryOutcome, resolution: Mapping[str, str]) -> RepositoryOutcome:

@@ -6,9 +6,10 @@ decision about every repository of the account, with the reason.
 
 import re
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -26,6 +27,7 @@ from corpora.sources.github.outcomes import (
     Decision,
     RepositoryOutcome,
     at,
+    bring,
     find,
     late,
     load_outcomes,
@@ -100,8 +102,7 @@ class GithubAccountSource(SourceModel):
         Raises:
             SourceError: if the account changed since `resolution`, or no repository is kept.
         """
-        outcomes = load_outcomes(directory) or self._resolved(resolution)
-        save_outcomes(directory, outcomes)
+        outcomes = self._listed_once(resolution, directory)
         for index, one in enumerate(outcomes):
             if one.fate == "kept":
                 outcomes[index] = yield from self._fetched(one, outcomes, directory)
@@ -111,6 +112,16 @@ class GithubAccountSource(SourceModel):
             )
         if not any(one.fate == "kept" for one in outcomes):
             raise _nothing_kept(self.account, outcomes)
+
+    @property
+    def is_divisible(self) -> bool:
+        """Any account may have several repositories."""
+        return True
+
+    def parts(self, resolution: Resolution, directory: Path) -> Sequence[Callable[[], None]]:
+        """One for every kept repository; lists the account."""
+        outcomes = self._listed_once(resolution, directory)
+        return [partial(bring, one, directory) for one in outcomes if one.fate == "kept"]
 
     def open(self, directory: Path) -> Snapshot:
         """Open what `fetch` left in `directory`."""
@@ -148,6 +159,16 @@ class GithubAccountSource(SourceModel):
         # In this order, a kill in between only causes another fetch.
         remove_repository(one.repository, directory)
         return replace(one, fate="opted out", detail=f"file {refusal}")
+
+    def _listed_once(self, resolution: Resolution, directory: Path) -> list[RepositoryOutcome]:
+        """What is known of every repository, from the first attempt at this fetch if there was one.
+
+        Raises:
+            SourceError: if the account changed since `resolution`.
+        """
+        outcomes = load_outcomes(directory) or self._resolved(resolution)
+        save_outcomes(directory, outcomes)
+        return outcomes
 
     def _listed(self) -> list[RepositoryOutcome]:
         """List the account, and pass every repository through the gates that need no clone."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
+from corpora.document import Divisible
 from corpora.errors import SpecError
 from corpora.sources import KINDS, parse_source
 from tests.corpora.sources.github.api import ACCOUNT, Fake, Handler, row
@@ -90,6 +91,23 @@ def test_a_finished_fetch_is_resumed_without_change(source, fetched):
     before = list(source.open(fetched).entries())
     list(source.fetch(source.resolve(), fetched))
     assert list(source.open(fetched).entries()) == before
+
+
+def test_what_the_parts_of_a_fetch_bring_in_any_order_is_what_it_brings(source, fetched, tmp_path):
+    directory = tmp_path / "parts"
+    directory.mkdir()
+    parts = source.parts(source.resolve(), directory)
+    assert bool(parts) == (source.kind in ("git", "github_account"))
+    for part in reversed(parts):
+        pickle.loads(pickle.dumps(part))()
+    list(source.fetch(source.resolve(), directory))
+    opened = source.open(directory)
+    assert list(opened.entries()) == list(source.open(fetched).entries())
+    if isinstance(opened, Divisible):
+        divided = opened.parts()
+        listed = [entry for part in divided.values() for entry in part.entries()]
+        assert listed == list(opened.entries())
+        assert {entry.source for entry in listed} <= divided.keys()
 
 
 def test_material_expires_if_and_only_if_it_has_a_retention(source, fetched):

@@ -33,7 +33,7 @@ extensions = [".py"]
 split = {{ validation = 0.2, test = 0.2 }}
 """
 NAMES = ("first", "second", "third")
-OF_ITS_TIME = ("seconds", "created")
+OF_ITS_TIME = ("seconds", "created", "digest")
 """What differs between two runs that make the same."""
 NESTED = """
 from distributed import Client, LocalCluster
@@ -78,11 +78,11 @@ class Repositories:
         for name in NAMES:
             folder = store.runs("corpus", name).last().folder
             for path in folder.rglob("*"):
-                found[f"{name}/{path.relative_to(folder)}"] = _lasting(path)
+                found[f"{name}/{path.relative_to(folder)}"] = lasting(path)
         return found
 
 
-def _lasting(path: Path) -> bytes:
+def lasting(path: Path) -> bytes:
     if path.name != "manifest.json":
         return path.read_bytes()
     content = json.loads(path.read_text(encoding="utf-8"))
