@@ -3,8 +3,8 @@
 Only code begins or ends a unit, not what is in literals, comments or directives. In a text without
 faults a unit ends with the bracket that closes its body. In any other text the layout decides: it
 ends on its first line if its body does, else at the first closer with the indent of its
-declaration, so that a missing brace spoils only one unit. No unit extends past the next declaration
-with the same or less indent.
+declaration or before the next declaration on its line, so that a missing brace spoils only one
+unit. No unit extends past the next declaration with the same or less indent.
 """
 
 import re
@@ -92,7 +92,8 @@ def declared_units(piece: Piece, reading: Reading, declarations: Declarations) -
     """
     found = list(_declared(reading.code, declarations))
     closers = _Closers(reading.code, declarations.closer)
-    for each, cap in zip(found, _caps(found), strict=True):
+    following = [*found[1:], None][: len(found)]
+    for each, after, cap in zip(found, following, _caps(found), strict=True):
         if each.line == 0 and piece.cut_start:
             continue
         limit = len(reading.code) if cap is None else cap
@@ -105,6 +106,8 @@ def declared_units(piece: Piece, reading: Reading, declarations: Declarations) -
             if cap is None and piece.cut_end:
                 continue
             end = max(limit, each.body + 1)
+        if after and after.line == each.line:
+            end = max(min(end, after.start), each.body + 1)
         yield piece.part(each.start, end)
 
 
