@@ -98,6 +98,8 @@ class ModelConfig:
             none.
         ngram_rows: rows of the table per order; n-grams are hashed to rows.
         ngram_dropout: probability that an n-gram is omitted in training.
+        layout: with n-grams, also embed the place in the line: the column and, in an indentation,
+            that of the line above.
     """
 
     architecture: str = "lstm"
@@ -111,6 +113,7 @@ class ModelConfig:
     ngram_order: int = 0
     ngram_rows: int = 2**16
     ngram_dropout: float = 0.0
+    layout: bool = False
 
     def __post_init__(self) -> None:
         _check_ranges(
@@ -129,6 +132,8 @@ class ModelConfig:
             raise ConfigError(
                 "ngram_order must be 0 for none, or 2 to 32; order 1 is the embedding"
             )
+        if self.layout and self.ngram_order < 3:
+            raise ConfigError(f"layout: ngram_order must be at least 3, got {self.ngram_order}")
         if self.tied and self.embedding_size != self.hidden_size:
             raise ConfigError(
                 f"tied: embedding_size must equal hidden_size, got {self.embedding_size} and "

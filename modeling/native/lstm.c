@@ -20,6 +20,10 @@
 #define PRIME 2147483647
 #define BASE 1103515245
 
+/* Kinds of characters, of the layout; any other is a blank. */
+#define TEXT 0
+#define BREAK 2
+
 /* Request large pages for memory that has not been written yet: a time step accesses more memory
  * than a processor's translation buffer covers with small pages. */
 void use_large_pages(char *memory, int64_t bytes) {
@@ -81,6 +85,32 @@ static void drop(const Chunk *c, int64_t mask, int64_t count, const float *from,
         to[j] = factors ? from[j] * factors[j] : from[j];
 }
 
+/* Add the row of a part of the table that a number is hashed to. */
+static void add_row(const Network *n, int64_t part, int64_t number, float *vector) {
+    const int64_t hash = (number ^ number >> 15) * BASE % PRIME;
+    const float *entry = n->ngrams + (part * n->rows + hash % n->rows) * n->embedding;
+#pragma omp simd
+    for (int64_t j = 0; j < n->embedding; j++)
+        vector[j] += entry[j];
+}
+
+/* Follow the lines of a stream, and return a number for the place in the line. `Layout` does the
+ * same in torch. */
+static int64_t place_in_line(int64_t kind, int64_t repeated, int64_t *line) {
+    const int64_t most = 127;
+    int64_t column = line[0] + 1, indent = line[1];
+    if (kind == BREAK) {
+        column = 0;
+        indent = indent < 0 ? -1 - indent : indent;
+    } else if (kind == TEXT && indent >= 0) {
+        indent = -column;
+    }
+    line[0] = column, line[1] = indent;
+    const int64_t inside = indent < 0 ? repeated ? most + 1 + repeated : 0
+                                      : (indent < most ? indent : most) + 1;
+    return (most + 1) * inside + (column < most ? column : most);
+}
+
 /* Sum the vectors of the n-grams that end at `id`, and append it to the previous characters.
  * `NgramEmbedding` does the same in torch. */
 static void look_up(const Network *n, const Chunk *c, int64_t row, int64_t id) {
@@ -89,12 +119,12 @@ static void look_up(const Network *n, const Chunk *c, int64_t row, int64_t id) {
     __builtin_memset(vector, 0, n->embedding * sizeof(float));
     for (int64_t order = 2; order <= n->order; order++) {
         sum += n->codes[before[order - 2]] * n->powers[order - 1];
-        const int64_t rest = sum % PRIME, hash = (rest ^ rest >> 15) * BASE % PRIME;
-        const float *entry =
-            n->ngrams + ((order - 2) * n->rows + hash % n->rows) * n->embedding;
-#pragma omp simd
-        for (int64_t j = 0; j < n->embedding; j++)
-            vector[j] += entry[j];
+        add_row(n, order - 2, sum % PRIME, vector);
+    }
+    if (n->kinds) {
+        const int64_t repeated = id == before[0] && id == before[1] ? n->codes[id] : 0;
+        const int64_t number = place_in_line(n->kinds[id], repeated, c->lines + 2 * row);
+        add_row(n, n->order - 1, number, vector);
     }
     __builtin_memmove(before + 1, before, (n->order - 2) * sizeof(int64_t));
     before[0] = id;
@@ -104,6 +134,7 @@ static void look_up(const Network *n, const Chunk *c, int64_t row, int64_t id) {
 static void reset(const Network *n, const Chunk *c, int64_t t, int64_t row) {
     if (n->order)
         __builtin_memset(c->before + row * (n->order - 1), 0, (n->order - 1) * sizeof(int64_t));
+    c->lines[2 * row] = c->lines[2 * row + 1] = 0;
     for (int64_t l = 0; l < n->layers; l++) {
         const int64_t start = (state(c, l, t) + row) * n->hidden;
         __builtin_memset(c->hiddens + start, 0, n->hidden * sizeof(float));

@@ -37,7 +37,7 @@ from modeling.training.job import TrainingJob
 from modeling.training.progress import CurvePoint, Totals
 from modeling.training.schedule import BudgetMeter, learning_rate_at
 from modeling.training.validation import Validation
-from modeling.vocab import Ids, Vocabulary
+from modeling.vocab import Vocabulary
 
 _SMOOTHING = 0.99
 _DROPOUT = 2
@@ -75,12 +75,13 @@ class Trainer:
         self._job, config = job, job.config
         self._clock = group.shared(clock)
         self._validation = Validation(job.validation, config.validation_characters)
-        self._batches = _batches(config, job.stream)
+        self._batches = _batches(job)
         streams = self._batches.batch_size
         group.check(streams)
         self._engine = _engine(job, device, group, checkpoint)
         shape = (config, job.vocabulary.size, streams, device, group)
         self._learner = Learner(*shape, engine=self._engine, text=job.stream)
+        self._learner.model.learn_characters(job.vocabulary)
         self._meter = BudgetMeter(config.budget, len(job.stream))
         self._totals = Totals()
         self._best: dict[str, Tensor] = {}
@@ -263,12 +264,14 @@ class Trainer:
         self._totals.seconds = self._clock() - origin
 
 
-def _batches(config: TrainConfig, stream: Ids) -> Batches:
+def _batches(job: TrainingJob) -> Batches:
+    config = job.config
     batches = Batches(
-        stream,
+        job.stream,
         batch_size=config.batch_size,
         chunk_length=config.chunk_length,
         jump_probability=config.jump_probability,
+        line_break=int(job.vocabulary.encode("\n")[0]) if config.model.layout else None,
         seed=config.seed,
     )
     if batches.batch_size < config.batch_size:
