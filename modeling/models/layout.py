@@ -4,7 +4,8 @@ A narrow recurrent layer counts badly. Short of time, it knows at each blank of 
 that every fourth one may be the last, and in a ruler hardly that it ends at all. At low
 temperatures the likelier answer, one more of the same, wins until nothing else is left. So the
 place in the line is an input: the column, with the character if it is the third of its kind in a
-row, and while a line has only blanks, the indentation of the last line that had more.
+row, or while a line has only blanks, with the indentation of the last line that had more. No
+column is larger than `MOST`, so that the end of a run is learned wherever it is.
 
 Shapes: B streams, T characters, V ids.
 """
@@ -17,8 +18,10 @@ from modeling.vocab import MARK_ID, SPECIALS, Vocabulary
 TEXT, BLANK, BREAK = 0, 1, 2
 """Kinds of characters; the file mark begins a line, as a line break does."""
 BLANKS = " \t"
-MOST = 127
-"""Larger columns and indentations count as this."""
+MOST = 79
+"""Larger columns and indentations count as this: too few lines are longer to learn from them."""
+NEAR = 8
+"""Blanks by which an indentation may exceed the one above; further ones are like any others."""
 
 
 class Layout(nn.Module):
@@ -74,7 +77,8 @@ class Layout(nn.Module):
         indents = torch.cat((before, columns - 1), dim=1).gather(1, firsts)
         same = codes[:, 1:] == codes[:, :-1]
         repeated = torch.where(same[:, 1:] & same[:, :-1], MOST + 1 + codes[:, 2:], 0)
-        inside = torch.where(has_text, repeated, indents.clamp(max=MOST) + 1)
+        is_inside = ~has_text & (columns <= indents + NEAR)
+        inside = torch.where(is_inside, indents.clamp(max=MOST) + 1, repeated)
         places = (MOST + 1) * inside + columns.clamp(max=MOST)
         after = torch.where(has_text, -1 - indents, indents)
         return places, torch.stack((columns[:, -1], after[:, -1]))

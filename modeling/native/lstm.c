@@ -97,7 +97,7 @@ static void add_row(const Network *n, int64_t part, int64_t number, float *vecto
 /* Follow the lines of a stream, and return a number for the place in the line. `Layout` does the
  * same in torch. */
 static int64_t place_in_line(int64_t kind, int64_t repeated, int64_t *line) {
-    const int64_t most = 127;
+    const int64_t most = 79, near = 8;
     int64_t column = line[0] + 1, indent = line[1];
     if (kind == BREAK) {
         column = 0;
@@ -106,8 +106,10 @@ static int64_t place_in_line(int64_t kind, int64_t repeated, int64_t *line) {
         indent = -column;
     }
     line[0] = column, line[1] = indent;
-    const int64_t inside = indent < 0 ? repeated ? most + 1 + repeated : 0
-                                      : (indent < most ? indent : most) + 1;
+    const int64_t inside = indent >= 0 && column <= indent + near
+                               ? (indent < most ? indent : most) + 1
+                           : repeated ? most + 1 + repeated
+                                      : 0;
     return (most + 1) * inside + (column < most ? column : most);
 }
 

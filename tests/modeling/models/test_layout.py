@@ -5,7 +5,7 @@ from modeling.config import ModelConfig
 from modeling.errors import ConfigError
 from modeling.inference.likelihood import surprisals
 from modeling.models import build_model
-from modeling.models.layout import MOST, Layout
+from modeling.models.layout import MOST, NEAR, Layout
 from modeling.models.lstm import LSTMStepper
 from modeling.vocab import FILE_MARK, Vocabulary
 
@@ -29,13 +29,13 @@ def place_by_hand(text):
     """Column of the place after a text, and its indentation or that of the line above, capped."""
     lines = text.removeprefix(FILE_MARK).split("\n")
     column = len(lines[-1])
-    if lines[-1].strip():
-        last = FILE_MARK * 2 + text
-        repeated = last[-1] == last[-2] == last[-3]
-        return (MOST + 1) * repeated * (MOST + 1 + code_of(last[-1])) + min(column, MOST)
     full = [line for line in lines if line.strip()]
     above = len(full[-1]) - len(full[-1].lstrip()) if full else 0
-    return (MOST + 1) * (min(above, MOST) + 1) + min(column, MOST)
+    if not lines[-1].strip() and column <= above + NEAR:
+        return (MOST + 1) * (min(above, MOST) + 1) + min(column, MOST)
+    last = FILE_MARK * 2 + text
+    repeated = last[-1] == last[-2] == last[-3]
+    return (MOST + 1) * repeated * (MOST + 1 + code_of(last[-1])) + min(column, MOST)
 
 
 def a_layout():
