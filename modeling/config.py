@@ -98,8 +98,8 @@ class ModelConfig:
             none.
         ngram_rows: rows of the table per order; n-grams are hashed to rows.
         ngram_dropout: probability that an n-gram is omitted in training.
-        layout: with n-grams, also embed the place in the line: the column and, in an indentation,
-            that of the line above.
+        layout: with n-grams of order 3 or more, also embed the place in the line: the column and,
+            in an indentation, that of the line above.
     """
 
     architecture: str = "lstm"
@@ -132,13 +132,16 @@ class ModelConfig:
             raise ConfigError(
                 "ngram_order must be 0 for none, or 2 to 32; order 1 is the embedding"
             )
-        if self.layout and self.ngram_order < 3:
-            raise ConfigError(f"layout: ngram_order must be at least 3, got {self.ngram_order}")
         if self.tied and self.embedding_size != self.hidden_size:
             raise ConfigError(
                 f"tied: embedding_size must equal hidden_size, got {self.embedding_size} and "
                 f"{self.hidden_size}"
             )
+
+    @property
+    def has_layout(self) -> bool:
+        """Whether the place in the line is embedded."""
+        return self.layout and self.ngram_order >= 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +154,7 @@ class TrainConfig:
         learning_rate: the peak; linear warm-up, then cosine to zero.
         ngram_learning_rate: the peak for the table of n-grams, which Adagrad optimises.
         warmup: fraction of the budget.
-        count_ngrams: start the table of n-grams from counts of the training text.
+        count_ngrams: start the table of n-grams, if there is one, from counts of the training text.
         jump_probability: probability of a jump to a random position in the corpus, per stream and
             chunk; applies only if the budget covers fewer than two epochs.
         precision: of matrix products in training. "bfloat16" rounds the factors and sums in

@@ -116,7 +116,7 @@ class CharModel(nn.Module, ABC):
                 config.embedding_size,
                 config.ngram_dropout,
                 vocabulary_size,
-                layout=config.layout,
+                layout=config.has_layout,
             )
         self.layers = nn.ModuleList(self.make_layers())
         self.dropout = nn.Dropout(config.dropout)

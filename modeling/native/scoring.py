@@ -43,6 +43,8 @@ def nats_of(
     before, lines = before.squeeze(2).t().tensor_split(places, dim=1)
     if before.numel() and not 0 <= int(before.min()) <= int(before.max()) < size:
         raise IndexError(f"an id before the chunk is not one of {size}")
+    if lines.numel() and int(lines[:, 0].min()) < 0:
+        raise IndexError("a column before the chunk is negative")
     buffers = Buffers(library, packed, *ids.shape, keep=False)
     buffers.put(ids, targets)
     buffers.begin(state)

@@ -280,7 +280,7 @@ def _batches(job: TrainingJob) -> Batches:
         batch_size=config.batch_size,
         chunk_length=config.chunk_length,
         jump_probability=config.jump_probability,
-        line_break=int(job.vocabulary.encode("\n")[0]) if config.model.layout else None,
+        line_break=int(job.vocabulary.encode("\n")[0]) if config.model.has_layout else None,
         seed=config.seed,
     )
     if batches.batch_size < config.batch_size:

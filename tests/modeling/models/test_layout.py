@@ -2,7 +2,6 @@ import pytest
 import torch
 
 from modeling.config import ModelConfig
-from modeling.errors import ConfigError
 from modeling.inference.likelihood import surprisals
 from modeling.models import build_model
 from modeling.models.layout import MOST, NEAR, Layout
@@ -102,6 +101,8 @@ def test_the_place_in_the_line_changes_the_prediction():
     assert not torch.allclose(*other, atol=1e-3)
 
 
-def test_a_layout_without_ngrams_is_refused():
-    with pytest.raises(ConfigError, match="layout: ngram_order must be at least 3, got 0"):
-        ModelConfig(layout=True)
+@pytest.mark.parametrize("order", [0, 2])
+def test_there_is_no_layout_without_ngrams_of_order_3(order):
+    model = build_model(ModelConfig(layout=True, ngram_order=order), VOCABULARY.size)
+    model.learn_characters(VOCABULARY)
+    assert model.ngrams is None or model.ngrams.layout is None
