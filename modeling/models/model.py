@@ -49,11 +49,13 @@ class Stepper(Protocol):
 class BlockStepper(Stepper, Protocol):
     """A stepper that can also write many characters in one call."""
 
-    def draw(self, noise: Tensor) -> Tensor:
+    def draw(self, noise: Tensor, temperature: float = 1.0) -> Tensor:
         """Write K characters, each the id with the largest sum of logit and noise.
 
         Args:
             noise: (B, K, V) float32, contiguous.
+            temperature: of the noise, if it is below 1 and must not sharpen long runs, as in
+                `SamplingSettings`; otherwise 1.
 
         Returns:
             (B, K) int64. `step` was called before; the last character has been read.

@@ -41,7 +41,7 @@ class Chunk(ctypes.Structure):
 
     _fields_ = (
         *((name, c_int64) for name in ("streams", "length", "mark", "keep")),
-        *((name, c_void_p) for name in ("ids", "before", "lines", "vectors")),
+        *((name, c_void_p) for name in ("ids", "before", "lines", "runs", "vectors")),
         *((name, c_void_p) for name in ("embedded", "embedded_gradients")),
         *((name, c_void_p) for name in ("targets", "masks")),
         *((name, c_void_p) for name in ("gates", "cells", "hiddens")),
@@ -66,7 +66,7 @@ _CALLS = {
     "sum_rows": (c_int64, c_int64, c_void_p, c_void_p, c_int64, c_void_p),
     "forward": (c_void_p, c_void_p, c_int64, c_int64),
     "backward": (c_void_p, c_void_p, c_int64, c_int64),
-    "draw": (c_void_p, c_void_p, c_void_p, c_int64, c_int64),
+    "draw": (c_void_p, c_void_p, c_void_p, c_float, c_int64, c_int64),
     "evaluate": (c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
 }
 _LAYOUT = "structure_layout"

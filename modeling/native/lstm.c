@@ -20,8 +20,7 @@
 #define PRIME 2147483647
 #define BASE 1103515245
 
-/* Kinds of characters, of the layout; any other is a blank. */
-#define TEXT 0
+#define TEXT 0 /* kinds of characters in a layout; any other is a blank */
 #define BREAK 2
 
 /* Request large pages for memory that has not been written yet: a time step accesses more memory
@@ -106,10 +105,9 @@ static int64_t place_in_line(int64_t kind, int64_t repeated, int64_t *line) {
         indent = -column;
     }
     line[0] = column, line[1] = indent;
-    const int64_t inside = indent >= 0 && column <= indent + near
-                               ? (indent < most ? indent : most) + 1
-                           : repeated ? most + 1 + repeated
-                                      : 0;
+    int64_t inside = repeated ? most + 1 + repeated : 0;
+    if (indent >= 0 && column <= indent + near)
+        inside = (indent < most ? indent : most) + 1;
     return (most + 1) * inside + (column < most ? column : most);
 }
 
@@ -271,28 +269,21 @@ void backward(const Network *n, const Chunk *c, int64_t first, int64_t last) {
     }
 }
 
-/* Add the rows of a matrix (depth, width), `stride` apart, to the rows of `sums` that `ids` gives,
- * or all of them to the first row if it is null. */
-void sum_rows(int64_t depth, int64_t width, const int64_t *ids, const float *from, int64_t stride,
-              float *sums) {
-    for (int64_t k = 0; k < depth; k++) {
-        float *to = sums + (ids ? ids[k] * stride : 0);
-#pragma omp simd
-        for (int64_t j = 0; j < width; j++)
-            to[j] += from[k * stride + j];
-    }
-}
-
 /* Write T characters of each stream, starting from its current logits: each time the id with the
- * largest sum of logit and noise, B x T x V. */
-void draw(const Network *n, const Chunk *c, const float *noise, int64_t first, int64_t last) {
-    const int64_t v = n->vocabulary;
+ * largest sum of logit and noise, B x T x V. A temperature below 1 does not sharpen long runs. */
+void draw(const Network *n, const Chunk *c, const float *noise, float temperature, int64_t first,
+          int64_t last) {
+    const int64_t v = n->vocabulary, is_long = 3;
     for (int64_t t = 0; t < c->length; t++) {
         for (int64_t row = first; row < last; row++) {
-            const float *logits = c->logits + row * v, *added = noise + (row * c->length + t) * v;
-            int64_t best = 0;
+            const float *added = noise + (row * c->length + t) * v;
+            float *logits = c->logits + row * v;
+            int64_t best = 0, *run = c->runs + 2 * row;
+            if (temperature < 1 && run[1] >= is_long)
+                logits[run[0]] = unsharpened(v, logits, run[0], temperature);
             for (int64_t j = 1; j < v; j++)
                 best = logits[j] + added[j] > logits[best] + added[best] ? j : best;
+            run[1] = best == run[0] ? run[1] + 1 : 1, run[0] = best;
             c->ids[t * c->streams + row] = best;
         }
         step(n, c, t, first, last);

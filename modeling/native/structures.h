@@ -37,6 +37,7 @@ typedef struct {
     int64_t *ids;            /* T x B: rows of the table; `draw` writes them */
     int64_t *before;         /* B x N-1: the last characters, newest first */
     int64_t *lines;          /* B x 2: state of the layout */
+    int64_t *runs;           /* B x 2: last id, and how often it was written in a row */
     float *vectors;          /* B x E: sums of the n-grams */
     const float *embedded;   /* T x B x E: input of layer 0; null to look n-grams up */
     float *embedded_gradients;
@@ -78,7 +79,7 @@ const char *structure_layout(void) {
         FIELD(Network, input_halves), FIELD(Network, input_backward), FIELD(Network, order),
         FIELD(Network, rows), FIELD(Network, ngrams), FIELD(Network, codes),
         FIELD(Network, powers), FIELD(Network, kinds), FIELD(Chunk, streams), FIELD(Chunk, length), FIELD(Chunk, mark),
-        FIELD(Chunk, keep), FIELD(Chunk, ids), FIELD(Chunk, before), FIELD(Chunk, lines), FIELD(Chunk, vectors),
+        FIELD(Chunk, keep), FIELD(Chunk, ids), FIELD(Chunk, before), FIELD(Chunk, lines), FIELD(Chunk, runs), FIELD(Chunk, vectors),
         FIELD(Chunk, embedded), FIELD(Chunk, embedded_gradients), FIELD(Chunk, targets),
         FIELD(Chunk, masks), FIELD(Chunk, gates), FIELD(Chunk, cells), FIELD(Chunk, hiddens),
         FIELD(Chunk, inputs), FIELD(Chunk, normed), FIELD(Chunk, rstd), FIELD(Chunk, features),

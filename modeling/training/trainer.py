@@ -25,7 +25,7 @@ from torch import Tensor
 
 from modeling.checkpoint import Checkpoint
 from modeling.config import TrainConfig
-from modeling.engines.batches import Batches, Cursor
+from modeling.engines.batches import Cursor
 from modeling.engines.distributed import ALONE, Group
 from modeling.engines.engine import Engine
 from modeling.engines.learner import Learner, under, updates_between_reads
@@ -76,7 +76,7 @@ class Trainer:
         self._job, config = job, job.config
         self._clock = group.shared(clock)
         self._validation = Validation(job.validation, config.validation_characters)
-        self._batches = _batches(job)
+        self._batches = job.batches()
         streams = self._batches.batch_size
         group.check(streams)
         self._engine = _engine(job, device, group, checkpoint)
@@ -271,21 +271,6 @@ class Trainer:
         )
         self._totals.rate_factor = 0.5
         self._totals.seconds = self._clock() - origin
-
-
-def _batches(job: TrainingJob) -> Batches:
-    config = job.config
-    batches = Batches(
-        job.stream,
-        batch_size=config.batch_size,
-        chunk_length=config.chunk_length,
-        jump_probability=config.jump_probability,
-        line_break=int(job.vocabulary.encode("\n")[0]) if config.model.has_layout else None,
-        seed=config.seed,
-    )
-    if batches.batch_size < config.batch_size:
-        _log.info("small corpus: batch_size lowered to %d", batches.batch_size)
-    return batches
 
 
 def _engine(

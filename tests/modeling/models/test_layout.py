@@ -51,6 +51,7 @@ def a_model():
     torch.manual_seed(0)
     model = build_model(SHAPE, VOCABULARY.size).eval()
     model.learn_characters(VOCABULARY)
+    assert model.ngrams is not None
     torch.nn.init.normal_(model.ngrams.table)
     return model
 
