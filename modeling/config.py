@@ -154,7 +154,6 @@ class TrainConfig:
         learning_rate: the peak; linear warm-up, then cosine to zero.
         ngram_learning_rate: the peak for the table of n-grams, which Adagrad optimises.
         warmup: fraction of the budget.
-        count_ngrams: start the table of n-grams, if there is one, from counts of the training text.
         jump_probability: probability of a jump to a random position in the corpus, per stream and
             chunk; applies only if the budget covers fewer than two epochs.
         precision: of matrix products in training. "bfloat16" rounds the factors and sums in
@@ -178,7 +177,6 @@ class TrainConfig:
     beta2: float = 0.99
     weight_decay: float = 0.01
     clip_norm: float = 1.0
-    count_ngrams: bool = False
     jump_probability: float = 0.25
     precision: Precision = "auto"
     min_count: int = 2

@@ -12,10 +12,9 @@ from modeling.config import Budget, ModelConfig, TrainConfig
 
 PRESETS: dict[str, TrainConfig] = {
     "smoke": TrainConfig(
-        model=ModelConfig(ngram_order=5, ngram_rows=2**17, ngram_dropout=0.25, layout=True),
+        model=ModelConfig(ngram_order=5, ngram_dropout=0.25, layout=True),
         budget=Budget(seconds=180),
         ngram_learning_rate=0.03,
-        count_ngrams=True,
         validation_characters=50_000,
     ),
     "small": TrainConfig(
@@ -34,7 +33,6 @@ PRESETS: dict[str, TrainConfig] = {
         ),
         budget=Budget(seconds=600),
         learning_rate=6e-3,
-        count_ngrams=True,
         checkpoint_seconds=60,
     ),
     "large": TrainConfig(

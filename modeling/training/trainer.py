@@ -32,7 +32,6 @@ from modeling.engines.learner import Learner, under, updates_between_reads
 from modeling.engines.race import continued, engine_for
 from modeling.errors import CheckpointError, DivergenceError
 from modeling.models.model import CharModel
-from modeling.training.counted_ngrams import start_from_counts
 from modeling.training.fine_tune import take_over
 from modeling.training.job import TrainingJob
 from modeling.training.progress import CurvePoint, Totals
@@ -131,7 +130,6 @@ class Trainer:
     def _points(self) -> Iterator[CurvePoint]:
         totals, earlier, trained = self._totals, self._totals.seconds, 0
         origin = self._clock() - earlier
-        self._count_ngrams()
         while not self.has_ended:
             before = totals.characters
             nats, norms, rate = self._updates(origin)
@@ -180,13 +178,6 @@ class Trainer:
         if self._best:
             model.load_state_dict(self._best)
         return model.eval()
-
-    def _count_ngrams(self) -> None:
-        ngrams = self._learner.model.ngrams
-        is_fresh = not self._totals.step and not self._job.initial
-        if self._job.config.count_ngrams and is_fresh and ngrams is not None:
-            start_from_counts(ngrams, self._job.stream, self._job.vocabulary.size)
-            self._good = self.checkpoint()
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         theirs: dict[str, Any] = checkpoint.values["identity"]
