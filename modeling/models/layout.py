@@ -1,8 +1,7 @@
 """Where in its line a character is: its column, and in an indentation that of the line above.
 
-A narrow recurrent layer counts badly. Short of time, it knows at each blank of an indentation only
-that every fourth one may be the last, and in a ruler hardly that it ends at all. At low
-temperatures the likelier answer, one more of the same, wins until nothing else is left. So the
+A narrow recurrent layer counts badly and forgets the line above. Short of time, it learns of an
+indentation only that every fourth blank may be the last, and of a ruler hardly that it ends. So the
 place in the line is an input: the column, with the character if it is the third of its kind in a
 row, or while a line has only blanks, with the indentation of the last line that had more. No
 column is larger than `MOST`, so that the end of a run is learned wherever it is.
