@@ -44,9 +44,9 @@ class Layout(nn.Module):
 
     def learn(self, vocabulary: Vocabulary) -> None:
         """Set the kinds of the characters."""
-        for place, character in enumerate(vocabulary.characters, start=SPECIALS):
-            kind = BREAK if character == "\n" else BLANK if character in BLANKS else TEXT
-            self.kinds[place] = kind
+        known = {"\n": BREAK, **dict.fromkeys(BLANKS, BLANK)}
+        kinds = [known.get(character, TEXT) for character in vocabulary.characters]
+        self.kinds[SPECIALS:] = torch.tensor(kinds, dtype=torch.int64)
 
     def follow(self, ids: Tensor, state: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Read a chunk.
