@@ -39,8 +39,9 @@ def nats_of(
         ValueError: a shape or a type is wrong.
     """
     size = packed.network.vocabulary
-    places = [max(packed.network.order - 1, 0)]
-    before, lines = before.squeeze(2).t().tensor_split(places, dim=1)
+    numbers = before.squeeze(2).t()
+    width = numbers.shape[1] - (2 if packed.network.kinds else 0)
+    before, lines = numbers[:, :width], numbers[:, width:]
     if before.numel() and not 0 <= int(before.min()) <= int(before.max()) < size:
         raise IndexError(f"an id before the chunk is not one of {size}")
     if lines.numel() and int(lines[:, 0].min()) < 0:

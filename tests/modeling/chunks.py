@@ -23,8 +23,8 @@ SHAPES = [
     ModelConfig(embedding_size=8, hidden_size=33, num_layers=3, dropout=0.5, skip=True),
     ModelConfig(embedding_size=8, hidden_size=264, num_layers=2, skip=True),
     ModelConfig(embedding_size=7, hidden_size=20, ngram_order=4, ngram_rows=50, ngram_dropout=0.3),
-    ModelConfig(embedding_size=8, hidden_size=20, num_layers=2, ngram_order=2, dropout=0.2),
     ModelConfig(embedding_size=9, hidden_size=12, ngram_order=3, ngram_rows=40, layout=True),
+    ModelConfig(embedding_size=8, hidden_size=20, num_layers=2, ngram_order=2, dropout=0.2),
 ]
 
 
