@@ -50,7 +50,7 @@ class Chunk(ctypes.Structure):
         ("room", c_int64),
         *((name, c_void_p) for name in ("hidden_gradients", "cell_gradients", "input_gradients")),
         *((name, c_void_p) for name in ("gain_gradients", "shift_gradients")),
-        ("scale", c_float),
+        *((name, c_float) for name in ("scale", "temperature")),
     )
 
 
@@ -66,7 +66,7 @@ _CALLS = {
     "sum_rows": (c_int64, c_int64, c_void_p, c_void_p, c_int64, c_void_p),
     "forward": (c_void_p, c_void_p, c_int64, c_int64),
     "backward": (c_void_p, c_void_p, c_int64, c_int64),
-    "draw": (c_void_p, c_void_p, c_void_p, c_float, c_int64, c_int64),
+    "draw": (c_void_p, c_void_p, c_void_p, c_int64, c_int64),
     "evaluate": (c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
 }
 _LAYOUT = "structure_layout"

@@ -270,17 +270,16 @@ void backward(const Network *n, const Chunk *c, int64_t first, int64_t last) {
 }
 
 /* Write T characters of each stream, starting from its current logits: each time the id with the
- * largest sum of logit and noise, B x T x V. A temperature below 1 does not sharpen long runs. */
-void draw(const Network *n, const Chunk *c, const float *noise, float temperature, int64_t first,
-          int64_t last) {
+ * largest sum of logit and noise, B x T x V. */
+void draw(const Network *n, const Chunk *c, const float *noise, int64_t first, int64_t last) {
     const int64_t v = n->vocabulary, is_long = 3;
     for (int64_t t = 0; t < c->length; t++) {
         for (int64_t row = first; row < last; row++) {
             const float *added = noise + (row * c->length + t) * v;
             float *logits = c->logits + row * v;
             int64_t best = 0, *run = c->runs + 2 * row;
-            if (temperature < 1 && run[1] >= is_long)
-                logits[run[0]] = unsharpened(v, logits, run[0], temperature);
+            if (c->temperature < 1 && run[1] >= is_long)
+                logits[run[0]] = unsharpened(v, logits, run[0], c->temperature);
             for (int64_t j = 1; j < v; j++)
                 best = logits[j] + added[j] > logits[best] + added[best] ? j : best;
             run[1] = best == run[0] ? run[1] + 1 : 1, run[0] = best;

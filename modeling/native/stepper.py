@@ -64,11 +64,12 @@ class NativeStepper:
         shape = (call.chunk.streams, noise.shape[1], network.vocabulary)
         check_tensor("noise", noise, shape, torch.float32)
         noise = noise.contiguous()
+        call.chunk.temperature = temperature
         call.put(torch.zeros(noise.shape[:2], dtype=torch.int64), None)
         share(
             len(noise),
             lambda first, last: self._library.draw(
-                self._packed.pointer, call.pointer, noise.data_ptr(), temperature, first, last
+                self._packed.pointer, call.pointer, noise.data_ptr(), first, last
             ),
             noise.shape[0] * noise.shape[1] * self._packed.products,
         )

@@ -61,6 +61,7 @@ typedef struct {
     float *gain_gradients;   /* B x H: per stream, initially 0 */
     float *shift_gradients;  /* the same */
     float scale;             /* gradient of the sum of all nats */
+    float temperature;       /* of `draw`: below 1, it does not sharpen long runs */
 } Chunk;
 
 /* Names and offsets of all fields, a line each, which Python compares with its declarations. */
@@ -86,7 +87,7 @@ const char *structure_layout(void) {
         FIELD(Chunk, logits), FIELD(Chunk, nats), FIELD(Chunk, values), FIELD(Chunk, words),
         FIELD(Chunk, room), FIELD(Chunk, hidden_gradients), FIELD(Chunk, cell_gradients),
         FIELD(Chunk, input_gradients), FIELD(Chunk, gain_gradients),
-        FIELD(Chunk, shift_gradients), FIELD(Chunk, scale),
+        FIELD(Chunk, shift_gradients), FIELD(Chunk, scale), FIELD(Chunk, temperature),
 #undef FIELD
     };
     int used = 0;
