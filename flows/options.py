@@ -42,6 +42,7 @@ class SampleSpec(BaseModel):
     samples: int = Field(default=20, ge=2, le=10_000)
     length: int = Field(default=10_000, ge=100, le=1_000_000)
     seed: int = Field(default=0, ge=0)
+    sharpen_runs: bool = False
 
 
 class Options(BaseModel):

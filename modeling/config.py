@@ -98,6 +98,8 @@ class ModelConfig:
             none.
         ngram_rows: rows of the table per order; n-grams are hashed to rows.
         ngram_dropout: probability that an n-gram is omitted in training.
+        layout: with n-grams of order 3 or more, also embed the place in the line: the column and,
+            in an indentation, that of the line above.
     """
 
     architecture: str = "lstm"
@@ -111,6 +113,7 @@ class ModelConfig:
     ngram_order: int = 0
     ngram_rows: int = 2**16
     ngram_dropout: float = 0.0
+    layout: bool = False
 
     def __post_init__(self) -> None:
         _check_ranges(
@@ -134,6 +137,11 @@ class ModelConfig:
                 f"tied: embedding_size must equal hidden_size, got {self.embedding_size} and "
                 f"{self.hidden_size}"
             )
+
+    @property
+    def has_layout(self) -> bool:
+        """Whether the place in the line is embedded."""
+        return self.layout and self.ngram_order >= 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from modeling.config import Budget, ModelConfig, TrainConfig
 
 PRESETS: dict[str, TrainConfig] = {
     "smoke": TrainConfig(
-        model=ModelConfig(ngram_order=5, ngram_dropout=0.25),
+        model=ModelConfig(ngram_order=5, ngram_dropout=0.25, layout=True),
         budget=Budget(seconds=180),
         ngram_learning_rate=0.03,
         validation_characters=50_000,
@@ -28,7 +28,9 @@ PRESETS: dict[str, TrainConfig] = {
         checkpoint_seconds=60,
     ),
     "base": TrainConfig(
-        model=ModelConfig(hidden_size=384, ngram_order=5, ngram_rows=2**17, ngram_dropout=0.25),
+        model=ModelConfig(
+            hidden_size=384, ngram_order=5, ngram_rows=2**17, ngram_dropout=0.25, layout=True
+        ),
         budget=Budget(seconds=600),
         learning_rate=6e-3,
         checkpoint_seconds=60,

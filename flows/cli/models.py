@@ -71,6 +71,12 @@ def sample(
         ),
     ] = None,
     max_run: Annotated[int | None, typer.Option(help="Longest run of one character.")] = None,
+    sharpen_runs: Annotated[
+        bool,
+        typer.Option(
+            "--sharpen-runs", help="Let a temperature below 1 favour long runs of one character."
+        ),
+    ] = False,
     length: Annotated[
         int | None,
         typer.Option(
@@ -108,6 +114,7 @@ def sample(
         top_k=top_k,
         top_p=top_p,
         max_run=max_run,
+        sharpen_runs=sharpen_runs,
     )
     if until is not None:
         units = write_until(folder, sampling, language=language, device=settings.device, seed=seed)

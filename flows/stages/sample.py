@@ -65,7 +65,9 @@ def _samples(
     temperature = spec.temperatures[turn]
     seeds = [spec.seed + number for number in range(spec.samples)]
     blocks: list[Ids] = []
-    settings = SamplingSettings(length=spec.length, temperature=temperature)
+    settings = SamplingSettings(
+        length=spec.length, temperature=temperature, sharpen_runs=spec.sharpen_runs
+    )
     for block in sample(model, vocabulary, seeds, settings):
         blocks.append(block)
         done = sum(block.shape[1] for block in blocks) / spec.length

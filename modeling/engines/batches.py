@@ -30,6 +30,8 @@ IGNORED = -100
 """Target of a position that is not trained; torch's `cross_entropy` skips it."""
 
 _ORDER, _JUMPS = 0, 1
+_LINE = 256
+"""Longer lines are not read from their start after a jump: their ends would be read too rarely."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,7 @@ class Batches:
         batch_size: int,
         chunk_length: int,
         jump_probability: float = 0.0,
+        line_break: int | None = None,
         seed: int = 0,
     ) -> None:
         """Divide the corpus.
@@ -112,6 +115,8 @@ class Batches:
             batch_size: B; lowered if the corpus has fewer than B * T characters.
             chunk_length: T.
             jump_probability: probability of a jump to a random position, per stream and chunk.
+            line_break: id of the character that ends lines; with it, a jump leads to the start of a
+                line, where zero state is right about the column, unless the line is very long.
             seed: determines the order of pieces and the jumps.
 
         Raises:
@@ -133,6 +138,9 @@ class Batches:
         nowhere = np.zeros(self.batch_size, np.int64)
         self.cursor = Cursor(position=nowhere, end=nowhere, taken=0)
         self._order = (-1, nowhere)
+        self._lines = np.zeros(0, np.int64)
+        if line_break is not None:
+            self._lines = np.flatnonzero((stream == line_break) | (stream == MARK_ID))
 
     def next(self, step: int, *, jump: bool = False) -> Batch:
         """Advance every stream by one chunk.
@@ -164,6 +172,9 @@ class Batches:
         generator = np.random.default_rng([self._seed, _JUMPS, step])
         jumping = generator.random(len(position)) < self._jump_probability
         places = generator.integers(len(self._stream), size=len(position))
+        if len(self._lines):
+            lines = self._lines[np.searchsorted(self._lines, places, side="right") - 1]
+            places = np.where(places - lines < _LINE, lines, places)
         position[jumping] = places[jumping]
         next_bounds = np.searchsorted(self._bounds, places[jumping], side="right")
         end[jumping] = self._bounds[next_bounds]

@@ -100,10 +100,11 @@ def _writer(
     """Read the prompt; return a function from noise (B, K, V) to ids (B, K)."""
     stepper = model.stepper(streams)
     is_filtered = bool(settings.temperature and (settings.top_k or settings.top_p))
+    cooled = 1.0 if settings.sharpen_runs else settings.temperature or 1.0
     if isinstance(stepper, BlockStepper) and not is_filtered and not settings.max_run:
         for character in prompt:
             stepper.step(torch.full((streams,), int(character)))
-        return stepper.draw
+        return functools.partial(stepper.draw, temperature=cooled)
     narrow = None
     if is_filtered:
         narrow = functools.partial(
@@ -113,7 +114,9 @@ def _writer(
             top_p=settings.top_p,
         )
     room = torch.empty(block_length, streams, model.vocabulary_size, device=model.device)
-    return Writer(stepper, prompt, room, narrow=narrow, max_run=settings.max_run).write
+    return Writer(
+        stepper, prompt, room, narrow=narrow, max_run=settings.max_run, temperature=cooled
+    ).write
 
 
 def _filtered(logits: Tensor, temperature: float, top_k: int | None, top_p: float | None) -> Tensor:

@@ -16,7 +16,11 @@ class SamplingSettings:
         top_k: choose among this many likeliest characters.
         top_p: nucleus sampling (Holtzman et al. 2020): choose from the smallest set of characters
             whose probabilities sum to at least this.
-        max_run: longest run of one character; prevents endless blanks or dashes.
+        max_run: longest run of one character.
+        sharpen_runs: let a temperature below 1 also sharpen the choice between one more and another
+            character after three of the same. A run of n blanks takes n such choices, each made for
+            the likelier "one more", so runs become longer than any in the training text. By
+            default, one more is then at most as likely as at temperature 1.
         prompt: beginning of every stream, at the start of a document, with or without a leading
             file mark.
 
@@ -29,6 +33,7 @@ class SamplingSettings:
     top_k: int | None = None
     top_p: float | None = None
     max_run: int | None = None
+    sharpen_runs: bool = False
     prompt: str = FILE_MARK
 
     def __post_init__(self) -> None:

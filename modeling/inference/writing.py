@@ -23,6 +23,8 @@ Turn = Callable[[], None]
 Capture = Callable[[Turn, torch.device], Turn]
 """A function that returns how to repeat a turn; it may run the turn while recording it."""
 
+LONG_RUN = 3
+"""The same character this many times is a long run; the kernel knows the number too."""
 _WARM_UP = 3
 """Turns before the recording, in which libraries create their handles and workspaces."""
 
@@ -58,6 +60,7 @@ class Writer:
         *,
         narrow: Narrow | None = None,
         max_run: int | None = None,
+        temperature: float = 1.0,
         capture: Capture = captured,
     ) -> None:
         """Read a prompt.
@@ -68,12 +71,15 @@ class Writer:
             room: memory for the noise of a block, (K, B, V) float32 on the device; overwritten.
             narrow: applied to the logits.
             max_run: longest run of one character.
+            temperature: of the noise, if it is below 1 and must not sharpen long runs; otherwise 1.
             capture: how to repeat a turn.
         """
         assert prompt[0] == MARK_ID
         length, streams, size = room.shape
         self._stepper, self._narrow = stepper, narrow
-        self._guard = _RunGuard(max_run, streams, room.device) if max_run else None
+        self._guard = None
+        if max_run or temperature < 1:
+            self._guard = _RunGuard(max_run, temperature, streams, room.device)
         self._noise = room.zero_()
         self._logits = room.new_zeros(streams, size)
         self._last = room.new_zeros(streams, dtype=torch.int64)
@@ -121,10 +127,13 @@ class Writer:
 
 
 class _RunGuard:
-    """Sets the logit of a character to -inf once its run is as long as allowed."""
+    """Lowers the logit of a character whose run is long; to -inf if it is as long as allowed."""
 
-    def __init__(self, max_run: int, streams: int, device: torch.device) -> None:
+    def __init__(
+        self, max_run: int | None, temperature: float, streams: int, device: torch.device
+    ) -> None:
         self._max_run = max_run
+        self._temperature = temperature
         self._before = torch.full((streams,), -1, device=device)
         self._runs = torch.zeros_like(self._before)
 
@@ -137,6 +146,30 @@ class _RunGuard:
         """Narrow logits (B, V), given the characters just written, (B,)."""
         self._runs.mul_(last == self._before).add_(1)
         self._before.copy_(last)
+        if self._temperature < 1:
+            is_long = (self._runs >= LONG_RUN).unsqueeze(1)
+            logits = torch.where(is_long, unsharpened(logits, last, self._temperature), logits)
+        if self._max_run is None:
+            return logits
         full = (self._runs >= self._max_run).unsqueeze(1)
         barred = torch.zeros_like(logits, dtype=torch.bool).scatter_(1, last.unsqueeze(1), full)
         return logits.masked_fill(barred, -math.inf)
+
+
+def unsharpened(logits: Tensor, ids: Tensor, temperature: float) -> Tensor:
+    """Lower the logit of one id of each stream, so that a temperature below 1 does not sharpen it.
+
+    Args:
+        logits: (B, V).
+        ids: (B,) int64.
+        temperature: by which all logits will be divided.
+
+    Returns:
+        Logits (B, V) with which each id has no larger probability than at temperature 1. The others
+        share the rest in the proportions of the temperature.
+    """
+    places = ids.unsqueeze(1)
+    others = logits.scatter(1, places, -math.inf)
+    own, rest = logits.gather(1, places), others.logsumexp(dim=1, keepdim=True)
+    sharpened = (others / temperature).logsumexp(dim=1, keepdim=True)
+    return logits.scatter(1, places, own.minimum(temperature * (own - rest + sharpened)))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modeling.models.model import CharModel, State, shift_in
+from modeling.models.model import CharModel, State
 from modeling.models.native_lstm import NativeLSTM
 from modeling.native.library import library
 from modeling.native.stepper import NativeStepper
@@ -140,7 +140,7 @@ class LSTMStepper:
             places = model.ngrams.places(ids.unsqueeze(1), self._before.squeeze(2)).squeeze(1)
             vectors = functional.embedding(places, model.ngrams.table).sum(dim=1)
             self._gates.addmm_(vectors, self._inputs)
-            self._before.copy_(shift_in(self._before, ids.unsqueeze(1)))
+            self._before.copy_(model.after(self._before, ids.unsqueeze(1)))
         self._gates.addmm_(self._layers[0][0], self._recurrent)
         values = self._update(*self._layers[0])
         for index in range(1, len(self._layers)):

@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from modeling.config import ModelConfig
 from modeling.models.ngrams import NgramEmbedding
-from modeling.vocab import MARK_ID
+from modeling.vocab import MARK_ID, Vocabulary
 
 State = tuple[Tensor, ...]
 """The memory of B streams between two chunks: the tensors that `CharModel.state_names` lists, each
 with its streams in dimension 1, (X, B, Y). The last one is `before`: the last characters read,
-oldest first, (N - 1, B, 1) int64, (0, B, 1) without n-grams. All of them are zero before a
-document; the file mark has id 0."""
+oldest first, and the layout's state if there is one, (M, B, 1) int64; M is 0 without n-grams. All
+of them are zero before a document; the file mark has id 0."""
 
 PricedChunk = Callable[[Tensor, Tensor, State], tuple[Tensor, State]]
 """A function of ids (B, T), targets (B, T) and state: nats of the targets, and the new state."""
@@ -49,11 +49,13 @@ class Stepper(Protocol):
 class BlockStepper(Stepper, Protocol):
     """A stepper that can also write many characters in one call."""
 
-    def draw(self, noise: Tensor) -> Tensor:
+    def draw(self, noise: Tensor, temperature: float = 1.0) -> Tensor:
         """Write K characters, each the id with the largest sum of logit and noise.
 
         Args:
             noise: (B, K, V) float32, contiguous.
+            temperature: of the noise, if it is below 1 and must not sharpen long runs, as in
+                `SamplingSettings`; otherwise 1.
 
         Returns:
             (B, K) int64. `step` was called before; the last character has been read.
@@ -96,7 +98,7 @@ class CharModel(nn.Module, ABC):
     state_names: ClassVar[tuple[str, ...]]
     per_id: ClassVar[tuple[str, ...]] = (
         *("embedding.weight", "output.weight", "output.bias"),
-        "ngrams.codes",
+        *("ngrams.codes", "ngrams.layout.kinds"),
     )
     has_native: ClassVar[bool] = False
     has_bfloat16: ClassVar[bool] = False
@@ -116,6 +118,7 @@ class CharModel(nn.Module, ABC):
                 config.embedding_size,
                 config.ngram_dropout,
                 vocabulary_size,
+                layout=config.has_layout,
             )
         self.layers = nn.ModuleList(self.make_layers())
         self.dropout = nn.Dropout(config.dropout)
@@ -167,12 +170,23 @@ class CharModel(nn.Module, ABC):
                 module.flatten_parameters()
         return model
 
+    def learn_characters(self, vocabulary: Vocabulary) -> None:
+        """Take from the vocabulary what the layout must know of each character."""
+        if self.ngrams is not None and self.ngrams.layout is not None:
+            self.ngrams.layout.learn(vocabulary)
+
     def zero_state(self, batch_size: int) -> State:
         """The state of B streams before a document."""
         shape = (self.config.num_layers, batch_size, self.config.hidden_size)
         carried = [torch.zeros(shape, device=self.device) for _ in self.state_names[:-1]]
-        before = (max(self.config.ngram_order - 1, 0), batch_size, 1)
+        before = (0 if self.ngrams is None else self.ngrams.memory, batch_size, 1)
         return *carried, torch.zeros(before, dtype=torch.int64, device=self.device)
+
+    def after(self, before: Tensor, ids: Tensor) -> Tensor:
+        """What is `before` the next chunk, as in `State`, after reading ids (B, T)."""
+        if self.ngrams is None:
+            return before
+        return self.ngrams.after(before.squeeze(2), ids).unsqueeze(2)
 
     def embed(self, ids: Tensor, before: Tensor) -> Tensor:
         """Embed characters and the n-grams that end at them.
@@ -202,7 +216,7 @@ class CharModel(nn.Module, ABC):
         values = self.embed(ids, before).transpose(0, 1)
         features, after = self.read(values, tuple(carried))
         logits = self.output(self.dropout(self.norm(features)))
-        return logits.transpose(0, 1), (*after, shift_in(before, ids))
+        return logits.transpose(0, 1), (*after, self.after(before, ids))
 
     def stepper(self, batch_size: int) -> Stepper:
         """Prepare to read `batch_size` streams character by character, starting at zero state."""
@@ -234,8 +248,3 @@ class ForwardStepper:
         for part, new in zip(self._state, after, strict=True):
             part.copy_(new)
         return logits[:, 0]
-
-
-def shift_in(before: Tensor, ids: Tensor) -> Tensor:
-    """The characters `before` the next chunk, as in `State`, after reading ids (B, T)."""
-    return torch.cat((before, ids.t().unsqueeze(2)))[ids.shape[1] :]

@@ -9,7 +9,7 @@ from ctypes import CDLL
 import torch
 from torch import Tensor
 
-from modeling.models.model import CharModel, PricedChunk, State, shift_in
+from modeling.models.model import CharModel, PricedChunk, State
 from modeling.native.loss import ChunkLoss
 from modeling.native.scoring import nats_of
 from modeling.native.stepper import NativeStepper
@@ -38,7 +38,7 @@ class NativeLSTM:
             hidden, cell, before = state
             weights, rows = self.weights_for(ids, before)
             loss, after = loss_of(weights, rows, targets, (hidden, cell))
-            return loss, (*after, shift_in(before, ids))
+            return loss, (*after, self._model.after(before, ids))
 
         return objective
 
@@ -49,7 +49,7 @@ class NativeLSTM:
         def score(ids: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
             hidden, cell, before = state
             nats, after = price(ids, targets, (hidden, cell), before)
-            return nats, (*after, shift_in(before, ids))
+            return nats, (*after, self._model.after(before, ids))
 
         return score
 

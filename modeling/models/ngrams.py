@@ -12,6 +12,7 @@ Shapes: B streams, T characters, E embedding, N the highest order, R rows per or
 import torch
 from torch import Tensor, nn
 
+from modeling.models.layout import Layout
 from modeling.native.weights import Ngrams
 
 PRIME = 2**31 - 1
@@ -36,7 +37,14 @@ class NgramEmbedding(nn.Module):
     _read: tuple[Tensor, Tensor] | None = None
 
     def __init__(
-        self, order: int, rows: int, width: int, dropout: float, vocabulary_size: int
+        self,
+        order: int,
+        rows: int,
+        width: int,
+        dropout: float,
+        vocabulary_size: int,
+        *,
+        layout: bool = False,
     ) -> None:
         """Create a table of zeros.
 
@@ -46,10 +54,12 @@ class NgramEmbedding(nn.Module):
             width: E.
             dropout: probability that an n-gram is omitted in training; the others are scaled up.
             vocabulary_size: V.
+            layout: whether a further part of the table embeds the place in the line.
         """
         super().__init__()
         self.order, self.rows, self.dropout = order, rows, dropout
-        self._zero_row = (order - 1) * rows
+        self.layout = Layout(vocabulary_size) if layout else None
+        self._zero_row = (order - 1 + layout) * rows
         self.bag = nn.EmbeddingBag(
             self._zero_row + 1, width, mode="sum", padding_idx=self._zero_row
         ).requires_grad_(False)
@@ -60,21 +70,50 @@ class NgramEmbedding(nn.Module):
 
     @property
     def table(self) -> Tensor:
-        """Rows of all orders, and a last row that stays 0, ((N - 1) R + 1, E)."""
+        """Rows of all orders, those of the layout, and a last row that stays 0, (N R + 1, E)."""
         return self.bag.weight
 
+    @property
+    def memory(self) -> int:
+        """Numbers that are remembered of the text before a chunk: M in `after`."""
+        return self.order - 1 + (2 if self.layout else 0)
+
+    def after(self, before: Tensor, ids: Tensor) -> Tensor:
+        """What to remember after reading ids (B, T): the last characters, then the layout's state.
+
+        Args:
+            before: the same before `ids`, (M, B) int64.
+        """
+        last = self.order - 1
+        after = torch.cat((before[:last], ids.t()))[ids.shape[1] :]
+        if self.layout is None:
+            return after
+        return torch.cat((after, self._follow(ids, before)[1]))
+
+    def _follow(self, ids: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+        """The layout of a chunk; arguments as for `places`."""
+        assert self.layout is not None
+        last = self.order - 1
+        codes = self.codes[torch.cat((before[last - 2 : last].t(), ids), dim=1)]
+        return self.layout.follow(ids, before[last:], codes)
+
     def places(self, ids: Tensor, before: Tensor) -> Tensor:
-        """Return the rows of the n-grams, (B, T, N - 1) int64.
+        """Return the rows of the n-grams and of the layout, (B, T, N - 1) or (B, T, N) int64.
 
         Args:
             ids: (B, T) int64.
-            before: the N - 1 characters before `ids`, oldest first, (N - 1, B) int64.
+            before: the N - 1 characters before `ids`, oldest first, and the layout's state if there
+                is one, (M, B) int64.
         """
-        codes = self.codes[torch.cat((before.t(), ids), dim=1)]
+        last = self.order - 1
+        codes = self.codes[torch.cat((before[:last].t(), ids), dim=1)]
         newest_first = codes.unfold(1, self.order, 1).flip(2)
         sums = (newest_first * self.powers).cumsum(dim=2)[:, :, 1:] % PRIME
+        if self.layout is not None:
+            places, _ = self._follow(ids, before)
+            sums = torch.cat((sums, places.unsqueeze(2)), dim=2)
         hashes = (sums ^ (sums >> 15)) * BASE % PRIME % self.rows
-        return hashes + self.rows * torch.arange(self.order - 1, device=ids.device)
+        return hashes + self.rows * torch.arange(sums.shape[2], device=ids.device)
 
     def forward(self, ids: Tensor, before: Tensor) -> Tensor:
         """Sum the vectors of the n-grams, (B, T, E); arguments as for `places`."""
@@ -104,4 +143,10 @@ class NgramEmbedding(nn.Module):
 
     def for_kernel(self) -> Ngrams:
         """Return the table as the kernel reads it."""
-        return Ngrams(table=self.table, rows=self.rows, codes=self.codes, powers=self.powers)
+        return Ngrams(
+            table=self.table,
+            rows=self.rows,
+            codes=self.codes,
+            powers=self.powers,
+            kinds=self.layout.kinds if self.layout else None,
+        )

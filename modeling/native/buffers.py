@@ -31,6 +31,8 @@ class Buffers:
         self.tensors = {name: empty(library, *shape) for name, shape in shapes.items()}
         before = (streams, max(packed.network.order - 1, 0))
         self.tensors["before"] = torch.zeros(before, dtype=torch.int64)
+        for name in ("lines", "runs"):
+            self.tensors[name] = torch.zeros((streams, 2), dtype=torch.int64)
         self.chunk = Chunk(
             streams=streams,
             length=length,

@@ -32,7 +32,7 @@ class Network(ctypes.Structure):
         ("embedding", c_int64),
         *((name, c_void_p) for name in ("input", "input_halves", "input_backward")),
         *((name, c_int64) for name in ("order", "rows")),
-        *((name, c_void_p) for name in ("ngrams", "codes", "powers")),
+        *((name, c_void_p) for name in ("ngrams", "codes", "powers", "kinds")),
     )
 
 
@@ -41,7 +41,7 @@ class Chunk(ctypes.Structure):
 
     _fields_ = (
         *((name, c_int64) for name in ("streams", "length", "mark", "keep")),
-        *((name, c_void_p) for name in ("ids", "before", "vectors")),
+        *((name, c_void_p) for name in ("ids", "before", "lines", "runs", "vectors")),
         *((name, c_void_p) for name in ("embedded", "embedded_gradients")),
         *((name, c_void_p) for name in ("targets", "masks")),
         *((name, c_void_p) for name in ("gates", "cells", "hiddens")),
@@ -50,7 +50,7 @@ class Chunk(ctypes.Structure):
         ("room", c_int64),
         *((name, c_void_p) for name in ("hidden_gradients", "cell_gradients", "input_gradients")),
         *((name, c_void_p) for name in ("gain_gradients", "shift_gradients")),
-        ("scale", c_float),
+        *((name, c_float) for name in ("scale", "temperature")),
     )
 
 

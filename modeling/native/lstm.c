@@ -20,6 +20,9 @@
 #define PRIME 2147483647
 #define BASE 1103515245
 
+#define TEXT 0 /* kinds of characters in a layout; any other is a blank */
+#define BREAK 2
+
 /* Request large pages for memory that has not been written yet: a time step accesses more memory
  * than a processor's translation buffer covers with small pages. */
 void use_large_pages(char *memory, int64_t bytes) {
@@ -81,6 +84,33 @@ static void drop(const Chunk *c, int64_t mask, int64_t count, const float *from,
         to[j] = factors ? from[j] * factors[j] : from[j];
 }
 
+/* Add the row of a part of the table that a number is hashed to. */
+static void add_row(const Network *n, int64_t part, int64_t number, float *vector) {
+    const int64_t hash = (number ^ number >> 15) * BASE % PRIME;
+    const float *entry = n->ngrams + (part * n->rows + hash % n->rows) * n->embedding;
+#pragma omp simd
+    for (int64_t j = 0; j < n->embedding; j++)
+        vector[j] += entry[j];
+}
+
+/* Follow the lines of a stream, and return a number for the place in the line. `Layout` does the
+ * same in torch. */
+static int64_t place_in_line(int64_t kind, int64_t repeated, int64_t *line) {
+    const int64_t most = 79, near = 8;
+    int64_t column = line[0] + 1, indent = line[1];
+    if (kind == BREAK) {
+        column = 0;
+        indent = indent < 0 ? -1 - indent : indent;
+    } else if (kind == TEXT && indent >= 0) {
+        indent = -column;
+    }
+    line[0] = column, line[1] = indent;
+    int64_t inside = repeated ? most + 1 + repeated : 0;
+    if (indent >= 0 && column <= indent + near)
+        inside = (indent < most ? indent : most) + 1;
+    return (most + 1) * inside + (column < most ? column : most);
+}
+
 /* Sum the vectors of the n-grams that end at `id`, and append it to the previous characters.
  * `NgramEmbedding` does the same in torch. */
 static void look_up(const Network *n, const Chunk *c, int64_t row, int64_t id) {
@@ -89,12 +119,12 @@ static void look_up(const Network *n, const Chunk *c, int64_t row, int64_t id) {
     __builtin_memset(vector, 0, n->embedding * sizeof(float));
     for (int64_t order = 2; order <= n->order; order++) {
         sum += n->codes[before[order - 2]] * n->powers[order - 1];
-        const int64_t rest = sum % PRIME, hash = (rest ^ rest >> 15) * BASE % PRIME;
-        const float *entry =
-            n->ngrams + ((order - 2) * n->rows + hash % n->rows) * n->embedding;
-#pragma omp simd
-        for (int64_t j = 0; j < n->embedding; j++)
-            vector[j] += entry[j];
+        add_row(n, order - 2, sum % PRIME, vector);
+    }
+    if (n->kinds) {
+        const int64_t repeated = id == before[0] && id == before[1] ? n->codes[id] : 0;
+        const int64_t number = place_in_line(n->kinds[id], repeated, c->lines + 2 * row);
+        add_row(n, n->order - 1, number, vector);
     }
     __builtin_memmove(before + 1, before, (n->order - 2) * sizeof(int64_t));
     before[0] = id;
@@ -104,6 +134,7 @@ static void look_up(const Network *n, const Chunk *c, int64_t row, int64_t id) {
 static void reset(const Network *n, const Chunk *c, int64_t t, int64_t row) {
     if (n->order)
         __builtin_memset(c->before + row * (n->order - 1), 0, (n->order - 1) * sizeof(int64_t));
+    c->lines[2 * row] = c->lines[2 * row + 1] = 0;
     for (int64_t l = 0; l < n->layers; l++) {
         const int64_t start = (state(c, l, t) + row) * n->hidden;
         __builtin_memset(c->hiddens + start, 0, n->hidden * sizeof(float));
@@ -238,28 +269,20 @@ void backward(const Network *n, const Chunk *c, int64_t first, int64_t last) {
     }
 }
 
-/* Add the rows of a matrix (depth, width), `stride` apart, to the rows of `sums` that `ids` gives,
- * or all of them to the first row if it is null. */
-void sum_rows(int64_t depth, int64_t width, const int64_t *ids, const float *from, int64_t stride,
-              float *sums) {
-    for (int64_t k = 0; k < depth; k++) {
-        float *to = sums + (ids ? ids[k] * stride : 0);
-#pragma omp simd
-        for (int64_t j = 0; j < width; j++)
-            to[j] += from[k * stride + j];
-    }
-}
-
 /* Write T characters of each stream, starting from its current logits: each time the id with the
  * largest sum of logit and noise, B x T x V. */
 void draw(const Network *n, const Chunk *c, const float *noise, int64_t first, int64_t last) {
-    const int64_t v = n->vocabulary;
+    const int64_t v = n->vocabulary, is_long = 3;
     for (int64_t t = 0; t < c->length; t++) {
         for (int64_t row = first; row < last; row++) {
-            const float *logits = c->logits + row * v, *added = noise + (row * c->length + t) * v;
-            int64_t best = 0;
+            const float *added = noise + (row * c->length + t) * v;
+            float *logits = c->logits + row * v;
+            int64_t best = 0, *run = c->runs + 2 * row;
+            if (c->temperature < 1 && run[1] >= is_long)
+                logits[run[0]] = unsharpened(v, logits, run[0], c->temperature);
             for (int64_t j = 1; j < v; j++)
                 best = logits[j] + added[j] > logits[best] + added[best] ? j : best;
+            run[1] = best == run[0] ? run[1] + 1 : 1, run[0] = best;
             c->ids[t * c->streams + row] = best;
         }
         step(n, c, t, first, last);

@@ -152,6 +152,21 @@ static void normalise_backward(int64_t h, const float *gain, const float *normed
         gradient[j] = rstd * (gradient[j] - sum / h - normed[j] * (along / h));
 }
 
+/* The logit with which an id has, at a temperature below 1, the probability that it has at 1, or its
+ * own logit if that is lower. `unsharpened` in writing.py does the same in torch. */
+static float unsharpened(int64_t count, const float *logits, int64_t id, float temperature) {
+    float top = -INFINITY, sum = 0, sharpened = 0;
+    for (int64_t j = 0; j < count; j++)
+        top = j != id && logits[j] > top ? logits[j] : top;
+    for (int64_t j = 0; j < count; j++) {
+        const float below = j == id ? -INFINITY : logits[j] - top;
+        sum += expf(below);
+        sharpened += expf(below / temperature);
+    }
+    const float logit = top + temperature * (logits[id] - top + logf(sharpened / sum));
+    return logit < logits[id] ? logit : logits[id];
+}
+
 /* Return -log of the probability of the target; with `keep`, replace logits by their gradients. */
 static float negative_log_probability(int64_t count, float *logits, int64_t target, int64_t keep) {
     float top = -INFINITY, sum = 0;

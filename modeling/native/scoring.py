@@ -28,7 +28,8 @@ def nats_of(
         ids: (B, T) int64.
         targets: (B, T) int64; negative ones give 0.
         state: before the chunk.
-        before: the last N - 1 characters before the chunk, oldest first, (N - 1, B, 1) int64.
+        before: the last N - 1 characters before the chunk, oldest first, and the layout's state if
+            there is one, (M, B, 1) int64.
 
     Returns:
         -log of the probabilities, (B, T) float32, and the state after the chunk.
@@ -38,12 +39,19 @@ def nats_of(
         ValueError: a shape or a type is wrong.
     """
     size = packed.network.vocabulary
+    numbers = before.squeeze(2).t()
+    width = numbers.shape[1] - (2 if packed.network.kinds else 0)
+    before, lines = numbers[:, :width], numbers[:, width:]
     if before.numel() and not 0 <= int(before.min()) <= int(before.max()) < size:
         raise IndexError(f"an id before the chunk is not one of {size}")
+    if lines.numel() and int(lines[:, 0].min()) < 0:
+        raise IndexError("a column before the chunk is negative")
     buffers = Buffers(library, packed, *ids.shape, keep=False)
     buffers.put(ids, targets)
     buffers.begin(state)
-    buffers.tensors["before"].copy_(before.squeeze(2).t().flip(1))
+    buffers.tensors["before"].copy_(before.flip(1))
+    if packed.network.kinds:
+        buffers.tensors["lines"].copy_(lines)
     share(
         len(ids),
         lambda first, last: library.forward(packed.pointer, buffers.pointer, first, last),

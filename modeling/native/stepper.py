@@ -45,14 +45,16 @@ class NativeStepper:
         """
         call = self._buffers
         call.put(ids[:, None], None)
+        call.tensors["runs"][:] = torch.stack((ids, torch.ones_like(ids)), dim=1)
         self._library.forward(self._packed.pointer, call.pointer, 0, len(ids))
         return call.tensors["logits"][0].clone()
 
-    def draw(self, noise: Tensor) -> Tensor:
+    def draw(self, noise: Tensor, temperature: float = 1.0) -> Tensor:
         """Write K characters, each the id with the largest sum of logit and noise.
 
         Args:
             noise: (B, K, V) float32.
+            temperature: of the noise, if it is below 1 and must not sharpen long runs.
 
         Returns:
             (B, K) int64. `step` must have been called; the last character has been read.
@@ -62,6 +64,7 @@ class NativeStepper:
         shape = (call.chunk.streams, noise.shape[1], network.vocabulary)
         check_tensor("noise", noise, shape, torch.float32)
         noise = noise.contiguous()
+        call.chunk.temperature = temperature
         call.put(torch.zeros(noise.shape[:2], dtype=torch.int64), None)
         share(
             len(noise),

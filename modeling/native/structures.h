@@ -27,6 +27,7 @@ typedef struct {
     const float *ngrams;   /* (N-1) rows x E: orders 2 to N */
     const int64_t *codes;  /* V: number of an id in hashes */
     const int64_t *powers; /* N: factor by distance */
+    const int64_t *kinds;  /* V: of the layout, or null; its rows follow those of order N */
 } Network;
 
 typedef struct {
@@ -35,6 +36,8 @@ typedef struct {
     int64_t keep;            /* every time step has its own memory, for `backward` */
     int64_t *ids;            /* T x B: rows of the table; `draw` writes them */
     int64_t *before;         /* B x N-1: the last characters, newest first */
+    int64_t *lines;          /* B x 2: state of the layout */
+    int64_t *runs;           /* B x 2: last id, and how often it was written in a row */
     float *vectors;          /* B x E: sums of the n-grams */
     const float *embedded;   /* T x B x E: input of layer 0; null to look n-grams up */
     float *embedded_gradients;
@@ -58,6 +61,7 @@ typedef struct {
     float *gain_gradients;   /* B x H: per stream, initially 0 */
     float *shift_gradients;  /* the same */
     float scale;             /* gradient of the sum of all nats */
+    float temperature;       /* of `draw`: below 1, it does not sharpen long runs */
 } Chunk;
 
 /* Names and offsets of all fields, a line each, which Python compares with its declarations. */
@@ -75,15 +79,15 @@ const char *structure_layout(void) {
         FIELD(Network, halves), FIELD(Network, embedding), FIELD(Network, input),
         FIELD(Network, input_halves), FIELD(Network, input_backward), FIELD(Network, order),
         FIELD(Network, rows), FIELD(Network, ngrams), FIELD(Network, codes),
-        FIELD(Network, powers), FIELD(Chunk, streams), FIELD(Chunk, length), FIELD(Chunk, mark),
-        FIELD(Chunk, keep), FIELD(Chunk, ids), FIELD(Chunk, before), FIELD(Chunk, vectors),
+        FIELD(Network, powers), FIELD(Network, kinds), FIELD(Chunk, streams), FIELD(Chunk, length), FIELD(Chunk, mark),
+        FIELD(Chunk, keep), FIELD(Chunk, ids), FIELD(Chunk, before), FIELD(Chunk, lines), FIELD(Chunk, runs), FIELD(Chunk, vectors),
         FIELD(Chunk, embedded), FIELD(Chunk, embedded_gradients), FIELD(Chunk, targets),
         FIELD(Chunk, masks), FIELD(Chunk, gates), FIELD(Chunk, cells), FIELD(Chunk, hiddens),
         FIELD(Chunk, inputs), FIELD(Chunk, normed), FIELD(Chunk, rstd), FIELD(Chunk, features),
         FIELD(Chunk, logits), FIELD(Chunk, nats), FIELD(Chunk, values), FIELD(Chunk, words),
         FIELD(Chunk, room), FIELD(Chunk, hidden_gradients), FIELD(Chunk, cell_gradients),
         FIELD(Chunk, input_gradients), FIELD(Chunk, gain_gradients),
-        FIELD(Chunk, shift_gradients), FIELD(Chunk, scale),
+        FIELD(Chunk, shift_gradients), FIELD(Chunk, scale), FIELD(Chunk, temperature),
 #undef FIELD
     };
     int used = 0;

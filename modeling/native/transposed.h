@@ -65,3 +65,15 @@ void transposed_products(int64_t mixed, int64_t depth, int64_t rows, const int64
     else
         transposed(0, depth, rows, columns, left, stride, others, products, scratch);
 }
+
+/* Add the rows of a matrix (depth, width), `stride` apart, to the rows of `sums` that `ids` gives,
+ * or all of them to the first row if it is null. */
+void sum_rows(int64_t depth, int64_t width, const int64_t *ids, const float *from, int64_t stride,
+              float *sums) {
+    for (int64_t k = 0; k < depth; k++) {
+        float *to = sums + (ids ? ids[k] * stride : 0);
+#pragma omp simd
+        for (int64_t j = 0; j < width; j++)
+            to[j] += from[k * stride + j];
+    }
+}

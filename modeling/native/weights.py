@@ -22,16 +22,18 @@ class Ngrams:
     """The table of an `NgramEmbedding`.
 
     Attributes:
-        table: ((N - 1) times rows, E); further rows are not read.
+        table: ((N - 1) times rows, E), N times with a layout; further rows are not read.
         rows: per order.
         codes: (V,) int64.
         powers: (N,) int64.
+        kinds: of the layout, (V,) int64; None without one. Its rows follow those of the n-grams.
     """
 
     table: Tensor
     rows: int
     codes: Tensor
     powers: Tensor
+    kinds: Tensor | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +212,7 @@ def _network(weights: Weights, ngrams: Ngrams | None, *, mixed: bool) -> Network
         network.order, network.rows = len(ngrams.powers), ngrams.rows
         network.ngrams = ngrams.table.data_ptr()
         network.codes, network.powers = ngrams.codes.data_ptr(), ngrams.powers.data_ptr()
+        network.kinds = _address(ngrams.kinds)
     return network
 
 

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from modeling.checkpoint import Checkpoint
 from modeling.config import TrainConfig
-from modeling.engines.batches import Batches, Cursor
+from modeling.engines.batches import Cursor
 from modeling.engines.distributed import ALONE, Group
 from modeling.engines.engine import Engine
 from modeling.engines.learner import Learner, under, updates_between_reads
@@ -37,7 +37,7 @@ from modeling.training.job import TrainingJob
 from modeling.training.progress import CurvePoint, Totals
 from modeling.training.schedule import BudgetMeter, learning_rate_at
 from modeling.training.validation import Validation
-from modeling.vocab import Ids, Vocabulary
+from modeling.vocab import Vocabulary
 
 _SMOOTHING = 0.99
 _DROPOUT = 2
@@ -75,12 +75,13 @@ class Trainer:
         self._job, config = job, job.config
         self._clock = group.shared(clock)
         self._validation = Validation(job.validation, config.validation_characters)
-        self._batches = _batches(config, job.stream)
+        self._batches = job.batches()
         streams = self._batches.batch_size
         group.check(streams)
         self._engine = _engine(job, device, group, checkpoint)
         shape = (config, job.vocabulary.size, streams, device, group)
         self._learner = Learner(*shape, engine=self._engine, text=job.stream)
+        self._learner.model.learn_characters(job.vocabulary)
         self._meter = BudgetMeter(config.budget, len(job.stream))
         self._totals = Totals()
         self._best: dict[str, Tensor] = {}
@@ -261,19 +262,6 @@ class Trainer:
         )
         self._totals.rate_factor = 0.5
         self._totals.seconds = self._clock() - origin
-
-
-def _batches(config: TrainConfig, stream: Ids) -> Batches:
-    batches = Batches(
-        stream,
-        batch_size=config.batch_size,
-        chunk_length=config.chunk_length,
-        jump_probability=config.jump_probability,
-        seed=config.seed,
-    )
-    if batches.batch_size < config.batch_size:
-        _log.info("small corpus: batch_size lowered to %d", batches.batch_size)
-    return batches
 
 
 def _engine(

@@ -9,7 +9,6 @@ from torch.nn import functional
 from modeling.config import ModelConfig
 from modeling.engines.batches import IGNORED
 from modeling.models import build_model
-from modeling.models.model import shift_in
 from modeling.native.library import library
 from modeling.native.loss import ChunkLoss
 
@@ -24,6 +23,7 @@ SHAPES = [
     ModelConfig(embedding_size=8, hidden_size=33, num_layers=3, dropout=0.5, skip=True),
     ModelConfig(embedding_size=8, hidden_size=264, num_layers=2, skip=True),
     ModelConfig(embedding_size=7, hidden_size=20, ngram_order=4, ngram_rows=50, ngram_dropout=0.3),
+    ModelConfig(embedding_size=9, hidden_size=12, ngram_order=3, ngram_rows=40, layout=True),
     ModelConfig(embedding_size=8, hidden_size=20, num_layers=2, ngram_order=2, dropout=0.2),
 ]
 
@@ -45,8 +45,12 @@ def some_chunk(shape, streams=13, length=21):
     targets[0, 5:] = IGNORED
     targets[-1] = IGNORED
     state = torch.randn(2, shape.num_layers, streams, shape.hidden_size, generator=generator)
-    before = (max(shape.ngram_order - 1, 0), streams, 1)
-    return ids, targets, (*state, torch.randint(SIZE, before, generator=generator))
+    characters = (max(shape.ngram_order - 1, 0), streams, 1)
+    before = torch.randint(SIZE, characters, generator=generator)
+    if shape.layout:
+        # At the second blank of a line, below an indentation of 7.
+        before = torch.cat((before, torch.tensor([[[2]], [[7]]]).expand(2, streams, 1)))
+    return ids, targets, (*state, before)
 
 
 def loss_by_torch(model, ids, targets, state):
@@ -62,7 +66,7 @@ def loss_by_kernel(model, ids, targets, state):
 def loss_by(chunk_loss, model, ids, targets, state):
     weights, rows = model.native().weights_for(ids, state[2])
     loss, after = chunk_loss(weights, rows, targets, state[:2])
-    return loss, (*after, shift_in(state[2], ids))
+    return loss, (*after, model.after(state[2], ids))
 
 
 def outcome(price, shape, chunk):
@@ -122,7 +126,7 @@ def loss_by_rounded_products(model, ids, targets, state):
         loss = loss + functional.cross_entropy(
             logits, targets[:, t], ignore_index=IGNORED, reduction="sum"
         )
-    return loss, (torch.stack(hidden), torch.stack(cell), shift_in(before, ids))
+    return loss, (torch.stack(hidden), torch.stack(cell), model.after(before, ids))
 
 
 def mixed_loss_by_kernel(model, ids, targets, state):

@@ -105,6 +105,23 @@ def test_jumps_come_as_often_as_asked_and_only_when_allowed():
     assert sum(not batches.next(step).carried[0] for step in range(2000)) == 1
 
 
+def test_jumps_lead_to_line_breaks_unless_the_line_is_very_long():
+    line_break, rest = 2, 3
+    text = np.full(6000, rest, np.uint16)
+    text[0] = MARK_ID
+    text[100:3000:50] = line_break
+    options = {"batch_size": 8, "chunk_length": 4, "jump_probability": 1.0}
+    places = {True: set(), False: set()}
+    for broken in places:
+        batches = Batches(text, **options, line_break=line_break if broken else None)
+        for step in range(200):
+            places[broken] |= set(batches.next(step, jump=True).position.tolist())
+    starts = {0, *range(100, 3000, 50)}
+    assert {place for place in places[True] if place < 3000} <= starts
+    assert len(places[True] - starts) > 500
+    assert len(places[False] - starts) > 1000
+
+
 def test_the_same_cursor_and_steps_give_the_same_batches():
     first, second = (
         Batches(corpus([90, 40, 7]), batch_size=3, chunk_length=8, jump_probability=0.5, seed=4)

@@ -163,3 +163,28 @@ def test_a_guard_that_never_applies_changes_nothing(model, vocabulary):
     free = texts(model, vocabulary, **options)
     kept = texts(model, vocabulary, **options, max_run=200)
     np.testing.assert_array_equal(free, kept)
+
+
+@pytest.mark.parametrize("sharpen", [False, True])
+@pytest.mark.parametrize("other", [{}, {"top_k": 50}], ids=["all", "filtered"])
+def test_a_low_temperature_does_not_lengthen_runs_unless_asked_to(
+    model, vocabulary, sharpen, other
+):
+    """Every character has the same distribution: in 8 of 10 cases the same letter."""
+    with torch.no_grad():
+        model.output.weight.zero_()
+        model.output.bias.zero_()
+        model.output.bias[5] = np.log(4 * (vocabulary.size - 1))
+    options = {"seeds": range(20), "length": 500, "temperature": 0.5, "sharpen_runs": sharpen}
+    drawn = texts(model, vocabulary, **options, **other)
+    after = np.lib.stride_tricks.sliding_window_view(drawn, 4, axis=1).reshape(-1, 4)
+    after = after[(after[:, :3] == 5).all(axis=1), 3]
+    wanted = 0.8**2 / (0.8**2 + 0.2**2 / (vocabulary.size - 1)) if sharpen else 0.8
+    assert np.mean(after == 5) == pytest.approx(wanted, abs=0.025)
+
+
+def test_runs_change_nothing_at_temperature_1_and_above_or_when_greedy(model, vocabulary):
+    for temperature in (0, 1.0, 1.5):
+        options = {"seeds": [5, 6], "length": 200, "temperature": temperature}
+        plain, sharp = (texts(model, vocabulary, **options, sharpen_runs=s) for s in (False, True))
+        np.testing.assert_array_equal(plain, sharp)

@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from modeling.config import ModelConfig
 from modeling.inference.noise import CounterNoise
-from modeling.inference.writing import Writer, captured
+from modeling.inference.writing import LONG_RUN, Writer, captured
 from modeling.models import build_model
 from modeling.models.lstm import LSTMStepper
 from modeling.vocab import MARK_ID
@@ -24,6 +24,7 @@ SHAPES = [
 SETTINGS = {
     "free": {},
     "runs of 2 at most": {"max_run": 2},
+    "runs not sharpened": {"temperature": 0.3},
     "narrow": {"narrow": lambda logits: logits.masked_fill(logits < logits.mean(), -1e9)},
 }
 
@@ -84,7 +85,21 @@ def blocks(model, capture, device=CPU, **settings):
     return torch.cat([writer.write(noise.draw(steps)).clone() for steps in (10, 10, 4)], dim=1)
 
 
-def by_hand(model, max_run=None, narrow=lambda logits: logits):
+def lowered(logits, id_, temperature):
+    """The logit with which an id has its probability at temperature 1 at a lower one, by search."""
+    wanted, low, high = logits.softmax(0)[id_], -50.0, float(logits[id_])
+    for _ in range(60):
+        middle = (low + high) / 2
+        tried = logits.double().clone()
+        tried[id_] = middle
+        if (tried / temperature).softmax(0)[id_] > wanted:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def by_hand(model, max_run=None, narrow=lambda logits: logits, temperature=1.0):
     """The same without buffers: every character from a forward pass over all earlier ones."""
     noise = CounterNoise([1, 2, 3], SIZE, 1.0, CPU).draw(24)
     written = torch.empty((3, 0), dtype=torch.int64)
@@ -96,11 +111,13 @@ def by_hand(model, max_run=None, narrow=lambda logits: logits):
             mark = max(i for i, id_ in enumerate(ids[row].tolist()) if id_ == MARK_ID)
             last.append(model(ids[row : row + 1, mark:])[0][0, -1].detach())
         logits = torch.stack(last)
-        for row in range(3 if max_run else 0):
+        for row in range(3):
             # Only the last character of the prompt counts.
             history = ids[row, 2:].tolist()
             runs = [list(group) for _, group in itertools.groupby(history)]
-            if len(runs[-1]) >= max_run:
+            if temperature < 1 and len(runs[-1]) >= LONG_RUN:
+                logits[row, history[-1]] = lowered(logits[row], history[-1], temperature)
+            if max_run and len(runs[-1]) >= max_run:
                 logits[row, history[-1]] = -torch.inf
         drawn = (narrow(logits) + noise[:, step]).argmax(dim=1)
         written = torch.cat((written, drawn[:, None]), dim=1)

@@ -113,6 +113,17 @@ def test_an_id_before_the_chunk_that_is_out_of_range_is_not_read(wrong):
         nats_of(native._kernel, packed, ids, targets, (zeros, zeros), before)
 
 
+def test_a_negative_column_before_the_chunk_is_not_read():
+    shape = next(shape for shape in SHAPES if shape.layout)
+    ids, targets, (hidden, cell, before) = some_chunk(shape)
+    model = some_model(shape)
+    native = model.native()
+    assert isinstance(native, NativeLSTM)
+    before[-2] = -1
+    with pytest.raises(IndexError, match="a column before the chunk is negative"):
+        nats_of(native._kernel, native.packed(), ids, targets, (hidden, cell), before)
+
+
 def test_the_checks_hold_without_assertions():
     """`python -O` drops assertions, and so must no check be one."""
     command = [sys.executable, "-O", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W"]

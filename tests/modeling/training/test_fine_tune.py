@@ -6,6 +6,7 @@ import torch
 
 from modeling.errors import CheckpointError
 from modeling.models import build_model
+from modeling.models.layout import BLANK, BREAK, TEXT
 from modeling.training.fine_tune import take_over
 from modeling.training.job import TrainingJob
 from modeling.training.trainer import Trainer
@@ -79,3 +80,15 @@ def test_a_run_that_starts_from_a_trained_model_is_better_from_the_start(
     trainer, first = run()
     _, second = run(initial=(trainer.best_model(), vocabulary))
     assert second[0].train_bits < first[0].train_bits - 0.5
+
+
+def test_kinds_of_characters_move_with_them(config, vocabulary):
+    """A fresh model knows no kinds; a tab in front moves all ids."""
+    assert "\t" not in vocabulary.characters
+    wider = Vocabulary.from_counts(Counter([*vocabulary.characters, "\t"]), min_count=1)
+    shape = dataclasses.replace(config.model, layout=True)
+    source, target = (build_model(shape, names.size) for names in (vocabulary, wider))
+    source.learn_characters(vocabulary)
+    take_over(target, wider, source, vocabulary)
+    kinds = target.ngrams.layout.kinds
+    assert kinds[wider.encode("\n a\t").astype(int)].tolist() == [BREAK, BLANK, TEXT, TEXT]
