@@ -157,7 +157,7 @@ def printable(text: str) -> str:
 
 SAMPLE = Stage(
     name="sample",
-    version=3,
+    version=4,
     inputs=("train",),
     parameters=_parameters,
     work=_work,

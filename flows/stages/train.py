@@ -159,7 +159,7 @@ def _write_stream(corpus: Path, vocabulary: "Vocabulary", path: Path) -> "Ids":
 
 TRAIN = Stage(
     name="train",
-    version=4,
+    version=5,
     inputs=("corpus",),
     parameters=_parameters,
     work=_work,
