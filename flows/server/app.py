@@ -59,5 +59,8 @@ def _prefect(*, ephemeral: bool) -> ASGIApp:
     from prefect.server.api.server import create_app
     from prefect.settings import PREFECT_HOME
 
+    from flows.server.corrections import correct_prefect
+
+    correct_prefect()
     home: Path = PREFECT_HOME.value()
     return StartLock(app=create_app(final=True, ephemeral=ephemeral), path=home / "start.lock")
