@@ -29,6 +29,7 @@ from system.settings import Settings
 logger = logging.getLogger(__name__)
 STAGE_NAME, MANY_NAME, ALL_NAME = "any-dataset", "many-datasets", "all-datasets"
 MANY_SUMMARY = "Fetch many datasets and build their corpora; a failure does not stop the others."
+CHOOSE = "Every run and every schedule chooses its dataset; there is no default."
 USER_FIELDS = ("schedules", "paused", "parameters", "tags", "concurrency_limit")
 
 
@@ -61,21 +62,20 @@ def deployments(settings: Settings) -> Iterator[RunnerDeployment]:
             ["pipeline", name, spec.language],
             {},
         )
-    first = next(iter(specs))
     yield _deployment(
         corpora,
         MANY_NAME,
-        {"datasets": [first]},
-        f"{MANY_SUMMARY}\n\n{links()}",
+        {},
+        f"{MANY_SUMMARY} {CHOOSE}\n\n{links()}",
         ["corpora"],
         {"datasets": list(specs)},
     )
     words = f"{GC_SUMMARY}\n\n{links()}"
     yield _deployment(gc, ALL_NAME, {}, words, ["gc"], {"datasets": list(specs)})
     for stage, flow in STAGE_FLOWS.items():
-        words = f"{SUMMARIES[stage]}\n\n{links()}"
+        words = f"{SUMMARIES[stage]} {CHOOSE}\n\n{links()}"
         choices = {"dataset": list(specs)}
-        yield _deployment(flow, STAGE_NAME, {"dataset": first}, words, ["stage", stage], choices)
+        yield _deployment(flow, STAGE_NAME, {}, words, ["stage", stage], choices)
 
 
 async def register(deployment: RunnerDeployment) -> None:
