@@ -22,6 +22,7 @@ from flows.options import OWN_PRESET, read_dataset
 from flows.orchestration.corpora_flow import corpora
 from flows.orchestration.descriptions import SUMMARIES, links, pipeline_description
 from flows.orchestration.flows import GC_SUMMARY, STAGE_FLOWS, gc, pipeline
+from flows.retention.limits import AGE, SIZE
 from flows.store.runs import Store
 from modeling.presets import PRESETS
 from system.settings import Settings
@@ -30,6 +31,13 @@ logger = logging.getLogger(__name__)
 STAGE_NAME, MANY_NAME, ALL_NAME = "any-dataset", "many-datasets", "all-datasets"
 MANY_SUMMARY = "Fetch many datasets and build their corpora; a failure does not stop the others."
 CHOOSE = "Every run and every schedule chooses its dataset; there is no default."
+FORM_RULES = {
+    "keep_last": {"minimum": 1},
+    "older_than": {"pattern": rf"^\s*{AGE.pattern}\s*$"},
+    "history": {"pattern": rf"^\s*{AGE.pattern}\s*$"},
+    "max_size": {"pattern": rf"(?i)^\s*({SIZE.pattern})?\s*$"},
+}
+"""JSON-schema rules of the limits of gc; the server checks the options of the other flows."""
 USER_FIELDS = ("schedules", "paused", "parameters", "tags", "concurrency_limit")
 
 
@@ -118,6 +126,9 @@ def _deployment(
     for parameter, values in (choices | {"preset": [OWN_PRESET, *PRESETS]}).items():
         if form := _properties(deployment).get(parameter):
             form.get("items", form)["enum"] = values
+    for parameter, rule in FORM_RULES.items():
+        if form := _properties(deployment).get(parameter):
+            form.update(rule)
     return deployment
 
 

@@ -5,6 +5,7 @@ import pytest
 from flows.options import Options
 from flows.orchestration.corpora_flow import corpora
 from flows.orchestration.flows import STAGE_FLOWS, pipeline
+from flows.retention.limits import Limits
 from system.settings import Settings
 
 PIPELINE = ["dataset", "preset", "budget", "overrides", "force", "plan_only", "allow_stale"]
@@ -53,3 +54,61 @@ def test_every_deployment_names_a_flow_that_can_be_loaded(tmp_path):
         assert deployment.entrypoint
         module, _, name = deployment.entrypoint.rpartition(".")
         assert getattr(import_module(module), name).name == deployment.flow_name
+
+
+@pytest.fixture(scope="module")
+def forms(tmp_path_factory):
+    """Full name of a deployment to its form, and to its default parameters."""
+    from flows.orchestration.deployments import deployments
+
+    settings = Settings(artifacts=tmp_path_factory.mktemp("forms"))
+    return {
+        one.full_name: (one._parameter_openapi_schema.model_dump(), one.parameters)
+        for one in deployments(settings)
+    }
+
+
+def test_only_a_pipeline_knows_its_dataset(forms):
+    for name, (form, defaults) in forms.items():
+        chosen = {"dataset", "datasets"} & set(form["required"])
+        assert bool(chosen) == (not name.startswith("gc/")), name
+        assert bool(chosen & set(defaults)) == name.startswith("pipeline/"), name
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"keep_last": 0},
+        {"older_than": "-5s"},
+        {"older_than": "20 seconds"},
+        {"history": "soon"},
+        {"max_size": "50 apples"},
+    ],
+)
+def test_the_form_of_gc_refuses_a_wrong_limit(forms, values):
+    from prefect.utilities.schema_tools.validation import validate
+
+    form, _ = forms["gc/all-datasets"]
+    (error,) = validate(values, form)
+    assert error.json_path == f"$.{next(iter(values))}"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"older_than": " 12h ", "history": "1y", "keep_last": 1},
+        {"max_size": "1.5GiB"},
+        {"max_size": "500 mb"},
+        {"max_size": ""},
+    ],
+)
+def test_the_form_of_gc_takes_what_the_command_line_takes(forms, values):
+    from prefect.utilities.schema_tools.validation import validate
+
+    form, _ = forms["gc/all-datasets"]
+    assert validate(values, form) == []
+    limits = Limits.model_validate(values)
+    assert limits.age
+    assert limits.history_age
+    assert limits.max_bytes is None or limits.max_bytes > 0
