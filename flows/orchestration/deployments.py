@@ -11,6 +11,7 @@ from typing import Any
 
 from prefect import Flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.types.entrypoint import EntrypointType
@@ -93,12 +94,28 @@ async def register(deployment: RunnerDeployment) -> None:
             existing = await client.read_deployment_by_name(deployment.full_name)
         except ObjectNotFound:
             return
-    kept = {k: v for k, v in existing.parameters.items() if k in _properties(deployment)}
+    known = _properties(deployment)
+    kept = {k: v for k, v in defaults_of(existing, deployment).items() if k in known}
     if set(kept) == set(existing.parameters):
         deployment.model_fields_set.difference_update(USER_FIELDS)
-    else:  # a parameter was removed from the form: keep the user's other defaults
+    else:  # a parameter is no longer in the form, or needs no default: keep the user's others
         deployment.model_fields_set.difference_update(set(USER_FIELDS) - {"parameters"})
         deployment.parameters = deployment.parameters | kept
+
+
+def defaults_of(existing: DeploymentResponse, deployment: RunnerDeployment) -> dict[str, Any]:
+    """The default parameters that users chose.
+
+    Earlier versions filled in the first dataset where every run must now choose one.
+    """
+    chosen, before = deployment.description or "", existing.description or ""
+    if CHOOSE not in chosen or CHOOSE in before:
+        return existing.parameters
+    forms = (existing.parameter_openapi_schema or {}).get("properties", {})
+    one = forms.get("dataset", {}).get("enum", [None])[0]
+    many = forms.get("datasets", {}).get("items", {}).get("enum", [])[:1]
+    filled_in = {"dataset": one, "datasets": many}
+    return {k: v for k, v in existing.parameters.items() if k not in filled_in or v != filled_in[k]}
 
 
 def _deployment(

@@ -73,7 +73,8 @@ class CheckedParameters:
         if not str(deployment.get("entrypoint")).startswith(OURS):
             return None
         for one in entered:
-            values = deployment["parameters"] | (one.get("parameters") or {})
+            inherited = {} if is_default else deployment["parameters"]
+            values = inherited | (one.get("parameters") or {})
             schema = deployment["parameter_openapi_schema"]
             if fault := await asyncio.to_thread(fault_of, values, schema, is_default):
                 return fault

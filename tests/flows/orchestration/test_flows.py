@@ -1,9 +1,14 @@
 """The forms of the flows: users' schedules store their parameters, so these must not change."""
 
+from uuid import uuid4
+
 import pytest
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.deployments.runner import RunnerDeployment
 
 from flows.options import Options
 from flows.orchestration.corpora_flow import corpora
+from flows.orchestration.deployments import CHOOSE, defaults_of
 from flows.orchestration.flows import STAGE_FLOWS, pipeline
 from flows.retention.limits import Limits
 from system.settings import Settings
@@ -112,3 +117,27 @@ def test_the_form_of_gc_takes_what_the_command_line_takes(forms, values):
     assert limits.age
     assert limits.history_age
     assert limits.max_bytes is None or limits.max_bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("description", "before", "after"),
+    [
+        ("of an earlier version", {"dataset": "first", "preset": "base"}, {"preset": "base"}),
+        ("of an earlier version", {"dataset": "second"}, {"dataset": "second"}),
+        ("of an earlier version", {"datasets": ["first"]}, {}),
+        (CHOOSE, {"dataset": "first"}, {"dataset": "first"}),
+    ],
+)
+def test_only_a_dataset_that_was_filled_in_is_no_default_any_more(description, before, after):
+    form = {"dataset": {"enum": ["first", "second"]}, "datasets": {"items": {"enum": ["first"]}}}
+    existing = DeploymentResponse(
+        name="any-dataset",
+        flow_id=uuid4(),
+        description=description,
+        parameters=before,
+        parameter_openapi_schema={"properties": form},
+    )
+    current = RunnerDeployment(name="any-dataset", flow_name="fetch", description=CHOOSE)
+    assert defaults_of(existing, current) == after
+    pipeline_of_today = RunnerDeployment(name="first", flow_name="pipeline", description="A pipe")
+    assert defaults_of(existing, pipeline_of_today) == before
