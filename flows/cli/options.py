@@ -20,6 +20,7 @@ Preset = Annotated[
     str | None, typer.Option(help=f"{Options.help('preset')} One of {', '.join(PRESETS)}.")
 ]
 BudgetText = Annotated[str | None, typer.Option(help=Options.help("budget"))]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the Prefect UI.")]
 KeepLast = Annotated[int, typer.Option(min=1, help=Limits.help("keep_last"))]
 OlderThan = Annotated[str, typer.Option(metavar="AGE", help=Limits.help("older_than"))]
 MaxSize = Annotated[str, typer.Option(metavar="SIZE", help=Limits.help("max_size"))]

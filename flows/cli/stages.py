@@ -16,6 +16,7 @@ from flows.cli.options import (
     MaxSize,
     OlderThan,
     Overrides,
+    Port,
     Preset,
 )
 from flows.errors import StageError
@@ -193,7 +194,7 @@ def pin(
 
 
 def serve(
-    port: Annotated[int, typer.Option(help="Port of the Prefect UI.")] = 4200,
+    port: Port = 4200,
     host: Annotated[
         str,
         typer.Option(
@@ -222,7 +223,7 @@ def serve(
 
 
 def login(
-    port: Annotated[int, typer.Option(help="Port of the Prefect UI.")] = 4200,
+    port: Port = 4200,
     renew: Annotated[
         bool, typer.Option("--renew", help="Replace the login; restart `charmill serve` then.")
     ] = False,

@@ -11,6 +11,7 @@ from typing import Any
 
 from prefect import Flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.types.entrypoint import EntrypointType
@@ -22,6 +23,7 @@ from flows.options import OWN_PRESET, read_dataset
 from flows.orchestration.corpora_flow import corpora
 from flows.orchestration.descriptions import SUMMARIES, links, pipeline_description
 from flows.orchestration.flows import GC_SUMMARY, STAGE_FLOWS, gc, pipeline
+from flows.retention.limits import AGE, SIZE
 from flows.store.runs import Store
 from modeling.presets import PRESETS
 from system.settings import Settings
@@ -29,6 +31,14 @@ from system.settings import Settings
 logger = logging.getLogger(__name__)
 STAGE_NAME, MANY_NAME, ALL_NAME = "any-dataset", "many-datasets", "all-datasets"
 MANY_SUMMARY = "Fetch many datasets and build their corpora; a failure does not stop the others."
+CHOOSE = "Every run and every schedule chooses its dataset; there is no default."
+FORM_RULES = {
+    "keep_last": {"minimum": 1},
+    "older_than": {"pattern": rf"^\s*{AGE.pattern}\s*$"},
+    "history": {"pattern": rf"^\s*{AGE.pattern}\s*$"},
+    "max_size": {"pattern": rf"(?i)^\s*({SIZE.pattern})?\s*$"},
+}
+"""JSON-schema rules of the limits of gc; the server checks the options of the other flows."""
 USER_FIELDS = ("schedules", "paused", "parameters", "tags", "concurrency_limit")
 
 
@@ -61,21 +71,20 @@ def deployments(settings: Settings) -> Iterator[RunnerDeployment]:
             ["pipeline", name, spec.language],
             {},
         )
-    first = next(iter(specs))
     yield _deployment(
         corpora,
         MANY_NAME,
-        {"datasets": [first]},
-        f"{MANY_SUMMARY}\n\n{links()}",
+        {},
+        f"{MANY_SUMMARY} {CHOOSE}\n\n{links()}",
         ["corpora"],
         {"datasets": list(specs)},
     )
     words = f"{GC_SUMMARY}\n\n{links()}"
     yield _deployment(gc, ALL_NAME, {}, words, ["gc"], {"datasets": list(specs)})
     for stage, flow in STAGE_FLOWS.items():
-        words = f"{SUMMARIES[stage]}\n\n{links()}"
+        words = f"{SUMMARIES[stage]} {CHOOSE}\n\n{links()}"
         choices = {"dataset": list(specs)}
-        yield _deployment(flow, STAGE_NAME, {"dataset": first}, words, ["stage", stage], choices)
+        yield _deployment(flow, STAGE_NAME, {}, words, ["stage", stage], choices)
 
 
 async def register(deployment: RunnerDeployment) -> None:
@@ -85,12 +94,28 @@ async def register(deployment: RunnerDeployment) -> None:
             existing = await client.read_deployment_by_name(deployment.full_name)
         except ObjectNotFound:
             return
-    kept = {k: v for k, v in existing.parameters.items() if k in _properties(deployment)}
+    known = _properties(deployment)
+    kept = {k: v for k, v in defaults_of(existing, deployment).items() if k in known}
     if set(kept) == set(existing.parameters):
         deployment.model_fields_set.difference_update(USER_FIELDS)
-    else:  # a parameter was removed from the form: keep the user's other defaults
+    else:  # a parameter is no longer in the form, or needs no default: keep the user's others
         deployment.model_fields_set.difference_update(set(USER_FIELDS) - {"parameters"})
         deployment.parameters = deployment.parameters | kept
+
+
+def defaults_of(existing: DeploymentResponse, deployment: RunnerDeployment) -> dict[str, Any]:
+    """The default parameters that users chose.
+
+    Earlier versions filled in the first dataset where every run must now choose one.
+    """
+    chosen, before = deployment.description or "", existing.description or ""
+    if CHOOSE not in chosen or CHOOSE in before:
+        return existing.parameters
+    forms = (existing.parameter_openapi_schema or {}).get("properties", {})
+    one = forms.get("dataset", {}).get("enum", [None])[0]
+    many = forms.get("datasets", {}).get("items", {}).get("enum", [])[:1]
+    filled_in = {"dataset": one, "datasets": many}
+    return {k: v for k, v in existing.parameters.items() if k not in filled_in or v != filled_in[k]}
 
 
 def _deployment(
@@ -118,6 +143,9 @@ def _deployment(
     for parameter, values in (choices | {"preset": [OWN_PRESET, *PRESETS]}).items():
         if form := _properties(deployment).get(parameter):
             form.get("items", form)["enum"] = values
+    for parameter, rule in FORM_RULES.items():
+        if form := _properties(deployment).get(parameter):
+            form.update(rule)
     return deployment
 
 

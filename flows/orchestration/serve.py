@@ -94,16 +94,10 @@ async def _run(settings: Settings) -> None:
     """Register the deployments, and execute runs."""
     from prefect.runner import Runner
 
-    from flows.orchestration.automations import ensure_automations
-    from flows.server.prefect_settings import HEARTBEAT_SECONDS
+    from flows.orchestration.endings.silent import ensure_automations
 
     # Pausing at shutdown would switch off schedules that the user switched on.
-    runner = Runner(
-        name="charmill",
-        query_seconds=POLL_SECONDS,
-        pause_on_shutdown=False,
-        heartbeat_seconds=HEARTBEAT_SECONDS,
-    )
+    runner = Runner(name="charmill", query_seconds=POLL_SECONDS, pause_on_shutdown=False)
     known = _fingerprint(settings)
     await asyncio.gather(
         asyncio.to_thread(_ensure_own_limit, settings),

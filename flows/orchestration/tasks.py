@@ -14,10 +14,7 @@ from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
-from prefect.exceptions import Abort, TerminationSignal
-from prefect.runtime import deployment
 from prefect.tasks import exponential_backoff
 
 from corpora.errors import SourceError
@@ -30,6 +27,7 @@ from flows.orchestration.concurrency import (
     worth_a_retry,
 )
 from flows.orchestration.descriptions import update_description
+from flows.orchestration.endings.stopped import end_if_deleted, stoppable
 from flows.orchestration.events import announce, closing_state
 from flows.orchestration.reporter import RunReporter
 from flows.planning.exchange import exchange, send_finished
@@ -46,7 +44,6 @@ from flows.reporting.artifacts import (
 from flows.reporting.index import index_rows, renewing_index
 from flows.server.prefect_settings import LOGGERS
 from flows.stages.devices import device_of
-from flows.stages.signals import end_with_parent, end_within
 from flows.stages.table import STAGES
 from flows.store.disk import check_space
 from flows.store.runs import Store
@@ -58,8 +55,6 @@ from system.settings import Settings
 
 PLAN_SECONDS = 600
 """Time limit for asking a source for its current version."""
-STOP_SECONDS = 6
-"""Time that a cancelled run has for its checkpoint before it is killed."""
 BY_NAME = {stage.name: stage for stage in STAGES}
 PERSISTENT: dict[str, Any] = {
     "cache_policy": NO_CACHE,
@@ -107,13 +102,10 @@ def entered(store: Store) -> Iterator[None]:
 
 @contextmanager
 def prepared() -> Iterator[None]:
-    """Set-up and tear-down of every flow run: logging, cancellation."""
+    """Set-up and tear-down of every flow run: logging, how it ends when it is stopped."""
     show_our_logs()
     clean_output()
-    if deployment.get_id() is not None:
-        end_within(STOP_SECONDS)
-        end_with_parent()
-    with _keeping_cancelled_state():
+    with stoppable():
         yield
 
 
@@ -221,6 +213,7 @@ what_if_task = task(name="what-if", task_run_name="what-if {dataset}", **PERSIST
 
 def _publish(store: Store, dataset: str, key: str) -> Any:
     """Publish the report, update the index and the deployment, and announce the outcome."""
+    end_if_deleted()
     folder = store.runs("evaluate", dataset).run(key).folder
     publish_report(dataset, folder)
     publish_index(index_rows(store))
@@ -241,23 +234,3 @@ def _without_force_on_retry(dataset: str, options: Options, store: Store) -> Opt
     latest = store.runs(first, dataset).latest
     done = latest is not None and datetime.fromisoformat(latest.manifest.created) >= began
     return options.model_copy(update={"force": not done})
-
-
-@contextmanager
-def _keeping_cancelled_state() -> Iterator[None]:
-    """Keep the state of a cancelled run as Cancelled.
-
-    Prefect treats a SIGTERM as a crash unless its own handler was installed when the run was
-    cancelled; a training installs another one, for its checkpoint.
-    """
-    try:
-        yield
-    except TerminationSignal:
-        context = FlowRunContext.get()
-        assert context
-        assert context.flow_run
-        with get_client(sync_client=True) as client:
-            state = client.read_flow_run(context.flow_run.id).state
-        if state and state.is_cancelling():
-            raise Abort("cancelled") from None
-        raise

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from flows.server.corrections import correct_prefect, corrected
 from flows.server.host_names import LOOPBACK_NAMES, HostNames, host_names
 from flows.server.login import CLIENT_VARIABLE, SERVER_VARIABLE, Login
 from flows.server.login_required import LoginRequired
@@ -36,7 +37,10 @@ def embedded() -> ASGIApp:
 def _guarded(names: HostNames, *, browsers: bool) -> ASGIApp:
     # First, because Prefect must not see the login: its UI would ask for it a second time.
     login = _take_login()
-    known = LoginRequired(app=_prefect(ephemeral=not browsers), login=login, browsers=browsers)
+    prefect = _prefect(ephemeral=not browsers)
+    # The embedded server has no schedules, and its run has checked its parameters already.
+    checked = corrected(prefect) if browsers else prefect
+    known = LoginRequired(app=checked, login=login, browsers=browsers)
     return SecurityHeaders(OwnOriginOnly(app=known, names=names, browsers=browsers))
 
 
@@ -59,5 +63,6 @@ def _prefect(*, ephemeral: bool) -> ASGIApp:
     from prefect.server.api.server import create_app
     from prefect.settings import PREFECT_HOME
 
+    correct_prefect()
     home: Path = PREFECT_HOME.value()
     return StartLock(app=create_app(final=True, ephemeral=ephemeral), path=home / "start.lock")

@@ -16,6 +16,7 @@ from flows.store.runs import Store
 from system.errors import SettingsError
 from system.settings import Settings, variable
 
+HEARTBEAT = "charmill.flow-run.heartbeat"
 HEARTBEAT_SECONDS = 30
 """A run without a heartbeat for three times this long counts as crashed."""
 LOGGERS = ("flows", "corpora", "modeling", "evaluation", "system")
@@ -24,6 +25,7 @@ HOUR_SECONDS = 3600
 EVENTS_KEPT_SECONDS = {
     "prefect.artifact-collection.updated": HOUR_SECONDS,
     "prefect.flow-run.heartbeat": 24 * HOUR_SECONDS,
+    HEARTBEAT: 24 * HOUR_SECONDS,
 }
 """Prefect keeps events for a week; each of the first kind holds a whole report."""
 ENVIRONMENT = {
@@ -46,10 +48,7 @@ EMBEDDED = {
     "PREFECT_LOGGING_LEVEL": "INFO",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
 }
-SERVED = {
-    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
-    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
-}
+SERVED = {"PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}
 SERVER_VARIABLES = (
     "PREFECT_API_URL",
     "PREFECT_API_KEY",

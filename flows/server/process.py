@@ -173,6 +173,10 @@ def _bound(host: str, port: int) -> socket.socket:
     Raises:
         StageError: if the address cannot be used; says why, and what to do.
     """
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise StageError(f"--host {host!a}: not an address or a host name") from None
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     # As servers do: a port whose last connections are still closing counts as free.
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

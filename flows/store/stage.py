@@ -219,6 +219,9 @@ def _make(
 ) -> None:
     """Do the work in the work folder and publish it; set aside what it replaces."""
     attempts = _enter(stage, context)
+    if stage.resumable and attempts > 1:
+        name = f"{stage.name} of {context.run.dataset}"
+        reporter.say(f"{name}: resumes an interrupted run, attempt {attempts}")
     start = time.monotonic()
     work = _verified_work(stage, context)
     while True:

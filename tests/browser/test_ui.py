@@ -1,6 +1,7 @@
 """What a user does every day in the UI alone, in a real browser."""
 
 import json
+import re
 import time
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tests.browser.user import (
     add_schedule,
     cancel,
+    fill_in,
     open_artifact,
     open_deployment,
     open_newest_version,
@@ -42,6 +44,40 @@ def test_a_pipeline_runs_from_the_form_to_a_report_with_its_picture(page, served
     picture.wait_for()
     until(lambda: picture.evaluate("image => image.naturalWidth"), 20)
     assert "the LSTM needs" in page.inner_text("body")
+
+
+def test_the_switch_of_a_schedule_keeps_its_parameters(page, served):
+    path = f"deployments/{served.deployment('pipeline/tiny')['id']}/schedules"
+    mine = {"schedule": {"cron": "0 3 * * *"}, "parameters": {"dataset": "tiny", "budget": "2h"}}
+    (made,) = served.api("POST", path, [mine])
+    open_deployment(page, "tiny")
+    for active in (False, True):
+        page.get_by_role("switch", name=re.compile("^toggle ")).click()
+        until(lambda: served.api("GET", path)[0]["active"] is active, 60)  # noqa: B023
+        assert served.api("GET", path)[0]["parameters"] == mine["parameters"]
+    served.api("DELETE", f"{path}/{made['id']}")
+
+
+def test_a_form_says_what_is_wrong_at_the_field(page):
+    open_deployment(page, "tiny")
+    fill_in(page, budget="20 seconds")
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_text("budget '20 seconds' is none of the forms").first.wait_for()
+    assert "/run" in page.url
+
+
+def test_a_quick_run_of_a_stage_asks_for_the_dataset(page, served):
+    open_deployment(page, "any-dataset", flow="fetch")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Quick run").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Run").click()
+    dialog.get_by_text("'dataset' is a required property").first.wait_for()
+    body = {
+        "deployments": {"name": {"any_": ["any-dataset"]}},
+        "flows": {"name": {"any_": ["fetch"]}},
+    }
+    assert served.api("POST", "flow_runs/count", body) == 0
 
 
 def test_the_description_of_a_pipeline_leads_to_its_newest_report(page):

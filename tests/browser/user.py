@@ -34,6 +34,20 @@ def run_with(
     switches: tuple[str, ...] = (),
 ) -> None:
     """Fill in the form of the deployment that is open, and submit it."""
+    fill_in(page, dataset=dataset, budget=budget, overrides=overrides, switches=switches)
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url(re.compile("/(runs|deployments)/[a-z-]+/[0-9a-f-]{36}($|[?](?!parameters))"))
+
+
+def fill_in(
+    page: Page,
+    *,
+    dataset: str | None = None,
+    budget: str | None = None,
+    overrides: tuple[str, ...] = (),
+    switches: tuple[str, ...] = (),
+) -> None:
+    """Fill in the form of the deployment that is open."""
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Custom run").click()
     page.get_by_role("button", name="Add item").wait_for()
@@ -48,8 +62,6 @@ def run_with(
         page.locator("textarea").nth(number + 1).fill(override)
     for switch in switches:
         page.get_by_label(re.compile(f"^{switch}")).click()
-    page.get_by_role("button", name="Submit").click()
-    page.wait_for_url(re.compile("/(runs|deployments)/[a-z-]+/[0-9a-f-]{36}($|[?](?!parameters))"))
 
 
 def open_run(page: Page, ui: str, run: str) -> None:

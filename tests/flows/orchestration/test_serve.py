@@ -56,6 +56,30 @@ def test_a_wrong_list_of_names_is_said_in_one_line(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--port", "80000"), "Invalid value for '--port': Input should be less than or equal"),
+        (("--port", "0"), "Invalid value for '--port': Input should be greater than or equal to 1"),
+        (("--port", "-1"), "Invalid value for '--port': Input should be greater than or equal"),
+        (("--host", "mill..lan"), "--host 'mill..lan': not an address or a host name"),
+        (("--host", "x" * 64), "not an address or a host name"),
+    ],
+)
+def test_an_impossible_address_is_said_in_one_line(tmp_path, arguments, reason):
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.cli", "serve", *arguments],
+        env=os.environ | {"CHARMILL_ARTIFACTS": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("charmill: ")
+    assert reason in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     ("host", "reached"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("mill.lan", "mill.lan")]
 )
 def test_a_server_on_every_address_is_reached_at_the_loopback_one(host, reached):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 import os
 import signal
 import sqlite3
@@ -51,6 +52,11 @@ def training(serving, **parameters) -> tuple[str, set[int]]:
     return run, descendants(serving.process.pid) - before
 
 
+def errors_of(serving, run) -> list[str]:
+    body = {"logs": {"flow_run_id": {"any_": [run]}, "level": {"ge_": logging.ERROR}}}
+    return [row["message"] for row in serving.api("POST", "logs/filter", body)]
+
+
 def work_folders(serving) -> list:
     return sorted((serving.artifacts / "train" / "tiny").glob(".work-*"))
 
@@ -63,6 +69,35 @@ def test_a_cancelled_training_leaves_a_checkpoint_and_no_process(serving):
     assert serving.ended(run)["type"] == "CANCELLED"
     (left,) = work_folders(serving)
     assert list((left / "checkpoints").iterdir())
+    said = until(lambda: [line for line in serving.logs(run) if line.startswith("stopped:")])
+    assert set(said) == {"stopped: the run was cancelled"}
+    assert "Crash" not in "\n".join(serving.logs(run))
+    assert not errors_of(serving, run)
+
+
+def test_a_deleted_training_ends_as_a_cancelled_one_does(serving):
+    before = set(work_folders(serving))
+    run, processes = training(serving, overrides=["train.seed=13", *LONG["overrides"]])
+    serving.api("DELETE", f"flow_runs/{run}")
+    until(lambda: not alive(processes), AT_ONCE)
+    (left,) = set(work_folders(serving)) - before
+    assert list((left / "checkpoints").iterdir())
+    assert "stopped: the run was deleted" in (serving.root / "serve.log").read_text()
+    assert not serving.artifacts_of("report-tiny")
+    log = (serving.artifacts / ".prefect" / "server.log").read_text()
+    assert "FOREIGN KEY" not in log
+    assert "UNIQUE constraint" not in log
+
+
+def test_a_short_run_is_not_taken_for_one_that_has_died(serving):
+    runs = [serving.run("fetch/any-dataset", dataset="tiny", plan_only=True) for _ in range(3)]
+    for run in runs:
+        assert serving.ended(run)["type"] == "COMPLETED"
+    time.sleep(3)
+    with sqlite3.connect(serving.artifacts / ".prefect" / "prefect.db") as connection:
+        waiting = connection.execute("SELECT bucketing_key, count FROM automation_bucket")
+        still_expected = [key for key, count in waiting if count < 1]
+    assert not [run for run in runs if run in "".join(still_expected)]
 
 
 def test_retry_of_a_cancelled_run_goes_on_at_the_checkpoint(serving):
@@ -76,6 +111,7 @@ def test_retry_of_a_cancelled_run_goes_on_at_the_checkpoint(serving):
     assert manifest["attempts"] == 2
     plan = serving.artifacts_of("plan-tiny")[0]["data"]
     assert "resumes an interrupted run" in plan
+    assert "train of tiny: resumes an interrupted run, attempt 2" in serving.logs(run)
 
 
 def test_retry_of_a_forced_run_does_not_force_what_it_made_already(serving):
@@ -129,16 +165,6 @@ def test_a_training_of_the_command_line_waits_for_one_that_is_served(serving):
         assert "started" in next(lines)
         process.stderr.read()
     assert process.returncode == 0
-
-
-def test_a_user_mistake_fails_at_once_and_blocks_no_other_run(serving):
-    wrong = serving.run("pipeline/tiny", budget="soon")
-    right = serving.run("corpus/any-dataset", dataset="tiny", plan_only=True)
-    state = serving.ended(wrong)
-    assert state["type"] == "FAILED"
-    assert "budget" in state["message"]
-    assert serving.ended(right)["type"] == "COMPLETED"
-    assert not any("Retries" in line or "retry" in line for line in serving.logs(wrong))
 
 
 def test_no_secret_of_the_environment_is_kept_anywhere(serving):

@@ -1,0 +1,176 @@
+"""Middleware that refuses wrong parameters of our flows when they are entered, with the reason.
+
+Prefect checks the types of a run's parameters, and nothing of a schedule's: `20 seconds` as a
+budget, or `train.learning_rate=abc`, would make a run that fails a second later, at night maybe.
+Here the settings of the run are computed as the run itself does. The form of the UI asks for such a
+check before it sends anything, and shows the reason at the field.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from flows.options import OWN_PRESET, Options, prepare
+from flows.server.corrections.inner import DEPLOYMENT, ask, read_deployment
+from system.errors import CharmillError
+from system.settings import Settings
+
+FORM = "/api/ui/schemas/validate"
+OURS = "flows.orchestration."
+CHOOSE = "dataset: choose one; Custom run in the UI lists them"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A parameter, and in one line what is wrong with it."""
+
+    parameter: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedParameters:
+    """Answer wrong parameters with 409 and the reason; pass everything else to `app`."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request, a websocket or the lifespan."""
+        path = scope.get("path", "")
+        place = DEPLOYMENT.fullmatch(path) if path != FORM else None
+        if scope["type"] != "http" or scope["method"] not in ("POST", "PATCH"):
+            await self.app(scope, receive, send)
+        elif path == FORM:
+            body = await Request(scope, receive).body()
+            await (await self._form(body))(scope, receive, send)
+        elif place:
+            body = await Request(scope, receive).body()
+            fault = await self._fault(place, _parsed(body))
+            if fault is None:
+                await self.app(scope, _repeating(body, receive), send)
+            else:
+                await JSONResponse({"detail": fault.reason}, 409)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _fault(self, place: re.Match[str], sent: Any) -> Fault | None:
+        """The first fault of the runs, schedules or defaults that a request would make."""
+        entered = [one for one in _entries(sent) if isinstance(one.get("parameters"), dict)]
+        is_default = place["action"] is None
+        if place["action"] in ("/create_flow_run", "/schedules"):
+            entered = _entries(sent)
+        if not entered:
+            return None
+        deployment = await read_deployment(self.app, place["id"])
+        if not str(deployment.get("entrypoint")).startswith(OURS):
+            return None
+        for one in entered:
+            inherited = {} if is_default else deployment["parameters"]
+            values = inherited | (one.get("parameters") or {})
+            schema = deployment["parameter_openapi_schema"]
+            if fault := await asyncio.to_thread(fault_of, values, schema, is_default):
+                return fault
+        return None
+
+    async def _form(self, body: bytes) -> JSONResponse:
+        """Prefect's own answer to a form, and ours."""
+        answer = await ask(self.app, "POST", FORM, body)
+        sent = _parsed(body)
+        if answer.status_code != httpx.codes.OK or not _is_ours(sent):
+            return JSONResponse(answer.json(), answer.status_code)
+        found = answer.json()
+        if found["valid"]:
+            values = await asyncio.to_thread(_plain, sent["values"])
+            if fault := await asyncio.to_thread(fault_in_options, values):
+                errors = [{"property": fault.parameter, "errors": [fault.reason]}]
+                found = {"errors": errors, "valid": False}
+        return JSONResponse(found)
+
+
+def fault_of(
+    values: Mapping[str, Any], schema: Mapping[str, Any], is_default: bool
+) -> Fault | None:
+    """The first fault of all parameters of a run, also of those that Prefect's schema describes.
+
+    Args:
+        is_default: the values are those of a deployment, and a run may add more.
+    """
+    from prefect.utilities.schema_tools.validation import ValidationError, validate
+
+    plain = _plain(values)
+    if "dataset" in schema.get("required", ()) and "dataset" not in plain and not is_default:
+        return Fault("dataset", CHOOSE)
+    try:
+        validate(plain, dict(schema), raise_on_error=True, ignore_required=is_default)
+    except ValidationError as error:
+        return Fault("", str(error))
+    return fault_in_options(plain)
+
+
+def fault_in_options(values: Mapping[str, Any]) -> Fault | None:
+    """The first fault of the options among the parameters, found as the run itself would."""
+    dataset = values.get("dataset")
+    names = [dataset] if isinstance(dataset, str) else values.get("datasets", ())
+    options = {"preset": OWN_PRESET, "overrides": (), "budget": ""}
+    for name in names if isinstance(names, list | tuple) else ():
+        chosen: dict[str, Any] = {}
+        for option, usual in options.items():
+            chosen[option] = values.get(option, usual)
+            try:
+                parsed = Options.model_validate(chosen)
+            except ValueError:  # placeholders, which only Prefect can replace
+                return None
+            try:
+                prepare(name, parsed, Settings().dataset_folders)
+            except CharmillError as error:
+                return Fault(option, str(error))
+    return None
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with the JSON that was typed into a form as the values it describes."""
+    from prefect.utilities.schema_tools.hydration import hydrate
+
+    return hydrate(dict(values))
+
+
+def _is_ours(sent: Any) -> bool:
+    """Whether a form is that of a flow with our options."""
+    if not isinstance(sent, dict) or not isinstance(sent.get("values"), dict):
+        return False
+    schema = sent.get("schema")
+    known = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    return isinstance(known, dict) and {"overrides", "force", "allow_stale"} <= set(known)
+
+
+def _entries(sent: Any) -> list[dict[str, Any]]:
+    """The runs or schedules in a request, or the deployment's defaults with its schedules."""
+    several = sent if isinstance(sent, list) else [sent]
+    entries = [one for one in several if isinstance(one, dict)]
+    nested = [one for entry in entries for one in entry.get("schedules") or ()]
+    return entries + [one for one in nested if isinstance(one, dict)]
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body or b"{}")
+    except (ValueError, RecursionError):  # Prefect will refuse it
+        return None
+
+
+def _repeating(body: bytes, receive: Receive) -> Receive:
+    """Give the body of a request to whoever asks first, as if it had not been read yet."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return again
