@@ -109,6 +109,11 @@ class Settings(BaseSettings):
         description="further host names of `charmill serve`, for proxies and other machines, as "
         "a.example.org,b (default: none)",
     )
+    pages: bool = Field(
+        default=False,
+        description="1 if Prefect's server also serves the reports of this artifacts root, so that "
+        "runs link to them; `charmill serve` sets it (default: 0)",
+    )
     source_roots: str = Field(
         default="",
         description=f"folders, separated by {os.pathsep!r}, that local sources must be in, of "

@@ -156,9 +156,9 @@ def explain(
 
     Example: charmill explain linux kernel/fork.c
     """
-    from flows.cli.ledger_queries import explain as explained
     from flows.cli.render import explanation
     from flows.console import out, print_json
+    from flows.pages.ledger import explain as explained
 
     _check(dataset)
     rows = explained(Store(Settings().artifacts_root), dataset, path)
@@ -186,14 +186,13 @@ def diff(
     """
     from dataclasses import asdict
 
-    from corpora.corpus.ledger import compare
-    from corpora.corpus.parquet import LEDGER
     from flows.cli.render import difference
     from flows.console import out, print_json
+    from flows.pages.comparison import compared_corpora
 
     _check(dataset)
     before, after = Store(Settings().artifacts_root).runs("corpus", dataset).pair(old, new)
-    found = compare(verified(before, LEDGER), verified(after, LEDGER))
+    found = compared_corpora(before, after)
     if as_json:
         print_json(asdict(found))
         return

@@ -1,7 +1,7 @@
 """The commands about reports: the newest of a dataset, the index, a comparison, and scores."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,11 +10,8 @@ from flows.cli.options import AsJson, Dataset
 from flows.errors import OptionError
 from flows.options import Options, prepare
 from flows.store.integrity import verified
-from flows.store.runs import StageRun, Store
+from flows.store.runs import Store
 from system.settings import Settings
-
-if TYPE_CHECKING:
-    from evaluation.results import Comparison
 
 
 def report(
@@ -91,13 +88,14 @@ def compare(
     from evaluation.report.view import amount
     from flows.cli.render import table
     from flows.console import out, print_json
+    from flows.pages.comparison import compared_reports
 
     settings = Settings()
     reports = Store(settings.artifacts_root).runs("evaluate", dataset)
     if not reports.keys():  # most likely a mistyped name
         prepare(dataset, Options(), settings.dataset_folders)
     before, after = reports.pair(old, new)
-    found = _comparison(before, after)
+    found = compared_reports(before, after)
     if as_json:
         print_json(asdict(found))
         return
@@ -105,20 +103,6 @@ def compare(
     out.print(summary(found), markup=False)
     rows = ((c.label, amount(c.old, c.unit), amount(c.new, c.unit), c.words) for c in found.changes)
     out.print(table(("figure", "before", "now", "change"), rows))
-
-
-def _comparison(before: StageRun, after: StageRun) -> "Comparison":
-    from evaluation.evidence import load_evidence
-    from evaluation.report.compare import compare_evaluations
-    from evaluation.report.render import load_report
-
-    return compare_evaluations(
-        load_evidence(verified(before)),
-        load_evidence(verified(after)),
-        old_key=before.key,
-        new_key=after.key,
-        headline=load_report(after.folder / "report.json").headline,
-    )
 
 
 def score(

@@ -9,18 +9,20 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from flows.pages.app import with_pages
 from flows.server.host_names import LOOPBACK_NAMES, HostNames, host_names
 from flows.server.login import CLIENT_VARIABLE, SERVER_VARIABLE, Login
 from flows.server.login_required import LoginRequired
 from flows.server.own_origin import OwnOriginOnly
 from flows.server.security_headers import SecurityHeaders
 from flows.server.start_lock import StartLock
+from flows.store.runs import Store
 from system.errors import SettingsError
 from system.settings import Settings
 
 
 def with_ui() -> ASGIApp:
-    """The server of `charmill serve`, and of the containers."""
+    """The server of `charmill serve`, and of the containers; it serves our own pages too."""
     names = host_names(
         os.environ.get("PREFECT_SERVER_API_HOST", "127.0.0.1"), Settings().server_hosts
     )
@@ -36,7 +38,10 @@ def embedded() -> ASGIApp:
 def _guarded(names: HostNames, *, browsers: bool) -> ASGIApp:
     # First, because Prefect must not see the login: its UI would ask for it a second time.
     login = _take_login()
-    known = LoginRequired(app=_prefect(ephemeral=not browsers), login=login, browsers=browsers)
+    server = _prefect(ephemeral=not browsers)
+    if browsers:
+        server = with_pages(server, Store(Settings().artifacts_root))
+    known = LoginRequired(app=server, login=login, browsers=browsers)
     return SecurityHeaders(OwnOriginOnly(app=known, names=names, browsers=browsers))
 
 
