@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from corpora.corpus.parquet import LEDGER, LEDGER_SCHEMA, reading
@@ -79,19 +78,15 @@ def search(
     total, reasons = 0, Counter[str]()
     with reading(directory / LEDGER, LEDGER_SCHEMA), pq.ParquetFile(directory / LEDGER) as file:
         for batch in file.iter_batches():
-            named = batch.filter(_contains(batch, text))
-            reasons.update(named["reason"].fill_null("").to_pylist())
-            if reason is not None:
-                named = named.filter(pc.equal(named["reason"].fill_null(""), reason))
-            wanted = named.slice(max(0, skip - total), limit - len(rows))
-            rows += wanted.to_pylist()
-            total += len(named)
+            table = batch.select(["source", "path", "reason"]).to_pandas()
+            names, why = table["source"] + "/" + table["path"], table["reason"].fillna("")
+            is_named = names.str.contains(text, case=False, regex=False)
+            reasons.update(why[is_named])
+            matches = np.flatnonzero(is_named & ((why == reason) if reason is not None else True))
+            wanted = matches[max(0, skip - total) :][: limit - len(rows)]
+            rows += batch.take(pa.array(wanted)).to_pylist()
+            total += len(matches)
     return Found(rows=rows, total=total, reasons=dict(reasons.most_common()))
-
-
-def _contains(batch: pa.RecordBatch, text: str) -> pa.Array:
-    names = pc.binary_join_element_wise(batch["source"], batch["path"], "/")
-    return pc.match_substring(names, text, ignore_case=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

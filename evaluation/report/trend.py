@@ -42,6 +42,7 @@ def trend_chart(series: Sequence[Series], width: float = WIDE) -> Figure:
         last = figure.axes[-1]
         last.set_xlabel("report, from the oldest to the newest")
         last.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
+        last.set_xlim(0.6, max(len(one.values) for one in series) + 0.4)
         return figure
 
 
@@ -54,12 +55,12 @@ def _panel(axes: Axes, series: Series) -> None:
     ):
         seen = [(x, y) for x, y in zip(numbers, values, strict=False) if y is not None]
         axes.plot(*zip(*seen, strict=True), f"-{dot}", color=COLOURS[colour], ms=4, label=name)
-    for number, interval in zip(numbers, series.intervals, strict=False):
-        if interval:
-            axes.vlines(number, *interval, color=COLOURS["model"], lw=2.2, alpha=0.5)
+    spans = [(x, *one) for x, one in zip(numbers, series.intervals, strict=False) if one]
+    if spans:
+        axes.vlines(*zip(*spans, strict=True), color=COLOURS["model"], lw=2.2, alpha=0.5)
     axes.set_title(series.label, fontsize=9, loc="left")
     axes.grid(axis="y")
-    axes.margins(x=0.03, y=0.15)
+    axes.margins(y=0.15)
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_formatter(_PERCENT if series.is_share else EngFormatter(sep=" "))
     if series.rival:

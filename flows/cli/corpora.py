@@ -11,7 +11,6 @@ from flows.cli.options import AllowStale, AsJson, Dataset, Force, Overrides
 from flows.errors import OptionError
 from flows.options import Options, read_dataset
 from flows.orchestration.task_runners import RunnerName
-from flows.store.integrity import verified
 from flows.store.runs import Store
 from system.clock import duration
 from system.settings import Settings
@@ -222,6 +221,7 @@ def forget(
     """
     from flows.cli.render import removal_lines
     from flows.console import out
+    from flows.pages.files import remove_pages
     from flows.reporting.artifact_purge import purge_reports
     from flows.store.forget import find_expired, find_item, remove
 
@@ -238,6 +238,7 @@ def forget(
     if found and not yes and sys.stdin.isatty():
         typer.confirm("Delete this permanently?", abort=True)
     remove(store, dataset, source, found, item=video_id, keep_models=keep_models)
+    remove_pages(store, dataset)
     purge_reports(store, dataset)
     out.print("Deleted." if found else "Nothing to delete.")
 

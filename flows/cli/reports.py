@@ -19,13 +19,14 @@ def report(
         str | None, typer.Argument(help="Name of a dataset; see `charmill datasets`.")
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="Write and show the index of all datasets instead.")
+        bool, typer.Option("--all", help="Write all pages, and show the index instead.")
     ] = False,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Show the newest report of a dataset, or the index of all.
 
-    Prints the verdict and the path of the page.
+    Prints the verdict and the path of the page. With --all, also writes a page for each dataset,
+    with its trend and its newest two reports and corpora compared; the index links to them.
 
     Example: charmill report --all --open
     """
@@ -53,16 +54,17 @@ def _last(store: Store, dataset: str, settings: Settings) -> Path:
 
 
 def _index(store: Store) -> Path:
-    """Write the index and print the state of every dataset."""
+    """Write all pages and print the state of every dataset."""
     from evaluation.report.view import bits
     from flows.cli.render import table
     from flows.console import out
-    from flows.reporting.index import index_rows, write_index
+    from flows.pages.files import write_all
+    from flows.reporting.index import index_rows
 
     rows = index_rows(store)
     cells = ((r.dataset, r.state, bits(r.bits), bits(r.gain), "; ".join(r.notes)) for r in rows)
     out.print(table(("dataset", "state", "bits/character", "gain over n-gram", "notes"), cells))
-    return write_index(store)
+    return write_all(store)
 
 
 def compare(

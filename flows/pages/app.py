@@ -21,16 +21,17 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from corpora.spec import NAME
+from corpora.spec import NAME, dataset_files
 from flows.errors import DamageError, StageError
 from flows.pages.artifact_ids import artifact_ids
 from flows.pages.links import ServedLinks
 from flows.pages.ui_link import with_link
-from flows.reporting.addresses import PAGES
+from flows.reporting.addresses import PAGES, artifact_address
 from flows.store.integrity import verified
 from flows.store.manifest import KEY
 from flows.store.runs import Store
 from system.errors import CharmillError
+from system.settings import Settings
 
 if TYPE_CHECKING:
     from flows.pages.content import Pages
@@ -56,9 +57,9 @@ ARTIFACTS = {"plan": "Last plan", "corpus": "Corpus in Prefect", "report": "Repo
 ArtifactIds = Callable[[Sequence[str]], Awaitable[dict[str, str]]]
 
 
-def with_pages(server: ASGIApp, store: Store) -> ASGIApp:
+def with_pages(server: ASGIApp, settings: Settings) -> ASGIApp:
     """Prefect's server with our pages, and a link to them on its own."""
-    return _Mounted(pages=pages_app(store, artifact_ids), server=with_link(server))
+    return _Mounted(pages=pages_app(settings, artifact_ids), server=with_link(server))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +75,13 @@ class _Mounted:
         await (self.pages if is_ours else self.server)(scope, receive, send)
 
 
-def pages_app(store: Store, ids: ArtifactIds) -> Starlette:
+def pages_app(settings: Settings, ids: ArtifactIds) -> Starlette:
     """The pages alone.
 
     Args:
         ids: finds the newest version of artifacts of Prefect by their keys.
     """
-    views = _Views(store=store, ids=ids)
+    views = _Views(settings=settings, store=Store(settings.artifacts_root), ids=ids)
     dataset = f"{PAGES}/{{dataset}}"
     routes = {
         PAGES: views.to_index,
@@ -108,6 +109,7 @@ class _NoPageError(StageError):
 class _Views:
     """One method for each page."""
 
+    settings: Settings
     store: Store
     ids: ArtifactIds
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
@@ -122,11 +124,7 @@ class _Views:
         name = self._dataset(request)
         keys = {f"{kind}-{name}": label for kind, label in ARTIFACTS.items()}
         found = await self.ids(list(keys))
-        links = {
-            label: f"/v2/artifacts/artifact/{found[key]}"
-            for key, label in keys.items()
-            if key in found
-        }
+        links = {label: artifact_address(found[key]) for key, label in keys.items() if key in found}
         return await self._page(lambda pages: pages.dataset(name, links))
 
     async def report(self, request: Request) -> Response:
@@ -135,9 +133,7 @@ class _Views:
             raise _NoPageError(f"{run.runs}: no run {run.key}")
         async with self.turns:
             folder = await run_in_threadpool(verified, run, "report.html")
-        return FileResponse(
-            folder / "report.html", media_type="text/html", headers=REPORT_HEADERS
-        )
+        return FileResponse(folder / "report.html", media_type="text/html", headers=REPORT_HEADERS)
 
     async def compare(self, request: Request) -> Response:
         name, pair = self._dataset(request), (_key(request, "old"), _key(request, "new"))
@@ -188,12 +184,14 @@ class _Views:
         """The dataset that an address names.
 
         Raises:
-            StageError: if nothing was ever started for one of this name.
+            StageError: if there is none of this name, and never was.
         """
         name = request.path_params["dataset"]
-        if not NAME.fullmatch(name) or name not in self.store.datasets():
-            raise _NoPageError(f"no dataset {name!r:.120} has ever run here")
-        return name
+        if NAME.fullmatch(name) and (
+            name in self.store.datasets() or name in dataset_files(self.settings.dataset_folders)
+        ):
+            return name
+        raise _NoPageError(f"there is no dataset {name!r:.120}")
 
 
 def _key(request: Request, name: str) -> str:

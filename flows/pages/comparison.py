@@ -62,4 +62,3 @@ def difference_groups(found: "Difference") -> Sequence[tuple[str, Sequence[str]]
         ("decision changed", [f"{n}: {old} -> {new}" for n, old, new in found.decisions]),
         ("moved to another split", [f"{n}: {old} -> {new}" for n, old, new in found.moved]),
     )
-

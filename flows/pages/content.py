@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -17,7 +17,7 @@ from evaluation.report.compare import summary as change_summary
 from evaluation.report.index import index_page
 from evaluation.report.render import environment
 from evaluation.report.trend import Series, trend_chart
-from evaluation.results import ReportCurvePoint
+from evaluation.results import Metric, ReportCurvePoint
 from flows.pages.comparison import (
     compared_corpora,
     compared_reports,
@@ -158,7 +158,7 @@ class Pages:
 
 
 def _training_state(store: Store, dataset: str) -> str:
-    """ "running", "finished", or "" if there never was a training."""
+    """Either "running", "finished", or "" if there never was a training."""
     runs = store.runs("train", dataset)
     if any(run.is_locked for run in runs.unfinished()):
         return "running"
@@ -177,26 +177,40 @@ def _trend_charts(reports: Sequence[TrendRow]) -> Markup | None:
     series = [
         Series(
             label="bits per character (lower is better)",
-            values=[one.bits for one in reports],
-            rival=[one.bits + one.gain for one in reports],
+            values=tuple(one.bits for one in reports),
+            rival=tuple(one.bits + one.gain for one in reports),
         )
     ]
     headline = reports[-1].headline
     metrics = [one.metric if one.headline == headline else None for one in reports]
-    values = [one.value if one else None for one in metrics]
+    values = tuple(one.value if one else None for one in metrics)
     if headline and any(value is not None for value in values):
         meaning = meaning_of(headline)
         series.append(
             Series(
                 label=meaning.label.lower(),
                 values=values,
-                intervals=[one.interval if one else None for one in metrics],
+                intervals=tuple(_interval(one) for one in metrics),
                 is_share=meaning.unit != "number",
             )
         )
     if any(one.characters is not None for one in reports):
-        sizes = [one.characters for one in reports]
+        sizes = tuple(one.characters for one in reports)
         series.append(Series(label="characters in the corpus", values=sizes))
+    return _drawn(tuple(series))
+
+
+def _interval(metric: Metric | None) -> tuple[float, float] | None:
+    """Its interval, which JSON turned into a list."""
+    if metric is None or metric.interval is None:
+        return None
+    low, high = metric.interval
+    return low, high
+
+
+@lru_cache(maxsize=32)
+def _drawn(series: tuple[Series, ...]) -> Markup:
+    """The chart: drawing takes most of the time of a page, and it rarely changes."""
     return _both(partial(trend_chart, series), "trend")
 
 

@@ -1,7 +1,7 @@
 """A link to our pages on every page of Prefect's UI, whose sidebar shows no artifacts.
 
 The UI is one HTML page with a script. The link is added at its end, outside of what the script
-draws, and needs no script itself.
+draws, and needs no script itself. It is in the lower part of the sidebar, where it covers nothing.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from flows.reporting.addresses import index_address
 
 LINK = (
-    f'<a id="charmill-reports" href="{index_address()}" style="position:fixed;right:1rem;'
-    "bottom:1rem;z-index:40;padding:.35rem .9rem;border-radius:1rem;background:#1f5fa8;"
+    f'<a id="charmill-reports" href="{index_address()}" style="position:fixed;left:1.5rem;'
+    "bottom:6.5rem;z-index:40;padding:.35rem .9rem;border-radius:1rem;background:#1f5fa8;"
     "color:#fff;font:500 14px/1.5 system-ui,sans-serif;text-decoration:none;"
     'box-shadow:0 1px 4px rgba(0,0,0,.35)">Reports</a>'
 ).encode()
@@ -43,7 +43,7 @@ class _Linked:
             await self.app(scope, receive, send)
             return
         headers = [pair for pair in scope["headers"] if pair[0].lower() not in DROPPED]
-        await self.app(scope | {"headers": headers}, receive, _Page(send).send)
+        await self.app({**scope, "headers": headers}, receive, _Page(send).send)
 
 
 class _Page:

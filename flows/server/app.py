@@ -16,7 +16,6 @@ from flows.server.login_required import LoginRequired
 from flows.server.own_origin import OwnOriginOnly
 from flows.server.security_headers import SecurityHeaders
 from flows.server.start_lock import StartLock
-from flows.store.runs import Store
 from system.errors import SettingsError
 from system.settings import Settings
 
@@ -40,7 +39,7 @@ def _guarded(names: HostNames, *, browsers: bool) -> ASGIApp:
     login = _take_login()
     server = _prefect(ephemeral=not browsers)
     if browsers:
-        server = with_pages(server, Store(Settings().artifacts_root))
+        server = with_pages(server, Settings())
     known = LoginRequired(app=server, login=login, browsers=browsers)
     return SecurityHeaders(OwnOriginOnly(app=known, names=names, browsers=browsers))
 
