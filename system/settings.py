@@ -111,8 +111,8 @@ class Settings(BaseSettings):
     )
     pages: bool = Field(
         default=False,
-        description="1 if Prefect's server also serves the reports of this artifacts root, so that "
-        "runs link to them; `charmill serve` sets it (default: 0)",
+        description="switch that makes runs link to the reports on Prefect's server, 1 where that "
+        "serves those of this artifacts root; `charmill serve` sets it (default: 0)",
     )
     source_roots: str = Field(
         default="",

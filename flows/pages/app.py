@@ -26,10 +26,10 @@ from flows.errors import DamageError, StageError
 from flows.pages.artifact_ids import artifact_ids
 from flows.pages.links import ServedLinks
 from flows.pages.ui_link import with_link
-from flows.reporting.addresses import PAGES, artifact_address
+from flows.reporting.addresses import PAGES, artifact_address, report_address
 from flows.store.integrity import verified
 from flows.store.manifest import KEY
-from flows.store.runs import Store
+from flows.store.runs import LATEST, Store
 from system.errors import CharmillError
 from system.settings import Settings
 
@@ -59,11 +59,11 @@ ArtifactIds = Callable[[Sequence[str]], Awaitable[dict[str, str]]]
 
 def with_pages(server: ASGIApp, settings: Settings) -> ASGIApp:
     """Prefect's server with our pages, and a link to them on its own."""
-    return _Mounted(pages=pages_app(settings, artifact_ids), server=with_link(server))
+    return Mounted(pages=pages_app(settings, artifact_ids), server=with_link(server))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Mounted:
+class Mounted:
     """What is below PAGES goes to `pages`, everything else to `server`."""
 
     pages: ASGIApp
@@ -128,11 +128,17 @@ class _Views:
         return await self._page(lambda pages: pages.dataset(name, links))
 
     async def report(self, request: Request) -> Response:
-        run = self.store.runs("evaluate", self._dataset(request)).run(_key(request, "key"))
+        runs, key = self.store.runs("evaluate", self._dataset(request)), _key(request, "key")
+        if key == LATEST:
+            newest = report_address(runs.dataset, runs.last().key)
+            return RedirectResponse(newest, headers=HEADERS)
+        run = runs.run(key)
         if not run.is_finished:
             raise _NoPageError(f"{run.runs}: no run {run.key}")
         async with self.turns:
             folder = await run_in_threadpool(verified, run, "report.html")
+        if not (folder / "report.html").is_file():  # of an earlier version, without digests
+            raise _NoPageError(f"{run.runs}, {run.key}: has no report.html")
         return FileResponse(folder / "report.html", media_type="text/html", headers=REPORT_HEADERS)
 
     async def compare(self, request: Request) -> Response:

@@ -11,12 +11,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flows.reporting.addresses import index_address
 
-LINK = (
-    f'<a id="charmill-reports" href="{index_address()}" style="position:fixed;left:1.5rem;'
-    "bottom:6.5rem;z-index:40;padding:.35rem .9rem;border-radius:1rem;background:#1f5fa8;"
-    "color:#fff;font:500 14px/1.5 system-ui,sans-serif;text-decoration:none;"
-    'box-shadow:0 1px 4px rgba(0,0,0,.35)">Reports</a>'
-).encode()
+LINK = f"""
+<style>
+#charmill-reports {{ position: fixed; left: 1.5rem; bottom: 6.5rem; z-index: 40; }}
+#charmill-reports {{ padding: .35rem .9rem; border-radius: 1rem; background: #1f5fa8; color: #fff; }}
+#charmill-reports {{ font: 500 14px/1.5 system-ui, sans-serif; text-decoration: none; }}
+#charmill-reports:focus-visible {{ outline: 2px solid #fff; outline-offset: -4px; }}
+@media (max-width: 767px) {{ #charmill-reports {{ left: auto; right: .5rem; bottom: .5rem; }} }}
+</style>
+<a id="charmill-reports" href="{index_address()}">Reports</a>
+""".encode()
 END = b"</body>"
 MAX_BYTES = 1_000_000
 DROPPED = (b"accept-encoding", b"if-none-match", b"if-modified-since")

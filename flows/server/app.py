@@ -40,6 +40,11 @@ def _guarded(names: HostNames, *, browsers: bool) -> ASGIApp:
     server = _prefect(ephemeral=not browsers)
     if browsers:
         server = with_pages(server, Settings())
+    return guarded(server, login, names, browsers=browsers)
+
+
+def guarded(server: ASGIApp, login: Login, names: HostNames, *, browsers: bool) -> ASGIApp:
+    """A server that only its user can use, from its own pages and programs."""
     known = LoginRequired(app=server, login=login, browsers=browsers)
     return SecurityHeaders(OwnOriginOnly(app=known, names=names, browsers=browsers))
 

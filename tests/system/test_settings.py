@@ -70,6 +70,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch):
 def test_every_variable_is_read_and_no_secret_is_shown(monkeypatch):
     values = {name: f"/value/{name}" for name in documentation()}
     values |= {"CHARMILL_PROCESSES": "3", "CHARMILL_NATIVE": "0", "CHARMILL_DEVICE": "cuda:3"}
+    values["CHARMILL_PAGES"] = "1"
     for name in ("CHARMILL_GITHUB_API", "CHARMILL_YOUTUBE_ENDPOINT"):
         values[name] = f"https://{name}.example.org/"
     for name, value in values.items():
