@@ -70,6 +70,7 @@ class Mounted:
     server: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request, a websocket or the lifespan."""
         path = scope.get("path", "") if scope["type"] == "http" else ""
         is_ours = path == PAGES or path.startswith(f"{PAGES}/")
         await (self.pages if is_ours else self.server)(scope, receive, send)
@@ -134,7 +135,7 @@ class _Views:
             return RedirectResponse(newest, headers=HEADERS)
         run = runs.run(key)
         if not run.is_finished:
-            raise _NoPageError(f"{run.runs}: no run {run.key}")
+            raise _NoPageError(f"{run.runs}: no run {key}; it may have been removed")
         async with self.turns:
             folder = await run_in_threadpool(verified, run, "report.html")
         if not (folder / "report.html").is_file():  # of an earlier version, without digests

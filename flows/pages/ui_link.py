@@ -14,7 +14,8 @@ from flows.reporting.addresses import index_address
 LINK = f"""
 <style>
 #charmill-reports {{ position: fixed; left: 1.5rem; bottom: 6.5rem; z-index: 40; }}
-#charmill-reports {{ padding: .35rem .9rem; border-radius: 1rem; background: #1f5fa8; color: #fff; }}
+#charmill-reports {{ padding: .35rem .9rem; border-radius: 1rem; }}
+#charmill-reports {{ background: #1f5fa8; color: #fff; }}
 #charmill-reports {{ font: 500 14px/1.5 system-ui, sans-serif; text-decoration: none; }}
 #charmill-reports:focus-visible {{ outline: 2px solid #fff; outline-offset: -4px; }}
 @media (max-width: 767px) {{ #charmill-reports {{ left: auto; right: .5rem; bottom: .5rem; }} }}
