@@ -109,6 +109,11 @@ class Settings(BaseSettings):
         description="further host names of `charmill serve`, for proxies and other machines, as "
         "a.example.org,b (default: none)",
     )
+    pages: bool = Field(
+        default=False,
+        description="switch that makes runs link to the reports on Prefect's server, 1 where that "
+        "serves those of this artifacts root; `charmill serve` sets it (default: 0)",
+    )
     source_roots: str = Field(
         default="",
         description=f"folders, separated by {os.pathsep!r}, that local sources must be in, of "

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from corpora.corpus.parquet import LEDGER, LEDGER_SCHEMA, reading
@@ -44,6 +45,48 @@ def rows_of(directory: Path, path: str) -> list[Row]:
     similar = names[paths["path"].str.rsplit("/", n=1).str[-1] == base_name].head(MAX_SUGGESTIONS)
     hint = f"; seen with that name: {', '.join(similar)}" if len(similar) else ""
     raise CorpusError(f"{path}: no such file was seen{hint}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One page of a search.
+
+    Attributes:
+        total: number of all rows that match.
+        reasons: of these, the dropped files by reason, the most frequent first; "" is kept.
+    """
+
+    rows: Sequence[Row]
+    total: int
+    reasons: Mapping[str, int]
+
+
+def search(
+    directory: Path, text: str = "", *, reason: str | None = None, skip: int = 0, limit: int = 100
+) -> Found:
+    """Find rows in the ledger of a corpus, in its order; memory does not grow with the ledger.
+
+    Args:
+        text: part of "source/path", in upper or lower case.
+        reason: why a file was dropped; "" for kept files, None for all.
+        skip, limit: which of the matching rows to return.
+
+    Raises:
+        CorpusError: if the ledger is damaged.
+    """
+    rows: list[Row] = []
+    total, reasons = 0, Counter[str]()
+    with reading(directory / LEDGER, LEDGER_SCHEMA), pq.ParquetFile(directory / LEDGER) as file:
+        for batch in file.iter_batches():
+            table = batch.select(["source", "path", "reason"]).to_pandas()
+            names, why = table["source"] + "/" + table["path"], table["reason"].fillna("")
+            is_named = names.str.contains(text, case=False, regex=False)
+            reasons.update(why[is_named])
+            matches = np.flatnonzero(is_named & ((why == reason) if reason is not None else True))
+            wanted = matches[max(0, skip - total) :][: limit - len(rows)]
+            rows += batch.take(pa.array(wanted)).to_pylist()
+            total += len(matches)
+    return Found(rows=rows, total=total, reasons=dict(reasons.most_common()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

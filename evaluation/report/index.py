@@ -19,7 +19,9 @@ class IndexRow:
         state: "failed" (red): the last run failed; "warnings" (amber): the report is stale or has
             warnings; "running": a run is in progress.
         notes: the reasons for that state.
-        link: to the report, relative to the page; None, like all fields below, without a report.
+        page: address of the page about the dataset, None if there is none.
+        link: address of the report; None, like all fields below, without a report.
+        key: of the run that wrote it.
         bits: of the model, per character.
         gain: bits saved relative to the best n-gram, negative if the model needs more.
         seconds: total of all stages.
@@ -28,8 +30,10 @@ class IndexRow:
     dataset: str
     state: State
     notes: Sequence[str] = ()
+    page: str | None = None
     verdict: str | None = None
     link: str | None = None
+    key: str | None = None
     bits: float | None = None
     gain: float | None = None
     headline: str | None = None
@@ -38,8 +42,12 @@ class IndexRow:
     seconds: float | None = None
 
 
-def index_page(rows: Sequence[IndexRow], *, created: str) -> str:
-    """Render the page, which loads no external resources; every string is escaped."""
+def index_page(rows: Sequence[IndexRow], *, created: str, home: str | None = None) -> str:
+    """Render the page, which loads no external resources; every string is escaped.
+
+    Args:
+        home: address of Prefect's UI, None for a file.
+    """
     ordered = sorted(rows, key=lambda row: (ORDER.index(row.state), row.dataset))
     template = environment("index.html.j2").get_template("index.html.j2")
-    return template.render(rows=ordered, created=created)
+    return template.render(rows=ordered, created=created, home=home)

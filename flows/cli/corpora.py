@@ -11,7 +11,6 @@ from flows.cli.options import AllowStale, AsJson, Dataset, Force, Overrides
 from flows.errors import OptionError
 from flows.options import Options, read_dataset
 from flows.orchestration.task_runners import RunnerName
-from flows.store.integrity import verified
 from flows.store.runs import Store
 from system.clock import duration
 from system.settings import Settings
@@ -160,9 +159,9 @@ def explain(
 
     Example: charmill explain linux kernel/fork.c
     """
-    from flows.cli.ledger_queries import explain as explained
     from flows.cli.render import explanation
     from flows.console import out, print_json
+    from flows.pages.ledger import explain as explained
 
     _check(dataset)
     rows = explained(Store(Settings().artifacts_root), dataset, path)
@@ -190,14 +189,13 @@ def diff(
     """
     from dataclasses import asdict
 
-    from corpora.corpus.ledger import compare
-    from corpora.corpus.parquet import LEDGER
     from flows.cli.render import difference
     from flows.console import out, print_json
+    from flows.pages.comparison import compared_corpora
 
     _check(dataset)
     before, after = Store(Settings().artifacts_root).runs("corpus", dataset).pair(old, new)
-    found = compare(verified(before, LEDGER), verified(after, LEDGER))
+    found = compared_corpora(before, after)
     if as_json:
         print_json(asdict(found))
         return
@@ -227,6 +225,7 @@ def forget(
     """
     from flows.cli.render import removal_lines
     from flows.console import out
+    from flows.pages.files import remove_pages
     from flows.reporting.artifact_purge import purge_reports
     from flows.store.forget import find_expired, find_item, remove
 
@@ -243,6 +242,7 @@ def forget(
     if found and not yes and sys.stdin.isatty():
         typer.confirm("Delete this permanently?", abort=True)
     remove(store, dataset, source, found, item=video_id, keep_models=keep_models)
+    remove_pages(store, dataset)
     purge_reports(store, dataset)
     out.print("Deleted." if found else "Nothing to delete.")
 

@@ -19,6 +19,7 @@ from evaluation.metrics.catalogue import interval_text, value_text
 from evaluation.results import Metric
 from flows.console import err, out
 from flows.options import STAGE_NAMES
+from flows.pages.comparison import difference_groups
 from flows.planning.plan import Plan
 from flows.store.integrity import verified
 from flows.store.runs import StageRun
@@ -269,13 +270,7 @@ def difference(found: "Difference", shown: int) -> Iterator[str]:
     for reason, (old, new) in found.reasons.items():
         if old != new:
             yield f"dropped, {reason}: {old:,} -> {new:,} files"
-    for label, names in (
-        ("added", found.added),
-        ("removed", found.removed),
-        ("changed", found.changed),
-        ("decision changed", [f"{n}: {old} -> {new}" for n, old, new in found.decisions]),
-        ("moved to another split", [f"{n}: {old} -> {new}" for n, old, new in found.moved]),
-    ):
+    for label, names in difference_groups(found):
         yield f"{label}: {len(names):,} files"
         yield from (f"  {name}" for name in names[:shown])
         if len(names) > shown:

@@ -1,7 +1,7 @@
 """The commands about reports: the newest of a dataset, the index, a comparison, and scores."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,11 +10,8 @@ from flows.cli.options import AsJson, Dataset
 from flows.errors import OptionError
 from flows.options import Options, prepare
 from flows.store.integrity import verified
-from flows.store.runs import StageRun, Store
+from flows.store.runs import Store
 from system.settings import Settings
-
-if TYPE_CHECKING:
-    from evaluation.results import Comparison
 
 
 def report(
@@ -22,13 +19,14 @@ def report(
         str | None, typer.Argument(help="Name of a dataset; see `charmill datasets`.")
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="Write and show the index of all datasets instead.")
+        bool, typer.Option("--all", help="Write all pages, and show the index instead.")
     ] = False,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Show the newest report of a dataset, or the index of all.
 
-    Prints the verdict and the path of the page.
+    Prints the verdict and the path of the page. With --all, also writes a page for each dataset,
+    with its trend and its newest two reports and corpora compared; the index links to them.
 
     Example: charmill report --all --open
     """
@@ -56,16 +54,17 @@ def _last(store: Store, dataset: str, settings: Settings) -> Path:
 
 
 def _index(store: Store) -> Path:
-    """Write the index and print the state of every dataset."""
+    """Write all pages and print the state of every dataset."""
     from evaluation.report.view import bits
     from flows.cli.render import table
     from flows.console import out
-    from flows.reporting.index import index_rows, write_index
+    from flows.pages.files import write_all
+    from flows.reporting.index import index_rows
 
     rows = index_rows(store)
     cells = ((r.dataset, r.state, bits(r.bits), bits(r.gain), "; ".join(r.notes)) for r in rows)
     out.print(table(("dataset", "state", "bits/character", "gain over n-gram", "notes"), cells))
-    return write_index(store)
+    return write_all(store)
 
 
 def compare(
@@ -91,13 +90,14 @@ def compare(
     from evaluation.report.view import amount
     from flows.cli.render import table
     from flows.console import out, print_json
+    from flows.pages.comparison import compared_reports
 
     settings = Settings()
     reports = Store(settings.artifacts_root).runs("evaluate", dataset)
     if not reports.keys():  # most likely a mistyped name
         prepare(dataset, Options(), settings.dataset_folders)
     before, after = reports.pair(old, new)
-    found = _comparison(before, after)
+    found = compared_reports(before, after)
     if as_json:
         print_json(asdict(found))
         return
@@ -105,20 +105,6 @@ def compare(
     out.print(summary(found), markup=False)
     rows = ((c.label, amount(c.old, c.unit), amount(c.new, c.unit), c.words) for c in found.changes)
     out.print(table(("figure", "before", "now", "change"), rows))
-
-
-def _comparison(before: StageRun, after: StageRun) -> "Comparison":
-    from evaluation.evidence import load_evidence
-    from evaluation.report.compare import compare_evaluations
-    from evaluation.report.render import load_report
-
-    return compare_evaluations(
-        load_evidence(verified(before)),
-        load_evidence(verified(after)),
-        old_key=before.key,
-        new_key=after.key,
-        headline=load_report(after.folder / "report.json").headline,
-    )
 
 
 def score(

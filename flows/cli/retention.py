@@ -37,6 +37,8 @@ def clean(
         SpecError: if there is no such dataset.
         OptionError: if a limit is malformed.
     """
+    from flows.pages.files import renew_pages
+
     store, now = Store(settings.artifacts_root), datetime.now(UTC)
     tomls = dataset_files(settings.dataset_folders)
     _check(datasets, store, tomls)
@@ -49,6 +51,7 @@ def clean(
     outcome = None
     if found and not dry_run and _agreed(yes=yes, as_json=as_json):
         outcome = collect(store, limits, now, tomls=tomls, datasets=datasets, shown=choice)
+        renew_pages(store, {one.run.runs.dataset for one in outcome.removed})
         if not as_json:
             _show_outcome(outcome)
         old = 0 if datasets else delete_old_runs(store, before)

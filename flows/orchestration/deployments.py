@@ -21,7 +21,7 @@ from corpora.errors import SpecError
 from corpora.spec import DatasetSpec, dataset_files
 from flows.options import OWN_PRESET, read_dataset
 from flows.orchestration.corpora_flow import corpora
-from flows.orchestration.descriptions import SUMMARIES, links, pipeline_description
+from flows.orchestration.descriptions import SUMMARIES, described, pipeline_description
 from flows.orchestration.flows import GC_SUMMARY, STAGE_FLOWS, gc, pipeline
 from flows.retention.limits import AGE, SIZE
 from flows.store.runs import Store
@@ -58,8 +58,15 @@ def readable_datasets(settings: Settings) -> dict[str, DatasetSpec]:
     return found
 
 
-def deployments(settings: Settings) -> Iterator[RunnerDeployment]:
-    """All deployments, as registered with a new server."""
+def deployments(
+    settings: Settings, artifacts: Mapping[str, str] | None = None
+) -> Iterator[RunnerDeployment]:
+    """All deployments, as registered with a new server.
+
+    Args:
+        artifacts: addresses of the artifacts that exist, by key, for a server without our pages.
+    """
+    known = artifacts or {}
     specs = readable_datasets(settings)
     store = Store(settings.artifacts_root)
     for name, spec in specs.items():
@@ -67,7 +74,7 @@ def deployments(settings: Settings) -> Iterator[RunnerDeployment]:
             pipeline,
             name,
             {"dataset": freeze(name)},
-            pipeline_description(store, name, spec),
+            pipeline_description(store, name, spec, known),
             ["pipeline", name, spec.language],
             {},
         )
@@ -75,14 +82,14 @@ def deployments(settings: Settings) -> Iterator[RunnerDeployment]:
         corpora,
         MANY_NAME,
         {},
-        f"{MANY_SUMMARY} {CHOOSE}\n\n{links()}",
+        described(f"{MANY_SUMMARY} {CHOOSE}", known),
         ["corpora"],
         {"datasets": list(specs)},
     )
-    words = f"{GC_SUMMARY}\n\n{links()}"
+    words = described(GC_SUMMARY, known)
     yield _deployment(gc, ALL_NAME, {}, words, ["gc"], {"datasets": list(specs)})
     for stage, flow in STAGE_FLOWS.items():
-        words = f"{SUMMARIES[stage]} {CHOOSE}\n\n{links()}"
+        words = described(f"{SUMMARIES[stage]} {CHOOSE}", known)
         choices = {"dataset": list(specs)}
         yield _deployment(flow, STAGE_NAME, {}, words, ["stage", stage], choices)
 

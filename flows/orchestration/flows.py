@@ -146,6 +146,8 @@ def gc(
     history: str = LIMITS.history,
 ) -> None:
     """Remove old runs that nothing needs, and old entries of the history."""
+    from flows.pages.files import renew_pages
+
     settings = Settings()
     store, now = Store(settings.artifacts_root), datetime.now(UTC)
     limits = Limits(keep_last=keep_last, older_than=older_than, max_size=max_size, history=history)
@@ -153,6 +155,7 @@ def gc(
     tomls = dataset_files(settings.dataset_folders)
     with entered(store):
         outcome = collect(store, limits, now, tomls=tomls, datasets=datasets)
+        renew_pages(store, {one.run.runs.dataset for one in outcome.removed})
         old = 0 if datasets else delete_old_runs(store, before)
         publish_removed(outcome, old)
 

@@ -8,6 +8,7 @@ import httpx
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from flows.progress import LogReporter
+from flows.reporting.addresses import are_served, dataset_address
 from system.clock import duration
 from system.progress import Progress
 
@@ -22,7 +23,7 @@ class RunReporter(LogReporter):
     def __init__(self, dataset: str) -> None:
         super().__init__()
         self._key = f"progress-{dataset}"
-        self._stage = ""
+        self._stage = self._link = ""
         self._bar: UUID | None = None
         self._due = 0.0
 
@@ -30,6 +31,9 @@ class RunReporter(LogReporter):
         """Log the start; the bar appears with the first update that is due."""
         super().started(stage, dataset)
         self._stage, self._bar = stage, None
+        is_followed = stage == "train" and are_served()
+        curve = dataset_address(dataset, "training")
+        self._link = f", [learning curve]({curve})" if is_followed else ""
         self._due = time.monotonic() + UPDATE_SECONDS
 
     def update(self, update: Progress) -> None:
@@ -47,7 +51,7 @@ class RunReporter(LogReporter):
 
     def _show(self, percent: float, text: str) -> None:
         """Create or update the bar. A short outage of the server must not end a training."""
-        words = f"{self._stage}: {text}"
+        words = f"{self._stage}: {text}{self._link}"
         try:
             if self._bar is None:
                 artifact = create_progress_artifact(percent, key=self._key, description=words)

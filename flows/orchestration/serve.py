@@ -122,8 +122,11 @@ def _ensure_own_limit(settings: Settings) -> None:
 
 async def _register_all(runner: "Runner", settings: Settings) -> None:
     from flows.orchestration.deployments import deployments, register
+    from flows.orchestration.descriptions import known_artifacts
 
-    for deployment in deployments(settings):
+    datasets = Store(settings.artifacts_root).datasets()
+    artifacts = await asyncio.to_thread(known_artifacts, datasets)
+    for deployment in deployments(settings, artifacts):
         await register(deployment)
         await runner.aadd_deployment(deployment)
 

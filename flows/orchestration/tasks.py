@@ -212,11 +212,14 @@ what_if_task = task(name="what-if", task_run_name="what-if {dataset}", **PERSIST
 
 
 def _publish(store: Store, dataset: str, key: str) -> Any:
-    """Publish the report, update the index and the deployment, and announce the outcome."""
+    """Publish the report, update index, pages and deployment, and announce the outcome."""
+    from flows.pages.files import renew_pages
+
     end_if_deleted()
     folder = store.runs("evaluate", dataset).run(key).folder
     publish_report(dataset, folder)
     publish_index(index_rows(store))
+    renew_pages(store, [dataset])
     update_description(store, dataset)
     return closing_state(announce(dataset, folder), key)
 

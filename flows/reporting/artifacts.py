@@ -1,19 +1,19 @@
 """Prefect artifacts of the flows: the plan, the corpus funnel, the reports and their index.
 
-Every artifact has its own key, under which Prefect keeps its history. Prefect's sidebar has no
-entry for artifacts, so deployments link to them (`address`).
+Every artifact has its own key, under which Prefect keeps its history. Each links to our own pages
+if the server has them (`addresses.py`).
 """
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from markupsafe import Markup
 from prefect.artifacts import create_markdown_artifact
 
 from evaluation.report.index import IndexRow
 from flows.planning.plan import Decision, Plan
+from flows.reporting.addresses import are_served, page_links, report_address
 from flows.reporting.artifact_purge import describe
 from flows.store.status import verdict
 from system.clock import duration
@@ -29,15 +29,12 @@ MAX_BYTES = 500_000
 """Prefect's database stores every artifact twice, and larger ones make the UI slow."""
 
 
-def address(key: str) -> str:
-    """Path in the UI of an artifact and its history, valid on any host."""
-    return f"/v2/artifacts/key/{key}"
-
-
 def publish_plan(plan: Plan) -> None:
     """Show which stages will run, and why."""
     create_markdown_artifact(
-        key=f"plan-{plan.dataset}", markdown=plan_markdown(plan), description=plan_summary(plan)
+        key=f"plan-{plan.dataset}",
+        markdown=_linked(plan_markdown(plan), plan.dataset),
+        description=plan_summary(plan),
     )
 
 
@@ -63,7 +60,7 @@ def publish_corpus(dataset: str, folder: Path) -> None:
     summary = CorpusSummary.load(folder)
     create_markdown_artifact(
         key=f"corpus-{dataset}",
-        markdown=corpus_markdown(dataset, summary),
+        markdown=_linked(corpus_markdown(dataset, summary), dataset),
         description=str(folder),
     )
 
@@ -94,7 +91,7 @@ def publish_what_if(found: "WhatIf") -> None:
     """Show what changes of the settings of a corpus would do."""
     create_markdown_artifact(
         key=f"what-if-{found.dataset}",
-        markdown=what_if_markdown(found),
+        markdown=_linked(what_if_markdown(found), found.dataset),
         description=f"{markdown('; '.join(found.effects))}. Nothing was built.",
     )
 
@@ -115,6 +112,9 @@ def what_if_markdown(found: "WhatIf") -> str:
 def publish_report(dataset: str, folder: Path) -> None:
     """Show a report with its pictures; a long one is cut, with a note that says so."""
     text, page = (folder / "report.md").read_text(encoding="utf-8"), folder / "report.html"
+    if are_served():
+        link = f"**[The whole report]({report_address(dataset, folder.name)})**"
+        text = f"{link}. {page_links(dataset)}\n\n{text}"
     create_markdown_artifact(
         key=f"report-{dataset}",
         markdown=shortened(text, page),
@@ -175,8 +175,8 @@ def removed_markdown(outcome: "Outcome", flow_runs: int) -> str:
 
 def _index_cells(row: IndexRow) -> tuple[str, ...]:
     name = row.dataset
-    if row.link:
-        name = Markup(f"[{markdown(name)}]({address(f'report-{quote(name)}')})")  # noqa: S704
+    if row.key and are_served():
+        name = Markup(f"[{markdown(name)}]({report_address(name, row.key)})")  # noqa: S704
     text = "; ".join((row.verdict or "no report yet", *row.notes))
     gain = "" if row.gain is None else f"{row.gain:+.3f}"
     bits = "" if row.bits is None else f"{row.bits:.3f}"
@@ -205,6 +205,12 @@ def _table_lines(headers: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> I
 
 def _cell(text: str) -> str:
     return text if isinstance(text, Markup) else markdown(text)
+
+
+def _linked(text: str, dataset: str) -> str:
+    """The text, with links to the pages of the dataset."""
+    links = page_links(dataset)
+    return f"{text}\n\n{links}" if links else text
 
 
 def _code(text: str) -> Markup:

@@ -8,6 +8,7 @@ and whose lock no process holds.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from urllib.parse import quote
 from evaluation.report.index import IndexRow, State, index_page
 from evaluation.results import Metric
 from flows.options import STAGE_NAMES, StageName
+from flows.reporting.addresses import FOLDER
 from flows.store.manifest import MANIFEST, Manifest
 from flows.store.runs import StageRun, Store
 from flows.store.status import failures
@@ -49,12 +51,18 @@ def _renew(store: Store) -> None:
 
 def write_index(store: Store) -> Path:
     """Write the index atomically; returns its path."""
-    rows = index_rows(store)
+    rows = [replace(row, page=_page(store, row.dataset)) for row in index_rows(store)]
     created = now_stamp()
     store.root.mkdir(parents=True, exist_ok=True)
     target = store.root / INDEX
     write_whole(target, index_page(rows, created=created).encode("utf-8"), concurrent=True)
     return target
+
+
+def _page(store: Store, dataset: str) -> str | None:
+    """The page about a dataset, if `charmill report --all` has written it."""
+    page = f"{FOLDER}/{dataset}/{INDEX}"
+    return quote(page) if (store.root / page).exists() else None
 
 
 def index_rows(store: Store) -> list[IndexRow]:
@@ -94,6 +102,7 @@ def _figures(report: Manifest) -> dict[str, Any]:
     return {
         "verdict": summary["verdict"],
         "link": quote(f"evaluate/{report.dataset}/{report.key}/report.html"),
+        "key": report.key,
         "bits": summary["bits_per_char"],
         "gain": summary["gain_over_ngram"],
         "headline": summary["headline"],

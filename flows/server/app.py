@@ -9,6 +9,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from flows.pages.app import with_pages
 from flows.server.corrections import correct_prefect, corrected
 from flows.server.host_names import LOOPBACK_NAMES, HostNames, host_names
 from flows.server.login import CLIENT_VARIABLE, SERVER_VARIABLE, Login
@@ -21,7 +22,7 @@ from system.settings import Settings
 
 
 def with_ui() -> ASGIApp:
-    """The server of `charmill serve`, and of the containers."""
+    """The server of `charmill serve`, and of the containers; it serves our own pages too."""
     names = host_names(
         os.environ.get("PREFECT_SERVER_API_HOST", "127.0.0.1"), Settings().server_hosts
     )
@@ -37,10 +38,16 @@ def embedded() -> ASGIApp:
 def _guarded(names: HostNames, *, browsers: bool) -> ASGIApp:
     # First, because Prefect must not see the login: its UI would ask for it a second time.
     login = _take_login()
-    prefect = _prefect(ephemeral=not browsers)
-    # The embedded server has no schedules, and its run has checked its parameters already.
-    checked = corrected(prefect) if browsers else prefect
-    known = LoginRequired(app=checked, login=login, browsers=browsers)
+    server = _prefect(ephemeral=not browsers)
+    if browsers:
+        # The embedded server has no schedules, and its run has checked its parameters already.
+        server = with_pages(corrected(server), Settings())
+    return guarded(server, login, names, browsers=browsers)
+
+
+def guarded(server: ASGIApp, login: Login, names: HostNames, *, browsers: bool) -> ASGIApp:
+    """A server that only its user can use, from its own pages and programs."""
+    known = LoginRequired(app=server, login=login, browsers=browsers)
     return SecurityHeaders(OwnOriginOnly(app=known, names=names, browsers=browsers))
 
 

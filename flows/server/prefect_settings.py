@@ -41,6 +41,8 @@ ENVIRONMENT = {
     # Messages of no run, such as of the server that is started again, are for the terminal.
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }
+OWN_PAGES = {variable("pages"): "1"}
+"""Of the artifacts in our own home, which `charmill serve` shows; see `flows.pages`."""
 EMBEDDED = {
     # Prefect's own ephemeral server outlives a killed process; ours does not.
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
@@ -66,7 +68,7 @@ def embed(settings: Settings) -> str:
         The API URL at which `start_embedded_server` must start their server.
     """
     _use_own_home(settings)
-    os.environ.update(EMBEDDED)
+    os.environ.update(EMBEDDED | OWN_PAGES)
     os.environ[CLIENT_VARIABLE] = new_login().secret
     os.environ["PREFECT_API_URL"] = own_api(LOOPBACK, free_port())
     return os.environ["PREFECT_API_URL"]
@@ -82,7 +84,7 @@ def use_own_server(settings: Settings, api_url: str) -> Login:
         SettingsError: if other accounts may know the login of the home.
     """
     home = _use_own_home(settings)
-    os.environ.update(SERVED)
+    os.environ.update(SERVED | OWN_PAGES)
     os.environ["PREFECT_API_URL"] = api_url
     chosen = os.environ.get(SERVER_VARIABLE)
     login = Login(chosen) if chosen else stored_login(home)

@@ -6,7 +6,7 @@ checkpoint, so that no point occurs twice.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from system.files import sync_path, write_whole
 
 METRICS = "metrics.parquet"
 LINES = "metrics.jsonl"
+MAX_LIVE_BYTES = 2**25
 SCHEMA = pa.schema(
     [
         pa.field("step", pa.int64()),
@@ -71,12 +72,34 @@ class MetricsLog:
     def _read(self) -> Iterator[tuple[str, int]]:
         if not self._lines.exists():
             return
-        for line in self._lines.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                point = CurvePoint(**json.loads(line))
-            except (ValueError, TypeError, RecursionError):
-                return
+        lines = self._lines.read_text(encoding="utf-8", errors="replace").splitlines()
+        for line, point in _points(lines):
             yield line, point.step
+
+
+def _points(lines: Iterable[str]) -> Iterator[tuple[str, CurvePoint]]:
+    """Each line with its point, up to the first that was cut off."""
+    for line in lines:
+        try:
+            point = CurvePoint(**json.loads(line))
+        except (ValueError, TypeError, RecursionError):
+            return
+        yield line, point
+
+
+def read_lines(directory: Path) -> list[CurvePoint]:
+    """Read the learning curve of a training in progress, as far as it has come.
+
+    Of an extremely long one, the last MAX_LIVE_BYTES.
+    """
+    path = directory / LINES
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - MAX_LIVE_BYTES))
+        is_whole = file.tell() == 0
+        lines = file.read(MAX_LIVE_BYTES).decode("utf-8", "replace").splitlines()
+    return [point for _, point in _points(lines if is_whole else lines[1:])]
 
 
 def read_metrics(directory: Path) -> list[CurvePoint]:

@@ -38,6 +38,9 @@ def main(ui: str, dataset: str, folder: Path) -> None:
         open_artifact(page, ui, f"report-{dataset}")
         page.locator("img[src^='data:image/png']").first.wait_for()
         take(page, folder / "ui-report.png")
+        page.set_viewport_size({"width": 1200, "height": 1000})
+        page.goto(f"{ui}/charmill/{dataset}")
+        take(page, folder / "ui-dataset.png")
         browser.close()
 
 

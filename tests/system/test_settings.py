@@ -70,17 +70,18 @@ def test_an_empty_variable_counts_as_unset(monkeypatch):
 def test_every_variable_is_read_and_no_secret_is_shown(monkeypatch):
     values = {name: f"/value/{name}" for name in documentation()}
     values |= {"CHARMILL_PROCESSES": "3", "CHARMILL_NATIVE": "0", "CHARMILL_DEVICE": "cuda:3"}
+    values["CHARMILL_PAGES"] = "1"
     for name in ("CHARMILL_GITHUB_API", "CHARMILL_YOUTUBE_ENDPOINT"):
         values[name] = f"https://{name}.example.org/"
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     settings = Settings()
-    assert (settings.processes, settings.native) == (3, False)
+    assert (settings.processes, settings.native, settings.pages) == (3, False, True)
     for field in Settings.model_fields:
         given = getattr(settings, field)
         if hasattr(given, "get_secret_value"):
             given = given.get_secret_value()
-        assert str(given) in (values[variable(field)], "3", "False")
+        assert str(given) in (values[variable(field)], "3", "False", "True")
     for name in ("CHARMILL_YOUTUBE_KEY", "CHARMILL_GITHUB_TOKEN", "GITHUB_TOKEN"):
         assert f"'/value/{name}'" not in repr(settings)
 

@@ -50,7 +50,10 @@ def test_a_dataset_goes_from_nothing_to_a_report_and_stays_current(tiny, tmp_pat
     assert artifacts["plan-tiny"].count("first run") == 5
     assert "data:image/png;base64," in artifacts["report-tiny"]
     assert len(artifacts["report-tiny"]) < MAX_BYTES
-    assert "[tiny](/v2/artifacts/key/report-tiny)" in artifacts["reports"]
+    key = Path(path).parent.name
+    assert f"[tiny](/charmill/tiny/report/{key})" in artifacts["reports"]
+    assert f"[The whole report](/charmill/tiny/report/{key})" in artifacts["report-tiny"]
+    assert "(/charmill/tiny)" in artifacts["plan-tiny"]
     assert "the LSTM needs" in (tiny.store.root / "index.html").read_text(encoding="utf-8")
 
     database = tiny.store.prefect_home / "prefect.db"

@@ -81,19 +81,24 @@ def test_a_long_report_is_cut_at_a_line_and_says_where_the_whole_is(tmp_path):
     assert shortened("short\n", tmp_path) == "short\n"
 
 
-def test_the_index_has_a_row_for_every_dataset_with_the_reason_of_its_state():
+def test_the_index_has_a_row_for_every_dataset_with_the_reason_of_its_state(monkeypatch):
     good = IndexRow(
         dataset="tiny",
         state="good",
         verdict="It is | good.",
         link="evaluate/tiny/0123/report.html",
+        key="0123",
         bits=1.5,
         gain=0.25,
         created="2026-01-02 03:04",
     )
-    text = index_markdown([good, IndexRow(dataset="other", state="failed", notes=["fetch failed"])])
+    rows = [good, IndexRow(dataset="other", state="failed", notes=["fetch failed"])]
+    monkeypatch.delenv("CHARMILL_PAGES", raising=False)
+    assert "| tiny | good |" in index_markdown(rows)
+    monkeypatch.setenv("CHARMILL_PAGES", "1")
+    text = index_markdown(rows)
     assert (
-        "| [tiny](/v2/artifacts/key/report-tiny) | good | 2026-01-02 03:04 | 1.500 | +0.250 "
+        "| [tiny](/charmill/tiny/report/0123) | good | 2026-01-02 03:04 | 1.500 | +0.250 "
         r"| It is \| good. |"
     ) in text
     assert "| other | failed |  |  |  | no report yet; fetch failed |" in text

@@ -84,7 +84,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flows.cli.ledger_queries import explain
+from flows.pages.ledger import explain
 from flows.options import Options, prepare
 from flows.planning.exchange import shares
 from flows.planning.plan import make_plan

@@ -1,0 +1,1 @@
+"""Pages about finished and running work, served next to Prefect's UI or written as files."""
