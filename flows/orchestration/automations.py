@@ -14,18 +14,22 @@ from prefect.events.actions import ChangeFlowRunState
 from flows.server.prefect_settings import HEARTBEAT_SECONDS
 
 NAME = "charmill: silent runs have crashed"
-FINAL = ("Completed", "Failed", "Cancelled", "Crashed")
+QUIET = (
+    *("Completed", "Failed", "Cancelled", "Crashed"),
+    *("AwaitingConcurrencySlot", "AwaitingRetry", "Paused", "Suspended"),
+)
+"""States without heartbeats: the end, and those that wait without a process."""
 
 
 def silent_runs_have_crashed() -> AutomationCore:
-    """Set a run to Crashed if neither another heartbeat nor its end follows in time."""
+    """Set a run to Crashed if neither another heartbeat nor a state without any follows in time."""
     beat = "prefect.flow-run.heartbeat"
     return AutomationCore(
         name=NAME,
         description="A run that is killed together with its runner leaves no other trace.",
         trigger=EventTrigger(
             after={beat},
-            expect={beat, *(f"prefect.flow-run.{name}" for name in FINAL)},
+            expect={beat, *(f"prefect.flow-run.{name}" for name in QUIET)},
             match={"prefect.resource.id": "prefect.flow-run.*"},  # pyright: ignore[reportArgumentType]
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
@@ -44,7 +48,19 @@ def silent_runs_have_crashed() -> AutomationCore:
 
 
 async def ensure_automations() -> None:
-    """Create the automation unless it exists: the user may have changed or disabled it."""
+    """Create the automation, or renew its trigger: whether it is enabled is the user's choice."""
+    wanted = silent_runs_have_crashed()
     async with get_client() as client:
-        if not await client.read_automations_by_name(NAME):
-            await client.create_automation(silent_runs_have_crashed())
+        existing = await client.read_automations_by_name(NAME)
+        if not existing:
+            await client.create_automation(wanted)
+        elif _expected(existing[0]) < _expected(wanted):
+            found = existing[0].model_copy(update={"trigger": wanted.trigger})
+            fields = set(AutomationCore.model_fields)
+            renewed = AutomationCore.model_validate(found.model_dump(include=fields))
+            await client.update_automation(existing[0].id, renewed)
+
+
+def _expected(automation: AutomationCore) -> set[str]:
+    trigger = automation.trigger
+    return set(trigger.expect) if isinstance(trigger, EventTrigger) else set()
