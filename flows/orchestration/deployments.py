@@ -1,4 +1,4 @@
-"""The deployments: a pipeline per dataset, one per stage, one for many corpora, and gc.
+"""The deployments: a pipeline per dataset, one per stage, and those for many datasets.
 
 Whatever users can change in Prefect's UI is kept when a deployment already exists: its schedules
 (with their parameters), pause switch, default parameters, tags and limits. Only what follows from
@@ -21,7 +21,9 @@ from corpora.spec import DatasetSpec, dataset_files
 from flows.options import OWN_PRESET, read_dataset
 from flows.orchestration.corpora_flow import corpora
 from flows.orchestration.descriptions import SUMMARIES, links, pipeline_description
-from flows.orchestration.flows import GC_SUMMARY, STAGE_FLOWS, gc, pipeline
+from flows.orchestration.flows import STAGE_FLOWS, gc, pipeline
+from flows.orchestration.sweeps.pipelines import pipelines
+from flows.orchestration.sweeps.poll import poll
 from flows.store.runs import Store
 from modeling.presets import PRESETS
 from system.settings import Settings
@@ -70,8 +72,9 @@ def deployments(settings: Settings) -> Iterator[RunnerDeployment]:
         ["corpora"],
         {"datasets": list(specs)},
     )
-    words = f"{GC_SUMMARY}\n\n{links()}"
-    yield _deployment(gc, ALL_NAME, {}, words, ["gc"], {"datasets": list(specs)})
+    for flow in (gc, pipelines, poll):
+        words = f"{flow.description}\n\n{links()}"
+        yield _deployment(flow, ALL_NAME, {}, words, [flow.name], {"datasets": list(specs)})
     for stage, flow in STAGE_FLOWS.items():
         words = f"{SUMMARIES[stage]}\n\n{links()}"
         choices = {"dataset": list(specs)}

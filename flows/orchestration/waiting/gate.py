@@ -25,7 +25,7 @@ from prefect.runner import Runner
 from prefect.states import Cancelled, Scheduled
 
 from flows.orchestration.waiting.order import Candidate, Device, Training, Turns, take_turns
-from flows.orchestration.waiting.turn import LABEL, parent_of, waiting_state
+from flows.orchestration.waiting.turn import JOINED, LABEL, parent_of, waiting_state
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -65,7 +65,8 @@ class GatedRunner(Runner):
         due = poller._get_scheduled_flow_runs
 
         async def admitted() -> list[FlowRun]:
-            return await self._gate.admit(self._client, await due())
+            processes = frozenset(poller._submitting_flow_run_ids)
+            return await self._gate.admit(self._client, await due(), processes)
 
         poller._get_scheduled_flow_runs = admitted
         return self
@@ -84,17 +85,26 @@ class Gate:
         self._seen: Any = None
         self._next_look = 0.0
 
-    async def admit(self, client: PrefectClient, due: list[FlowRun]) -> list[FlowRun]:
-        """Return the runs to start now, and set the others to their state."""
+    async def admit(
+        self, client: PrefectClient, due: list[FlowRun], processes: frozenset[UUID]
+    ) -> list[FlowRun]:
+        """Return the runs to start now, and set the others to their state.
+
+        Args:
+            processes: runs of this runner whose process exists, or is being started.
+        """
         active = await self._active(client)
         device = await self._read_device(client)
-        seen = ({(run.id, run.labels.get(LABEL)) for run in active}, device)
+        leaving = len(processes.difference((r.id for r in active), (r.id for r in due)))
+        seen = ({(run.id, run.labels.get(LABEL)) for run in active}, device, leaving)
         if not due and seen == self._seen and time.monotonic() < self._next_look:
             return []
         self._seen, self._next_look = seen, time.monotonic() + LOOK_SECONDS
         queue = {run.id: run for run in await self._waiting(client)}
         queue |= {run.id: run for run in due}
-        turns = take_turns(map(self._candidate, queue.values()), self._candidates(active), device)
+        waiting = [self._candidate(run) for run in queue.values()]
+        busy = [self._candidate(run) for run in active]
+        turns = take_turns(waiting, busy, device, leaving)
         await self._settle(client, queue, turns, {run.id for run in due})
         return [queue[run] for run in turns.start]
 
@@ -107,7 +117,7 @@ class Gate:
             if run in due or not known:
                 await client.set_flow_run_state(run, waiting_state(reason))
         for run, other in turns.join.items():
-            words = f"joined to the run {other.name}, which waits and does the same"
+            words = f"{JOINED}{other.name}, which waits and does the same"
             await client.set_flow_run_state(run, Cancelled(message=words))
         for run in turns.start:
             state, training = queue[run].state, queue[run].labels.get(LABEL)
@@ -147,9 +157,6 @@ class Gate:
         slots = limit.limit if limit.active else PAGE
         return Device(name=self._device, slots=slots, taken=taken)
 
-    def _candidates(self, runs: list[FlowRun]) -> list[Candidate]:
-        return [self._candidate(run) for run in runs]
-
     def _candidate(self, run: FlowRun) -> Candidate:
         assert run.deployment_id
         created = run.created or datetime.now(UTC)
@@ -161,6 +168,7 @@ class Gate:
             dataset=trained_dataset(self.flows[run.deployment_id], run.parameters),
             training=KNOWN.get(run.labels.get(LABEL), ""),
             parent=parent_of(run),
+            scheduled=bool(run.auto_scheduled),
         )
 
 

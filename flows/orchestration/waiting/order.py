@@ -28,6 +28,7 @@ class Candidate:
         work: the same for two runs that do the same; its deployment and parameters.
         dataset: the dataset that it may train a model of; None if it trains nothing.
         parent: the run that waits for the end of this one.
+        scheduled: whether a schedule has made it.
     """
 
     id: UUID
@@ -37,6 +38,7 @@ class Candidate:
     dataset: str | None = None
     training: Training = ""
     parent: str | None = None
+    scheduled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,20 +65,28 @@ class Turns:
     join: dict[UUID, Candidate] = field(default_factory=dict)
 
 
-def take_turns(queue: Iterable[Candidate], active: Sequence[Candidate], device: Device) -> Turns:
+def take_turns(
+    queue: Iterable[Candidate], active: Sequence[Candidate], device: Device, leaving: int = 0
+) -> Turns:
     """Decide about every run in the queue.
 
     Args:
         queue: runs that are due or waiting.
         active: runs that have a process.
+        leaving: number of processes that are about to end, because their run has ended or waits.
     """
     ordered = sorted(queue, key=lambda run: (*run.due, run.id))
-    hall = _Hall(active, device)
+    hall = _Hall(active, device, leaving)
     parents = {run.parent for run in (*ordered, *active)}
     turns = Turns()
+    queued: dict[str, Candidate] = {}
     for run in ordered:
+        # What a schedule missed while nothing ran is made up for once.
+        before = queued.setdefault(run.work, run) if run.scheduled else run
         if str(run.id) in parents:
             turns.hold[run.id] = "waiting for the runs that it started"
+        elif before is not run:
+            turns.join[run.id] = before
         elif same := hall.waiting.get(run.work):
             turns.join[run.id] = same
         elif reason := hall.refuse(run):
@@ -89,11 +99,12 @@ def take_turns(queue: Iterable[Candidate], active: Sequence[Candidate], device: 
 class _Hall:
     """What is occupied, while the queue is worked through."""
 
-    def __init__(self, active: Sequence[Candidate], device: Device) -> None:
+    def __init__(self, active: Sequence[Candidate], device: Device, leaving: int) -> None:
         trainers = [run for run in active if run.training in ("waiting", "holding")]
         # A run that was called has not taken its slot yet; a killed one may still hold one.
         self._free = device.slots - max(device.taken, len(trainers))
-        self._preparing = sum(1 for run in active if run.dataset and not run.training)
+        preparing = sum(1 for run in active if run.dataset and not run.training)
+        self._preparing = preparing + leaving
         self._passing = sum(1 for run in active if not run.dataset)
         self._datasets = {run.dataset: run for run in active if run.dataset}
         self._device = device

@@ -24,6 +24,7 @@ from flows.orchestration.waiting.order import Training
 
 LABEL = "charmill.training"
 STARTED = " started "
+JOINED = "joined to the run "
 AGAIN = timedelta(hours=1)
 """After this time a waiting run is due again even if no `charmill serve` has called it."""
 

@@ -76,6 +76,11 @@ def test_few_runs_prepare_at_once_and_few_pass():
     assert turns.hold[queue[5].id] == "waiting: 2 other runs are preparing their corpus"
 
 
+def test_a_process_that_is_about_to_end_still_counts():
+    queue = [a_run(f"{n}", n) for n in range(4)]
+    assert len(take_turns(queue, [], FREE, leaving=PREPARING - 1).start) == 1
+
+
 def test_a_dataset_has_one_run_at_a_time_in_the_order_in_which_they_were_due():
     first, second, other = a_run("a", 0), a_run("a", 1), a_run("b", 2)
     turns = take_turns([second, other, first], [], FREE)
@@ -103,8 +108,15 @@ def test_a_run_that_differs_is_not_joined():
     assert not turns.join
 
 
-def test_short_runs_are_never_joined():
+def test_short_runs_of_a_user_are_never_joined():
     assert len(take_turns([a_run(work="plan"), a_run(work="plan")], [], FREE).start) == 2
+
+
+def test_what_a_schedule_missed_is_made_up_for_once():
+    missed = [a_run(None, hour * 60, work="fetch", scheduled=True) for hour in range(72)]
+    turns = take_turns(missed, [], FREE)
+    assert turns.start == [missed[0].id]
+    assert turns.join == dict.fromkeys((run.id for run in missed[1:]), missed[0])
 
 
 def test_a_run_that_started_others_waits_until_the_last_of_them_has_ended():
