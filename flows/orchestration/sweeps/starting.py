@@ -37,6 +37,7 @@ def start_pipeline(dataset: str, key: str | None = None, **options: Any) -> Flow
             deployment.id,
             parameters={"dataset": dataset, **options},
             state=Scheduled(),
+            name=f"{PIPELINE} {dataset}",
             idempotency_key=key,
         )
 

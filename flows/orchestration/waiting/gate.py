@@ -2,7 +2,7 @@
 
 Prefect's runner starts every run that is due, up to a number of processes. This one asks
 `take_turns` first. A run that has to wait is set to AwaitingConcurrencySlot with the reason, so the
-UI shows it, and costs nothing: the database is read when something changes, or every few seconds.
+UI shows it. While nothing changes, the rows of waiting runs are read every ten seconds.
 """
 
 import json
@@ -83,6 +83,7 @@ class Gate:
         self.flows: dict[UUID, str] = {}
         self._device = device
         self._seen: Any = None
+        self._holds = False
         self._next_look = 0.0
 
     async def admit(
@@ -93,6 +94,8 @@ class Gate:
         Args:
             processes: runs of this runner whose process exists, or is being started.
         """
+        if not (due or self._holds or time.monotonic() >= self._next_look):
+            return []
         active = await self._active(client)
         device = await self._read_device(client)
         leaving = len(processes.difference((r.id for r in active), (r.id for r in due)))
@@ -105,6 +108,7 @@ class Gate:
         waiting = [self._candidate(run) for run in queue.values()]
         busy = [self._candidate(run) for run in active]
         turns = take_turns(waiting, busy, device, leaving)
+        self._holds = bool(turns.hold)
         await self._settle(client, queue, turns, {run.id for run in due})
         return [queue[run] for run in turns.start]
 
@@ -120,10 +124,9 @@ class Gate:
             words = f"{JOINED}{other.name}, which waits and does the same"
             await client.set_flow_run_state(run, Cancelled(message=words))
         for run in turns.start:
-            state, training = queue[run].state, queue[run].labels.get(LABEL)
-            if training in ("holding", "done"):  # of an earlier attempt
+            if queue[run].labels.get(LABEL) in ("holding", "done"):  # of an earlier attempt
                 await client.update_flow_run_labels(run, {LABEL: ""})
-            if state and state.name == WAITING:
+            if run not in due:
                 await client.set_flow_run_state(run, Scheduled(scheduled_time=datetime.now(UTC)))
 
     async def _active(self, client: PrefectClient) -> list[FlowRun]:
@@ -133,7 +136,10 @@ class Gate:
 
     async def _waiting(self, client: PrefectClient) -> list[FlowRun]:
         names = FlowRunFilterState(name=FlowRunFilterStateName(any_=[WAITING]))
-        return await self._read(client, names)
+        found = await self._read(client, names)
+        # Prefect gives no reason: it waits for a limit that the user has set for a deployment, and
+        # will be due again by itself.
+        return [run for run in found if run.state and run.state.message]
 
     async def _read(self, client: PrefectClient, state: FlowRunFilterState) -> list[FlowRun]:
         wanted = FlowRunFilter(

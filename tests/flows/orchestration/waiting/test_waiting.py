@@ -1,5 +1,6 @@
 """Runs that wait for a device are rows of a real server, and get their turn in order."""
 
+import os
 import signal
 import time
 from contextlib import contextmanager, suppress
@@ -89,10 +90,10 @@ def test_runs_that_wait_are_rows_and_have_their_turn_in_order(serving):
 
         for run in again:
             assert serving.ended(run)["type"] == "CANCELLED"
-            assert serving.state(run)["message"].startswith("joined to the run pipeline first")
-        waits = serving.state(other)
-        assert waits["name"] == "AwaitingConcurrencySlot"
-        assert waits["message"] == "waiting for the run pipeline first of the same dataset"
+            assert serving.state(run)["message"].startswith("joined to the run ")
+        behind = "waiting for the run pipeline first of the same dataset"
+        until(lambda: serving.state(other)["message"] == behind)
+        assert serving.state(other)["name"] == "AwaitingConcurrencySlot"
 
         plan = serving.run("pipeline/tiny", dataset="tiny", plan_only=True)
         assert serving.ended(plan)["type"] == "COMPLETED"
@@ -111,3 +112,21 @@ def test_runs_that_wait_are_rows_and_have_their_turn_in_order(serving):
     starts = [trained_at(serving, run) for run in finished[:3]]
     assert starts == sorted(starts)
     assert trained_at(serving, other) > starts[0]
+
+
+@pytest.mark.slow
+def test_the_device_of_a_killed_training_is_given_to_the_next(serving):
+    held = serving.run("pipeline/first", dataset="first", budget="2h")
+    until(lambda: serving.api("GET", f"v2/concurrency_limits/{LIMIT}")["active_slots"])
+    next_one = serving.run("train/any-dataset", dataset="second", budget="6kchars")
+    waiting = f"waiting for a slot of {LIMIT}"
+    until(lambda: serving.state(next_one)["message"] == waiting)
+    until(lambda: len(run_processes(serving)) == 1)
+    (process,) = run_processes(serving)
+    os.kill(process, signal.SIGKILL)
+    assert serving.ended(held)["type"] == "CRASHED"
+    assert serving.ended(next_one)["type"] == "COMPLETED"
+    serving.set_state(held, "SCHEDULED")
+    until(lambda: serving.state(held)["type"] == "RUNNING")
+    serving.set_state(held, "CANCELLING")
+    assert serving.ended(held)["type"] == "CANCELLED"
