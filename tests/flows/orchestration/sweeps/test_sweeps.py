@@ -76,13 +76,14 @@ def pipelines_of(serving, dataset):
 def rows(serving, key):
     """The newest table of an artifact, by dataset."""
     lines = serving.artifacts_of(key)[0]["data"].splitlines()
-    cells = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
-    return {row[0]: row[1:] for row in cells[1:]}
+    cells = [line.strip("| ").split(" | ") for line in lines if line.startswith("|")]
+    return {row[0]: row[1:] for row in cells[2:]}
 
 
 @pytest.mark.slow
 def test_one_form_runs_all_pipelines_and_a_poll_those_that_have_moved(serving):
-    run = serving.run("pipelines/all-datasets", datasets=["tiny", "gone", "second"])
+    asked = {"datasets": ["tiny", "gone", "second"], "budget": "3kchars"}
+    run = serving.run("pipelines/all-datasets", **asked)
     ended = serving.ended(run)
     assert ended["type"] == "FAILED"
     assert "1 of 3 without result: gone" in ended["message"]
@@ -174,7 +175,7 @@ def test_an_automation_forwards_a_verdict_to_a_webhook(serving, webhook):
         ],
     }
     assert "id" in serving.api("POST", "automations/", automation)
-    run = serving.run("pipeline/third", dataset="third")
+    run = serving.run("pipeline/third", dataset="third", budget="3kchars")
     assert serving.ended(run)["type"] == "COMPLETED"
     (sent,) = until(lambda: Inbox.received)
     assert sent["subject"] == "third: charmill.report.first"
