@@ -109,6 +109,8 @@ class Gate:
         busy = [self._candidate(run) for run in active]
         turns = take_turns(waiting, busy, device, leaving)
         self._holds = bool(turns.hold)
+        for run in processes.intersection(turns.hold):
+            del turns.hold[run]  # its process is ending; until then the state is its own
         await self._settle(client, queue, turns, {run.id for run in due})
         return [queue[run] for run in turns.start]
 

@@ -24,6 +24,7 @@ from flows.orchestration.waiting.order import Training
 
 LABEL = "charmill.training"
 STARTED = " started "
+ENDING = "(its process is ending)"
 JOINED = "joined to the run "
 AGAIN = timedelta(hours=1)
 """After this time a waiting run is due again even if no `charmill serve` has called it."""
@@ -35,9 +36,14 @@ def waiting_state(reason: str) -> State[None]:
 
 
 def give_back(reason: str) -> NoReturn:
-    """End this process; the run waits as a row. A run that was cancelled meanwhile remains so."""
+    """End this process; the run waits as a row. A run that was cancelled meanwhile remains so.
+
+    A heartbeat that arrives after the new state would be the last one for long, so the run would
+    count as crashed. Therefore the gate sets the state once more, without the note at its end,
+    when the process has ended.
+    """
     with get_client(sync_client=True) as client:
-        answer = client.set_flow_run_state(this_run().id, waiting_state(reason))
+        answer = client.set_flow_run_state(this_run().id, waiting_state(f"{reason} {ENDING}"))
     if answer.state and answer.state.is_scheduled():
         raise Pause(reason, state=answer.state)
     raise Abort(reason)

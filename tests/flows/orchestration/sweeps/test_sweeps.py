@@ -85,7 +85,7 @@ def test_one_form_runs_all_pipelines_and_a_poll_those_that_have_moved(serving):
     asked = {"datasets": ["tiny", "gone", "second"], "budget": "3kchars"}
     run = serving.run("pipelines/all-datasets", **asked)
     ended = serving.ended(run)
-    assert ended["type"] == "FAILED"
+    assert ended["type"] == "FAILED", ended
     assert "1 of 3 without result: gone" in ended["message"]
     table = rows(serving, "pipelines")
     assert list(table) == ["tiny", "gone", "second"]
