@@ -55,10 +55,8 @@ async def ensure_automations() -> None:
         if not existing:
             await client.create_automation(wanted)
         elif _expected(existing[0]) < _expected(wanted):
-            found = existing[0].model_copy(update={"trigger": wanted.trigger})
-            fields = set(AutomationCore.model_fields)
-            renewed = AutomationCore.model_validate(found.model_dump(include=fields))
-            await client.update_automation(existing[0].id, renewed)
+            kept = {"enabled": existing[0].enabled, "actions": existing[0].actions}
+            await client.update_automation(existing[0].id, wanted.model_copy(update=kept))
 
 
 def _expected(automation: AutomationCore) -> set[str]:
