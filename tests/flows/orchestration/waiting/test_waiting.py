@@ -109,7 +109,7 @@ def test_runs_that_wait_are_rows_and_have_their_turn_in_order(serving):
 def test_the_device_of_a_killed_training_is_given_to_the_next(serving):
     held = serving.run("pipeline/first", dataset="first", budget="2h")
     until(lambda: serving.api("GET", f"v2/concurrency_limits/{LIMIT}")["active_slots"])
-    next_one = serving.run("train/any-dataset", dataset="second", budget="2kchars")
+    next_one = serving.run("pipeline/second", dataset="second", budget="2kchars")
     waiting = f"waiting for a slot of {LIMIT}"
     until(lambda: serving.state(next_one)["message"] == waiting)
     until(lambda: len(run_processes(serving)) == 1)
