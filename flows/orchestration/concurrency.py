@@ -39,8 +39,9 @@ TRANSIENT_WORDS = re.compile(
 def training_slot(device: str, store: Store, reporter: Reporter) -> Iterator[None]:
     """Wait for the device, and hold it while the block runs.
 
-    Runs of deployments share a device up to Prefect's limit. A training from the command line
-    shares no server: it excludes every other training with the same artifacts root.
+    Runs of deployments share a device up to Prefect's limit; one of `charmill serve` that has to
+    wait gives its process back, so the block must not be in a task. A training from the command
+    line shares no server: it excludes every other training with the same artifacts root.
 
     Args:
         device: as `torch.device` names it: "cpu", "cuda:0".
@@ -61,7 +62,14 @@ def _slot(device: str, reporter: Reporter) -> Iterator[None]:
     """Hold a slot of Prefect's limit."""
     from prefect.concurrency.sync import concurrency
 
+    from flows.orchestration.waiting.turn import slot_or_row, this_run
+
     name = ensure_limit(device)
+    if this_run().work_pool_name is None:
+        with slot_or_row(name, LEASE_SECONDS):
+            yield
+        return
+    # The container of a work pool may be gone for good, with what it has built.
     reporter.say(f"waiting for a slot of {name}")
     with concurrency(
         name, lease_duration=LEASE_SECONDS, strict=True, raise_on_lease_renewal_failure=False

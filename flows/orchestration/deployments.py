@@ -1,4 +1,4 @@
-"""The deployments: a pipeline per dataset, one per stage, one for many corpora, and gc.
+"""The deployments: a pipeline per dataset, one per stage, and those for many datasets.
 
 Whatever users can change in Prefect's UI is kept when a deployment already exists: its schedules
 (with their parameters), pause switch, default parameters, tags and limits. Only what follows from
@@ -22,7 +22,9 @@ from corpora.spec import DatasetSpec, dataset_files
 from flows.options import OWN_PRESET, read_dataset
 from flows.orchestration.corpora_flow import corpora
 from flows.orchestration.descriptions import SUMMARIES, described, pipeline_description
-from flows.orchestration.flows import GC_SUMMARY, STAGE_FLOWS, gc, pipeline
+from flows.orchestration.flows import STAGE_FLOWS, gc, pipeline
+from flows.orchestration.sweeps.pipelines import pipelines
+from flows.orchestration.sweeps.poll import poll
 from flows.retention.limits import AGE, SIZE
 from flows.store.runs import Store
 from modeling.presets import PRESETS
@@ -86,8 +88,9 @@ def deployments(
         ["corpora"],
         {"datasets": list(specs)},
     )
-    words = described(GC_SUMMARY, known)
-    yield _deployment(gc, ALL_NAME, {}, words, ["gc"], {"datasets": list(specs)})
+    for flow in (gc, pipelines, poll):
+        words = described(flow.description or "", known)
+        yield _deployment(flow, ALL_NAME, {}, words, [flow.name], {"datasets": list(specs)})
     for stage, flow in STAGE_FLOWS.items():
         words = described(f"{SUMMARIES[stage]} {CHOOSE}", known)
         choices = {"dataset": list(specs)}

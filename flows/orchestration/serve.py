@@ -31,7 +31,7 @@ from flows.store.runs import Store
 from system.settings import Settings
 
 if TYPE_CHECKING:
-    from prefect.runner import Runner
+    from flows.orchestration.waiting.gate import GatedRunner
 
 logger = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
@@ -92,18 +92,18 @@ def _server(settings: Settings, host: str, port: int, server_url: str | None) ->
 
 async def _run(settings: Settings) -> None:
     """Register the deployments, and execute runs."""
-    from prefect.runner import Runner
-
+    from flows.orchestration.concurrency import ensure_limit
     from flows.orchestration.endings.silent import ensure_automations
+    from flows.orchestration.waiting.gate import GatedRunner
 
+    # Here already, so that the UI shows the limit before any training.
+    limit = await asyncio.to_thread(lambda: ensure_limit(device_name(settings.device)))
     # Pausing at shutdown would switch off schedules that the user switched on.
-    runner = Runner(name="charmill", query_seconds=POLL_SECONDS, pause_on_shutdown=False)
-    known = _fingerprint(settings)
-    await asyncio.gather(
-        asyncio.to_thread(_ensure_own_limit, settings),
-        ensure_automations(),
-        _register_all(runner, settings),
+    runner = GatedRunner(
+        limit, name="charmill", query_seconds=POLL_SECONDS, pause_on_shutdown=False
     )
+    known = _fingerprint(settings)
+    await asyncio.gather(ensure_automations(), _register_all(runner, settings))
     main = asyncio.current_task()
     assert main
     watching = asyncio.create_task(_watch_datasets(runner, settings, known, stop=main.cancel))
@@ -113,14 +113,7 @@ async def _run(settings: Settings) -> None:
         watching.cancel()
 
 
-def _ensure_own_limit(settings: Settings) -> None:
-    """Create the limit of this machine's device, so that the UI shows it before any training."""
-    from flows.orchestration.concurrency import ensure_limit
-
-    ensure_limit(device_name(settings.device))
-
-
-async def _register_all(runner: "Runner", settings: Settings) -> None:
+async def _register_all(runner: "GatedRunner", settings: Settings) -> None:
     from flows.orchestration.deployments import deployments, register
     from flows.orchestration.descriptions import known_artifacts
 
@@ -128,11 +121,11 @@ async def _register_all(runner: "Runner", settings: Settings) -> None:
     artifacts = await asyncio.to_thread(known_artifacts, datasets)
     for deployment in deployments(settings, artifacts):
         await register(deployment)
-        await runner.aadd_deployment(deployment)
+        await runner.aadd(deployment)
 
 
 async def _watch_datasets(
-    runner: "Runner", settings: Settings, known: dict[str, int], stop: Callable[[], object]
+    runner: "GatedRunner", settings: Settings, known: dict[str, int], stop: Callable[[], object]
 ) -> None:
     """Register the deployments again whenever a dataset's TOML is added, changed or removed.
 

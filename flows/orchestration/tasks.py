@@ -8,7 +8,7 @@ resumes from its last checkpoint.
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -131,8 +131,21 @@ def carry_out(
             store.runs(decision.stage, plan.dataset).run(decision.key).make_latest()
         else:
             inputs = BY_NAME[decision.stage].choose(keys)
-            keys[decision.stage] = make(decision.stage, plan.dataset, options, inputs)
+            with _device_for(decision.stage, plan.dataset, store):
+                keys[decision.stage] = make(decision.stage, plan.dataset, options, inputs)
     return keys
+
+
+@contextmanager
+def _device_for(stage: StageName, dataset: str, store: Store) -> Iterator[None]:
+    """Hold the device while a training runs; other stages need none."""
+    if stage != "train":
+        yield
+        return
+    with recording_failure(store.runs(stage, dataset)):
+        device = str(device_of(Settings().device))
+    with training_slot(device, store, current_reporter() or RunReporter(dataset)):
+        yield
 
 
 def share(dataset: str, options: Options) -> None:
@@ -165,17 +178,15 @@ def make_stage(
     store = Store(settings.artifacts_root)
     reporter = current_reporter() or RunReporter(dataset)
     with recording_failure(store.runs(name, dataset)):
-        device = str(device_of(settings.device)) if name == "train" else None
-        with training_slot(device, store, reporter) if device else nullcontext():
-            manifest = execute(
-                BY_NAME[name],
-                run,
-                inputs,
-                settings=settings,
-                reporter=reporter,
-                force=options.force,
-                workers=workers,
-            )
+        manifest = execute(
+            BY_NAME[name],
+            run,
+            inputs,
+            settings=settings,
+            reporter=reporter,
+            force=options.force,
+            workers=workers,
+        )
     finished = store.runs(name, dataset).run(manifest.key)
     send_finished(finished, run, settings)
     if name == "corpus":

@@ -7,6 +7,7 @@ if the server has them (`addresses.py`).
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from markupsafe import Markup
 from prefect.artifacts import create_markdown_artifact
@@ -171,6 +172,24 @@ def removed_markdown(outcome: "Outcome", flow_runs: int) -> str:
             f"Flow runs removed from the history: {flow_runs}",
         )
     )
+
+
+def publish_sweep(key: str, title: str, rows: Iterable[tuple[str, str, UUID | None]]) -> None:
+    """Show one line for each dataset: its name, what became of it, and the run to link."""
+    cells = [
+        (name, words, Markup(f"[run]({run_address(run)})") if run else "")  # noqa: S704
+        for name, words, run in rows
+    ]
+    create_markdown_artifact(
+        key=key,
+        markdown=f"# {title}\n\n{_table(('dataset', 'outcome', 'run'), cells)}",
+        description=f"{title} of {len(cells)} datasets.",
+    )
+
+
+def run_address(run: UUID) -> str:
+    """Path in the UI of a flow run, valid on any host."""
+    return f"/v2/runs/flow-run/{run}"
 
 
 def _index_cells(row: IndexRow) -> tuple[str, ...]:

@@ -26,9 +26,10 @@ from flows.server.prefect_settings import HEARTBEAT, HEARTBEAT_SECONDS
 NAME = "charmill: silent runs have crashed"
 OF_PREFECT = "prefect.flow-run.heartbeat"
 DELETED = "charmill.flow-run.deleted"
-FINAL = tuple(
-    f"prefect.flow-run.{name}" for name in ("Completed", "Failed", "Cancelled", "Crashed")
-)
+FINAL = ("Completed", "Failed", "Cancelled", "Crashed")
+WAITING = ("AwaitingConcurrencySlot", "AwaitingRetry", "Paused", "Suspended")
+QUIET = tuple(f"prefect.flow-run.{name}" for name in FINAL + WAITING)
+"""Events of states without heartbeats: the end, and those that wait without a process."""
 SENDING_SECONDS = 5.0
 """How long a heartbeat may take to reach the server."""
 SETTLING_SECONDS = 0.5
@@ -72,13 +73,13 @@ class Heart:
 
 
 def silent_runs_have_crashed() -> AutomationCore:
-    """Set a run to Crashed if neither another heartbeat nor its end follows in time."""
+    """Set a run to Crashed if neither another heartbeat nor a state without any follows in time."""
     return AutomationCore(
         name=NAME,
         description="A run that is killed together with its runner leaves no other trace.",
         trigger=EventTrigger(
             after={HEARTBEAT},
-            expect={HEARTBEAT, DELETED, *FINAL},
+            expect={HEARTBEAT, DELETED, *QUIET},
             match={"prefect.resource.id": "prefect.flow-run.*"},  # pyright: ignore[reportArgumentType]
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
@@ -99,7 +100,7 @@ def silent_runs_have_crashed() -> AutomationCore:
 async def ensure_automations() -> None:
     """Create the automation unless it exists: the user may have changed or disabled it.
 
-    One that waits for Prefect's heartbeats, as earlier versions made, gets the trigger of today.
+    One with the trigger of an earlier version gets that of today.
     """
     current = silent_runs_have_crashed()
     async with get_client() as client:
@@ -107,7 +108,15 @@ async def ensure_automations() -> None:
         if not known:
             await client.create_automation(current)
         for one in known:
-            if isinstance(one.trigger, EventTrigger) and OF_PREFECT in one.trigger.after:
+            if _is_outdated(one):
                 kept = one.model_dump(exclude={"id", "trigger", "owner_resource"})
                 renewed = AutomationCore.model_validate({**kept, "trigger": current.trigger})
                 await client.update_automation(one.id, renewed)
+
+
+def _is_outdated(automation: AutomationCore) -> bool:
+    """Whether it waits for Prefect's heartbeats, or takes runs that wait for crashed ones."""
+    trigger = automation.trigger
+    if not isinstance(trigger, EventTrigger):
+        return False
+    return OF_PREFECT in trigger.after or trigger.expect < {HEARTBEAT, DELETED, *QUIET}

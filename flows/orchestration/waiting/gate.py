@@ -1,0 +1,197 @@
+"""The runner of `charmill serve`: starts a process for a run only when it is the run's turn.
+
+Prefect's runner starts every run that is due, up to a number of processes. This one asks
+`take_turns` first. A run that has to wait is set to AwaitingConcurrencySlot with the reason, so the
+UI shows it. While nothing changes, the rows of waiting runs are read every ten seconds.
+"""
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self, get_args
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterState,
+    FlowRunFilterStateName,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.runner import Runner
+from prefect.states import Cancelled, Scheduled
+
+from flows.orchestration.waiting.order import Candidate, Device, Training, Turns, take_turns
+from flows.orchestration.waiting.turn import JOINED, LABEL, parent_of, waiting_state
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
+
+LOOK_SECONDS = 10.0
+"""Interval at which the waiting runs are looked at even if nothing seems to have changed."""
+PAGE = 200
+STUCK = timedelta(minutes=10)
+"""A run that has been Pending for so long has lost its runner, and occupies nothing."""
+WAITING = "AwaitingConcurrencySlot"
+ACTIVE = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+TRAINING_FLOWS = ("pipeline", "train")
+"""Flows whose runs train; other stages do so only with `and_after`."""
+BEFORE_TRAINING = ("fetch", "corpus")
+KNOWN: dict[Any, Training] = {name: name for name in get_args(Training)}
+
+
+class GatedRunner(Runner):
+    """Prefect's runner, without a limit on processes but with a gate.
+
+    Args:
+        device: the name of the limit of trainings.
+    """
+
+    def __init__(self, device: str, **options: Any) -> None:
+        super().__init__(limit=None, **options)
+        self._gate = Gate(device)
+
+    async def aadd(self, deployment: "RunnerDeployment") -> None:
+        """Register a deployment, and execute its runs."""
+        name = deployment.flow_name or ""
+        self._gate.flows[await self.aadd_deployment(deployment)] = name
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        poller = self._scheduled_run_poller
+        due = poller._get_scheduled_flow_runs
+
+        async def admitted() -> list[FlowRun]:
+            processes = frozenset(poller._submitting_flow_run_ids)
+            return await self._gate.admit(self._client, await due(), processes)
+
+        poller._get_scheduled_flow_runs = admitted
+        return self
+
+
+class Gate:
+    """Asks the server for the runs that have a process or wait, and applies `take_turns`.
+
+    Attributes:
+        flows: the flow of every deployment that is served.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.flows: dict[UUID, str] = {}
+        self._device = device
+        self._seen: Any = None
+        self._holds = False
+        self._next_look = 0.0
+
+    async def admit(
+        self, client: PrefectClient, due: list[FlowRun], processes: frozenset[UUID]
+    ) -> list[FlowRun]:
+        """Return the runs to start now, and set the others to their state.
+
+        Args:
+            processes: runs of this runner whose process exists, or is being started.
+        """
+        if not (due or self._holds or time.monotonic() >= self._next_look):
+            return []
+        active = await self._active(client)
+        device = await self._read_device(client)
+        leaving = len(processes.difference((r.id for r in active), (r.id for r in due)))
+        seen = ({(run.id, run.labels.get(LABEL)) for run in active}, device, leaving)
+        if not due and seen == self._seen and time.monotonic() < self._next_look:
+            return []
+        self._seen, self._next_look = seen, time.monotonic() + LOOK_SECONDS
+        queue = {run.id: run for run in await self._waiting(client)}
+        queue |= {run.id: run for run in due}
+        waiting = [self._candidate(run) for run in queue.values()]
+        busy = [self._candidate(run) for run in active]
+        turns = take_turns(waiting, busy, device, leaving)
+        self._holds = bool(turns.hold)
+        for run in processes.intersection(turns.hold):
+            del turns.hold[run]  # its process is ending; until then the state is its own
+        await self._settle(client, queue, turns, {run.id for run in due})
+        return [queue[run] for run in turns.start]
+
+    async def _settle(
+        self, client: PrefectClient, queue: dict[UUID, FlowRun], turns: Turns, due: set[UUID]
+    ) -> None:
+        for run, reason in turns.hold.items():
+            shown = queue[run].state
+            known = shown is not None and (shown.name, shown.message) == (WAITING, reason)
+            if run in due or not known:
+                await client.set_flow_run_state(run, waiting_state(reason))
+        for run, other in turns.join.items():
+            words = f"{JOINED}{other.name}, which waits and does the same"
+            await client.set_flow_run_state(run, Cancelled(message=words))
+        for run in turns.start:
+            if queue[run].labels.get(LABEL) in ("holding", "done"):  # of an earlier attempt
+                await client.update_flow_run_labels(run, {LABEL: ""})
+            if run not in due:
+                await client.set_flow_run_state(run, Scheduled(scheduled_time=datetime.now(UTC)))
+
+    async def _active(self, client: PrefectClient) -> list[FlowRun]:
+        kinds = FlowRunFilterState(type=FlowRunFilterStateType(any_=ACTIVE))
+        found = await self._read(client, kinds)
+        return [run for run in found if not _is_stuck(run)]
+
+    async def _waiting(self, client: PrefectClient) -> list[FlowRun]:
+        names = FlowRunFilterState(name=FlowRunFilterStateName(any_=[WAITING]))
+        found = await self._read(client, names)
+        # Prefect gives no reason: it waits for a limit that the user has set for a deployment, and
+        # will be due again by itself.
+        return [run for run in found if run.state and run.state.message]
+
+    async def _read(self, client: PrefectClient, state: FlowRunFilterState) -> list[FlowRun]:
+        wanted = FlowRunFilter(
+            state=state, deployment_id=FlowRunFilterDeploymentId(any_=list(self.flows))
+        )
+        runs: list[FlowRun] = []
+        while True:
+            page = await client.read_flow_runs(
+                flow_run_filter=wanted,
+                sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+                limit=PAGE,
+                offset=len(runs),
+            )
+            runs += page
+            if len(page) < PAGE:
+                return runs
+
+    async def _read_device(self, client: PrefectClient) -> Device:
+        limit = await client.read_global_concurrency_limit_by_name(self._device)
+        taken = limit.active_slots if limit.active else 0
+        slots = limit.limit if limit.active else PAGE
+        return Device(name=self._device, slots=slots, taken=taken)
+
+    def _candidate(self, run: FlowRun) -> Candidate:
+        assert run.deployment_id
+        created = run.created or datetime.now(UTC)
+        return Candidate(
+            id=run.id,
+            name=run.name,
+            due=(run.expected_start_time or created, created),
+            work=json.dumps([str(run.deployment_id), run.parameters], sort_keys=True, default=str),
+            dataset=trained_dataset(self.flows[run.deployment_id], run.parameters),
+            training=KNOWN.get(run.labels.get(LABEL), ""),
+            parent=parent_of(run),
+            scheduled=bool(run.auto_scheduled),
+        )
+
+
+def trained_dataset(flow: str, parameters: dict[str, Any]) -> str | None:
+    """The dataset that a run of a flow may train a model of; None if it trains nothing."""
+    if parameters.get("plan_only") or parameters.get("what_if"):
+        return None
+    later = flow in BEFORE_TRAINING and parameters.get("and_after")
+    return parameters.get("dataset") if flow in TRAINING_FLOWS or later else None
+
+
+def _is_stuck(run: FlowRun) -> bool:
+    state = run.state
+    return (
+        state is not None
+        and state.type == StateType.PENDING
+        and datetime.now(UTC) - state.timestamp > STUCK
+    )

@@ -1,0 +1,142 @@
+"""What the gate writes into the database, with a client that keeps runs in memory."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from prefect.client.schemas.objects import FlowRun, GlobalConcurrencyLimit, StateType
+from prefect.states import AwaitingConcurrencySlot, Pending, Running, Scheduled
+
+from flows.orchestration.waiting.gate import STUCK, Gate, trained_dataset
+from flows.orchestration.waiting.turn import LABEL, waiting_state
+
+PIPELINE = uuid4()
+
+
+class Server:
+    """The part of Prefect's client that the gate uses."""
+
+    def __init__(self, *runs, taken=1):
+        self.runs = {run.id: run for run in runs}
+        self.limit = GlobalConcurrencyLimit(name="cpu", limit=1, active_slots=taken)
+        self.requests = 0
+
+    async def read_flow_runs(self, *, flow_run_filter, sort, limit, offset):
+        self.requests += 1
+        wanted = flow_run_filter.state
+        found = [
+            run
+            for run in self.runs.values()
+            if (wanted.type and run.state.type in wanted.type.any_)
+            or (wanted.name and run.state.name in wanted.name.any_)
+        ]
+        return found[offset : offset + limit]
+
+    async def read_global_concurrency_limit_by_name(self, name):
+        return self.limit
+
+    async def set_flow_run_state(self, run, state):
+        self.requests += 1
+        self.runs[run] = self.runs[run].model_copy(update={"state": state})
+
+    async def update_flow_run_labels(self, run, labels):
+        self.runs[run].labels.update(labels)
+
+    def shown(self, run):
+        state = self.runs[run.id].state
+        return state.name, state.message
+
+
+def a_run(state, dataset="a", **labels):
+    return FlowRun(
+        flow_id=uuid4(),
+        deployment_id=PIPELINE,
+        name=f"pipeline {dataset}",
+        parameters={"dataset": dataset},
+        state=state,
+        labels={LABEL: labels["training"]} if labels else {},
+        expected_start_time=datetime.now(UTC),
+    )
+
+
+@pytest.fixture
+def gate():
+    gate = Gate("cpu")
+    gate.flows[PIPELINE] = "pipeline"
+    return gate
+
+
+def admit(gate, server, *due, processes=()):
+    return asyncio.run(gate.admit(server, list(due), frozenset(run.id for run in processes)))
+
+
+def test_a_run_that_waits_is_started_when_the_device_is_free(gate):
+    run = a_run(waiting_state("waiting for a slot of cpu"), training="waiting")
+    server = Server(run)
+    assert admit(gate, server) == []
+    server.limit.active_slots = 0
+    assert [found.id for found in admit(gate, server)] == [run.id]
+    assert server.runs[run.id].state.state_details.scheduled_time <= datetime.now(UTC)
+
+
+def test_a_run_that_is_due_but_must_wait_says_for_what(gate):
+    active, run = a_run(Running(), training="holding"), a_run(Scheduled())
+    server = Server(active, run)
+    assert admit(gate, server, run) == []
+    expected = ("AwaitingConcurrencySlot", "waiting for the run pipeline a of the same dataset")
+    assert server.shown(run) == expected
+
+
+def test_the_state_of_a_run_is_left_alone_until_its_process_has_ended(gate):
+    run = a_run(waiting_state("it gives up"), training="waiting")
+    server = Server(run)
+    admit(gate, server, processes=[run])
+    assert server.shown(run)[1] == "it gives up"
+    admit(gate, server)
+    assert server.shown(run)[1] == "waiting for a slot of cpu"
+
+
+def test_while_nothing_changes_nothing_is_written_and_no_row_is_read(gate):
+    run = a_run(waiting_state("waiting for a slot of cpu"), training="waiting")
+    server = Server(run)
+    admit(gate, server)
+    before = server.requests
+    admit(gate, server)
+    assert server.requests == before + 1  # the runs that have a process, not those that wait
+
+
+def test_the_queue_of_a_limit_of_the_user_is_left_to_prefect(gate):
+    run = a_run(AwaitingConcurrencySlot())
+    assert admit(gate, Server(run)) == []
+
+
+def test_a_run_that_lost_its_runner_occupies_nothing(gate):
+    lost = a_run(Pending(), dataset="a")
+    lost.state.timestamp = datetime.now(UTC) - STUCK - timedelta(seconds=1)
+    run = a_run(Scheduled(), dataset="a")
+    assert lost.state.type == StateType.PENDING
+    assert admit(gate, Server(lost, run, taken=0), run) == [run]
+
+
+def test_a_retried_run_does_not_count_as_the_training_that_it_once_was(gate):
+    run = a_run(Scheduled(), training="holding")
+    server = Server(run, taken=0)
+    assert admit(gate, server, run) == [run]
+    assert server.runs[run.id].labels[LABEL] == ""
+
+
+@pytest.mark.parametrize(
+    ("flow", "parameters", "dataset"),
+    [
+        ("pipeline", {}, "a"),
+        ("pipeline", {"plan_only": True}, None),
+        ("train", {}, "a"),
+        ("fetch", {"and_after": False}, None),
+        ("fetch", {"and_after": True}, "a"),
+        ("corpus", {"and_after": True, "what_if": ["text.max_line=9"]}, None),
+        ("sample", {"and_after": True}, None),
+    ],
+)
+def test_whether_a_run_may_train_follows_from_its_form(flow, parameters, dataset):
+    assert trained_dataset(flow, {"dataset": "a"} | parameters) == dataset
