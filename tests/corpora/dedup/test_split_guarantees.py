@@ -8,7 +8,7 @@
 
 import hashlib
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -22,7 +22,7 @@ from corpora.corpus.parquet import read_documents, read_split
 from corpora.dedup.characters import SIDES, Runs, joined, profile, similarity, sketched
 from corpora.dedup.clusters import Twin
 from corpora.dedup.decontaminate import decide
-from corpora.dedup.minhash import Hashes, Signatures, sketch
+from corpora.dedup.minhash import Hashes, Numbers, Signatures, sketch
 from corpora.dedup.minhash import shingles as hashed_shingles
 from corpora.document import Entry, Outcome, Split
 from corpora.spec import CorpusSpec
@@ -113,6 +113,12 @@ class FakeTexts:
     def runs(self, positions: Sequence[int]) -> Runs:
         """MinHash of the runs of some."""
         return sketched(self.texts[position] for position in positions)
+
+    def in_order(
+        self, function: Callable[[Signatures], Numbers], bands: Iterable[Signatures]
+    ) -> Iterator[Numbers]:
+        """Apply a function to every band."""
+        return map(function, bands)
 
     def first_twins(self, others: Mapping[int, Sequence[int]]) -> Iterator[Twin]:
         """The first similar one of each."""

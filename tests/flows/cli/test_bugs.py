@@ -25,6 +25,7 @@ COMMANDS = {
     "report": ["tiny"],
     "compare": ["tiny"],
     "datasets": [],
+    "corpus": ["tiny"],
     "add": ["https://example.org/x", "--ext", ".py"],
     "build": ["tiny"],
     "explain": ["tiny", "x.py"],

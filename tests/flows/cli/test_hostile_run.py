@@ -128,9 +128,11 @@ def test_a_secret_in_a_url_is_refused_wherever_it_can_be_written(tiny, url):
     refused(downloaded)
     assert_nowhere(tiny, *(done.stderr for done in (added, overridden, downloaded)))
     dataset(tiny, f'kind = "git"\n[[source.repositories]]\nurl = "{url}"\n')
-    asked = [charmill(tiny, *words.split()) for words in ("run tiny", "plan tiny", "datasets")]
+    asked = [charmill(tiny, *words.split()) for words in ("run tiny", "plan tiny")]
+    listed = charmill(tiny, "datasets")
+    assert listed.returncode == 2
     tiny.toml.unlink()
-    assert_nowhere(tiny, *map(refused, asked))
+    assert_nowhere(tiny, *map(refused, asked), listed.stdout, listed.stderr)
 
 
 def test_a_failing_source_leaves_no_secret_and_no_escapes(tiny, site, plain_git):

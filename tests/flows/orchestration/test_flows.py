@@ -76,7 +76,7 @@ def forms(tmp_path_factory):
 def test_only_a_pipeline_knows_its_dataset(forms):
     for name, (form, defaults) in forms.items():
         chosen = {"dataset", "datasets"} & set(form["required"])
-        assert bool(chosen) == (not name.startswith("gc/")), name
+        assert bool(chosen) == (not name.endswith("/all-datasets")), name
         assert bool(chosen & set(defaults)) == name.startswith("pipeline/"), name
 
 
