@@ -24,6 +24,7 @@ def dry_run(folder, *options):
     )
 
 
+@pytest.mark.slow
 def test_a_dry_run_on_the_processor_measures_what_needs_no_gpu_and_says_what_does(tmp_path):
     done = dry_run(tmp_path, "--device", "cpu", "--seconds", "1000")
     assert done.returncode == 0, done.stdout + done.stderr

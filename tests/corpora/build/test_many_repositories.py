@@ -94,6 +94,7 @@ def test_any_number_of_workers_gives_the_same_bytes(fetched, expected, tmp_path,
     assert f"examined {NUMBER} of {NUMBER} repositories" in notes
 
 
+@pytest.mark.slow
 def test_batches_and_parts_of_any_size_give_the_same_bytes(fetched, expected, tmp_path):
     sizes = BuildSizes(batch_bytes=1, shard_bytes=SIZES.shard_bytes)
     list(build_corpus(Undivided(fetched), SPEC, tmp_path, workers=1, sizes=sizes))
