@@ -171,24 +171,21 @@ def compare(folder: Path, language: str, shown: int) -> None:
             f"  only in units: {path}:{first + 1}-{last + 1}" for first, last in found - truth
         )
     if totals["files"]:
-        row = (
-            folder.name,
-            language,
-            *(totals[k] for k in ("files", "left out", "tree", "units", "same")),
-        )
-        print(
-            "|",
-            " | ".join(map(str, row)),
-            "|",
-            f"{100 - 100 * totals['same'] / max(totals['tree'], 1):.2f} % |",
-            flush=True,
-        )
+        _print_row(folder.name, language, totals)
         others.sort(key=lambda line: line.partition(": ")[2])
-        print(
-            *others[:: max(1, -(-len(others) // shown))] if shown else (),
-            sep="\n",
-            end="\n" if shown and others else "",
-        )
+        _print_some(others, shown)
+
+
+def _print_row(folder: str, language: str, totals: Counter[str]) -> None:
+    counts = [totals[key] for key in ("files", "left out", "tree", "units", "same")]
+    missed = 100 - 100 * totals["same"] / max(totals["tree"], 1)
+    print("|", " | ".join(map(str, (folder, language, *counts))), "|", f"{missed:.2f} % |")
+
+
+def _print_some(lines: list[str], most: int) -> None:
+    """Print lines, evenly spread if there are too many."""
+    if lines and most:
+        print(*lines[:: -(-len(lines) // most)], sep="\n")
 
 
 def main() -> None:

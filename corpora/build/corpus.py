@@ -8,14 +8,14 @@ the workers. In the folder of a build that was killed, the first pass resumes.
 """
 
 import shutil
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from corpora.build.compare import first_twins
-from corpora.build.examine import FileBatch, read_again
+from corpora.build.compare import ReadableTexts
+from corpora.build.examine import FileBatch
 from corpora.build.findings import FOLDER, Collected, Findings, collected, find
 from corpora.build.parts import Parts, licensed, listings
 from corpora.build.shards import SHARD_BYTES, Shard, count, shards, write
@@ -31,10 +31,8 @@ from corpora.corpus.parquet import (
     ledger_row,
     write_character_counts,
 )
-from corpora.dedup.characters import Profiles, Runs, sketched
-from corpora.dedup.clusters import COMPARED_CHARACTERS, Twin
+from corpora.dedup.clusters import COMPARED_CHARACTERS
 from corpora.dedup.decontaminate import Decisions, decide
-from corpora.dedup.minhash import Hashes, Numbers, Signatures, shingles
 from corpora.document import Entry, Outcome, Snapshot, Split
 from corpora.errors import CorpusError
 from corpora.spec import CorpusSpec
@@ -254,44 +252,11 @@ def _batches(build: _Build, entries: Sequence[Entry]) -> Iterator[Findings]:
         yield Findings(folder=build.folder / FOLDER, batch=batch)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Texts:
-    """The files that passed the first pass, as finding near-copies among them needs them."""
-
-    build: _Build
-    outcomes: Sequence[Outcome]
-    signatures: Signatures
-    profiles: Profiles
-    pool: Pool
-
-    def shingles(self, positions: Sequence[int]) -> dict[int, Hashes]:
-        """The shingles of these files."""
-        return dict(zip(positions, map(shingles, self._read(positions)), strict=True))
-
-    def runs(self, positions: Sequence[int]) -> Runs:
-        """MinHash of the runs of characters of these files, (len(positions), P)."""
-        return sketched(self._read(positions))
-
-    def in_order(
-        self, function: Callable[[Signatures], Numbers], bands: Iterable[Signatures]
-    ) -> Iterator[Numbers]:
-        """Apply a function to every band of the signatures, in the workers."""
-        return self.pool.in_order(function, bands)
-
-    def first_twins(self, others: Mapping[int, Sequence[int]]) -> Iterator[Twin]:
-        """For every file the first similar one of its others, if any."""
-        snapshot, spec = self.build.snapshot, self.build.spec
-        return first_twins(snapshot, spec, self.outcomes, others, pool=self.pool)
-
-    def _read(self, positions: Sequence[int]) -> Iterator[str]:
-        wanted = [self.outcomes[position] for position in positions]
-        return read_again(self.build.snapshot, wanted, self.build.spec)
-
-
 def _arrangement(build: _Build, examined: Collected, pool: Pool) -> Arrangement:
     """Final outcomes: of files that the first pass dropped, then of those that it passed."""
-    texts = _Texts(
-        build=build,
+    texts = ReadableTexts(
+        snapshot=build.snapshot,
+        spec=build.spec,
         outcomes=examined.passed,
         signatures=examined.signatures,
         profiles=examined.profiles,

@@ -62,14 +62,8 @@ def score_group(
     judged = list(judge(language, texts, from_start=role != "control"))
     results = zip(texts, scores, judged, compiler_tallies(language, texts), strict=True)
     for done, (text, score, found, compiled) in enumerate(results, start=1):
-        spans = copies.spans(text)
-        tallies = {
-            **of_judged_part(score.tallies, len(text), found.unfinished),
-            **compiled,
-            **new_unit_tally(text, found, spans),
-            **diversity(text),
-            **copy_tallies(text, spans),
-        }
+        validity = of_judged_part(score.tallies, len(text), found.unfinished)
+        tallies = validity | compiled | _originality(text, found, copies)
         tallied.append(
             TextTallies(role=role, temperature=temperature, characters=len(text), tallies=tallies)
         )
@@ -84,6 +78,12 @@ def score_group(
         outcomes=dict(Counter(score.outcome for score in scores)),
     )
     return ScoredGroup(group=group, scores=scores, judged=judged, texts=tallied)
+
+
+def _originality(text: str, found: Judged, copies: CopyIndex) -> dict[str, Tally]:
+    """What is new in a text, how varied it is, and what it copies."""
+    spans = copies.spans(text)
+    return {**new_unit_tally(text, found, spans), **diversity(text), **copy_tallies(text, spans)}
 
 
 def _metrics(texts: Sequence[TextTallies]) -> dict[str, Metric]:

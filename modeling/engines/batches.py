@@ -138,9 +138,13 @@ class Batches:
         nowhere = np.zeros(self.batch_size, np.int64)
         self.cursor = Cursor(position=nowhere, end=nowhere, taken=0)
         self._order = (-1, nowhere)
-        self._lines = np.zeros(0, np.int64)
-        if line_break is not None:
-            self._lines = np.flatnonzero((stream == line_break) | (stream == MARK_ID))
+        self._lines = self._bounds[:0] if line_break is None else self._line_starts(line_break)
+
+    def _line_starts(self, line_break: int) -> NDArray[np.int64]:
+        """Positions of the characters before all lines."""
+        begins = self._stream == line_break
+        begins[self._bounds[:-1]] = True  # in place: a copy has a byte for each character
+        return np.flatnonzero(begins)
 
     def next(self, step: int, *, jump: bool = False) -> Batch:
         """Advance every stream by one chunk.

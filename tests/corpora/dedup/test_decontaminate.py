@@ -2,7 +2,7 @@
 
 import random
 
-from corpora.build import corpus as build
+from corpora.build.compare import ReadableTexts
 from corpora.build.corpus import BuildSizes, build_corpus
 from corpora.corpus.parquet import read_documents, read_split
 from corpora.corpus.summary import CorpusSummary
@@ -86,9 +86,11 @@ def test_near_copies_are_compared_in_groups_that_give_the_same_clusters(tmp_path
     read = []
     whole = ledger(built(tmp_path, near_copies(), "whole"))
     sizes = BuildSizes(compared_characters=1_000)
-    again = build.read_again
+    shingles = ReadableTexts.shingles
     monkeypatch.setattr(
-        build, "read_again", lambda *given: read.append(len(given[1])) or again(*given)
+        ReadableTexts,
+        "shingles",
+        lambda self, positions: read.append(len(positions)) or shingles(self, positions),
     )
     assert ledger(built(tmp_path, near_copies(), "groups", sizes=sizes)) == whole
     assert sum(read) == 80

@@ -82,7 +82,7 @@ def test_runs_that_wait_are_rows_and_have_their_turn_in_order(serving):
         for run in again:
             assert serving.ended(run)["type"] == "CANCELLED"
             assert serving.state(run)["message"].startswith("joined to the run ")
-        behind = "waiting for the run pipeline first of the same dataset"
+        behind = "waiting for the run pipeline first: 3kchars of the same dataset"
         until(lambda: serving.state(other)["message"] == behind)
         assert serving.state(other)["name"] == "AwaitingConcurrencySlot"
 
