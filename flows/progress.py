@@ -2,16 +2,17 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from system.clock import duration
 from system.progress import Progress
 
 logger = logging.getLogger(__name__)
 LOG_SECONDS = 15.0
+Item = TypeVar("Item")
 
 
 class Reporter(Protocol):
@@ -61,6 +62,16 @@ class LogReporter:
         """Log the end."""
         verb = "reused" if seconds is None else f"finished in {duration(seconds)}"
         logger.info("%s of %s: %s %s", stage, dataset, key, verb)
+
+
+def driven(work: Generator[Progress, None, Item], reporter: Reporter, name: str, what: str) -> Item:
+    """Do work that is no stage, such as verifying, and report its progress; returns its result."""
+    reporter.started(name, what)
+    while True:
+        try:
+            reporter.update(next(work))
+        except StopIteration as end:
+            return end.value
 
 
 _current: ContextVar[Reporter | None] = ContextVar("reporter", default=None)

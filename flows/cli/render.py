@@ -21,6 +21,7 @@ from flows.console import err, out
 from flows.options import STAGE_NAMES
 from flows.pages.comparison import difference_groups
 from flows.planning.plan import Plan
+from flows.progress import driven
 from flows.store.integrity import verified
 from flows.store.runs import StageRun
 from flows.store.status import REPORT, StageState, verdict
@@ -202,11 +203,7 @@ def reported(name: str, what: str, work: "Generator[Progress, None, Item]") -> I
     """Do long work with a progress bar; returns its result."""
     reporter = TerminalReporter()
     try:
-        reporter.started(name, what)
-        while True:
-            reporter.update(next(work))
-    except StopIteration as end:
-        return end.value
+        return driven(work, reporter, name, what)
     finally:
         reporter.close()
 

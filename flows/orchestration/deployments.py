@@ -22,7 +22,7 @@ from corpora.spec import DatasetSpec, dataset_files
 from flows.options import OWN_PRESET, read_dataset
 from flows.orchestration.corpora_flow import corpora
 from flows.orchestration.descriptions import SUMMARIES, described, pipeline_description
-from flows.orchestration.flows import STAGE_FLOWS, gc, pipeline
+from flows.orchestration.flows import STAGE_FLOWS, gc, pipeline, what_if
 from flows.orchestration.sweeps.pipelines import pipelines
 from flows.orchestration.sweeps.poll import poll
 from flows.retention.limits import AGE, SIZE
@@ -91,10 +91,12 @@ def deployments(
     for flow in (gc, pipelines, poll):
         words = described(flow.description or "", known)
         yield _deployment(flow, ALL_NAME, {}, words, [flow.name], {"datasets": list(specs)})
+    choices = {"dataset": list(specs)}
     for stage, flow in STAGE_FLOWS.items():
         words = described(f"{SUMMARIES[stage]} {CHOOSE}", known)
-        choices = {"dataset": list(specs)}
         yield _deployment(flow, STAGE_NAME, {}, words, ["stage", stage], choices)
+    words = described(f"{what_if.description} {CHOOSE}", known)
+    yield _deployment(what_if, STAGE_NAME, {}, words, [what_if.name], choices)
 
 
 async def register(deployment: RunnerDeployment) -> None:
@@ -149,7 +151,7 @@ def _deployment(
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
     # Prefect would name the function, and all stage flows share one.
-    deployment.entrypoint = f"{flow.__module__}.{flow.name}"
+    deployment.entrypoint = f"{flow.__module__}.{flow.name.replace('-', '_')}"
     for parameter, values in (choices | {"preset": [OWN_PRESET, *PRESETS]}).items():
         if form := _properties(deployment).get(parameter):
             form.get("items", form)["enum"] = values

@@ -17,7 +17,7 @@ from corpora.spec import dataset_files
 from flows.options import OWN_PRESET, STAGE_NAMES, Options, StageName
 from flows.orchestration.descriptions import PIPELINE, PIPELINE_SUMMARY, SUMMARIES
 from flows.orchestration.forms import with_help
-from flows.orchestration.tasks import compare_changes, entered, follow
+from flows.orchestration.tasks import entered, follow, prepared, what_if_task
 from flows.reporting.artifacts import publish_removed
 from flows.reporting.history import delete_old_runs
 from flows.retention.collect import collect
@@ -31,8 +31,6 @@ HELP = {
     "dataset": "Name of the dataset.",
     "and_after": "Continue with every stage after this one, to the report.",
     "plan_only": "Only write the plan artifact: what would be done, and why.",
-    "what_if": "Changes of filters, each as text.max_line=200: build nothing, only write an "
-    "artifact with what every rule drops, now and with each change.",
 }
 
 
@@ -46,7 +44,6 @@ def run_name() -> str:
         "and after" if parameters.get("and_after") else "",
         "forced" if parameters["force"] else "",
         "plan only" if parameters["plan_only"] else "",
-        *(f"what if {change}" for change in parameters.get("what_if", ())),
     ]
     words = shown(", ".join(filter(None, special)))
     return f"{flow_run.get_flow_name()} {parameters['dataset']}" + (f": {words}" if words else "")
@@ -102,31 +99,35 @@ def _stage_flow(name: StageName) -> Flow:
     return run_stage
 
 
-# Prefect finds a flow by the name it has in this module. `corpus`, below, has one parameter more.
-fetch, build, train, sample, evaluate = map(_stage_flow, STAGE_NAMES)
-
-
-@flow(name="corpus", description=SUMMARIES["corpus"], flow_run_name=run_name)
-@with_help(**HELP)
-def corpus(
-    dataset: str,
-    preset: str = DEFAULT.preset,
-    budget: str = DEFAULT.budget,
-    overrides: tuple[str, ...] = DEFAULT.overrides,
-    and_after: bool = False,
-    force: bool = DEFAULT.force,
-    plan_only: bool = False,
-    allow_stale: bool = DEFAULT.allow_stale,
-    what_if: tuple[str, ...] = (),
-) -> Any:
-    """Run one stage, or that stage and all later ones."""
-    if what_if:
-        return compare_changes(dataset, Options(overrides=overrides), what_if)
-    run = build.fn
-    return run(dataset, preset, budget, overrides, and_after, force, plan_only, allow_stale)
-
-
+# Prefect finds a flow by the name it has in this module.
+fetch, corpus, train, sample, evaluate = map(_stage_flow, STAGE_NAMES)
 STAGE_FLOWS = dict(zip(STAGE_NAMES, (fetch, corpus, train, sample, evaluate), strict=True))
+
+
+def _what_if_name() -> str:
+    parameters: dict[str, Any] = flow_run.get_parameters()
+    words = shown(", ".join([*parameters["changes"], *parameters["overrides"]]))
+    return f"what-if {parameters['dataset']}" + (f": {words}" if words else "")
+
+
+@flow(
+    name="what-if",
+    description="Show what each filter of a corpus drops, and what changes of them would do; "
+    "build nothing.",
+    flow_run_name=_what_if_name,
+)
+@with_help(
+    dataset="Name of the dataset, which must have been fetched.",
+    changes="Settings of the corpus, each as text.max_line=200, compared one by one with now.",
+)
+def what_if(
+    dataset: str,
+    changes: tuple[str, ...] = (),
+    overrides: tuple[str, ...] = DEFAULT.overrides,
+) -> None:
+    """Judge the files of the last fetch, and write the artifact."""
+    with prepared():
+        what_if_task(dataset, Options(overrides=overrides), changes)
 
 
 LIMITS = Limits()

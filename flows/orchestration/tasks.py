@@ -33,7 +33,7 @@ from flows.orchestration.reporter import RunReporter
 from flows.planning.exchange import exchange, send_finished
 from flows.planning.init_from import pinned
 from flows.planning.plan import Plan, asked_for, reserved_plan
-from flows.progress import current_reporter
+from flows.progress import current_reporter, driven
 from flows.reporting.artifacts import (
     publish_corpus,
     publish_index,
@@ -85,12 +85,6 @@ def follow(dataset: str, options: Options, *, plan_only: bool) -> Any:
         if last.stage == "evaluate" and last.action == "run":
             return _publish(store, dataset, keys["evaluate"])
         return keys[last.stage]
-
-
-def compare_changes(dataset: str, options: Options, changes: Sequence[str]) -> None:
-    """Show what changes of the settings of a corpus would do; write nothing to the store."""
-    with prepared():
-        what_if_task(dataset, options, changes)
 
 
 @contextmanager
@@ -199,15 +193,9 @@ def judge_changes(dataset: str, options: Options, changes: Sequence[str]) -> Non
     from flows.planning.what_if import what_if
 
     reporter = current_reporter() or RunReporter(dataset)
-    work = what_if(dataset, options, changes, Settings())
-    reporter.started("what-if", dataset)
     start = time.monotonic()
-    while True:
-        try:
-            reporter.update(next(work))
-        except StopIteration as end:
-            found = end.value
-            break
+    work = what_if(dataset, options, changes, Settings())
+    found = driven(work, reporter, "what-if", dataset)
     publish_what_if(found)
     seconds = time.monotonic() - start
     reporter.finished("what-if", dataset, key=found.fetch, seconds=seconds)

@@ -182,7 +182,7 @@ class Gate:
 
 def trained_dataset(flow: str, parameters: dict[str, Any]) -> str | None:
     """The dataset that a run of a flow may train a model of; None if it trains nothing."""
-    if parameters.get("plan_only") or parameters.get("what_if"):
+    if parameters.get("plan_only"):
         return None
     later = flow in BEFORE_TRAINING and parameters.get("and_after")
     return parameters.get("dataset") if flow in TRAINING_FLOWS or later else None

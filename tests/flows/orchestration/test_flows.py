@@ -9,20 +9,20 @@ from prefect.deployments.runner import RunnerDeployment
 from flows.options import Options
 from flows.orchestration.corpora_flow import corpora
 from flows.orchestration.deployments import CHOOSE, defaults_of
-from flows.orchestration.flows import STAGE_FLOWS, pipeline
+from flows.orchestration.flows import STAGE_FLOWS, pipeline, what_if
 from flows.retention.limits import Limits
 from system.settings import Settings
 
 PIPELINE = ["dataset", "preset", "budget", "overrides", "force", "plan_only", "allow_stale"]
 STAGE = [*PIPELINE[:4], "and_after", *PIPELINE[4:]]
-OF_ITS_OWN = {"corpus": ["what_if"]}
 
 
 @pytest.mark.parametrize(
     ("flow", "names"),
     [
         (pipeline, PIPELINE),
-        *((flow, STAGE + OF_ITS_OWN.get(name, [])) for name, flow in STAGE_FLOWS.items()),
+        *((flow, STAGE) for flow in STAGE_FLOWS.values()),
+        (what_if, ["dataset", "changes", "overrides"]),
     ],
 )
 def test_a_form_has_the_parameters_it_always_had(flow, names):

@@ -1,4 +1,4 @@
-"""The form of the corpus stage with a change of filters: the real flow, with a server."""
+"""The form for changes of filters: the real flow, with a server."""
 
 import os
 import sqlite3
@@ -21,10 +21,10 @@ embed(Settings())
 home = Store(Settings().artifacts_root).prefect_home
 start_embedded_server(home, os.environ["PREFECT_API_URL"])()
 from flows.errors import OptionError
-from flows.orchestration.flows import corpus
-corpus("tiny", what_if=("text.max_line=30", "max_bytes=1"))
+from flows.orchestration.flows import what_if
+what_if("tiny", changes=("text.max_line=30", "max_bytes=1"))
 try:
-    corpus("tiny", what_if=("train.seed=3",))
+    what_if("tiny", changes=("train.seed=3",))
 except OptionError as error:
     print(error)
 """
@@ -55,8 +55,8 @@ def test_a_run_with_a_change_shows_its_effect_as_an_artifact_and_makes_nothing(t
     assert "| kept | 63 | 60 | -3 |" in text
     assert "no corpus can be made with this change: kept 0 of 63 files" in text
     assert prefect_rows(tiny, "select name, state_type from flow_run order by created") == [
-        ("corpus tiny: what if text.max_line=30, what if max_bytes=1", "COMPLETED"),
-        ("corpus tiny: what if train.seed=3", "FAILED"),
+        ("what-if tiny: text.max_line=30, max_bytes=1", "COMPLETED"),
+        ("what-if tiny: train.seed=3", "FAILED"),
     ]
     folders = {path.name for path in tiny.store.root.iterdir()}
     assert folders <= {"fetch", ".prefect", ".locks"}

@@ -134,7 +134,7 @@ def test_a_retried_run_does_not_count_as_the_training_that_it_once_was(gate):
         ("train", {}, "a"),
         ("fetch", {"and_after": False}, None),
         ("fetch", {"and_after": True}, "a"),
-        ("corpus", {"and_after": True, "what_if": ["text.max_line=9"]}, None),
+        ("what-if", {}, None),
         ("sample", {"and_after": True}, None),
     ],
 )
