@@ -12,8 +12,8 @@ import importlib.metadata
 import json
 import shutil
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -181,22 +181,28 @@ def execute(
     )
     reserve_all(read.values())
     waiting = f"{output.runs}: waiting for another process that is running it"
-    try:
-        with output.lock(lambda: reporter.say(waiting)):
-            # Another process may have made it, or mended it, since it was chosen.
-            reused = output.is_finished and not (list_faults if force else faults)(output)
-            if not reused:
-                reporter.started(stage.name, run.dataset)
-                _make(stage, context, reporter, choice.damaged)
-            output.make_latest()
-    except OSError as error:
-        if error.errno in NO_SPACE:
-            raise no_space(output, list(folders.values()), error.errno) from error
-        raise
+    with _explaining_full_disk(context), output.lock(lambda: reporter.say(waiting)):
+        # Another process may have made it, or mended it, since it was chosen.
+        reused = output.is_finished and not (list_faults if force else faults)(output)
+        if not reused:
+            reporter.started(stage.name, run.dataset)
+            _make(stage, context, reporter, choice.damaged)
+        output.make_latest()
     finished = runs.run(output.key).manifest  # read afresh: it may have replaced a damaged one
     seconds = None if reused else finished.seconds
     reporter.finished(stage.name, run.dataset, key=output.key, seconds=seconds)
     return finished
+
+
+@contextmanager
+def _explaining_full_disk(context: StageContext) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            folders = list(context.inputs.values())
+            raise no_space(context.output, folders, error.errno) from error
+        raise
 
 
 def _verified_work(
