@@ -167,9 +167,9 @@ def _fill(
     """Decide about every file, write the ledger, and finish every shard of what is kept."""
     with RowWriter(build.folder / LEDGER, LEDGER_SCHEMA) as ledger:
         record = _recorder(totals, ledger)
-        wanted = _filtered(build, record)
+        wanted, speaking = _filtered(build, record)
         some = build.pool(len(build.snapshot.by_source))
-        found = licensed(build.snapshot, wanted, some)
+        found = licensed(build.snapshot, wanted, speaking, some)
         entries, totals.license_notes = found.entries, found.notes
         text_bytes = sum(entry.size for entry in entries)
         pool = build.pool(len(build.snapshot.by_source), text_bytes)
@@ -204,12 +204,17 @@ def _shards(build: _Build, arrangement: Arrangement) -> Iterator[Shard]:
     return shards(arrangement, build.snapshot, build.spec, build.folder, shard_bytes=size)
 
 
-def _filtered(build: _Build, record: Callable[[Outcome], None]) -> list[Entry]:
-    """The entries that no rule on metadata drops; the others are recorded."""
+def _filtered(build: _Build, record: Callable[[Outcome], None]) -> tuple[list[Entry], list[Entry]]:
+    """The entries that no rule on metadata drops, and all that speak about licences.
+
+    Those that are dropped are recorded.
+    """
     passed: list[Entry] = []
+    speaking: list[Entry] = []
     pool = build.pool(len(build.snapshot.by_source))
     for listing in listings(build.snapshot, build.spec, pool):
         passed += listing.passed
+        speaking += listing.speaking
         for outcome in listing.dropped:
             record(outcome)
     chosen = []
@@ -218,7 +223,7 @@ def _filtered(build: _Build, record: Callable[[Outcome], None]) -> list[Entry]:
             chosen.append(entry)
         else:
             record(Outcome(entry=entry, reason=NOT_SAMPLED))
-    return chosen
+    return chosen, speaking
 
 
 def _examined(

@@ -12,7 +12,7 @@ from itertools import groupby
 from corpora.build.metadata_filters import first_drop, metadata_rules
 from corpora.chunking import grouped
 from corpora.document import Divisible, Entry, Outcome, Snapshot
-from corpora.licenses.repositories import Licensed, with_licenses
+from corpora.licenses.repositories import Licensed, speaks_about_licenses, with_licenses
 from corpora.spec import CorpusSpec
 from system.pool import Pool
 
@@ -61,18 +61,24 @@ class Parts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """The files of some parts: those that no rule on metadata drops, and the others."""
+    """The files of some parts: those that no rule on metadata drops, and the others.
+
+    Attributes:
+        speaking: files of both kinds that speak about the licences of others.
+    """
 
     passed: Sequence[Entry]
     dropped: Sequence[Outcome]
+    speaking: Sequence[Entry]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """Some parts, and the files in each that need a licence."""
+    """Some parts; by part, the files that need a licence, and those that speak about licences."""
 
     parts: Parts
     entries: Mapping[str, Sequence[Entry]]
+    speaking: Mapping[str, Sequence[Entry]]
 
 
 def listings(parts: Parts, spec: CorpusSpec, pool: Pool) -> Iterator[Listing]:
@@ -84,34 +90,48 @@ def _listing(spec: CorpusSpec, parts: Parts) -> Listing:
     rules = metadata_rules(spec)
     passed: list[Entry] = []
     dropped: list[Outcome] = []
+    speaking: list[Entry] = []
     for entry in parts.entries():
+        if speaks_about_licenses(entry):
+            speaking.append(entry)
         drop = first_drop(rules, entry)
         if drop is None:
             passed.append(entry)
         else:
             dropped.append(Outcome(entry=entry, reason=drop[0], detail=drop[1]))
-    return Listing(passed=passed, dropped=dropped)
+    return Listing(passed=passed, dropped=dropped, speaking=speaking)
 
 
-def licensed(parts: Parts, wanted: Iterable[Entry], pool: Pool) -> Licensed:
-    """Add to entries, in the order of the parts, the licences of their sources."""
+def licensed(
+    parts: Parts, wanted: Iterable[Entry], speaking: Iterable[Entry], pool: Pool
+) -> Licensed:
+    """Add to entries, in the order of the parts, the licences of their sources.
+
+    Args:
+        speaking: the files of all parts that speak about licences, in the order of the parts.
+    """
     entries: list[Entry] = []
     notes: dict[str, Sequence[str]] = {}
-    for found in pool.in_order(_licensed, _wanted(parts, wanted)):
+    for found in pool.in_order(_licensed, _wanted(parts, wanted, speaking)):
         for name, one in found.items():
             entries += one.entries
             notes[name] = one.notes
     return Licensed(entries=entries, notes=[note for name in sorted(notes) for note in notes[name]])
 
 
-def _wanted(parts: Parts, wanted: Iterable[Entry]) -> Iterator[_Wanted]:
-    by_part = {name: list(group) for name, group in groupby(wanted, parts.name_of)}
+def _wanted(parts: Parts, wanted: Iterable[Entry], speaking: Iterable[Entry]) -> Iterator[_Wanted]:
+    wanted_in = {name: list(group) for name, group in groupby(wanted, parts.name_of)}
+    speaking_in = {name: list(group) for name, group in groupby(speaking, parts.name_of)}
     for group in parts.groups():
         yield _Wanted(
-            parts=group, entries={name: by_part.get(name, ()) for name in group.by_source}
+            parts=group,
+            entries={name: wanted_in.get(name, ()) for name in group.by_source},
+            speaking={name: speaking_in.get(name, ()) for name in group.by_source},
         )
 
 
 def _licensed(wanted: _Wanted) -> dict[str, Licensed]:
-    by_source = wanted.parts.by_source
-    return {name: with_licenses(by_source[name], of) for name, of in wanted.entries.items()}
+    return {
+        name: with_licenses(part, wanted.entries[name], wanted.speaking[name])
+        for name, part in wanted.parts.by_source.items()
+    }

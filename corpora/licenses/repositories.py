@@ -90,17 +90,29 @@ class _Source:
         return None
 
 
-def with_licenses(snapshot: Snapshot, wanted: Sequence[Entry]) -> Licensed:
+def speaks_about_licenses(entry: Entry) -> bool:
+    """Whether this file may state the licence of others, by its name and folder."""
+    if entry.problem is not None:
+        return False
+    return entry.path in OF_THE_ROOT or license_folder(entry.path) is not None
+
+
+def with_licenses(
+    snapshot: Snapshot, wanted: Sequence[Entry], speaking: Sequence[Entry]
+) -> Licensed:
     """Add to entries without a licence the one in the licence files of their source, if any.
 
     Reads only licence files, and only of sources that declare no licence.
+
+    Args:
+        speaking: the files of the snapshot that speak about licences, in its order.
     """
     unlicensed = {entry.source for entry in wanted if entry.license is None}
     if not unlicensed:
         return Licensed(entries=wanted, notes=())
     sources = {name: _Source(folders={}, annotations=[]) for name in sorted(unlicensed)}
     notes = []
-    texts = _license_texts(snapshot, _folders_above(wanted, unlicensed))
+    texts = _license_texts(snapshot, _above(speaking, _folders_above(wanted, unlicensed)))
     for name, source in sources.items():
         source.annotations = annotations(texts[name])
         source.folders = _folders(texts[name])
@@ -132,17 +144,18 @@ def _folders_above(wanted: Sequence[Entry], sources: set[str]) -> set[tuple[str,
     return folders
 
 
-def _license_texts(snapshot: Snapshot, folders: set[tuple[str, str]]) -> dict[str, dict[str, str]]:
-    """The texts of the files that speak about licences in these folders, by source and path."""
-    files = [
+def _above(speaking: Sequence[Entry], folders: set[tuple[str, str]]) -> list[Entry]:
+    """Those that speak about files in these folders."""
+    return [
         entry
-        for entry in snapshot.entries()
-        if entry.problem is None
-        and (
-            (entry.source, license_folder(entry.path)) in folders
-            or (entry.path in OF_THE_ROOT and (entry.source, "") in folders)
-        )
+        for entry in speaking
+        if (entry.source, license_folder(entry.path)) in folders
+        or (entry.path in OF_THE_ROOT and (entry.source, "") in folders)
     ]
+
+
+def _license_texts(snapshot: Snapshot, files: Sequence[Entry]) -> dict[str, dict[str, str]]:
+    """The texts of these files, by source and path."""
     texts: dict[str, dict[str, str]] = defaultdict(dict)
     for entry in files:
         if entry.size > MAX_BYTES:

@@ -95,6 +95,7 @@ class GitSnapshot:
     def _entries(self, repository: Repository) -> Iterator[Entry]:
         bare = repository.bare(self.directory)
         left_out = _left_out(bare)
+        label = repository.label
         names: set[str] = set()
         for file in list_tree(bare):
             path = printable_path(file.path)
@@ -103,7 +104,7 @@ class GitSnapshot:
             problem = self._problem(file) or (TWO_FILES if path in names else None)
             names.add(path)
             yield Entry(
-                source=repository.label,
+                source=label,
                 path=path,
                 size=0 if self._is_left_out(file) else file.size or 0,
                 handle=file.blob,

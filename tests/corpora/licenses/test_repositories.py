@@ -1,8 +1,14 @@
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from corpora.document import Entry
-from corpora.licenses.repositories import MAX_BYTES, NO_FILE, Licensed, with_licenses
+from corpora.document import Entry, Snapshot
+from corpora.licenses.repositories import (
+    MAX_BYTES,
+    NO_FILE,
+    Licensed,
+    speaks_about_licenses,
+    with_licenses,
+)
 from tests.corpora.licenses.texts import BSD_2, GPL_2_NOTICE, ISC, MIT
 
 
@@ -21,9 +27,13 @@ class Files:
             yield entry, self.texts[entry.source, entry.path].encode()
 
 
+def of_snapshot(snapshot: Snapshot, wanted: Sequence[Entry]) -> Licensed:
+    return with_licenses(snapshot, wanted, list(filter(speaks_about_licenses, snapshot.entries())))
+
+
 def licensed(files: Mapping[str, str]) -> Licensed:
     snapshot = Files({("lib", path): text for path, text in files.items()})
-    return with_licenses(snapshot, list(snapshot.entries()))
+    return of_snapshot(snapshot, list(snapshot.entries()))
 
 
 def licenses(files: Mapping[str, str]) -> dict[str, str | None]:
@@ -78,7 +88,7 @@ def test_only_licence_files_above_wanted_files_are_read():
     seen: list[str] = []
     files = {"LICENSE": MIT, "a/LICENSE": MIT, "b/c/LICENSE": MIT, "b/c/d/x.c": "", "y.c": ""}
     snapshot = Counting({("lib", path): text for path, text in files.items()})
-    with_licenses(snapshot, [one for one in snapshot.entries() if one.path.endswith(".c")])
+    of_snapshot(snapshot, [one for one in snapshot.entries() if one.path.endswith(".c")])
     assert seen == ["LICENSE", "b/c/LICENSE"]
 
 
@@ -105,12 +115,12 @@ def test_a_licence_file_that_cannot_be_read_bars_what_others_say():
 def test_a_declared_licence_is_kept_and_nothing_is_read():
     snapshot = Files({("lib", "LICENSE"): MIT, ("lib", "a.c"): ""})
     declared = [replace(entry, license="ISC") for entry in snapshot.entries()]
-    assert with_licenses(snapshot, declared) == Licensed(entries=declared, notes=())
+    assert of_snapshot(snapshot, declared) == Licensed(entries=declared, notes=())
 
 
 def test_notes_say_what_is_not_known_about_each_source():
     snapshot = Files({("a", "x.c"): "", ("b", "LICENSE"): "Be nice.", ("b", "y.c"): ""})
-    found = with_licenses(snapshot, list(snapshot.entries()))
+    found = of_snapshot(snapshot, list(snapshot.entries()))
     assert found.notes == [f"a: {NO_FILE}", 'b: LICENSE not recognised: "Be nice."']
 
 
