@@ -77,7 +77,7 @@ def crossing(directory):
     return [(a.path, b.path) for a, b in pairs if reference(a.text, b.text, 0.9)]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_no_held_out_text_has_a_training_text_of_nine_tenths_its_characters(tmp_path, seed):
     files = families(seed)
     apart = built(tmp_path, files, "apart", near_duplicates="ignore")

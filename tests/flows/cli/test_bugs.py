@@ -82,6 +82,7 @@ def test_a_bug_in_a_stage_is_no_users_mistake(name, bug, tiny, monkeypatch):
     assert failure.reason.startswith(f"{bug.__name__}: ")
 
 
+@pytest.mark.slow  # ten seconds
 def test_a_bug_in_a_whole_run_keeps_its_traceback_and_exits_with_1(tiny):
     script = (
         "import dataclasses, sys\n"

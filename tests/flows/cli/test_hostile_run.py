@@ -20,6 +20,8 @@ from tests.flows.cli.test_main import charmill, refused
 from tests.flows.conftest import TOML, Tiny
 from tests.hostile import ALL, PAGES, RAW
 
+pytestmark = pytest.mark.slow  # half a minute; `.ci/run` names this file
+
 CANARY = "c4n4ry-0f1e"
 EVIL = "<script>alert(1)</script>"
 TITLE = f"{EVIL} [t](javascript:x) | `a` \u202e\u009b $\\frac{{1}}$ :x: ---"

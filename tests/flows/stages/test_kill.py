@@ -15,6 +15,8 @@ import pytest
 from tests.flows.conftest import Tiny
 from tests.processes import DEADLINE_SECONDS
 
+pytestmark = pytest.mark.slow  # half a minute each; `tests.faults --short` kills too
+
 SAME_BYTES = {
     "corpus": ("documents-00000.parquet", "ledger.parquet", "vocabulary.json", "summary.json"),
     "train": ("model.safetensors", "vocabulary.json", "config.json"),
@@ -86,7 +88,6 @@ def test_a_kill_in_any_stage_changes_nothing_that_is_published(tiny, undisturbed
     assert train["attempts"] == 3
 
 
-@pytest.mark.slow
 def test_kills_at_random_moments_change_nothing_that_is_published(tiny, undisturbed, tmp_path):
     root, moments = tmp_path / "disturbed", random.Random(11)
     for _ in range(15):

@@ -30,7 +30,7 @@ def test_a_model_that_never_writes_a_valid_unit_is_given_up(capsys):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     tiny = make_tiny(tmp_path_factory.mktemp("trained"))
-    run, keys = tiny.run(overrides=("train.budget=150kchars", "train.model.hidden_size=48")), {}
+    run, keys = tiny.run(overrides=("train.budget=60kchars", "train.model.hidden_size=48")), {}
     for stage in STAGES[:3]:
         inputs = stage.choose(keys)
         made = execute(stage, run, inputs, settings=tiny.settings, reporter=LogReporter())
