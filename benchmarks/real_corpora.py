@@ -100,7 +100,7 @@ def make(dataset: str, root: Path, git_config: Path, around: Surroundings = USUA
     seconds, memory = [], 0
     folder = root
     for stage in STAGES:
-        used = _charmill(["run", dataset, "--only", stage], root, git_config, around)
+        used = charmill(["run", dataset, "--only", stage], root, git_config, around)
         memory = max(memory, used)
         last = store.runs(stage, dataset).last()
         folder = last.folder
@@ -205,7 +205,7 @@ def _try(dataset: str, mirrors: Path, root: Path, config: Path, *, twice: bool) 
             raise TrialError("not the same bytes the second time")
 
 
-def _charmill(arguments: Sequence[str], root: Path, git_config: Path, around: Surroundings) -> int:
+def charmill(arguments: Sequence[str], root: Path, git_config: Path, around: Surroundings) -> int:
     """Run the command line, and give the memory of its largest process in MB."""
     variables = {"CHARMILL_ARTIFACTS": str(root), "GIT_CONFIG_GLOBAL": str(git_config)}
     process = subprocess.Popen(

@@ -73,7 +73,7 @@ _PERCENT = FuncFormatter(lambda share, _: f"{100 * share:.3g} %")
 
 def ladder_chart(rows: Sequence[LadderRow], width: float = WIDE) -> Figure:
     """Draw bits per character of every predictor, worst on top, with the model highlighted."""
-    with _style():
+    with style():
         figure, axes = _canvas(width, 0.55 + 0.27 * len(rows))
         colours = [COLOURS["model" if row.kind == "model" else "bar"] for row in rows]
         bits = [row.bits_per_char for row in rows]
@@ -103,7 +103,7 @@ def ladder_chart(rows: Sequence[LadderRow], width: float = WIDE) -> Figure:
 
 def strip_chart(key: str, groups: Sequence[SampleGroup], width: float = NARROW) -> Figure:
     """Draw one metric of every group as a dot with its 95 % interval."""
-    with _style():
+    with style():
         figure, axes = _canvas(width, 0.3 + 0.34 * len(groups))
         for place, group in enumerate(groups):
             metric = group.metrics.get(key)
@@ -127,7 +127,7 @@ def sweep_chart(keys: Sequence[str], groups: Sequence[SampleGroup], width: float
     """Draw every metric against temperature, with lines for the floor and the control."""
     side_by_side = width > NARROW
     rows, columns = (1, len(keys)) if side_by_side else (len(keys), 1)
-    with _style():
+    with style():
         figure = Figure(figsize=(width, 2.3 if side_by_side else 1.75 * rows))
         panels = figure.subplots(rows, columns, sharex=True, squeeze=False).flat
         for key, axes in zip(keys, panels, strict=True):
@@ -139,7 +139,7 @@ def sweep_chart(keys: Sequence[str], groups: Sequence[SampleGroup], width: float
 
 def curve_chart(points: Sequence[ReportCurvePoint], width: float = WIDE) -> Figure:
     """Draw bits per character over characters trained on."""
-    with _style():
+    with style():
         figure, axes = _canvas(width, 2.5, grid="y")
         for name, colour, line in (("train", "bar", "-"), ("validation", "model", ".-")):
             seen = [
@@ -160,7 +160,7 @@ def curve_chart(points: Sequence[ReportCurvePoint], width: float = WIDE) -> Figu
 
 def funnel_chart(steps: Sequence[FunnelStep], width: float = WIDE) -> Figure:
     """Draw the megabytes left after every rule, and in a lighter shade what the rule dropped."""
-    with _style():
+    with style():
         figure, axes = _canvas(width, 0.5 + 0.27 * len(steps))
         places = range(len(steps))
         roomy = width > NARROW
@@ -195,7 +195,7 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     """
     buffer = io.StringIO()
     no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with _style(), mpl.rc_context({"svg.hashsalt": name}):
+    with style(), mpl.rc_context({"svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata=no_metadata)
     text = re.sub(r' id="[A-Za-z][\w.]*_\d{1,4}"', "", buffer.getvalue())
     for role, colour in COLOURS.items():
@@ -207,7 +207,7 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
 def to_data_uri(figure: Figure) -> str:
     """Write as a PNG on white, in a data URI."""
     buffer = io.BytesIO()
-    with _style():
+    with style():
         figure.savefig(
             buffer,
             format="png",
@@ -220,7 +220,7 @@ def to_data_uri(figure: Figure) -> str:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
     """Draw in the style of the report, independently of the user's matplotlibrc."""
     with _SETTINGS, mpl.rc_context():
         mpl.rcdefaults()

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
-from evaluation.report.plots import COLOURS, WIDE, _style
+from evaluation.report.plots import COLOURS, WIDE, style
 
 PANEL_INCHES = 1.55
 MAX_DOTS = 60
@@ -34,7 +34,7 @@ class Series:
 
 def trend_chart(series: Sequence[Series], width: float = WIDE) -> Figure:
     """Draw each series in a panel of its own, over the number of the report."""
-    with _style():
+    with style():
         figure = Figure(figsize=(width, 0.35 + PANEL_INCHES * len(series)))
         panels = figure.subplots(len(series), 1, sharex=True, squeeze=False).flat
         for one, axes in zip(series, panels, strict=True):

@@ -1,0 +1,44 @@
+"""`zpaq -m5`, the strongest general compressor at hand, primed like the compressors of the report.
+
+Its bits are what the held-out files add to an archive of the training text, as in
+evaluation.baselines.compressors; like those, it learns from the held-out text as it reads it.
+"""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from corpora.corpus.parquet import read_documents
+from corpora.document import Document
+from evaluation.assess import limited
+from evaluation.spec import EvaluateSpec
+
+PROGRAM = "zpaq"
+
+
+def zpaq_bits(corpus: Path) -> float | None:
+    """Bits per character of the held-out files of a corpus; None without the program."""
+    if shutil.which(PROGRAM) is None:
+        return None
+    spec = EvaluateSpec()
+    train = limited(list(read_documents(corpus, "train")), spec.priming_characters)
+    test = limited(list(read_documents(corpus, "test")), spec.test_characters)
+    before, after = _joined(train), _joined(test)
+    characters = sum(len(document.text) for document in test)
+    return 8 * (_archived(before + after) - _archived(before)) / characters
+
+
+def _joined(documents: Sequence[Document]) -> bytes:
+    return b"".join(b"\0" + one.text.encode("utf-8", "surrogatepass") for one in documents)
+
+
+def _archived(data: bytes) -> int:
+    """Bytes of an archive of one file."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "text").write_bytes(data)
+        command = [PROGRAM, "a", "archive.zpaq", "text", "-m5", "-t1"]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        return (folder / "archive.zpaq").stat().st_size
