@@ -205,7 +205,9 @@ def _try(dataset: str, mirrors: Path, root: Path, config: Path, *, twice: bool) 
             raise TrialError("not the same bytes the second time")
 
 
-def charmill(arguments: Sequence[str], root: Path, git_config: Path, around: Surroundings) -> int:
+def charmill(
+    arguments: Sequence[str], root: Path, git_config: Path, around: Surroundings = USUAL
+) -> int:
     """Run the command line, and give the memory of its largest process in MB."""
     variables = {"CHARMILL_ARTIFACTS": str(root), "GIT_CONFIG_GLOBAL": str(git_config)}
     process = subprocess.Popen(

@@ -56,7 +56,7 @@ def run(dataset: str, mirrors: Path, root: Path, config: Path, seconds: float) -
     absent = missing(dataset, mirrors)
     if absent:
         raise TrialError(absent)
-    charmill(arguments, root, config, Surroundings())
+    charmill(arguments, root, config)
 
 
 def stand_ins(mirrors: Path) -> Mapping[str, str]:

@@ -27,8 +27,9 @@ class Row:
         trained_characters: that the training read, repetitions included.
         bits: per held-out character, by predictor; the compressors learn while they read.
         headline: key of the metric of validity, None for prose.
-        shares: that metric by origin: floor, the model at `temperature`, control, published.
-        outside: the value of the published sample as text, empty if there is none.
+        shares: that metric by origin: floor, the model at `temperature`, control, published; those
+            that were measured.
+        texts: the same as the report writes them.
         sample: the first sample of the lowest seed at `temperature`, uncut.
     """
 

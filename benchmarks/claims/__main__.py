@@ -1,0 +1,159 @@
+"""The claims of the posts, tested: runs, tables and verdicts.
+
+    python -m benchmarks.claims MIRRORS [CLAIM ...] [--characters 5M] [--seeds 3]
+
+Trains every arm of every claim (benchmarks.claims.experiments) with every seed, all with the preset
+`small` and the same number of characters, so that a slow or busy machine changes nothing. MIRRORS
+is that of benchmarks.results. It can be killed and started again: figures are kept in FOLDER, and
+`charmill run` resumes. Writes docs/claims.md.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.claims.experiments import CLAIMS, DEFAULTS, Arm, Claim, Measure
+from benchmarks.claims.verdict import Figures, verdicts
+from benchmarks.real_corpora import TrialError, charmill, mirrored
+from benchmarks.results.__main__ import DOCS
+from evaluation.metrics.new_units import NEW_UNITS
+from evaluation.report.render import load_report
+from evaluation.results import Evaluation
+from flows.store.runs import Store
+from modeling.config import Budget
+from modeling.device import processor_name
+
+HEADER = ("arm", "bits", "gain over n-grams", "validity", "valid, original units a kB")
+COLUMNS: Sequence[Measure] = ("bits", "gain", "validity", "new units")
+
+
+class Trial:
+    """Runs arms, and remembers their figures."""
+
+    def __init__(self, root: Path, config: Path, characters: int) -> None:
+        self.root, self.config, self.characters = root, config, characters
+        self.memory = root / "claims.json"
+        self.known: dict[str, Figures] = {}
+        if self.memory.exists():
+            self.known = json.loads(self.memory.read_text(encoding="utf-8"))
+
+    def figures(self, arm: Arm, seed: int) -> Figures:
+        """The figures of one run, from memory if they are there.
+
+        Raises:
+            TrialError: if a stage fails.
+        """
+        settings = {**DEFAULTS, **arm.settings, "train.seed": str(seed)}
+        budget = str(Budget(characters=round(arm.share * self.characters)))
+        arguments = ["run", arm.dataset, "--preset", "small", "--budget", budget]
+        for key, value in settings.items():
+            arguments += ["--set", f"{key}={value}"]
+        name = json.dumps([*arguments, arm.temperature])
+        if name not in self.known:
+            charmill(arguments, self.root, self.config)
+            run = Store(self.root).runs("evaluate", arm.dataset).last()
+            report = load_report(run.folder / "report.json")
+            self.known[name] = measured(report, arm.temperature)
+            self.root.mkdir(parents=True, exist_ok=True)
+            self.memory.write_text(json.dumps(self.known, indent=1), encoding="utf-8")
+        return self.known[name]
+
+
+def measured(report: Evaluation, temperature: float) -> Figures:
+    """The figures of a report that claims are judged by."""
+    bits = {row.kind: row.bits_per_char for row in report.ladder if row.kind == "model"}["model"]
+    ngram = min(row.bits_per_char for row in report.ladder if row.kind == "ngram")
+    (group,) = (one for one in report.groups if one.temperature == temperature)
+    validity = group.metrics.get(report.headline or "")
+    units = group.metrics.get(NEW_UNITS)
+    return {
+        "bits": bits,
+        "gain": ngram - bits,
+        "validity": validity.value if validity else None,
+        "new units": units.value if units else None,
+    }
+
+
+def page(results: Mapping[str, Mapping[str, Sequence[Figures]]], made: str) -> str:
+    """The page of all claims that were tested."""
+    lines = ["# Claims, tested", "", made, ""]
+    for claim in CLAIMS:
+        if results.get(claim.name):
+            lines += section(claim, results[claim.name])
+    return "\n".join(lines)
+
+
+def section(claim: Claim, results: Mapping[str, Sequence[Figures]]) -> Iterator[str]:
+    """A claim, its table and its verdicts."""
+    yield f"## {claim.text}"
+    yield ""
+    yield f"| {' | '.join(HEADER)} |"
+    yield "|---|--:|--:|--:|--:|"
+    for label, runs in results.items():
+        yield f"| {label} | {' | '.join(_cell(runs, column) for column in COLUMNS)} |"
+    yield ""
+    sides = f"{', '.join(claim.better)} against {', '.join(claim.worse)}"
+    for verdict in verdicts(claim, results):
+        span = verdict.interval
+        sure = f" (95 %: {span[0]:+.3f} to {span[1]:+.3f})" if span else ""
+        change = f"{verdict.difference:+.3f}{sure}"
+        yield f"- By {verdict.measure}, {sides}: **{verdict.words}**, {change}."
+    yield ""
+
+
+def _cell(runs: Sequence[Figures], column: Measure) -> str:
+    """The mean over the seeds, and the range."""
+    values = [value for run in runs if (value := run.get(column)) is not None]
+    if not values:
+        return ""
+    mean = f"{statistics.fmean(values):.3f}"
+    return f"{mean} ({min(values):.3f} to {max(values):.3f})" if len(values) > 1 else mean
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what was asked for and write the page; 1 if a run failed."""
+    names = [claim.name for claim in CLAIMS]
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.claims",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("mirrors", type=Path)
+    parser.add_argument("claims", nargs="*", metavar="CLAIM", help=", ".join(names))
+    parser.add_argument("--characters", default="5Mchars", metavar="BUDGET")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--folder", type=Path, default=Path("artifacts/claims"))
+    parser.add_argument("--docs", type=Path, default=DOCS, help="where claims.md is written")
+    asked = parser.parse_args(arguments)
+    characters = Budget.parse(asked.characters).characters
+    unknown = set(asked.claims) - set(names)
+    if unknown or not characters:
+        parser.error(f"claims are {', '.join(names)}; characters are such as 5Mchars")
+    results: dict[str, dict[str, list[Figures]]] = {}
+    failed = []
+    with mirrored(asked.mirrors) as config:
+        trial = Trial(asked.folder.resolve(), config, characters)
+        for claim in CLAIMS:
+            for arm in claim.arms if not asked.claims or claim.name in asked.claims else ():
+                print(f"{claim.name}: {arm.label}", flush=True)
+                try:
+                    runs = [trial.figures(arm, seed) for seed in range(asked.seeds)]
+                except TrialError as error:
+                    failed.append(f"{claim.name}, {arm.label}: {error}")
+                    print(failed[-1], file=sys.stderr, flush=True)
+                    continue
+                results.setdefault(claim.name, {})[arm.label] = runs
+    made = (
+        f"Made by `python -m benchmarks.claims MIRRORS --characters {asked.characters} --seeds "
+        f"{asked.seeds}` on {processor_name()}: means over the seeds, with the range."
+    )
+    asked.docs.mkdir(parents=True, exist_ok=True)
+    (asked.docs / "claims.md").write_text(page(results, made), encoding="utf-8", newline="\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
