@@ -77,7 +77,8 @@ class Trainer:
         self._job, config = job, job.config
         self._clock = group.shared(clock)
         begun = self._clock() if started is None else started
-        self._validation = Validation(job.validation, config.validation_characters)
+        affordable = job.vocabulary.affordable(config.validation_characters)
+        self._validation = Validation(job.validation, affordable)
         self._batches = job.batches()
         streams = self._batches.batch_size
         group.check(streams)
