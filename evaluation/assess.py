@@ -126,7 +126,7 @@ def _facts(
     baseline_share: float,
 ) -> Facts:
     """What the threats are derived from."""
-    excerpt = limited(inputs.validation, TRAIN_CHARACTERS)
+    excerpt = limited(inputs.validation, inputs.vocabulary.affordable(TRAIN_CHARACTERS))
     bits = bits_of_documents(inputs.model, inputs.vocabulary, inputs.ids(excerpt))
     characters = _characters(excerpt)
     return Facts(
@@ -140,6 +140,7 @@ def _facts(
         validation_bits=float(bits.sum()) / characters if characters else None,
         near_copies=inputs.near_copies,
         baseline_share=baseline_share,
+        vocabulary_size=inputs.vocabulary.size,
         python=platform.python_version() if inputs.language == "python" else None,
         no_compiler=why_no_compiler(inputs.language),
     )
@@ -167,7 +168,7 @@ def _ladder(
     Returns:
         The rows, worst first, and the bits of each file under the model and the best n-gram.
     """
-    test = limited(inputs.test, spec.test_characters)
+    test = limited(inputs.test, inputs.vocabulary.affordable(spec.test_characters))
     held_out = HeldOut.of([document.text for document in test], inputs.vocabulary)
     scored = []
     total = len(spec.ngram_orders) + 2
@@ -177,7 +178,7 @@ def _ladder(
     _, rival = min((one for one in scored if one[0].kind == "ngram"), key=_bits_per_char)
     yield Progress.at(0.5, f"scoring held-out files: {inputs.model_name}")
     bits = bits_of_documents(inputs.model, inputs.vocabulary, held_out.ids)
-    excerpt = limited(inputs.train, TRAIN_CHARACTERS)
+    excerpt = limited(inputs.train, inputs.vocabulary.affordable(TRAIN_CHARACTERS))
     train_bits = bits_of_documents(inputs.model, inputs.vocabulary, inputs.ids(excerpt))
     train_bits_per_char = float(train_bits.sum()) / _characters(excerpt)
     scored.append((held_out.row(inputs.model_name, "model", bits, train_bits_per_char), bits))

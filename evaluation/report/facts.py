@@ -48,6 +48,7 @@ class Facts:
         validation_bits: of the model per character of the validation files, None without any.
         near_copies: held-out files with a near-copy in the training text, None if not searched for.
         baseline_share: share of the training characters in the n-gram counts.
+        vocabulary_size: characters that the model knows, and the two special ids.
         python: version of the interpreter that parsed the samples, None for other languages.
         no_compiler: why no compiler checked the blocks, None if one did or the language has none.
     """
@@ -62,6 +63,7 @@ class Facts:
     validation_bits: float | None
     near_copies: int | None
     baseline_share: float
+    vocabulary_size: int
     python: str | None
     no_compiler: str | None
 

@@ -16,6 +16,7 @@ from evaluation.report.training_threats import (
     undertrained,
 )
 from evaluation.results import Threat
+from modeling.vocab import LARGE
 
 LOW_CONTROL = 0.9
 FEW_FILES = 10
@@ -152,6 +153,16 @@ def _general(facts: Facts) -> Iterator[Threat]:
             text=f"The n-grams have seen {facts.baseline_share:.0%} of the training text, "
             f"the {facts.model_name} all of it.",
             remedy="Count more, if memory allows: evaluate.baseline_characters.",
+            is_general=True,
+        )
+    if facts.vocabulary_size > LARGE:
+        yield Threat(
+            kind="large vocabulary",
+            text=f"The model knows {facts.vocabulary_size:,} characters, and the cost of a "
+            "character grows with their number. Therefore samples, validation and held-out text "
+            f"were cut to {LARGE / facts.vocabulary_size:.0%} of what the settings say.",
+            remedy="Count rare characters as unknown",
+            command=facts.run_with("--set train.min_count=20"),
             is_general=True,
         )
     if facts.no_compiler:

@@ -48,7 +48,8 @@ def train_in_processes(
         directory: of the training; holds the stream.
         job: what to train on; its stream and its initial model are read from their files.
         processes: how many; on CUDA one per GPU.
-        task: `device` ("cpu" or "cuda"), `stream`, `initial`, `events` (paths or None).
+        task: `device` ("cpu" or "cuda"), `stream`, `initial`, `events` (paths or None), and
+            `started`, as in `Session`.
 
     Raises:
         StageError: if the training failed; names the log if its processes crashed.
@@ -136,7 +137,8 @@ def _train(
     directory: Path, task: dict[str, Any], device: torch.device, group: Group, stops: list[int]
 ) -> None:
     events = task["events"] and Path(task["events"])
-    session = Session(directory, _job(directory, task), device, group=group, events=events)
+    job, started = _job(directory, task), task["started"]
+    session = Session(directory, job, device, group=group, events=events, started=started)
     due = 0.0
     for progress in session.run(lambda: bool(stops)):
         if group.is_first and time.monotonic() >= due:

@@ -1,6 +1,7 @@
 """Sample: generate whole files with fixed seeds, at several temperatures."""
 
 import itertools
+import logging
 import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from modeling.models.model import CharModel
     from modeling.vocab import Ids, Vocabulary
 
+_log = logging.getLogger(__name__)
+
 STREAMS = 16
 """Streams that `write_until` generates in one batch."""
 
@@ -30,9 +33,17 @@ def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
     """Each finished temperature has its own folder, so a killed run resumes after the last one."""
     from modeling.checkpoint import load_model
     from modeling.inference.samples import read_samples, write_samples
+    from modeling.vocab import LARGE
 
     spec = context.run.sample
     model, vocabulary, _ = load_model(context.inputs["train"], device_of(context.settings.device))
+    if vocabulary.size > LARGE:
+        _log.warning(
+            "the vocabulary is large, %d characters: samples of %d characters instead of %d, which "
+            "would take %.1f times as long; train.min_count leaves rare characters out",
+            *(vocabulary.size, vocabulary.affordable(spec.length), spec.length),
+            vocabulary.size / LARGE,
+        )
     parts = [context.directory / f"part-{turn}" for turn in range(len(spec.temperatures))]
     for turn, part in enumerate(parts):
         if not part.exists():
@@ -47,7 +58,8 @@ def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
     for part in parts:
         # Renamed first: half of a part would pass for a whole one after a kill.
         shutil.rmtree(part.replace(part.with_suffix(".partial")))
-    return {"samples": len(written), "characters": len(written) * spec.length}
+    characters = sum(len(sample.continuation) for sample in written)
+    return {"samples": len(written), "characters": characters}
 
 
 def _samples(
@@ -62,15 +74,15 @@ def _samples(
     from modeling.inference.settings import SamplingSettings
     from modeling.vocab import FILE_MARK
 
-    temperature = spec.temperatures[turn]
+    temperature, length = spec.temperatures[turn], vocabulary.affordable(spec.length)
     seeds = [spec.seed + number for number in range(spec.samples)]
     blocks: list[Ids] = []
     settings = SamplingSettings(
-        length=spec.length, temperature=temperature, sharpen_runs=spec.sharpen_runs
+        length=length, temperature=temperature, sharpen_runs=spec.sharpen_runs
     )
     for block in sample(model, vocabulary, seeds, settings):
         blocks.append(block)
-        done = sum(block.shape[1] for block in blocks) / spec.length
+        done = sum(block.shape[1] for block in blocks) / length
         fraction = (turn + done) / len(spec.temperatures)
         yield Progress.at(fraction, f"temperature {temperature:g}, {len(seeds)} in parallel")
     streams = list(np.concatenate(blocks, axis=1))

@@ -1,5 +1,6 @@
 """Train: a character LSTM on the corpus; a killed training resumes from its last checkpoint."""
 
+import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
     from modeling.training.job import TrainingJob
     from modeling.training.session import Session
 
+    started = time.monotonic()
     device = device_of(context.settings.device)
     vocabulary, stream, validation = _data(context)
     job = TrainingJob(
@@ -40,9 +42,10 @@ def _work(context: StageContext) -> Generator[Progress, None, dict[str, Any]]:
         initial=_initial(context),
     )
     if context.settings.processes > 1:
-        summary = yield from _in_processes(context, job, device.type)
+        summary = yield from _in_processes(context, job, device.type, started)
     else:
-        session = Session(context.directory, job, device, events=_events(context))
+        events = _events(context)
+        session = Session(context.directory, job, device, events=events, started=started)
         yield from _in_this_process(session)
         summary = session.summary()
     del stream, job
@@ -59,7 +62,7 @@ def _in_this_process(session: "Session") -> Generator[Progress, None, None]:
 
 
 def _in_processes(
-    context: StageContext, job: "TrainingJob", device: str
+    context: StageContext, job: "TrainingJob", device: str, started: float
 ) -> Generator[Progress, None, dict[str, Any]]:
     from flows.stages.distributed import train_in_processes
 
@@ -72,6 +75,7 @@ def _in_processes(
             stream=context.directory / STREAM,
             initial=_initial_folder(context),
             events=_events(context),
+            started=started,
         )
     )
 

@@ -51,6 +51,8 @@ class Totals:
 
     Attributes:
         seconds: wall time over all sessions.
+        preparation: the part of it before the first update of each session: reading the text,
+            choosing an engine.
         rate_factor: of the learning rate; 0.5 after a divergence.
         bits_sum: exponentially decayed sum of the bits per character of updates.
         bits_weight: sum of the weights in `bits_sum`.
@@ -63,6 +65,7 @@ class Totals:
     step: int = 0
     characters: int = 0
     seconds: float = 0.0
+    preparation: float = 0.0
     rate_factor: float = 1.0
     bits_sum: float = 0.0
     bits_weight: float = 0.0

@@ -36,9 +36,10 @@ class BudgetMeter:
         """Spent share of the budget, 0 to 1."""
         if self._seconds is None:
             return min(1.0, totals.characters / self._characters)
-        # Time is reserved for the validation after the last update.
-        training = max(self._seconds - totals.longest_validation, self._seconds / 2)
-        return min(1.0, totals.seconds / training)
+        # Time is reserved for the validation after the last update; half of it is for training.
+        others = totals.preparation + totals.longest_validation
+        training = max(self._seconds - others, self._seconds / 2)
+        return min(1.0, (totals.seconds - totals.preparation) / training)
 
     def is_short(self, totals: Totals) -> bool:
         """Whether the budget covers fewer than two epochs; estimated if it is in seconds."""

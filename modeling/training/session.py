@@ -36,6 +36,7 @@ class Session:
         *,
         group: Group = ALONE,
         events: Path | None = None,
+        started: float | None = None,
     ) -> None:
         """Start, or resume from the last checkpoint.
 
@@ -45,6 +46,7 @@ class Session:
             device: to train on.
             group: the processes that train together; the first one writes.
             events: folder for TensorBoard's event files.
+            started: as for `Trainer`; by `time.monotonic`, which all processes share.
 
         Raises:
             ModelingError: as `Trainer`, or TensorBoard's package is missing.
@@ -54,7 +56,9 @@ class Session:
         self._group = group
         self._device = device
         checkpoint = load_checkpoint(directory / CHECKPOINTS)
-        self.trainer = Trainer(job, device=device, checkpoint=checkpoint, group=group)
+        self.trainer = Trainer(
+            job, device=device, started=started, checkpoint=checkpoint, group=group
+        )
         self._log = MetricsLog(directory) if group.is_first else None
         characters = self.trainer.totals.characters
         self._events = EventFiles(events, characters) if group.is_first and events else None

@@ -55,6 +55,7 @@ class Trainer:
         *,
         device: torch.device,
         clock: Callable[[], float] = time.monotonic,
+        started: float | None = None,
         checkpoint: Checkpoint | None = None,
         group: Group = ALONE,
     ) -> None:
@@ -64,6 +65,7 @@ class Trainer:
             job: what to train.
             device: to train on.
             clock: seconds since any fixed moment.
+            started: since when time counts towards the budget, by the clock; None for now.
             checkpoint: to resume from; of a training with the same configuration and data.
             group: the processes that train together; all must call the same methods.
 
@@ -74,7 +76,9 @@ class Trainer:
         """
         self._job, config = job, job.config
         self._clock = group.shared(clock)
-        self._validation = Validation(job.validation, config.validation_characters)
+        begun = self._clock() if started is None else started
+        affordable = job.vocabulary.affordable(config.validation_characters)
+        self._validation = Validation(job.validation, affordable)
         self._batches = job.batches()
         streams = self._batches.batch_size
         group.check(streams)
@@ -89,6 +93,9 @@ class Trainer:
             self._restore(checkpoint)
         elif job.initial:
             self._start_from(*job.initial)
+        self._origin = begun - self._totals.seconds
+        self._totals.preparation += self._clock() - begun
+        self._totals.seconds = self._seconds()
         self._good = self.checkpoint()
 
     @property
@@ -128,20 +135,19 @@ class Trainer:
             yield from self._points()
 
     def _points(self) -> Iterator[CurvePoint]:
-        totals, earlier, trained = self._totals, self._totals.seconds, 0
-        origin = self._clock() - earlier
+        totals, begun, trained = self._totals, self._totals.seconds, 0
         while not self.has_ended:
             before = totals.characters
-            nats, norms, rate = self._updates(origin)
+            nats, norms, rate = self._updates()
             if not torch.isfinite(nats + norms).all():
-                self._go_back(origin)
+                self._go_back()
                 totals = self._totals
                 continue
             characters = totals.characters - before
             trained += characters
             self._smooth(nats, characters)
             validation_bits = self._validate() if self._validation_is_due() else None
-            totals.seconds = self._clock() - origin
+            totals.seconds = self._seconds()
             yield CurvePoint(
                 step=totals.step,
                 characters=totals.characters,
@@ -151,7 +157,7 @@ class Trainer:
                 validation_bits=validation_bits,
                 learning_rate=rate,
                 gradient_norm=float(norms[-1]),
-                characters_per_second=trained / max(totals.seconds - earlier, 1e-9),
+                characters_per_second=trained / max(totals.seconds - begun, 1e-9),
             )
 
     def checkpoint(self) -> Checkpoint:
@@ -199,11 +205,12 @@ class Trainer:
         unknown = take_over(self._learner.model, self._job.vocabulary, model, vocabulary)
         _log.info("starting from given weights, which lack %d characters", unknown)
 
-    def _updates(self, origin: float) -> tuple[Tensor, Tensor, float]:
-        """Train up to the next point.
+    def _seconds(self) -> float:
+        """Wall time so far, over all sessions."""
+        return self._clock() - self._origin
 
-        Args:
-            origin: when the training would have begun without interruptions, by the clock.
+    def _updates(self) -> tuple[Tensor, Tensor, float]:
+        """Train up to the next point.
 
         Returns:
             Sum of the nats and norm of the gradient of every update, (n,) each, and the last
@@ -219,7 +226,7 @@ class Trainer:
             results.append(self._learner.update(batch, rate, _dropout_seed(config, totals.step)))
             totals.step += 1
             totals.characters += batch.characters
-            totals.seconds = self._clock() - origin
+            totals.seconds = self._seconds()
         nats, norms = torch.stack(results).cpu().unbind(dim=1)
         return nats, norms, rate
 
@@ -246,7 +253,7 @@ class Trainer:
         self._good = self.checkpoint()
         return bits
 
-    def _go_back(self, origin: float) -> None:
+    def _go_back(self) -> None:
         """Return to the last validation and halve the learning rate."""
         step = self._totals.step
         if self._totals.rate_factor < 1:
@@ -261,7 +268,7 @@ class Trainer:
             self._totals.step,
         )
         self._totals.rate_factor = 0.5
-        self._totals.seconds = self._clock() - origin
+        self._totals.seconds = self._seconds()
 
 
 def _engine(

@@ -4,7 +4,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeling.vocab import FILE_MARK, MARK_ID, SPECIALS, UNICODE_SCALARS, UNKNOWN_ID, Vocabulary
+from modeling.vocab import (
+    FILE_MARK,
+    LARGE,
+    MARK_ID,
+    SPECIALS,
+    UNICODE_SCALARS,
+    UNKNOWN_ID,
+    Vocabulary,
+)
 
 texts = st.text(st.characters(exclude_characters=FILE_MARK))
 
@@ -28,6 +36,17 @@ def test_rare_characters_and_the_file_mark_are_left_out():
     vocabulary = Vocabulary.from_counts({"b": 2, "a": 5, "c": 1, FILE_MARK: 9}, min_count=2)
     assert vocabulary.characters == ("a", "b")
     assert vocabulary.size == SPECIALS + 2
+
+
+def test_with_a_large_vocabulary_fewer_characters_are_read_at_the_same_cost():
+    def affordable(characters, size):
+        known = Vocabulary(tuple(map(chr, range(0x4E00, 0x4E00 + size - SPECIALS))))
+        return known.affordable(characters)
+
+    assert affordable(10_000, 100) == affordable(10_000, LARGE) == 10_000
+    assert affordable(10_000, 4 * LARGE) == 2_500
+    assert affordable(10_000, LARGE + 1) == 9_998
+    assert affordable(1, 4 * LARGE) == 1
 
 
 def test_the_file_mark_is_id_0_beyond_the_table_too():

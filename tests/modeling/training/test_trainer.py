@@ -72,6 +72,50 @@ def test_a_budget_of_seconds_counts_validation_and_the_consumer(train, config):
     assert next(seconds) <= 64
 
 
+class Clock:
+    """Every look takes a quarter of a second."""
+
+    def __init__(self, now=0.0):
+        self.now = now
+
+    def __call__(self):
+        self.now += 0.25
+        return self.now
+
+
+def test_a_budget_of_seconds_counts_from_the_start_of_the_stage(train, config):
+    config = dataclasses.replace(config, budget=Budget(seconds=60))
+    clock = Clock(now=100 + 20)  # reading the text and choosing an engine took 20 seconds
+    records = list(train(config, clock=clock, started=100.0).run())
+    assert records[0].seconds > 20
+    assert records[0].fraction < 0.05  # the schedule begins with the first update
+    assert records[-1].validation_bits is not None
+    assert 58 <= records[-1].seconds <= 61
+    assert clock.now <= 164
+
+
+def test_half_of_a_budget_is_for_training_however_long_the_preparation_takes(train, config):
+    config = dataclasses.replace(config, budget=Budget(seconds=60))
+    records = list(train(config, clock=Clock(now=500), started=0.0).run())
+    assert 500 + 29 <= records[-1].seconds <= 500 + 31
+
+
+def test_a_resumed_training_has_what_its_earlier_sessions_left_of_the_budget(train, config):
+    config = dataclasses.replace(config, budget=Budget(seconds=60))
+    first = train(config, clock=Clock(now=10), started=0.0)
+    head = list(itertools.islice(first.run(), 30))
+    checkpoint = first.checkpoint()
+    used = first.totals.seconds
+    assert 10 < used < 40
+    clock = Clock(now=1000 + 8)
+    resumed = train(config, checkpoint=checkpoint, clock=clock, started=1000.0)
+    assert resumed.fraction >= head[-1].fraction
+    tail = list(resumed.run())
+    assert tail[0].seconds > used + 8
+    assert 58 <= tail[-1].seconds <= 61
+    assert clock.now - 1000 <= 64 - used
+
+
 def test_the_learning_rate_warms_up_and_falls_to_zero():
     config = TrainConfig(learning_rate=2.0, warmup=0.1)
     rates = [learning_rate_at(config, f / 1000) for f in range(1001)]
