@@ -47,7 +47,7 @@ def training_of(store: Store, dataset: str) -> Training | None:
     runs = store.runs("train", dataset)
     if running := _running(runs.unfinished()):
         return Training(key=running.key, points=read_lines(running.work), is_running=True)
-    if (last := runs.latest) is None:
+    if (last := runs.linked) is None:
         return None
     return Training(key=last.key, points=read_metrics(verified(last, METRICS)), is_running=False)
 

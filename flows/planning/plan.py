@@ -137,7 +137,7 @@ class _Planner:
     def _take_last(self, stage: Stage) -> Decision:
         """Reuse the last run without checking it."""
         dataset = self.run.dataset
-        latest = self.store.runs(stage.name, dataset).latest
+        latest = self.store.runs(stage.name, dataset).linked
         if latest is None:
             raise StageError(
                 f"{dataset}: {stage.name} has never finished, so later stages cannot run; run "
@@ -165,7 +165,8 @@ class _Planner:
             return Decision(stage=stage.name, action="reuse", key=output.key, reason=reason)
         reason = choice.why
         if not reason and last is None:
-            reason = "first run"
+            lost = runs.linked
+            reason = f"the last run, {lost.key}, is damaged or gone" if lost else "first run"
         elif not reason and last:
             changed = self._changes(last, stage, inputs)
             reason = "; ".join(changed[:3]) + (" ..." if len(changed) > 3 else "")

@@ -80,7 +80,7 @@ def what_if(
     for text in changes:
         overrides = (*options.overrides, *overrides_of(text))
         runs[text] = prepare(dataset, options.model_copy(update={"overrides": overrides}), folders)
-    if store.runs("fetch", dataset).latest is None:
+    if store.runs("fetch", dataset).linked is None:
         raise StageError(
             f"{dataset}: not fetched yet; run `charmill run {dataset} --only fetch` first"
         )

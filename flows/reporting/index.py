@@ -17,6 +17,7 @@ from evaluation.report.index import IndexRow, State, index_page
 from evaluation.results import Metric
 from flows.options import STAGE_NAMES, StageName
 from flows.reporting.addresses import FOLDER
+from flows.store.integrity import damage, faults
 from flows.store.manifest import MANIFEST, Manifest
 from flows.store.runs import StageRun, Store
 from flows.store.status import failures
@@ -80,7 +81,9 @@ def index_row(store: Store, dataset: str) -> IndexRow:
 
 
 def _row(store: Store, dataset: str) -> IndexRow:
-    latest = store.runs("evaluate", dataset).latest
+    latest = store.runs("evaluate", dataset).linked
+    if latest and (found := [one for one in faults(latest) if not one.is_surplus]):
+        raise damage(latest, found)
     report = latest.manifest if latest else None
     recorded = failures(store, dataset)
     in_progress, killed = _unfinished(store, dataset, latest)

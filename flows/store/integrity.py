@@ -123,7 +123,7 @@ def remedy(run: StageRun, found: Sequence[Fault]) -> str:
     runs = run.runs
     if all(fault.is_surplus for fault in found):
         return "move it elsewhere"
-    if runs.latest not in (run, None):
+    if runs.linked not in (run, None):
         return "restore it from a copy, or delete its folder if nothing needs this run"
     extent = "--only" if runs.stage in ("fetch", "corpus") else "--from"
     return (

@@ -57,11 +57,12 @@ def pin(run: StageRun) -> None:
     """Keep a run, and what it was made from, until it is unpinned.
 
     Raises:
-        StageError: if it was removed meanwhile.
+        StageError: if it has no manifest, or was removed meanwhile.
     """
     with run.lock(lambda: None):
         if not run.is_finished:
-            raise StageError(f"{run.runs}: {run.key} was removed a moment ago")
+            command = f"charmill verify {run.runs.dataset}"
+            raise StageError(f"{run.runs}: {run.key} is gone or damaged; see `{command}`")
         (run.runs.folder / f"{PIN}{run.key}").touch()
 
 

@@ -126,20 +126,25 @@ class StageRuns:
         return self.run(f"{digest}-{max(numbers) + 1}" if numbers else digest)
 
     @property
+    def linked(self) -> "StageRun | None":
+        """The run that `latest` points to, even if it was removed or lost its manifest."""
+        link = self.folder / LATEST
+        return self.run(link.readlink().name) if link.is_symlink() else None
+
+    @property
     def latest(self) -> "StageRun | None":
         """The run that `latest` points to, None if there is none or it was removed."""
-        link = self.folder / LATEST
-        run = self.run(link.readlink().name) if link.is_symlink() else None
+        run = self.linked
         return run if run and run.is_finished else None
 
     def last(self) -> "StageRun":
-        """The run that `latest` points to.
+        """The run that `latest` points to, which may be damaged.
 
         Raises:
             StageError: if the stage was never finished.
         """
-        if latest := self.latest:
-            return latest
+        if linked := self.linked:
+            return linked
         raise StageError(
             f"{self.dataset}: nothing from {self.stage} yet; make it with "
             f"`charmill run {self.dataset}`"
@@ -228,12 +233,16 @@ class StageRun:
 
     @property
     def is_foreign(self) -> bool:
-        """Whether its intact manifest is that of another run: its folder is a copy made by hand."""
+        """Whether its intact manifest is that of another run: its folder is a copy made by hand.
+
+        A run of another dataset may have the same key, if both name the same source.
+        """
         try:
             found = self.manifest
         except StageError:
             return False
-        return (found.stage, found.key) != (self.runs.stage, self.key)
+        place = (self.runs.stage, self.runs.dataset, self.key)
+        return (found.stage, found.dataset, found.key) != place
 
     @cached_property
     def manifest(self) -> Manifest:

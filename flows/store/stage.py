@@ -119,19 +119,21 @@ class Stage:
         Raises:
             DamageError: if a file is in the newest run that does not belong there.
         """
+        # In this order: what another process publishes in between must not be made a second time.
+        following = runs.next(digest)
         newest = runs.newest_folder(digest)
         if newest is None:
             first = runs.run(digest)
             why = f"the folder {digest} holds another run" if first.is_foreign else ""
             why = f"the folder {digest} is a link" if first.folder.is_symlink() else why
-            return Choice(run=first if self.reproducible(run) else runs.next(digest), why=why)
+            return Choice(run=first if self.reproducible(run) else following, why=why)
         if found := list_faults(newest) if force else faults(newest):
             if all(fault.is_surplus for fault in found):
                 raise damage(newest, found)
-            place = newest if self.reproducible(run) else runs.next(digest)
+            place = newest if self.reproducible(run) else following
             return Choice(run=place, why=f"damaged: {shown(found)}", damaged=newest)
         if why := "forced" if force else self.why_outdated(newest):
-            return Choice(run=runs.next(digest), why=why)
+            return Choice(run=following, why=why)
         return Choice(run=newest, is_current=True)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from flows.errors import DamageError, StageError
 from flows.options import StageName
+from flows.store.integrity import damage, faults
 from flows.store.manifest import Manifest
 from flows.store.runs import StageRuns, Store
 from system.clock import minute, now_stamp
@@ -92,10 +93,11 @@ class StageState:
     """The state of one stage of one dataset.
 
     Attributes:
-        manifest: of the last run; None if none has finished, or it is damaged.
+        manifest: of the last run; None if none has finished, or it cannot be read.
         unfinished: keys of runs that were started but have not finished.
         failure: of the last attempt; None if it succeeded.
-        damage: what cannot be read, and why; None if all can.
+        damage: what is wrong with the last run, as far as sizes show it, and with the record of a
+            failure; None if nothing is.
     """
 
     stage: StageName
@@ -132,14 +134,15 @@ def verdict(report_folder: Path) -> str:
 
 def _state(runs: StageRuns) -> StageState:
     manifest, failure, problems = None, None, []
-    latest = runs.latest
+    last = runs.linked
     try:
-        if latest and latest.is_foreign:
-            problems.append(f"{latest.folder}: holds another run")
-        elif latest:
-            manifest = latest.manifest
+        if last and (found := faults(last)):
+            problems.append(str(damage(last, found)))
+        if last and last.is_finished and not last.is_foreign:
+            manifest = last.manifest
     except StageError as error:
-        problems.append(str(error))
+        if not problems:
+            problems.append(str(error))
     try:
         failure = load_failure(runs)
     except StageError as error:

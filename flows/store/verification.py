@@ -64,7 +64,8 @@ def verify(store: Store, datasets: Sequence[str]) -> Generator[Progress, None, l
 def _verify_run(run: StageRun) -> Generator[Progress, None, Verification]:
     """Verify what has the name of a run."""
     if run.is_foreign and run.runs.latest != run:
-        why = f"its manifest is that of {run.manifest.stage} {run.manifest.key}"
+        found = run.manifest
+        why = f"its manifest is that of {found.stage} of {found.dataset}, {found.key}"
         return _of(run.runs, run.key, "not a run", f"a copy? {why}")
     try:
         found = yield from examine(run)
@@ -89,6 +90,10 @@ def _others(runs: StageRuns) -> Iterator[Verification]:
         if path.name == LATEST:
             if path.is_dir() and not path.is_symlink():
                 yield _of(runs, LATEST, "not a run", "a folder instead of a link")
+            elif (last := runs.linked) and not path.exists():
+                found = [Fault(name=last.key, problem="the folder of the last run is gone")]
+                advice = remedy(last, found)
+                yield _of(runs, LATEST, "damaged", advice, faults=tuple(map(str, found)))
         elif path.is_symlink():
             yield _of(runs, path.name, "not a run", "ignored; a link to a run is none")
         elif not KEY.fullmatch(path.name) and path.name != FORGOTTEN:

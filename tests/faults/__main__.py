@@ -1,6 +1,7 @@
 """Inject faults, and check after each that nothing finished was lost.
 
     python -m tests.faults [--short] [--only TEXT] [--seed N] [--rounds N] [--processes N]
+                           [--record FILE]
 
 Prints a table: fault, rounds, survived, lost. Exit status 1 if any round lost something; its seed
 is printed, and `--only NAME --seed SEED --rounds 1` repeats it. `docs/faults.md` says more.
@@ -11,8 +12,9 @@ import os
 import sys
 import tempfile
 import time
+from pathlib import Path
 
-from tests.faults.table import Row, rows, run_all
+from tests.faults.table import Row, note, recall, rows, run_all
 
 
 def main() -> int:
@@ -34,8 +36,12 @@ def _run(options: argparse.Namespace) -> int:
         _say(f"no fault is called {options.only!r}")
         return 2
     began = time.monotonic()
+    if options.record:
+        recall(found, options.record, options.seed)
     for row in run_all(found, options.seed, options.processes):
         last = row.rounds[-1]
+        if options.record:
+            note(last, options.record)
         if last.loss is not None:
             again = f'--only "{row.fault.name}" --seed {last.seed} --rounds 1'
             _say(f"\nLOST: {row.fault.name}; repeat it with {again}\n{last.loss}")
@@ -53,6 +59,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="seed of the first round")
     parser.add_argument("--rounds", type=int, help="rounds of every fault")
     parser.add_argument("--processes", type=int, default=2, help="rounds at the same time")
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="append rounds to it; repeat only those it lacks",
+    )
     return parser.parse_args()
 
 

@@ -276,5 +276,5 @@ FAULTS = [
     Fault(name="one file of the store, every command", rounds=300, short_rounds=0, run=_one_file),
     Fault(name="one file of the store, then a run", rounds=60, short_rounds=0, run=_made_again),
     Fault(name="the cache", rounds=10, short_rounds=0, run=_damaged_cache),
-    Fault(name="Prefect's files", rounds=8, short_rounds=0, run=_damaged_prefect, seconds=280),
+    Fault(name="Prefect's files", rounds=8, short_rounds=0, run=_damaged_prefect),
 ]

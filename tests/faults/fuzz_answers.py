@@ -41,7 +41,7 @@ PROGRESS = (
 )
 
 
-def _heads(random: Random) -> None:
+def _heads(random: Random) -> int:
     """Damaged heads of answers to a download; `servers.py` checks what passes for whole."""
     _configure()
     content = b"A book.\n" * 200
@@ -65,9 +65,10 @@ def _heads(random: Random) -> None:
             with tempfile.TemporaryDirectory() as folder, bounded(head):
                 for _ in source.fetch({"a.txt": f"etag {liar.etag}"}, Path(folder)):
                     pass
+    return INPUTS // 5
 
 
-def _git_output(random: Random) -> None:
+def _git_output(random: Random) -> int:
     """A git whose output is damaged: lists of references, trees, contents, progress."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -83,6 +84,7 @@ def _git_output(random: Random) -> None:
                 _list(random, output, folder, repository)
         finally:
             os.environ["PATH"] = path
+    return INPUTS // 5
 
 
 def _list(random: Random, output: Path, folder: Path, repository: Repository) -> None:
@@ -108,7 +110,7 @@ def _list(random: Random, output: Path, folder: Path, repository: Repository) ->
             progress.parse(line)
 
 
-def _pages(random: Random) -> None:
+def _pages(random: Random) -> int:
     """Damaged pages of YouTube's API, and refusals."""
     content = json.dumps(COMMENTS).encode()
     refusal = json.dumps(
@@ -135,6 +137,7 @@ def _pages(random: Random) -> None:
         damaged = mutated_json(random, refusal)
         with bounded(damaged):
             assert str(Refusal.of(random.choice((400, 403, 429, 500)), damaged))
+    return INPUTS
 
 
 FAULTS = [

@@ -91,7 +91,7 @@ def _code(random: Random) -> str:
     return "".join(random.choices(TOKENS_OF_CODE, k=random.choice((5, 50, 500, 3_000))))
 
 
-def _lexers(random: Random) -> None:
+def _lexers(random: Random) -> int:
     """Texts for every language, in its worker: each has an outcome, and none of them is a crash."""
     texts = [_code(random) for _ in range(INPUTS // 5)]
     texts += list(hostile_texts(INPUTS // 5, seed=random.randrange(10**9)))
@@ -108,6 +108,7 @@ def _lexers(random: Random) -> None:
         with bounded(text):
             diversity(text)
             visible(text)
+    return len(texts)
 
 
 def _growth(random: Random) -> None:

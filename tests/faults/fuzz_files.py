@@ -173,7 +173,7 @@ def _copy_of(name: str) -> Iterator[tuple[Path, bytes, Callable[[], object]]]:
         yield folder / file, content, lambda: read(folder)
 
 
-def _read_damaged(random: Random, name: str) -> None:
+def _read_damaged(random: Random, name: str) -> int:
     """Damage a copy of one file, and read it, fifty times."""
     with _copy_of(name) as (path, content, read):
         is_json = path.name.endswith((".json", ".failed"))
@@ -182,24 +182,27 @@ def _read_damaged(random: Random, name: str) -> None:
             path.write_bytes(damaged)
             with bounded(damaged):
                 read()
+    return INPUTS
 
 
-def _truncated(random: Random) -> None:
+def _truncated(random: Random) -> int:
     """Every file, cut at a few lengths: 0, 1, in the head, in the middle, one byte too short."""
     name = random.choice([*READERS, *WRITTEN])
     with _copy_of(name) as (path, content, read):
         lengths = {0, 1, 4, 8, 9, 512, len(content) // 2, len(content) - 1, len(content) - 8}
-        for length in sorted(one for one in lengths if 0 <= one < len(content)):
+        shorter = sorted(one for one in lengths if 0 <= one < len(content))
+        for length in shorter:
             path.write_bytes(content[:length])
             with bounded((name, length)):
                 read()
+    return len(shorter)
 
 
-def _any(random: Random) -> None:
-    _read_damaged(random, random.choice([*READERS, *WRITTEN]))
+def _any(random: Random) -> int:
+    return _read_damaged(random, random.choice([*READERS, *WRITTEN]))
 
 
-def _checkpoint(random: Random) -> None:
+def _checkpoint(random: Random) -> int:
     """A checkpoint, whose header lies about offsets, shapes and itself."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -215,6 +218,7 @@ def _checkpoint(random: Random) -> None:
             with bounded(header):
                 read = load_checkpoint(folder)
                 assert read is None or read.values == values
+    return INPUTS
 
 
 FAULTS = [

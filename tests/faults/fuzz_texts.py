@@ -48,7 +48,7 @@ def _content(random: Random) -> bytes:
     return mutated(random, content) if random.random() < 0.7 else content
 
 
-def _decoding(random: Random) -> None:
+def _decoding(random: Random) -> int:
     """Whatever the bytes are, they are text, or dropped with a reason."""
     for _ in range(INPUTS):
         content = _content(random)
@@ -61,9 +61,10 @@ def _decoding(random: Random) -> None:
         decoded.text.encode()
         assert "\0" not in decoded.text
         assert "\r" not in decoded.text
+    return INPUTS
 
 
-def _examination(random: Random) -> None:
+def _examination(random: Random) -> int:
     """Every rule on content, and the signatures."""
     for _ in range(INPUTS // 5):
         contents = [_content(random) for _ in range(5)]
@@ -76,6 +77,7 @@ def _examination(random: Random) -> None:
                 batch = FileBatch(snapshot=snapshot, entries=snapshot.entries(), spec=spec)
                 found = examine(batch)
             assert len(found.dropped) + len(found.passed) == len(contents)
+    return INPUTS
 
 
 def _members(random: Random) -> list[tuple[str, bytes]]:
@@ -131,7 +133,7 @@ PACKERS: tuple[Callable[[bytes], bytes], ...] = (
 )
 
 
-def _archives(random: Random) -> None:
+def _archives(random: Random) -> int:
     """Members never leave, sizes never lie, and nothing unpacks to more than is allowed."""
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(INPUTS):
@@ -150,6 +152,7 @@ def _archives(random: Random) -> None:
                 "archive.zip.plain",
             }:
                 raise LostError(f"extracted {unknown}")
+    return INPUTS
 
 
 def _use_archive(path: Path) -> None:

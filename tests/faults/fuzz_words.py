@@ -69,7 +69,7 @@ WORDS = (
 )
 
 
-def _toml(random: Random) -> None:
+def _toml(random: Random) -> int:
     """Damaged copies of the datasets that ship."""
     files = sorted(SHIPPED.glob("*.toml"))
     with tempfile.TemporaryDirectory() as folder:
@@ -83,9 +83,10 @@ def _toml(random: Random) -> None:
                 load_dataset("damaged", [Path(folder)])
             with bounded(content):
                 prepare("damaged", Options(), [Path(folder)])
+    return INPUTS
 
 
-def _overrides(random: Random) -> None:
+def _overrides(random: Random) -> int:
     """Settings of `--set`, and the other options of a run."""
     names = sorted(path.stem for path in SHIPPED.glob("*.toml"))
     for _ in range(INPUTS):
@@ -97,6 +98,7 @@ def _overrides(random: Random) -> None:
                 random.choice(names),
                 Options(overrides=overrides, budget=budget, preset=preset),
             )
+    return INPUTS
 
 
 def _override(random: Random) -> str:
@@ -108,7 +110,7 @@ def _override(random: Random) -> str:
     return text
 
 
-def _variables(random: Random) -> None:
+def _variables(random: Random) -> int:
     """Every variable, and what is made of it before any work."""
     for _ in range(INPUTS):
         names = random.sample(list(documentation()), random.choice((1, 1, 2)))
@@ -120,6 +122,7 @@ def _variables(random: Random) -> None:
         finally:
             for name in values:
                 del os.environ[name]
+    return INPUTS
 
 
 def _storable(random: Random) -> str:
@@ -144,7 +147,7 @@ def _use_settings() -> None:
         read_quota(settings.model_copy(update={"state": Path(state)}), datetime.now(UTC))
 
 
-def _added(random: Random) -> None:
+def _added(random: Random) -> int:
     """Locations, extensions and names given to `charmill add`."""
     with tempfile.TemporaryDirectory() as folder:
         for number in range(INPUTS):
@@ -156,6 +159,7 @@ def _added(random: Random) -> None:
             name = random.choice((None, f"n{number}", *WORDS))
             with bounded((location, extension, name)):
                 add_dataset(location, [extension], Path(folder), name)
+    return INPUTS
 
 
 FAULTS = [

@@ -28,7 +28,7 @@ from tests.faults.children import (
 )
 from tests.faults.dataset import DATASET, Dataset, Kind, dataset
 from tests.faults.store import Digests, check, check_nothing_left, check_same, known_digests
-from tests.faults.table import Fault
+from tests.faults.table import Fault, LostError
 from tests.processes import until
 
 MOST_KILLS = 5
@@ -88,7 +88,8 @@ class Scene:
         key = self.data.keys[self.stage]
         reference = Store(self.data.reference).runs(self.stage, DATASET).run(key)
         check_same(self.store.runs(self.stage, DATASET).run(key), reference)
-        assert self.store.runs(self.stage, DATASET).last().key == key
+        if (last := self.store.runs(self.stage, DATASET).last().key) != key:
+            raise LostError(f"{self.stage}: the last run is {last} instead of {key}")
         check_nothing_left(self.store, DATASET, self.folder / "tmp")
 
 

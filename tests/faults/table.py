@@ -5,6 +5,7 @@ random numbers, made from the name of the fault and a seed, so a round can be re
 """
 
 import importlib
+import json
 import multiprocessing
 import pkgutil
 import random
@@ -14,7 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 ROUND_SECONDS = 900
@@ -103,14 +104,34 @@ def rows(only: str, *, short: bool, rounds: int | None) -> list[Row]:
     return found
 
 
+def recall(found: list[Row], record: Path, seed: int) -> None:
+    """Add the rounds that an earlier call recorded, but for those that lost something.
+
+    Args:
+        record: a file with one round a line, as `note` writes it; need not exist.
+    """
+    lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
+    ended = {(one["fault"], one["seed"]): Round(**one) for one in map(json.loads, lines)}
+    for row in found:
+        known = (ended.get((row.fault.name, seed + number)) for number in range(row.wanted))
+        row.rounds += [one for one in known if one is not None and one.loss is None]
+
+
+def note(ended: Round, record: Path) -> None:
+    """Append a round to a record."""
+    with record.open("a", encoding="utf-8") as file:
+        file.write(f"{json.dumps(asdict(ended))}\n")
+
+
 def run_all(found: list[Row], seed: int, processes: int) -> Iterator[Row]:
-    """Run every round; yields the row to which a round was added, as rounds end."""
+    """Run the rounds that a row lacks; yields the row to which one was added, as they end."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         running = {
-            pool.submit(_run, row.group, row.fault.name, seed + number): (row, seed + number)
+            pool.submit(_run, row.group, row.fault.name, its_seed): (row, its_seed)
             for row in found
-            for number in range(row.wanted)
+            for its_seed in range(seed, seed + row.wanted)
+            if its_seed not in {one.seed for one in row.rounds}
         }
         for future in as_completed(running):
             row, its_seed = running[future]

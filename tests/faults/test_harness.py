@@ -15,7 +15,7 @@ from tests.faults import table
 from tests.faults.filesystem import CHANGES
 from tests.faults.recording import Frame, Recording
 from tests.faults.store import check, check_nothing_left, known_digests
-from tests.faults.table import Fault, LostError, Row, UnavailableError
+from tests.faults.table import Fault, LostError, Round, Row, UnavailableError
 
 ROOT, WORK, FILE = 1, 2, 3
 
@@ -135,6 +135,16 @@ def test_a_round_that_loses_hangs_or_breaks_is_lost(monkeypatch, run, loss, skip
     assert bool(ended.loss) == bool(loss)
     row = Row(group="kills", fault=fault, wanted=1, rounds=[ended])
     assert row.cells()[3] == "0"
+
+
+def test_a_recorded_run_continues_with_the_rounds_that_it_lacks_or_lost(tmp_path):
+    record = tmp_path / "record"
+    for seed, loss in ((3, None), (4, "planted"), (9, None)):
+        table.note(Round(fault="one", seed=seed, made=7, loss=loss), record)
+    row = Row(group="kills", fault=Fault(name="one", rounds=3, short_rounds=0, run=_lose), wanted=3)
+    table.recall([row], record, 3)
+    table.recall([row], tmp_path / "absent", 3)
+    assert [(one.seed, one.made) for one in row.rounds] == [(3, 7)]
 
 
 def test_every_change_that_the_stages_make_is_an_audit_event_of_this_python(tmp_path):

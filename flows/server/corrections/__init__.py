@@ -11,11 +11,13 @@ from flows.server.corrections.parameters import CheckedParameters
 
 def correct_prefect() -> None:
     """Correct the Prefect of this process."""
+    from flows.server.corrections.deleted_runs import skip_tasks_of_deleted_runs
     from flows.server.corrections.schedules import keep_what_an_update_omits
     from flows.server.corrections.transactions import take_the_write_lock_first
 
     keep_what_an_update_omits()
     take_the_write_lock_first()
+    skip_tasks_of_deleted_runs()
 
 
 def corrected(app: ASGIApp) -> ASGIApp:

@@ -9,6 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 
@@ -87,6 +89,34 @@ def test_a_deleted_training_ends_as_a_cancelled_one_does(serving):
     log = (serving.artifacts / ".prefect" / "server.log").read_text()
     assert "FOREIGN KEY" not in log
     assert "UNIQUE constraint" not in log
+
+
+def test_the_end_of_a_task_of_a_deleted_run_is_one_line_of_the_log(serving):
+    flow_run, task_run = f"{uuid4()}", f"{uuid4()}"
+    state = {"type": "COMPLETED", "name": "Completed", "message": "", "state_details": {}}
+    event = {
+        "id": f"{uuid4()}",
+        "occurred": datetime.now(UTC).isoformat(),
+        "event": "prefect.task-run.Completed",
+        "resource": {
+            "prefect.resource.id": f"prefect.task-run.{task_run}",
+            "prefect.orchestration": "client",
+        },
+        "related": [
+            {
+                "prefect.resource.id": f"prefect.flow-run.{flow_run}",
+                "prefect.resource.role": "flow-run",
+            }
+        ],
+        "payload": {
+            "validated_state": state,
+            "task_run": {"name": "train", "task_key": "stage", "dynamic_key": "0"},
+        },
+    }
+    serving.api("POST", "events", [event])
+    path = serving.artifacts / ".prefect" / "server.log"
+    until(lambda: "as their runs were deleted: 1" in path.read_text())
+    assert "Traceback" not in path.read_text()
 
 
 def test_a_short_run_is_not_taken_for_one_that_has_died(serving):

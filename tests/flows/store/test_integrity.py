@@ -110,7 +110,7 @@ def test_a_run_in_the_folder_of_another_never_passes_for_it(done, stage):
     other.folder.rename(mine.folder)
     with pytest.raises(DamageError, match=rf"is that of {stage} of tiny, {other.key}; make it ag"):
         verified(last(done, stage))
-    assert "holds another run" in (
+    assert f" is that of {stage} of tiny, {other.key}; make it again" in (
         dataset_state(done.store, "tiny")[STAGES.index(stage)].damage or ""
     )
     assert reasons(plan(done))[stage] == f"the folder {mine.key} holds another run"

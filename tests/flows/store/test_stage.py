@@ -12,7 +12,7 @@ import pytest
 from flows.errors import StageError
 from flows.progress import LogReporter
 from flows.store.manifest import MANIFEST, Manifest
-from flows.store.runs import Store
+from flows.store.runs import StageRuns, Store
 from flows.store.stage import ATTEMPTS, Stage, execute
 from system.progress import Progress
 from tests.flows.conftest import Tiny
@@ -256,6 +256,20 @@ def test_two_processes_never_make_the_same_key_twice(tiny):
         process.join(DEADLINE_SECONDS)
         assert process.exitcode == 0
     assert (Store(tiny.settings.artifacts_root).root / "calls").read_text() == "x"
+
+
+def test_what_another_process_publishes_during_the_choice_is_not_made_twice(tiny, monkeypatch):
+    stage, find = stage_of(), StageRuns.newest_folder
+
+    def find_just_before_another_process_publishes(runs, digest):
+        found = find(runs, digest)
+        monkeypatch.undo()
+        made(stage, tiny)
+        return found
+
+    monkeypatch.setattr(StageRuns, "newest_folder", find_just_before_another_process_publishes)
+    key = made(stage, tiny).key
+    assert tiny.store.runs("fetch", "tiny").keys() == [key]
 
 
 def test_all_that_a_run_changed_is_on_the_disk_in_order(tiny, monkeypatch):

@@ -9,8 +9,10 @@ from typer.testing import CliRunner
 
 from flows.cli.main import app
 from flows.errors import DamageError, StageError
-from flows.options import Options
+from flows.options import Options, prepare
 from flows.planning.init_from import pinned
+from flows.planning.plan import make_plan
+from flows.reporting.index import index_row
 from flows.store.manifest import MANIFEST, Manifest
 from flows.store.stage import INPUTS
 from tests.flows.planning.test_plan import make, plan, reasons
@@ -126,6 +128,75 @@ def test_settings_that_do_not_give_the_key_are_damage(home):
     status, found = verified("tiny")
     assert status == 2
     assert "not those of its key" in found["tiny", "train", train.name]["faults"][0]
+
+
+COMMANDS = {
+    "fetch": "charmill run tiny --only fetch --force",
+    "train": "charmill run tiny --from train --force",
+    "evaluate": "charmill run tiny --from evaluate --force",
+}
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+
+
+def damage_in_status(stage):
+    rows = json.loads(run("status", "--json").stdout)["tiny"]
+    return {row["stage"]: row["damage"] for row in rows}[stage]
+
+
+@pytest.mark.parametrize("stage", COMMANDS)
+@pytest.mark.parametrize("lost", ["manifest", "folder"])
+def test_status_plan_and_verify_agree_on_a_last_run_that_lost_its_manifest(home, stage, lost):
+    last = folder(home, stage)
+    if lost == "manifest":
+        (last / MANIFEST).unlink()
+    else:
+        shutil.rmtree(last)
+    assert COMMANDS[stage] in damage_in_status(stage)
+    assert f"{stage} of tiny: " in run("status").stdout
+    status, found = verified()
+    (damaged,) = [row for row in found.values() if row["outcome"] == "damaged"]
+    assert (status, damaged["stage"]) == (2, stage)
+    assert COMMANDS[stage] in damaged["advice"]
+    why = reasons(plan(home))[stage]
+    assert "damaged: manifest.json: No such file" in why or "is damaged or gone" in why
+    if stage == "train":
+        failed = run("sample", "tiny")
+        assert isinstance(failed.exception, DamageError)
+        assert COMMANDS[stage] in str(failed.exception)
+        with pytest.raises(DamageError, match="make it again with"):
+            plan(home, start="sample")
+    if stage == "evaluate":
+        row = index_row(home.store, "tiny")
+        assert (row.state, COMMANDS[stage] in row.notes[0]) == ("failed", True)
+
+
+def test_status_names_a_file_of_another_size(home):
+    (folder(home, "train") / "model.safetensors").write_bytes(b"")
+    assert "model.safetensors: has 0 bytes" in damage_in_status("train")
+    assert "train/tiny" in run("status").stdout
+
+
+def test_a_run_copied_from_another_dataset_is_not_taken_for_one_of_this(home):
+    toml = home.settings.datasets / "tiny.toml"
+    toml.with_name("other.toml").write_text(toml.read_text())
+    for stage in ("fetch", "corpus", "train"):
+        shutil.copytree(
+            folder(home, stage).parent, home.store.root / stage / "other", symlinks=True
+        )
+    status, found = verified("other")
+    assert status == 2
+    assert outcomes(found) == ["damaged"] * 3
+    faults = {fault for row in found.values() for fault in row["faults"]}
+    assert all(" of tiny, " in fault for fault in faults)
+    other = make_plan(prepare("other", Options(), [toml.parent]), Options(), home.store)
+    for decision in other.decisions[:3]:
+        assert decision.action == "run"
+        assert "holds another run" in decision.reason
+    copied = home.store.runs("train", "other")
+    assert [one.key for one in copied.finished()] == []
 
 
 def test_a_dataset_without_runs_is_refused(home):
