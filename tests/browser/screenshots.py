@@ -3,8 +3,8 @@
 python -m tests.browser.screenshots docs [HOME]
 
 Three small pipelines of the dataset that needs no network run there, each with a longer training,
-and a fourth training is in progress while its picture is taken. That takes some minutes on two quiet
-cores. With a HOME from before, finished runs are reused.
+and a fourth training is in progress while its picture is taken. That takes some minutes on two
+quiet cores. With a HOME from before, finished runs are reused.
 """
 
 import sys
