@@ -62,7 +62,7 @@ def serve_all(
     with _server(settings, host, port, server_url) as ui:
         out.print(f"Prefect UI: {ui}   (Ctrl-C stops it)", markup=False, soft_wrap=True)
         try:
-            asyncio.run(_run(settings))
+            asyncio.run(_run(settings, has_own_server=server_url is None))
         except asyncio.CancelledError:
             err.print("[dim]stopped; schedules are kept, and pause until the next start[/]")
 
@@ -90,11 +90,12 @@ def _server(settings: Settings, host: str, port: int, server_url: str | None) ->
         yield login_url(ui, login) if out.is_terminal else hint
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings, *, has_own_server: bool) -> None:
     """Register the deployments, and execute runs."""
     from flows.orchestration.concurrency import ensure_limit
     from flows.orchestration.endings.silent import ensure_automations
     from flows.orchestration.waiting.gate import GatedRunner
+    from flows.orchestration.waiting.missed import watch_absences
 
     # Here already, so that the UI shows the limit before any training.
     limit = await asyncio.to_thread(lambda: ensure_limit(device_name(settings.device)))
@@ -106,11 +107,15 @@ async def _run(settings: Settings) -> None:
     await asyncio.gather(ensure_automations(), _register_all(runner, settings))
     main = asyncio.current_task()
     assert main
-    watching = asyncio.create_task(_watch_datasets(runner, settings, known, stop=main.cancel))
+    watching = [asyncio.create_task(_watch_datasets(runner, settings, known, stop=main.cancel))]
+    if has_own_server:  # another one makes runs while we are stopped
+        home = Store(settings.artifacts_root).prefect_home
+        watching.append(asyncio.create_task(watch_absences(home)))
     try:
         await runner.start()
     finally:
-        watching.cancel()
+        for task in watching:
+            task.cancel()
 
 
 async def _register_all(runner: "GatedRunner", settings: Settings) -> None:

@@ -76,16 +76,29 @@ def what_if(
         StageError: if the dataset was never fetched, or the fetch is damaged.
     """
     folders, store = settings.dataset_folders, Store(settings.artifacts_root)
-    runs = {NOW: prepare(dataset, options, folders)}
-    for text in changes:
-        overrides = (*options.overrides, *overrides_of(text))
-        runs[text] = prepare(dataset, options.model_copy(update={"overrides": overrides}), folders)
+    runs = changed_runs(dataset, options, changes, folders)
     if store.runs("fetch", dataset).linked is None:
         raise StageError(
             f"{dataset}: not fetched yet; run `charmill run {dataset} --only fetch` first"
         )
     only_corpus = Options(only="corpus")
     return _compared(runs, [make_plan(run, only_corpus, store) for run in runs.values()], store)
+
+
+def changed_runs(
+    dataset: str, options: Options, changes: Sequence[str], folders: Sequence[Path]
+) -> dict[str, Run]:
+    """The settings of `options`, as `NOW`, and those with every change, by its text.
+
+    Raises:
+        OptionError: if a change names no setting of the corpus.
+        SpecError: if it has a wrong value.
+    """
+    runs = {NOW: prepare(dataset, options, folders)}
+    for text in changes:
+        overrides = (*options.overrides, *overrides_of(text))
+        runs[text] = prepare(dataset, options.model_copy(update={"overrides": overrides}), folders)
+    return runs
 
 
 def _compared(

@@ -107,7 +107,7 @@ def test_one_stage_reruns_alone_and_reuses_what_is_before_it(page, served):
     assert served.ended(run["id"])["type"] == "COMPLETED"
     plan = served.artifacts_of("plan-tiny")[0]["data"]
     assert "| reuse | fetch | reused unchecked" in plan
-    assert "| run | corpus | max_bytes 1000000 -&gt; 194" in plan
+    assert "| run | corpus | max\\_bytes 1000000 -&gt; 194" in plan
     assert "train" not in plan
     assert sorted(p.name for p in (served.artifacts / "fetch" / "tiny").iterdir()) == fetched
     open_artifact(page, served.ui, "corpus-tiny")

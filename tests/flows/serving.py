@@ -40,8 +40,8 @@ class Serving:
     process: subprocess.Popen | None = None
 
     def __post_init__(self) -> None:
-        (self.root / "code").mkdir(parents=True)
-        (self.root / "datasets").mkdir()
+        (self.root / "code").mkdir(parents=True, exist_ok=True)
+        (self.root / "datasets").mkdir(exist_ok=True)
         source = random.Random(7)
         for number in range(60):
             (self.root / "code" / f"part{number}.py").write_text(_function(number, source))

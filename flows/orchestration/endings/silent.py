@@ -50,7 +50,7 @@ class Heart:
             self._last = time.monotonic()
 
     def stop(self) -> None:
-        """Announce that no heartbeat will follow, and no end, because the run was deleted."""
+        """Announce that no heartbeat will follow, and no end: the run was deleted or paused."""
         self._emit(DELETED)
 
     def settle(self) -> None:

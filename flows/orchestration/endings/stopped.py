@@ -1,8 +1,10 @@
-"""How a run ends that its user stops: by cancelling it, or by deleting it in the UI.
+"""How a run ends that its user stops: by cancelling, pausing or deleting it in the UI.
 
-Both end as a cancelled training does, with a checkpoint, and are logged as what they are. Prefect
-cancels with a SIGTERM, which it reports as a crash. A deleted run it leaves alone: the process
-would train to its end, hold the device, and publish the report of a run that is gone.
+All end as a cancelled training does, with a checkpoint, and are logged as what they are. Prefect
+cancels with a SIGTERM, which it reports as a crash. It leaves a deleted run alone: the process
+would train to its end, hold the device, and publish the report of a run that is gone. It pauses a
+run between two tasks: a training would continue to its end. Here a paused run gives back its
+process and the device, and continues at its checkpoint when it is resumed.
 """
 
 import logging
@@ -19,13 +21,13 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.context import FlowRunContext
 from prefect.events.clients import NullEventsClient
 from prefect.events.worker import EventsWorker
-from prefect.exceptions import Abort, ObjectNotFound, TerminationSignal
+from prefect.exceptions import Abort, ObjectNotFound, Pause, TerminationSignal
 from prefect.runtime import deployment
 
 from flows.orchestration.endings.silent import Heart
 from flows.stages.signals import end_with_parent, end_within
 
-StopReason = Literal["cancelled", "deleted"]
+StopReason = Literal["cancelled", "deleted", "paused"]
 STOP_SECONDS = 6
 """Time that a stopped run has for its checkpoint before it is killed."""
 LOOK_SECONDS = 2.0
@@ -41,7 +43,7 @@ CRASH_MESSAGES = (
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """End the flow run of the block within seconds if its user cancels or deletes it.
+    """End the flow run of the block within seconds if its user cancels, pauses or deletes it.
 
     Does nothing for a run that no deployment started: it is the command line's.
     """
@@ -61,7 +63,10 @@ def stoppable() -> Iterator[None]:
     except TerminationSignal:
         # Prefect takes a SIGTERM for a crash unless its own handler was installed when it came;
         # a training installs another one, for its checkpoint.
-        if reason := _reason_now(run):
+        reason = _reason_now(run)
+        if reason == "paused":
+            raise Pause(reason) from None
+        if reason:
             raise Abort(reason) from None
         raise
 
@@ -98,6 +103,8 @@ def stop_reason(run: UUID, client: SyncPrefectClient) -> StopReason | None:
         state = client.read_flow_run(run).state
     except ObjectNotFound:
         return "deleted"
+    if state and state.is_paused():
+        return "paused"
     return "cancelled" if state and (state.is_cancelling() or state.is_cancelled()) else None
 
 
@@ -107,17 +114,20 @@ def _reason_now(run: UUID) -> StopReason | None:
 
 
 def _watch(run: UUID, heart: Heart, over: threading.Event) -> None:
-    """Send heartbeats, and a SIGTERM to this process once the run is deleted."""
+    """Send heartbeats, and a SIGTERM to this process once the run is paused or deleted."""
     with get_client(sync_client=True) as client:
         while not over.wait(LOOK_SECONDS):
             heart.beat()
+            reason = None
             with suppress(httpx.HTTPError):  # a short outage must not end a training
-                if stop_reason(run, client) == "deleted":
-                    heart.stop()
+                reason = stop_reason(run, client)
+            if reason in ("deleted", "paused"):
+                heart.stop()
+                if reason == "deleted":
                     # The server cannot record the states of its tasks any more.
                     EventsWorker.set_client_override(NullEventsClient)
-                    os.kill(os.getpid(), signal.SIGTERM)
-                    return
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
 
 
 class _Calmly(logging.Filter):
@@ -126,16 +136,17 @@ class _Calmly(logging.Filter):
     def __init__(self, run: UUID) -> None:
         super().__init__()
         self._run = run
-        self._has_said = False
+        self._reason: StopReason | None = None
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the first message of Prefect about a crash that is none; drop the others."""
         if not record.getMessage().startswith(CRASH_MESSAGES):
             return True
+        if self._reason is not None:  # known, and already in the log
+            return False
         with suppress(httpx.HTTPError):
-            if reason := _reason_now(self._run):
-                record.levelno, record.levelname = logging.INFO, "INFO"
-                record.msg, record.args = f"stopped: the run was {reason}", ()
-                self._has_said, is_repetition = True, self._has_said
-                return not is_repetition
+            self._reason = _reason_now(self._run)
+        if self._reason is not None:
+            record.levelno, record.levelname = logging.INFO, "INFO"
+            record.msg, record.args = f"stopped: the run was {self._reason}", ()
         return True

@@ -8,7 +8,7 @@ check before it sends anything, and shows the reason at the field.
 
 import asyncio
 import json
-import re
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +18,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from corpora.spec import dataset_files
 from flows.options import OWN_PRESET, Options, prepare
-from flows.server.corrections.inner import DEPLOYMENT, ask, read_deployment
+from flows.server.corrections.entered import entered, takes_parameters
+from flows.server.corrections.inner import ask
 from system.errors import CharmillError
 from system.settings import Settings
 
+logger = logging.getLogger(__name__)
 FORM = "/api/ui/schemas/validate"
 OURS = "flows.orchestration."
+FORMS = ({"overrides", "force", "allow_stale"}, {"dataset", "changes", "overrides"})
+"""Fields by which the forms of our flows are known."""
+USUAL: dict[str, Any] = {"preset": OWN_PRESET, "overrides": (), "budget": "", "changes": ()}
 CHOOSE = "dataset: choose one; Custom run in the UI lists them"
 
 
@@ -45,15 +51,14 @@ class CheckedParameters:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, a websocket or the lifespan."""
         path = scope.get("path", "")
-        place = DEPLOYMENT.fullmatch(path) if path != FORM else None
-        if scope["type"] != "http" or scope["method"] not in ("POST", "PATCH"):
+        if scope["type"] != "http" or scope["method"] not in ("POST", "PATCH", "PUT"):
             await self.app(scope, receive, send)
         elif path == FORM:
             body = await Request(scope, receive).body()
             await (await self._form(body))(scope, receive, send)
-        elif place:
+        elif takes_parameters(path):
             body = await Request(scope, receive).body()
-            fault = await self._fault(place, _parsed(body))
+            fault = await self._fault(path, _parsed(body))
             if fault is None:
                 await self.app(scope, _repeating(body, receive), send)
             else:
@@ -61,23 +66,14 @@ class CheckedParameters:
         else:
             await self.app(scope, receive, send)
 
-    async def _fault(self, place: re.Match[str], sent: Any) -> Fault | None:
+    async def _fault(self, path: str, sent: Any) -> Fault | None:
         """The first fault of the runs, schedules or defaults that a request would make."""
-        entered = [one for one in _entries(sent) if isinstance(one.get("parameters"), dict)]
-        is_default = place["action"] is None
-        if place["action"] in ("/create_flow_run", "/schedules"):
-            entered = _entries(sent)
-        if not entered:
-            return None
-        deployment = await read_deployment(self.app, place["id"])
-        if not str(deployment.get("entrypoint")).startswith(OURS):
-            return None
-        for one in entered:
-            inherited = {} if is_default else deployment["parameters"]
-            values = inherited | (one.get("parameters") or {})
-            schema = deployment["parameter_openapi_schema"]
-            if fault := await asyncio.to_thread(fault_of, values, schema, is_default):
-                return fault
+        for one in await entered(self.app, path, sent):
+            if str(one.deployment.get("entrypoint")).startswith(OURS):
+                schema = one.deployment.get("parameter_openapi_schema")
+                known = schema if isinstance(schema, dict) else {}
+                if found := await asyncio.to_thread(fault_of, one.values, known, one.is_default):
+                    return found
         return None
 
     async def _form(self, body: bytes) -> JSONResponse:
@@ -103,35 +99,62 @@ def fault_of(
     Args:
         is_default: the values are those of a deployment, and a run may add more.
     """
-    from prefect.utilities.schema_tools.validation import ValidationError, validate
+    from prefect.utilities.schema_tools import validation
 
-    plain = _plain(values)
-    if "dataset" in schema.get("required", ()) and "dataset" not in plain and not is_default:
-        return Fault("dataset", CHOOSE)
+    plain, described = _plain(values), dict(schema)
     try:
-        validate(plain, dict(schema), raise_on_error=True, ignore_required=is_default)
-    except ValidationError as error:
+        validation.is_valid_schema(described, preprocess=False)
+        if "dataset" in schema.get("required", ()) and "dataset" not in plain and not is_default:
+            return Fault("dataset", CHOOSE)
+        validation.validate(plain, described, raise_on_error=True, ignore_required=is_default)
+    except validation.ValidationError as error:
         return Fault("", str(error))
+    except (ValueError, validation.CircularSchemaRefError):
+        logger.info("parameters without a usable schema: only their options are checked")
     return fault_in_options(plain)
 
 
 def fault_in_options(values: Mapping[str, Any]) -> Fault | None:
-    """The first fault of the options among the parameters, found as the run itself would."""
+    """The first fault of the options among the parameters, found as the run itself would.
+
+    Options without a dataset are for all of them, and are right if they are so for one.
+    """
     dataset = values.get("dataset")
-    names = [dataset] if isinstance(dataset, str) else values.get("datasets", ())
-    options = {"preset": OWN_PRESET, "overrides": (), "budget": ""}
-    for name in names if isinstance(names, list | tuple) else ():
-        chosen: dict[str, Any] = {}
-        for option, usual in options.items():
-            chosen[option] = values.get(option, usual)
-            try:
-                parsed = Options.model_validate(chosen)
-            except ValueError:  # placeholders, which only Prefect can replace
-                return None
-            try:
-                prepare(name, parsed, Settings().dataset_folders)
-            except CharmillError as error:
-                return Fault(option, str(error))
+    names = [dataset] if isinstance(dataset, str) else values.get("datasets") or ()
+    chosen = {name: values[name] for name in USUAL if values.get(name, USUAL[name]) != USUAL[name]}
+    if names and isinstance(names, list | tuple):
+        faults = (_fault_for(name, values) for name in names)
+        return next(filter(None, faults), None)
+    if not chosen:
+        return None
+    faults = []
+    for name in dataset_files(Settings().dataset_folders):
+        if (fault := _fault_for(name, chosen)) is None:
+            return None
+        faults.append(fault)
+    return faults[0]
+
+
+def _fault_for(dataset: str, values: Mapping[str, Any]) -> Fault | None:
+    """The first fault of the options for one dataset."""
+    folders = Settings().dataset_folders
+    chosen: dict[str, Any] = {}
+    for option, usual in USUAL.items():
+        chosen[option] = values.get(option, usual)
+        changes = chosen.get("changes") or ()
+        try:
+            parsed = Options.model_validate({k: v for k, v in chosen.items() if k != "changes"})
+        except ValueError:  # placeholders, which only Prefect can replace
+            return None
+        try:
+            if changes:
+                from flows.planning.what_if import changed_runs  # loads what builds corpora
+
+                changed_runs(dataset, parsed, changes, folders)
+            else:
+                prepare(dataset, parsed, folders)
+        except CharmillError as error:
+            return Fault(option, str(error))
     return None
 
 
@@ -148,15 +171,7 @@ def _is_ours(sent: Any) -> bool:
         return False
     schema = sent.get("schema")
     known = schema.get("properties", {}) if isinstance(schema, dict) else {}
-    return isinstance(known, dict) and {"overrides", "force", "allow_stale"} <= set(known)
-
-
-def _entries(sent: Any) -> list[dict[str, Any]]:
-    """The runs or schedules in a request, or the deployment's defaults with its schedules."""
-    several = sent if isinstance(sent, list) else [sent]
-    entries = [one for one in several if isinstance(one, dict)]
-    nested = [one for entry in entries for one in entry.get("schedules") or ()]
-    return entries + [one for one in nested if isinstance(one, dict)]
+    return isinstance(known, dict) and any(fields <= set(known) for fields in FORMS)
 
 
 def _parsed(body: bytes) -> Any:

@@ -35,7 +35,7 @@ def logged(monkeypatch, reason: str | None, messages: list[str]) -> list[tuple[s
     return [(one.levelname, one.getMessage()) for one in records if calmly.filter(one)]
 
 
-@pytest.mark.parametrize("reason", ["cancelled", "deleted"])
+@pytest.mark.parametrize("reason", ["cancelled", "deleted", "paused"])
 def test_a_stop_that_was_asked_for_is_said_once_and_is_no_error(monkeypatch, reason):
     assert logged(monkeypatch, reason, CRASH) == [("INFO", f"stopped: the run was {reason}")]
 

@@ -79,6 +79,31 @@ def test_a_user_mistake_is_refused_before_there_is_a_run(serving):
     assert serving.api("POST", path, nothing_chosen)["detail"].startswith("dataset: choose one")
 
 
+def test_a_wrong_value_creates_no_deployment_automation_or_what_if(serving):
+    what_if = serving.deployment("what-if/any-dataset")
+    wrong = {"dataset": "tiny", "changes": ["text.max_line=many"]}
+    action = {"type": "run-deployment", "deployment_id": what_if["id"], "parameters": wrong}
+    fields = ("flow_id", "entrypoint", "parameter_openapi_schema")
+    requests: dict[str, Any] = {
+        f"deployments/{what_if['id']}/create_flow_run": {"parameters": wrong},
+        "deployments/": {name: what_if[name] for name in fields}
+        | {"name": "mine", "parameters": wrong},
+        "automations/": {
+            "name": "mine",
+            "trigger": {"type": "event", "posture": "Reactive", "threshold": 1, "within": 0},
+            "actions": [action],
+        },
+    }
+    for path, body in requests.items():
+        assert "text.max_line" in serving.api("POST", path, body)["detail"]
+    assert serving.api("POST", "automations/count") == 1  # ours
+    assert serving.api("GET", "deployments/name/what-if/mine") == {"detail": "Deployment not found"}
+    right = wrong | {"changes": ["text.max_line=30"]}
+    made = serving.api("POST", "deployments/", requests["deployments/"] | {"parameters": right})
+    assert made["parameters"] == right
+    serving.api("DELETE", f"deployments/{made['id']}")
+
+
 def test_a_run_that_is_due_while_its_deployment_changes_is_made(serving):
     flow = serving.deployment("fetch/any-dataset")["flow_id"]
     every = {"schedule": {"interval": 1, "anchor_date": "2025-01-01T00:00:00Z"}, "active": True}

@@ -157,26 +157,32 @@ def test_retry_of_a_forced_run_does_not_force_what_it_made_already(serving):
     assert manifest["attempts"] == 2
 
 
-def test_two_trainings_never_share_a_device(serving):
+def test_two_trainings_of_a_dataset_follow_each_other(serving):
     first, _ = training(serving, overrides=["train.seed=5", *LONG["overrides"]])
     second = serving.run("train/any-dataset", dataset="tiny", overrides=["train.seed=6"])
-    until(lambda: any("waiting for a slot" in line for line in serving.logs(second)))
+    waits = until(lambda: (serving.state(second)["message"] or "").startswith("waiting"))
+    assert waits
     time.sleep(5)
-    assert serving.state(second)["type"] == "RUNNING"
-    assert not any("train of tiny: started" in line for line in serving.logs(second))
+    assert serving.state(second)["name"] == "AwaitingConcurrencySlot"
     serving.set_state(first, "CANCELLING")
     assert serving.ended(first)["type"] == "CANCELLED"
     assert serving.ended(second)["type"] == "COMPLETED"
 
 
-def test_a_run_that_waits_for_the_device_can_be_cancelled(serving):
-    first, _ = training(serving, overrides=["train.seed=7", *LONG["overrides"]])
-    second = serving.run("train/any-dataset", dataset="tiny", overrides=["train.seed=8"])
-    until(lambda: any("waiting for a slot" in line for line in serving.logs(second)))
-    serving.set_state(second, "CANCELLING")
-    assert serving.ended(second, AT_ONCE)["type"] == "CANCELLED"
-    serving.set_state(first, "CANCELLING")
-    serving.ended(first)
+def test_a_paused_training_gives_its_process_back_and_continues_at_the_checkpoint(serving):
+    """The UI pauses a running run with `force`, and resumes it with a request of its own."""
+    seed = ["train.seed=14", *LONG["overrides"]]
+    run, processes = training(serving, overrides=seed, budget="20s")
+    pause = {"pause_reschedule": True, "pause_timeout": "2100-01-01T00:00:00Z"}
+    state = {"type": "PAUSED", "name": "Suspended", "state_details": pause}
+    serving.api("POST", f"flow_runs/{run}/set_state", {"state": state, "force": True})
+    until(lambda: not alive(processes), AT_ONCE)
+    until(lambda: not serving.api("GET", "v2/concurrency_limits/training-on-cpu")["active_slots"])
+    assert serving.state(run)["name"] == "Suspended"
+    assert not errors_of(serving, run)
+    serving.api("POST", f"flow_runs/{run}/resume", {})
+    assert serving.ended(run)["type"] == "COMPLETED"
+    assert "train of tiny: resumes an interrupted run, attempt 2" in serving.logs(run)
 
 
 def test_a_training_of_the_command_line_waits_for_one_that_is_served(serving):

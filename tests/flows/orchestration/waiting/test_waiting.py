@@ -92,10 +92,20 @@ def test_runs_that_wait_are_rows_and_have_their_turn_in_order(serving):
         serving.set_state(runs["third"], "CANCELLING")
         assert serving.ended(runs["third"])["type"] == "CANCELLED"
 
+        pause = {"state": {"type": "PAUSED", "name": "Suspended"}}
+        refused = serving.api("POST", f"flow_runs/{runs['first']}/set_state", pause)
+        assert refused["status"] == "REJECT"  # so one cancels it, and retries it later
+        serving.set_state(runs["first"], "CANCELLING")
+        assert serving.ended(runs["first"])["type"] == "CANCELLED"
+        until(lambda: serving.state(other)["message"] != behind)
+
         serving.stop(signal.SIGKILL)
         serving.start()
         time.sleep(3)
         assert not run_processes(serving)
+        serving.set_state(runs["first"], "SCHEDULED")
+        slot = f"waiting for a slot of {LIMIT}"
+        until(lambda: serving.state(runs["first"])["message"] == slot)
 
     finished = [runs["first"], runs["second"], runs["fourth"], other]
     for run in finished:

@@ -15,6 +15,9 @@ from tests.flows.conftest import Tiny
 
 ID = "0d1c9b0e-7b0c-4f0e-9a53-000000000001"
 PATH = f"/api/deployments/{ID}"
+CREATE = "/api/deployments/"
+RUN = f"/api/flow_runs/{ID}"
+AUTOMATION = f"/api/automations/{ID}"
 SCHEDULE = f"{PATH}/schedules/{ID}"
 WRONG = [
     ({"budget": "20 seconds"}, "budget"),
@@ -26,34 +29,45 @@ WRONG = [
     ({"dataset": "nowhere"}, "nowhere"),
     ({"force": "perhaps"}, "'perhaps' is not of type 'boolean'"),
     ({"no_such_thing": 1}, "no_such_thing"),
+    ({"changes": ["text.max_line=many"]}, "text.max_line"),
+    ({"changes": ["max_bytes"]}, "what-if max_bytes: expected KEY=VALUE with KEY one of"),
+    ({"changes": ["train.seed=3"]}, "train.seed is a setting of the stage train"),
 ]
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "dataset": {"type": "string"},
+        "datasets": {"type": "array", "items": {"type": "string"}},
+        "preset": {"type": "string"},
+        "budget": {"type": "string"},
+        "overrides": {"type": "array", "items": {"type": "string"}},
+        "changes": {"type": "array", "items": {"type": "string"}},
+        "force": {"type": "boolean", "default": False},
+        "allow_stale": {"type": "boolean"},
+    },
+    "required": ["dataset"],
+    "additionalProperties": False,
+}
+ENTRYPOINT = "flows.orchestration.flows.train"
 
 
 @dataclass
 class Prefect:
     """A server with one deployment, which says yes to everything and remembers it."""
 
-    entrypoint: str = "flows.orchestration.flows.train"
+    entrypoint: str = ENTRYPOINT
+    schema: Any = field(default_factory=lambda: SCHEMA)
     parameters: dict[str, Any] = field(default_factory=dict)
+    registered: list[dict[str, Any]] = field(default_factory=list)
     heard: list[tuple[str, str, Any]] = field(default_factory=list)
     is_valid: bool = True
 
     async def answer(self, request) -> JSONResponse:
         if request.method == "GET":
-            kind = {"type": "string"}
-            properties = dict.fromkeys(("dataset", "preset", "budget"), kind) | {
-                "overrides": {"type": "array", "items": kind},
-                "force": {"type": "boolean", "default": False},
-                "allow_stale": {"type": "boolean"},
-            }
-            schema = {
-                "type": "object",
-                "properties": properties,
-                "required": ["dataset"],
-                "additionalProperties": False,
-            }
-            known = {"parameters": self.parameters, "parameter_openapi_schema": schema}
-            return JSONResponse(known | {"entrypoint": self.entrypoint})
+            known = {"parameters": self.parameters, "parameter_openapi_schema": self.schema}
+            return JSONResponse(known | {"entrypoint": self.entrypoint, "deployment_id": ID})
+        if request.url.path == f"{CREATE}filter":
+            return JSONResponse([{"parameters": one} for one in self.registered])
         self.heard.append((request.method, request.url.path, await request.json()))
         if request.url.path == FORM:
             return JSONResponse({"errors": [], "valid": self.is_valid})
@@ -68,7 +82,8 @@ def prefect(tiny: Tiny, monkeypatch) -> Prefect:
 
 
 def send(prefect: Prefect, method: str, path: str, body: Any) -> httpx.Response:
-    app = Starlette(routes=[Route("/{path:path}", prefect.answer, methods=["GET", method])])
+    methods = ["GET", "POST", method]
+    app = Starlette(routes=[Route("/{path:path}", prefect.answer, methods=methods)])
 
     async def run() -> httpx.Response:
         transport = httpx.ASGITransport(CheckedParameters(app))
@@ -81,6 +96,10 @@ def send(prefect: Prefect, method: str, path: str, body: Any) -> httpx.Response:
 def requests_with(parameters: dict[str, Any]) -> list[tuple[str, str, Any]]:
     """Every request that makes or changes a run, a schedule or the defaults with them."""
     schedule = {"schedule": {"interval": 60}, "parameters": parameters}
+    created = creation(parameters)
+    later = creation({"dataset": "tiny"}) | {"schedules": [schedule]}
+    started = {"type": "run-deployment", "deployment_id": ID, "parameters": parameters}
+    automation = {"actions": [{"type": "do-nothing"}, started]}
     return [
         ("POST", f"{PATH}/create_flow_run", {"parameters": parameters}),
         ("POST", f"{PATH}/create_flow_run/bulk", [{"parameters": parameters}]),
@@ -88,12 +107,26 @@ def requests_with(parameters: dict[str, Any]) -> list[tuple[str, str, Any]]:
         ("PATCH", SCHEDULE, {"parameters": parameters}),
         ("PATCH", PATH, {"parameters": parameters}),
         ("PATCH", PATH, {"schedules": [schedule]}),
+        ("POST", CREATE, created),
+        ("POST", CREATE, later),
+        ("PATCH", RUN, {"parameters": parameters}),
+        ("POST", "/api/flow_runs/", {"deployment_id": ID, "parameters": parameters}),
+        ("POST", "/api/automations/", automation),
+        ("PUT", AUTOMATION, automation),
     ]
+
+
+def creation(parameters: dict[str, Any]) -> dict[str, Any]:
+    """What `prefect deploy`, or a program of the user's, sends to create a deployment."""
+    made = {"name": "mine", "flow_id": ID, "entrypoint": ENTRYPOINT, "parameters": parameters}
+    return made | {"parameter_openapi_schema": SCHEMA}
 
 
 @pytest.mark.parametrize(("wrong", "reason"), WRONG)
 def test_a_wrong_parameter_is_refused_in_one_line_wherever_it_is_entered(prefect, wrong, reason):
     for request in requests_with({"dataset": "tiny"} | wrong):
+        if "dataset" in wrong and request[1] == CREATE and "schedules" not in request[2]:
+            continue  # the mere name of a dataset
         answer = send(prefect, *request)
         assert answer.status_code == 409, request
         assert reason in answer.json()["detail"]
@@ -114,6 +147,37 @@ def test_defaults_of_the_deployment_count_as_entered(prefect):
     assert "no_such_key" in answer.json()["detail"]
 
 
+def test_what_a_deployment_has_already_does_not_keep_it_from_being_registered(prefect):
+    stale = {"dataset": "tiny", "overrides": ["train.no_such_key=1"]}
+    prefect.registered = [stale]
+    assert send(prefect, "POST", CREATE, creation(stale)).status_code == 201
+    changed = send(prefect, "POST", CREATE, creation(stale | {"budget": "20s"}))
+    assert "no_such_key" in changed.json()["detail"]
+
+
+def test_a_deployment_of_a_dataset_with_an_invalid_toml_is_registered(prefect):
+    assert send(prefect, "POST", CREATE, creation({"dataset": "broken"})).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "schema", [None, [], {"properties": 5}, {"required": 5}, {"properties": {"a": {"$ref": "#"}}}]
+)
+def test_options_are_checked_where_the_schema_is_none(prefect, schema):
+    sent = creation({"dataset": "tiny", "budget": "20 seconds"})
+    answer = send(prefect, "POST", CREATE, sent | {"parameter_openapi_schema": schema})
+    assert (answer.status_code, "budget" in answer.json()["detail"]) == (409, True)
+
+
+@pytest.mark.parametrize("wrong", [{"budget": "20 seconds"}, {"overrides": ["train.foo=1"]}])
+def test_options_for_all_datasets_are_checked_too(prefect, wrong):
+    prefect.schema = SCHEMA | {"required": []}
+    request = (f"{PATH}/create_flow_run", {"parameters": {"datasets": []} | wrong})
+    assert send(prefect, "POST", *request).status_code == 409
+    right = {"overrides": ["corpus.max_bytes=5000"], "budget": "20s"}
+    request = (f"{PATH}/create_flow_run", {"parameters": right})
+    assert send(prefect, "POST", *request).status_code == 201
+
+
 @pytest.mark.parametrize("path", [f"{PATH}/create_flow_run", f"{PATH}/schedules"])
 def test_a_run_or_schedule_without_a_dataset_is_told_to_choose_one(prefect, path):
     body = [{"schedule": {"interval": 60}}] if path.endswith("schedules") else {}
@@ -126,6 +190,8 @@ def test_what_mentions_no_parameters_is_not_looked_at(prefect):
     prefect.parameters = {"dataset": "gone"}
     for body in ({"active": False}, {"paused": True}):
         assert send(prefect, "PATCH", SCHEDULE, body).status_code == 201
+    for path in (RUN, AUTOMATION):
+        assert send(prefect, "PATCH", path, {"name": "new"}).status_code == 201
 
 
 def test_deployments_of_other_flows_are_not_looked_at(prefect):
@@ -156,11 +222,12 @@ async def echo(request) -> PlainTextResponse:
         ({"budget": "20 seconds"}, "budget"),
         ({"overrides": ["foo=1"]}, "overrides"),
         ({"preset": "huge"}, "preset"),
+        ({"changes": ["text.max_line=many"]}, "changes"),
         ({"budget": {"__prefect_kind": "json", "value": '"soon"'}}, "budget"),
     ],
 )
 def test_a_form_shows_the_reason_at_the_field(prefect, values, parameter):
-    known: dict[str, Any] = {key: {} for key in ("dataset", "overrides", "force", "allow_stale")}
+    known: dict[str, Any] = {key: {} for key in ("dataset", "changes", "overrides")}
     form = {"schema": {"properties": known}, "values": {"dataset": "tiny"} | values}
     found = send(prefect, "POST", FORM, form).json()
     assert not found["valid"]
