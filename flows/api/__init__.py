@@ -17,7 +17,7 @@ Nothing is written to the artifact store. What the user can fix is a `CharmillEr
 
 from flows.api.dataset import Dataset, open_dataset
 from flows.api.model import Model, score
-from flows.api.reports import reports
+from flows.api.report_frames import reports
 from system.errors import CharmillError
 
 __all__ = ["CharmillError", "Dataset", "Model", "open_dataset", "reports", "score"]

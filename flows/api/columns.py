@@ -10,7 +10,8 @@ where NaN is "not measured" and plots leave a gap.
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -216,15 +217,20 @@ def fitted(row: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
         ValueError, TypeError, OverflowError: if one cannot have it.
     """
     types = {"Int64": int, "float64": float}
-    by_name = {one.name: types.get(str(one.dtype), str) for one in columns}
+    by_name = {one.name: types.get(str(one.dtype), _text) for one in columns}
     return {name: value if value is None else by_name[name](value) for name, value in row.items()}
 
 
+def _text(value: Any) -> str:
+    """Text that Arrow can hold: JSON may contain half of a surrogate pair."""
+    return str(value).encode().decode()
+
+
 def from_arrow(table: pa.Table, columns: Columns) -> pd.DataFrame:
-    """A frame of these columns of a table."""
-    chosen = table.select([one.name for one in columns])
-    frame = chosen.to_pandas(types_mapper=_NULLABLE.get)
-    return frame.astype({one.name: one.dtype for one in columns})
+    """A frame of those of the columns that a table has."""
+    dtypes = {one.name: one.dtype for one in columns if one.name in table.column_names}
+    frame = table.select(list(dtypes)).to_pandas(types_mapper=_NULLABLE.get)
+    return frame.astype(dtypes)
 
 
 def _series(values: Sequence[Any], dtype: str | pd.CategoricalDtype) -> pd.Series:
@@ -239,9 +245,9 @@ def _series(values: Sequence[Any], dtype: str | pd.CategoricalDtype) -> pd.Serie
 def _moment(text: str | None) -> pd.Timestamp | None:
     """A time in UTC; None for what is none, or lies outside the years 1678 to 2261."""
     try:
-        found = pd.Timestamp(text or "").as_unit("ns")
-        return None if found is pd.NaT else found.tz_convert("UTC")
-    except (ValueError, TypeError):
+        moment = datetime.fromisoformat(text or "").astimezone(UTC)
+        return cast("pd.Timestamp", pd.Timestamp(moment)).as_unit("ns")
+    except (ValueError, OverflowError):
         return None
 
 

@@ -1,6 +1,5 @@
-"""A dataset of the artifact store: what was fetched, kept, learned and written, as pandas frames."""
+"""A dataset of the artifact store: what was kept, learned and written, as pandas frames."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from evaluation.errors import ReportError
 from flows.api import columns
 from flows.api.columns import Columns, from_arrow
 from flows.api.lookup import check_name, dataset_folders, input_of, store_at
-from flows.api.reports import ADVICE, ladder_of, metrics_of, reports_in
+from flows.api.report_frames import ADVICE, ladder_of, metrics_of, reports_in
 from flows.options import StageName, read_dataset
 from flows.store.integrity import verified
 from flows.store.runs import StageRun, Store
@@ -33,7 +32,10 @@ from system.errors import CharmillError
 if TYPE_CHECKING:
     from flows.api.model import Model
 
-COMPUTED = {"characters": pc.utf8_length, "bytes": pc.binary_length}
+COMPUTED = {
+    "characters": pc.utf8_length,  # pyright: ignore[reportAttributeAccessIssue] (made at import)
+    "bytes": pc.binary_length,  # pyright: ignore[reportAttributeAccessIssue]
+}
 """Columns of the documents that are computed from their texts."""
 BATCH_DOCUMENTS = 256
 TRAIN_ADVICE = "train again: --from train --force"
@@ -121,12 +123,12 @@ class Dataset:
         wanted = pa.array(documents["sha256"].dropna().unique(), pa.string())
         chosen = (columns.DIGEST, columns.TEXT)
         found = self._documents(chosen, pc.field("sha256").isin(wanted))
-        by_digest = found.drop_duplicates("sha256").set_index("sha256")["text"]
-        missing = ~documents["sha256"].isin(by_digest.index)
-        if missing.any():
-            first = documents.loc[missing, "path"].iloc[0]
-            raise CorpusError(f"{self.name}: {first}: no document of this corpus")
-        return by_digest.reindex(documents["sha256"]).set_axis(documents.index)
+        by_digest = dict(zip(found["sha256"], found["text"], strict=True))
+        for digest, path in zip(documents["sha256"], documents["path"], strict=True):
+            if digest not in by_digest:
+                raise CorpusError(f"{self.name}: {path}: no document of this corpus")
+        texts = [by_digest[digest] for digest in documents["sha256"]]
+        return pd.Series(texts, index=documents.index, dtype="string", name="text")
 
     def curve(self) -> pd.DataFrame:
         """The learning curve of the training: every point that was recorded."""
@@ -159,10 +161,12 @@ class Dataset:
         """The bits of every held-out document, under the model and the best n-gram."""
         path = self._file("evaluate", evidence.DOCUMENTS)
         table = _read(path, evidence.DOCUMENT_SCHEMA, ReportError, ADVICE)
-        for name in ("model_bits", "ngram_bits"):
-            length = pc.cast(table["characters"], pa.float64())
-            table = table.append_column(f"{name}_per_char", pc.divide(table[name], length))
-        return from_arrow(table, columns.DOCUMENT_BITS)
+        frame = from_arrow(table, columns.DOCUMENT_BITS)
+        length = frame["characters"].astype("float64")
+        return frame.assign(
+            model_bits_per_char=frame["model_bits"] / length,
+            ngram_bits_per_char=frame["ngram_bits"] / length,
+        )
 
     def measures(self) -> pd.DataFrame:
         """Every metric of every text of the report: a row for each text and metric."""
@@ -219,7 +223,7 @@ class Dataset:
         if report is None or report.manifest.inputs.get("sample") != samples.key:
             return None
         measures = _measures(verified(report, evidence.TEXTS) / evidence.TEXTS)
-        return measures[measures["role"] == "model"]
+        return measures.loc[measures["role"] == "model"]
 
 
 def _expression(name: str) -> pc.Expression:
@@ -243,10 +247,8 @@ def _read(path: Path, schema: pa.Schema, error: type[CharmillError], advice: str
 
 def _measures(path: Path) -> pd.DataFrame:
     table = _read(path, evidence.TEXT_SCHEMA, ReportError, ADVICE)
-    ratio = pc.divide(table["amount"], table["of"])
-    nothing = pa.scalar(None, pa.float64())
-    value = pc.if_else(pc.equal(table["of"], 0.0), nothing, ratio)
-    return from_arrow(table.append_column("value", value), columns.MEASURES)
+    frame = from_arrow(table, columns.MEASURES)
+    return frame.assign(value=(frame["amount"] / frame["of"]).where(frame["of"] != 0))
 
 
 def _with_measures(samples: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFrame:
@@ -255,8 +257,8 @@ def _with_measures(samples: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFram
     placed = measures.assign(place=measures["text"] - first)
     order = placed["metric"].unique()
     keys = ["temperature", "place"]
-    wide = placed.pivot(index=keys, columns="metric", values="value")  # noqa: PD010
-    wide = wide[list(order)].rename_axis(columns=None).astype("float64")
+    wide = placed.pivot(index=keys, columns="metric", values="value")
+    wide = wide.reindex(columns=pd.Index(order, dtype="str"))
     place = samples.groupby("temperature").cumcount().astype("Int64")
     joined = samples.assign(place=place).join(wide, on=keys)
     return joined.drop(columns="place")

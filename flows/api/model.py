@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evaluation.languages import LANGUAGES, known_languages
 from evaluation.errors import ScoreError
+from evaluation.languages import LANGUAGES, known_languages
 from evaluation.metrics.catalogue import meaning_of
 from evaluation.results import Tally
 from flows.api.columns import SAMPLES, SCORES, from_rows
 from modeling.inference.settings import SamplingSettings
-from modeling.vocab import FILE_MARK, Vocabulary
+from modeling.vocab import Vocabulary
 from system.settings import Settings
 
 if TYPE_CHECKING:

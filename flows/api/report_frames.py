@@ -18,6 +18,7 @@ from flows.store.manifest import MANIFEST, Manifest
 from flows.store.runs import StageRun, Store
 from flows.store.status import REPORT
 from system.damage import explaining_damage
+from system.display import visible
 from system.errors import CharmillError
 
 ADVICE = "evaluate again: --from evaluate --force"
@@ -102,7 +103,7 @@ def _metric_rows(report: Mapping[str, Any]) -> Iterator[_Row]:
 
 
 def _row(run: StageRun, *, is_latest: bool) -> _Row:
-    row: _Row = {"dataset": run.runs.dataset, "run": run.key, "is_latest": is_latest}
+    row: _Row = {"dataset": visible(run.runs.dataset), "run": run.key, "is_latest": is_latest}
     try:
         manifest, inputs = run.manifest, _inputs(run)
         with explaining_damage(run.folder / MANIFEST, ReportError, ADVICE):
