@@ -1,6 +1,6 @@
 """The columns of every frame: name, dtype, and what it means, with its unit.
 
-The tables of docs/notebooks.md are made from these, by `python -m flows.api.columns`. A frame has
+`python -m flows.api.columns` prints them as the tables of docs/notebooks.md. A frame has
 all of its columns with these dtypes, even if it has no rows.
 
 Text is `string`, counts are `Int64`, whose missing values are <NA>; measured numbers are `float64`,
@@ -251,12 +251,16 @@ def _moment(text: str | None) -> pd.Timestamp | None:
         return None
 
 
-def markdown_table(columns: Columns) -> str:
-    """The columns as a Markdown table."""
+def page() -> str:
+    """The columns of every frame, as docs/notebooks.md shows them."""
+    return "\n".join(f"{_section(name, columns)}\n" for name, columns in FRAMES.items())
+
+
+def _section(name: str, columns: Columns) -> str:
     rows = [f"| `{one.name}` | {one.dtype} | {one.meaning} |" for one in columns]
-    return "\n".join(["| column | dtype | meaning |", "|---|---|---|", *rows])
+    head = [f"### {name}", "", "| column | dtype | meaning |", "|---|---|---|"]
+    return "\n".join([*head, *rows])
 
 
 if __name__ == "__main__":
-    for name, columns in FRAMES.items():
-        sys.stdout.write(f"### {name}\n\n{markdown_table(columns)}\n\n")
+    sys.stdout.write(page())

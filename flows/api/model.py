@@ -17,7 +17,7 @@ from evaluation.metrics.catalogue import meaning_of
 from evaluation.results import Tally
 from flows.api.columns import SAMPLES, SCORES, from_rows
 from modeling.inference.settings import SamplingSettings
-from modeling.vocab import Vocabulary
+from modeling.vocab import FILE_MARK, Vocabulary
 from system.settings import Settings
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ def score(texts: str | Iterable[str], language: str, *, whole: bool = False) -> 
         texts: one text, or several, such as `samples["text"]`; scored in a process of its own,
             with limits on time and memory.
         language: as in a dataset's TOML, for example python.
-        whole: each text is a whole file. By default it is a sample, which begins and ends
-            anywhere, with U+FFFF between its files.
+        whole: each text is a whole file. By default it is a sample: it begins a file and ends
+            anywhere, with U+FFFF between its files. (A report leaves out the first one.)
 
     Returns:
         A row per metric, over all texts. Warns of texts that could not be scored.
@@ -153,8 +153,9 @@ def score(texts: str | Iterable[str], language: str, *, whole: bool = False) -> 
     if language not in LANGUAGES:
         raise ScoreError(f"no language {language!r}; known: {known_languages()}")
     chosen = [texts] if isinstance(texts, str) else list(texts)
-    scores = list(score_all(language, chosen, shape="file" if whole else "sample"))
-    compiled = compiler_tallies(language, chosen, whole=whole)
+    judged = chosen if whole else [FILE_MARK + text.removeprefix(FILE_MARK) for text in chosen]
+    scores = list(score_all(language, judged, shape="file" if whole else "sample"))
+    compiled = compiler_tallies(language, judged, whole=whole)
     tallies: dict[str, list[Tally]] = defaultdict(list)
     for text, found, by_compiler in zip(chosen, scores, compiled, strict=True):
         for key, tally in {**found.tallies, **by_compiler, **diversity(text)}.items():
