@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -28,6 +29,8 @@ _NULLABLE = {
     pa.int64(): pd.Int64Dtype(),
     pa.bool_(): pd.BooleanDtype(),
 }
+_CATEGORIES = pd.StringDtype(na_value=np.nan)
+"""Text as `read_parquet` gives it back as categories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +233,8 @@ def from_arrow(table: pa.Table, columns: Columns) -> pd.DataFrame:
     """A frame of those of the columns that a table has."""
     dtypes = {one.name: one.dtype for one in columns if one.name in table.column_names}
     frame = table.select(list(dtypes)).to_pandas(types_mapper=_NULLABLE.get)
-    return frame.astype(dtypes)
+    categories = [name for name, dtype in dtypes.items() if dtype == "category"]
+    return frame.astype(dict.fromkeys(categories, _CATEGORIES)).astype(dtypes)
 
 
 def _series(values: Sequence[Any], dtype: str | pd.CategoricalDtype) -> pd.Series:
@@ -238,7 +242,7 @@ def _series(values: Sequence[Any], dtype: str | pd.CategoricalDtype) -> pd.Serie
         return pd.Series([_moment(value) for value in values], dtype=TIME)
     if dtype == "category":
         # An empty one has categories of text, too.
-        return pd.Series(values, dtype="string").astype(dtype)
+        return pd.Series(values, dtype=_CATEGORIES).astype(dtype)
     return pd.Series(values, dtype="object").astype(dtype)
 
 
