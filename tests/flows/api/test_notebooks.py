@@ -70,7 +70,6 @@ def test_no_outputs_are_stored(notebook):
 @pytest.mark.slow  # runs all stages in a process of its own, once or twice
 def test_it_runs_from_an_empty_folder_and_leaves_it_empty(notebook, tmp_path, monkeypatch):
     import nbformat
-    from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
 
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -78,7 +77,7 @@ def test_it_runs_from_an_empty_folder_and_leaves_it_empty(notebook, tmp_path, mo
         monkeypatch.delenv(name, raising=False)
     client = NotebookClient(
         nbformat.read(notebook, as_version=4),
-        km=AsyncKernelManager(transport="ipc", kernel_name="python3"),
+        kernel_name="python3",
         timeout=SECONDS,
         startup_timeout=SECONDS,
         resources={"metadata": {"path": str(tmp_path)}},
