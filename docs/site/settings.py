@@ -32,6 +32,12 @@ setting below `[source]`, `[corpus]`, `[train]`, `[sample]` and `[evaluate]` can
 
 The preset comes first, then the TOML, then `--set`. Environment variables are in [Commands](commands.md).
 """
+SECTIONS: dict[str, type] = {
+    "corpus": CorpusSpec,
+    "train": TrainConfig,
+    "sample": SampleSpec,
+    "evaluate": EvaluateSpec,
+}
 WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true, false"}
 BOUNDS = {
     **{"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"},
@@ -50,24 +56,21 @@ def _parts() -> Iterator[str]:
     yield HEAD
     yield "## The dataset\n"
     yield from _table(DatasetSpec)
-    for kind, source in KINDS.items():
-        yield from _section("source", source, f'\n\n    kind = "{kind}"')
-    sections = {"corpus": CorpusSpec, "train": TrainConfig}
-    sections |= {"sample": SampleSpec, "evaluate": EvaluateSpec}
-    for name, model in sections.items():
-        yield from _section(name, model)
+    for source in KINDS:
+        kind = get_args(get_type_hints(source)["kind"])[0]
+        yield from _section("[source]", source, f', `kind = "{kind}"`')
+    for name, model in SECTIONS.items():
+        yield from _section(f"[{name}]", model)
     yield from _presets()
 
 
-def _section(path: str, model: type, more: str = "", brackets: str = "[]") -> Iterator[str]:
-    """A model as a table of TOML, and the tables below it."""
-    title = f"[{path}]" if brackets == "[]" else f"[[{path}]]"
-    kind = f", {more.split('=')[1].strip()}" if more else ""
-    yield f"## `{title}`{kind}\n"
-    yield f"{_summary(model)}\n"
+def _section(title: str, model: type, more: str = "") -> Iterator[str]:
+    """A model as a table of TOML, and the tables in it."""
+    yield f"## `{title}`{more}\n\n{_summary(model)}\n"
     yield from _table(model)
     for name, inner, is_list in _inner(model):
-        yield from _section(f"{path}.{name}", inner, brackets="[[]]" if is_list else "[]")
+        path = f"{title.strip('[]')}.{name}"
+        yield from _section(f"[[{path}]]" if is_list else f"[{path}]", inner)
 
 
 def _table(model: type) -> Iterator[str]:
@@ -124,7 +127,7 @@ def meanings(model: type) -> dict[str, str]:
 def _summary(model: type) -> str:
     """The docstring of a class, without its attributes."""
     text = inspect.cleandoc(model.__doc__ or "").partition("\nAttributes:\n")[0]
-    return text.strip().replace("`", "`")
+    return text.strip()
 
 
 def _value(field: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
@@ -150,7 +153,7 @@ def _value(field: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 def _bounds(field: Mapping[str, Any]) -> Iterator[str]:
     for key, word in BOUNDS.items():
-        if key in field:
+        if key in field and (key, field[key]) != ("minLength", 1):
             yield f"{word} {_number(field[key])}{UNITS.get(key, '')}"
 
 
