@@ -5,6 +5,11 @@ in an editor and on a forge, and no page has to be copied. Warnings are errors: 
 a heading that does not exist fails the build. `docs/site` has what only the site needs.
 """
 
+from dataclasses import is_dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
 project = "charmill"
 author = "the authors of charmill"
 root_doc = "docs/index"
@@ -15,8 +20,8 @@ myst_heading_anchors = 3
 smartquotes = False
 default_role = "code"  # a name in single backticks in a docstring
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
-autodoc_default_options = {"members": True, "undoc-members": True}
+autodoc_typehints = "signature"
+autodoc_default_options = {"exclude-members": "model_config"}
 napoleon_use_ivar = True
 
 html_theme = "furo"
@@ -26,5 +31,20 @@ html_css_files = ["charmill.css"]
 html_extra_path = ["site/index.html"]
 html_copy_source = False
 html_show_copyright = False
+highlight_language = "text"  # of indented blocks: commands, not Python
 pygments_style = "friendly"
 pygments_dark_style = "monokai"
+
+
+def _without_fields(
+    _app: Any, what: str, _name: str, item: Any, _options: Any, signature: str, returns: str
+) -> tuple[str, str] | None:
+    """Show a record without its signature, which would repeat the list of its fields."""
+    if what == "class" and (is_dataclass(item) or issubclass(item, BaseModel)):
+        return "", returns
+    return None
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-signature", _without_fields)
