@@ -24,6 +24,8 @@ autodoc_typehints = "signature"
 autodoc_default_options = {"exclude-members": "model_config"}
 napoleon_use_ivar = True
 
+viewcode_follow_imported_members = False  # a type alias would count as a module "builtins"
+
 html_theme = "furo"
 html_title = "charmill"
 html_static_path = ["site/charmill.css"]
