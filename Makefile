@@ -61,6 +61,11 @@ check: $(READY) ## Check format, lint, import contracts and types
 	$(BIN)/lint-imports
 	$(BIN)/basedpyright
 
+.PHONY: docs
+docs: $(READY) ## Build the documentation site in build/site; a broken link is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -c docs -b html -d build/doctrees . build/site
+	@echo build/site/index.html
+
 .PHONY: bench
 bench: $(READY) ## Measure overhead, lexers, training and sampling
 	$(BIN)/python -m benchmarks

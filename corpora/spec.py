@@ -42,7 +42,12 @@ def _extension(text: str) -> str:
 
 
 class PathRule(BaseModel):
-    """Drop paths that match any of these gitignore-style patterns, with this reason."""
+    """Paths that are dropped.
+
+    Attributes:
+        paths: gitignore-style patterns; a path that matches any of them is dropped.
+        reason: why, for the ledger and the report.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -51,7 +56,16 @@ class PathRule(BaseModel):
 
 
 class SplitSpec(BaseModel):
-    """Shares of the documents that are held out; another salt gives another split."""
+    """Shares of the documents that are held out.
+
+    Where the hashes leave a split empty, one text is moved into it; one or two texts are each cut
+    into three parts.
+
+    Attributes:
+        validation: share that decides which weights of a training are kept.
+        test: share that the report is about.
+        salt: another one gives another split.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,15 +78,20 @@ class CorpusSpec(BaseModel):
     """Which files become documents.
 
     Attributes:
+        extensions: file name extensions to keep, with the dot.
         include: gitignore-style patterns; a path that matches none is dropped.
-        sample_bytes: of the remaining files, keep a sample of this size, chosen by name.
+        exclude: paths to drop, each with its reason.
+        max_bytes: maximum size of a file.
+        sample_bytes: of the remaining files, keep a sample of this size: whole files, chosen by a
+            hash of their names.
         gutenberg: cut off Project Gutenberg's licence, before START and after END.
         part_characters: cut texts, such as books, into documents of at most this length.
         near_duplicates: "decontaminate" drops near-copies of held-out texts, "drop" all near-copies
             but the first, "ignore" none.
+        near_threshold: Jaccard similarity of 5-token shingles at which texts are near-copies.
         text: rules on content: long lines, tables, generated, licence, secrets.
         normalise: changes to the text: ASCII, tabs, upper case; none by default.
-        near_threshold: Jaccard similarity of 5-word shingles at which texts are near-copies.
+        split: what is held out.
         frozen: key, or prefix of the key, of an earlier corpus: its documents keep their split.
     """
 
@@ -94,9 +113,20 @@ class CorpusSpec(BaseModel):
 
 
 class DatasetSpec(BaseModel):
-    """One dataset. `train`, `sample` and `evaluate` override the preset's settings by key.
+    """One dataset.
 
     Lines of prose have no limits unless the dataset sets them: many have one paragraph a line.
+
+    Attributes:
+        title: as reports and lists show it.
+        description: one sentence, shown in the Prefect UI.
+        language: whose rules judge the samples; "prose" for text that is not code.
+        preset: model size and training recipe, if a run names none.
+        source: where the text comes from: a `kind` and its fields.
+        corpus: which files are kept, and what is held out.
+        train: changes to the preset, by key.
+        sample: changes to the defaults of sampling, by key.
+        evaluate: changes to the defaults of the evaluation, by key.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

@@ -32,7 +32,15 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class SampleSpec(BaseModel):
-    """Samples per temperature, their length in characters, and the seed of the first one."""
+    """Which samples are generated for the report.
+
+    Attributes:
+        temperatures: one set of samples for each.
+        samples: of each temperature.
+        length: of a sample, in characters.
+        seed: of the first sample; those of the others follow it.
+        sharpen_runs: let a temperature below 1 favour long runs of one character.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -89,6 +89,9 @@ class ModelConfig:
 
     Attributes:
         architecture: key in `modeling.models.MODELS`.
+        embedding_size: numbers that represent a character.
+        hidden_size: units of a layer.
+        num_layers: layers, one after the other.
         dropout: probability, between layers and before the output.
         output_norm: apply LayerNorm before the output layer.
         skip: every layer but the first adds its input to its output.
@@ -149,16 +152,24 @@ class TrainConfig:
     """A training, except its data and its device.
 
     Attributes:
+        model: shape of the model.
+        budget: how long to train: time, characters or epochs.
         batch_size: parallel streams; lowered if the corpus is too small for them.
         chunk_length: characters between two updates; gradients reach no further back.
         learning_rate: the peak; linear warm-up, then cosine to zero.
         ngram_learning_rate: the peak for the table of n-grams, which Adagrad optimises.
         warmup: fraction of the budget.
+        beta1: of AdamW, the decay of its mean of gradients.
+        beta2: of AdamW, the decay of its mean of squared gradients.
+        weight_decay: of AdamW.
+        clip_norm: gradients with a larger norm are scaled down to it.
         jump_probability: probability of a jump to a random position in the corpus, per stream and
             chunk; applies only if the budget covers fewer than two epochs.
         precision: of matrix products in training. "bfloat16" rounds the factors and sums in
             float32; weights and updates stay float32. "auto" uses the one measured to be faster.
-        min_count: characters that occur less often in the training text share the unknown id.
+        min_count: characters that occur less often in the training text share the unknown id; it is
+            charged in bits, not skipped.
+        seed: of the weights, of dropout and of jumps.
         validation_every: fraction of the budget between two validations.
         validation_characters: approximate number of characters scored by each validation.
         patience: training stops early after this many validations in a row without a new best; 0

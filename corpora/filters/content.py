@@ -61,6 +61,7 @@ class TextRules(BaseModel):
             generated or vendored.
         vendored: keep copies of other projects, recognised by path, with a label, or drop them.
         secrets: drop files with a token or a private key.
+        license: which licences are kept; all by default.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

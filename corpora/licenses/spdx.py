@@ -69,6 +69,10 @@ class LicensePolicy(BaseModel):
     "GPL-2.0-or-later" is not "GPL-3.0-only". A file of unknown licence passes a deny list but no
     allow list; either list may contain "unknown". A file with a tag that cannot be read passes
     neither, whatever the lists contain: it states something, perhaps what they exclude.
+
+    Attributes:
+        allow: SPDX names; files under any other licence are dropped.
+        deny: SPDX names; files under these licences are dropped.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

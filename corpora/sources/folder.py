@@ -35,8 +35,12 @@ PLACEHOLDERS = {"{stdlib}": lambda: sysconfig.get_paths()["stdlib"]}
 class FolderSource(SourceModel):
     """A folder of text files.
 
-    `path` may begin with `~` or with `{stdlib}`, the standard library of the running interpreter.
-    `include` are gitignore-style patterns; files that match none are ignored.
+    Attributes:
+        path: may begin with `~`, or with `{stdlib}`, the standard library of the running
+            interpreter.
+        include: gitignore-style patterns; files that match none are ignored.
+        exclude: gitignore-style patterns; files that match any are ignored.
+        license: SPDX expression that holds for all files.
     """
 
     kind: Literal["folder"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from corpora.errors import SpecError
-from flows.cli.options import AllowStale, AsJson, Dataset, Force, Overrides
+from flows.cli.options import AllowStale, AsJson, Dataset, Force, Overrides, dataset_names
 from flows.errors import OptionError
 from flows.options import Options, read_dataset
 from flows.orchestration.task_runners import RunnerName
@@ -83,7 +83,9 @@ def add(
 
 
 def build(
-    datasets: Annotated[list[str], typer.Argument(help="Names of datasets.")],
+    datasets: Annotated[
+        list[str], typer.Argument(help="Names of datasets.", autocompletion=dataset_names)
+    ],
     runner: Annotated[
         RunnerName,
         typer.Option(help="Where to run; dask and ray need `pip install 'charmill[dask]'`."),

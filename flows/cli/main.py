@@ -53,7 +53,6 @@ app = typer.Typer(
     name="charmill",
     epilog="\n\n".join(_epilog()),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from evaluation.languages import known_languages
-from flows.cli.options import AsJson, Dataset
+from evaluation.languages import LANGUAGES, known_languages
+from flows.cli.options import AsJson, Dataset, dataset_names
 from flows.errors import OptionError
 from flows.options import Options, prepare
 from flows.store.integrity import verified
@@ -16,7 +16,10 @@ from system.settings import Settings
 
 def report(
     dataset: Annotated[
-        str | None, typer.Argument(help="Name of a dataset; see `charmill datasets`.")
+        str | None,
+        typer.Argument(
+            help="Name of a dataset; see `charmill datasets`.", autocompletion=dataset_names
+        ),
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Write all pages, and show the index instead.")
@@ -109,7 +112,10 @@ def compare(
 
 def score(
     path: Annotated[Path, typer.Argument(help="A text file, or a folder of them.")],
-    language: Annotated[str, typer.Option(help=f"One of {known_languages()}.")],
+    language: Annotated[
+        str,
+        typer.Option(help=f"One of {known_languages()}.", autocompletion=lambda: list(LANGUAGES)),
+    ],
     as_json: AsJson = False,
     per_file: Annotated[
         bool, typer.Option("--per-file", help="With --json: include the result of every file.")

@@ -7,6 +7,7 @@ import typer
 from corpora.errors import SpecError
 from flows.cli.options import (
     AllowStale,
+    AnyDataset,
     AsJson,
     BudgetText,
     Dataset,
@@ -18,6 +19,7 @@ from flows.cli.options import (
     Overrides,
     Port,
     Preset,
+    dataset_names,
 )
 from flows.errors import StageError
 from flows.options import OWN_PRESET, Options, StageName
@@ -69,9 +71,7 @@ def run(
 
 
 def status(
-    dataset: Annotated[
-        str | None, typer.Argument(help="Name of a dataset; all datasets if omitted.")
-    ] = None,
+    dataset: AnyDataset = None,
     as_json: AsJson = False,
 ) -> None:
     """Show which stages are finished or have failed.
@@ -106,9 +106,7 @@ def status(
 
 
 def verify(
-    dataset: Annotated[
-        str | None, typer.Argument(help="Name of a dataset; all datasets if omitted.")
-    ] = None,
+    dataset: AnyDataset = None,
     as_json: AsJson = False,
 ) -> None:
     """Check the files of all finished runs for damage.
@@ -142,7 +140,10 @@ def verify(
 
 def gc(
     datasets: Annotated[
-        list[str] | None, typer.Argument(help="Names of datasets; all datasets if omitted.")
+        list[str] | None,
+        typer.Argument(
+            help="Names of datasets; all datasets if omitted.", autocompletion=dataset_names
+        ),
     ] = None,
     keep_last: KeepLast = LIMITS.keep_last,
     older_than: OlderThan = LIMITS.older_than,

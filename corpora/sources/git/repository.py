@@ -47,7 +47,14 @@ def _reference(text: str) -> str:
 
 
 class Repository(BaseModel):
-    """One repository: its URL, branch, tag or commit, and licence (SPDX)."""
+    """One repository.
+
+    Attributes:
+        url: as git takes it, or a path.
+        ref: branch, tag or full commit.
+        name: what the ledger calls it; by default the last part of the URL.
+        license: SPDX expression that holds for all files that state none.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 

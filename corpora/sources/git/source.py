@@ -27,6 +27,7 @@ class GitSource(SourceModel):
     """One or more git repositories.
 
     Attributes:
+        repositories: at least one.
         max_blob_bytes: larger files are not fetched (if the server can leave them out) and not
             read; 0 for no limit.
     """

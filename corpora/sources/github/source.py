@@ -60,6 +60,8 @@ class GithubAccountSource(SourceModel):
     Attributes:
         account: its name; a dataset may leave it to the user.
         private: include private repositories; needs a token with access to them.
+        forks: include forks.
+        archived: include archived repositories.
         licenses: SPDX ids, with "*" as in file names; "unknown" is a repository without a licence
             that GitHub recognises, "*" allows all.
         opt_out_topics: topics by which an owner opts out of machine learning.

@@ -67,7 +67,14 @@ def _url(text: str) -> str:
 
 
 class Download(BaseModel):
-    """One file: its URL and, optionally, its sha256, a name, and its licence (SPDX)."""
+    """One file.
+
+    Attributes:
+        url: of a text, or of a `.zip`, `.tar`, `.gz`, `.xz` or `.bz2` of texts.
+        sha256: pins the file to this digest; without it, a changed file is fetched again.
+        name: what the ledger calls it; by default the last part of the URL.
+        license: SPDX expression that holds for all its texts that state none.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -117,8 +124,12 @@ def _with_url(value: Any) -> Any:
 class UrlSource(SourceModel):
     """One or more files; a plain URL is short for `{url = "..."}`.
 
-    `max_bytes` limits one download; it may unpack to `max_unpacked_bytes`, and to `max_ratio` times
-    its size.
+    Attributes:
+        urls: at least one.
+        license: SPDX expression for files that name none themselves.
+        max_bytes: of one download.
+        max_unpacked_bytes: of what one download unpacks to.
+        max_ratio: of the size of what one download unpacks to, to its own.
     """
 
     kind: Literal["url"]

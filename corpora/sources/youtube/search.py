@@ -11,9 +11,22 @@ from corpora.sources.youtube.quota import GRANTED, Bucket
 class YoutubeSearch(BaseModel):
     """A search for videos, and limits on what is read of them.
 
-    `region` is the country to search from, and whose telephone numbers are masked. The quota is
-    shared by all datasets of a key: this one stops when the key has spent `search_calls_per_day`
-    or `units_per_day` today. YouTube's terms allow data to be stored for 30 days.
+    The quota is shared by all datasets of a key.
+
+    Attributes:
+        query: what to search for.
+        max_videos: how many of the videos found to read.
+        comments_per_video: how many top-level comments to read of each.
+        order: of the videos.
+        comment_order: of the comments.
+        relevance_language: language that found videos should have, as `en`.
+        region: country to search from, and whose telephone numbers are masked, as `US`.
+        published_after: only videos published since this day.
+        published_before: only videos published before this day.
+        safe_search: YouTube's filter of restricted videos.
+        search_calls_per_day: stop for today when the key has made this many searches.
+        units_per_day: stop for today when the key has spent this many units on anything else.
+        retention_days: after this many days comments are outdated; YouTube's terms allow 30.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
