@@ -46,6 +46,10 @@ test-slow: $(READY) ## Run the slow tests: fault injection, whole pipelines
 test-processors: $(READY) ## Run the numerical tests as on other processors
 	$(BIN)/python -m tests.processors
 
+.PHONY: test-prefect
+test-prefect: $(READY) ## Run the tests of the UI and its server with the oldest and newest Prefect
+	$(BIN)/python -m tests.prefects
+
 .PHONY: faults
 faults: $(READY) ## Kill, starve and unplug it, and check that nothing is lost
 	$(BIN)/python -m tests.faults

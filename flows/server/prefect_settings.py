@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
 from flows.server.login import CLIENT_VARIABLE, SERVER_VARIABLE, Login, new_login, stored_login
@@ -119,10 +120,25 @@ def own_home(settings: Settings) -> Path:
     return home
 
 
+def check_versions(prefect: str, sqlalchemy: str) -> None:
+    """Refuse two versions that can be installed together, but then start no scheduled run.
+
+    Raises:
+        SettingsError: for Prefect 3.8 with SQLAlchemy 2.1, which refuses its insertion of several
+            runs at once ("Can't evaluate bulk DML statement").
+    """
+    if prefect.startswith("3.8.") and not sqlalchemy.startswith("2.0."):
+        raise SettingsError(
+            f"Prefect {prefect} does not work with SQLAlchemy {sqlalchemy}: "
+            "pip install 'prefect>=3.9' or 'sqlalchemy<2.1'"
+        )
+
+
 def _use_own_home(settings: Settings) -> Path:
     """Point Prefect at our own home, and away from any server that the environment names."""
     if "prefect" in sys.modules:
         raise RuntimeError("prefect was imported before it was configured")
+    check_versions(version("prefect"), version("sqlalchemy"))
     home = own_home(settings)
     for name in SERVER_VARIABLES:
         os.environ.pop(name, None)

@@ -3,7 +3,7 @@
 With every change of a deployment or a schedule Prefect deletes the scheduled runs that are not due
 yet; its scheduler makes them again seconds later, beginning with that moment. A run that became due
 in between was never made: when `charmill serve` starts, when a TOML or one of the schedules
-changes, or when a new report is linked. Reported as PrefectHQ/prefect 17764.
+changes, or when a new report is linked. Reported as PrefectHQ/prefect 17764; so up to 3.9.1.
 """
 
 import logging

@@ -1,9 +1,10 @@
 """Middleware that refuses wrong parameters of our flows when they are entered, with the reason.
 
-Prefect checks the types of a run's parameters, and nothing of a schedule's: `20 seconds` as a
-budget, or `train.learning_rate=abc`, would make a run that fails a second later, at night maybe.
-Here the settings of the run are computed as the run itself does. The form of the UI asks for such a
-check before it sends anything, and shows the reason at the field.
+Prefect checks the types of a run's parameters (since PrefectHQ/prefect 10773), and up to 3.9.1
+nothing of a schedule's: `20 seconds` as a budget, or `train.learning_rate=abc`, would make a run
+that fails a second later, at night maybe. Here the settings of the run are computed as the run
+itself does. The form of the UI asks for such a check before it sends anything, and shows the reason
+at the field.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 The switch of a schedule in Prefect's UI sends `{"active": false}`. Prefect fills in what is missing
 with defaults, writes all that is not None, and so replaces the parameters with `{}`: the schedule
-later trains something else. Reported as PrefectHQ/prefect 17982.
+later trains something else. Reported as PrefectHQ/prefect 17982; so up to 3.9.1.
 """
 
 import inspect

@@ -3,9 +3,10 @@
 Prefect begins a transaction without a lock, reads, and writes then. If another transaction has
 written in between, SQLite refuses at once, whatever the busy timeout, because what was read is out
 of date. The client gets a 503, which the UI does not repeat, and an event that should have ended
-the wait for a heartbeat is lost. A transaction that takes the write lock as it begins (BEGIN
-IMMEDIATE) waits for up to Prefect's busy timeout of 60 seconds. Readers are not affected: they
-begin no transaction, and the write-ahead log lets them read while another one writes.
+the wait for a heartbeat is lost. Reported as PrefectHQ/prefect 18934; so up to 3.9.1. A transaction
+that takes the write lock as it begins (BEGIN IMMEDIATE) waits for up to Prefect's busy timeout of
+60 seconds. Readers are not affected: they begin no transaction, and the write-ahead log lets them
+read while another one writes.
 """
 
 from contextlib import AbstractAsyncContextManager

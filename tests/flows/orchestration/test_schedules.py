@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import prefect
 import pytest
 from prefect.server.schemas.schedules import CronSchedule, IntervalSchedule
 
@@ -16,9 +17,11 @@ def times(schedule, start, number):
     return [f"{date:%d %H:%M %z}" for date in dates]
 
 
-def test_a_time_that_spring_skips_is_run_an_hour_early():
+def test_a_time_that_spring_skips_is_run_an_hour_later_and_by_prefect_3_8_an_hour_early():
     schedule = CronSchedule(cron="30 2 * * *", timezone=ZONE)
-    assert times(schedule, SPRING, 2) == ["28 01:30 +0100", "29 02:30 +0200"]
+    is_old = prefect.__version__.startswith("3.8.")
+    skipped = "28 01:30 +0100" if is_old else "28 03:30 +0200"
+    assert times(schedule, SPRING, 2) == [skipped, "29 02:30 +0200"]
 
 
 def test_a_time_that_autumn_repeats_is_run_once():

@@ -17,7 +17,7 @@ CREATE TABLE log (id, flow_run_id, timestamp, message);
 CREATE TABLE artifact (id, flow_run_id, created);
 CREATE TABLE artifact_collection (key, latest_id, flow_run_id);
 """
-"""The parts of Prefect's tables that are used here, as Prefect 3.8 declares them."""
+"""The parts of Prefect's tables that are used here, as Prefect 3.8 and 3.9 declare them."""
 
 
 def opened(store: Store):
