@@ -15,6 +15,7 @@ from pathlib import Path
 
 from evaluation.languages import LANGUAGES
 from evaluation.results import Tally
+from evaluation.scoring.sandbox import collect_rarely
 from evaluation.syntax.bracketed import BracketScorer
 
 
@@ -37,6 +38,7 @@ def main(folder: Path, language: str, every: int = 1) -> None:
     totals: dict[str, Tally] = {}
     megabytes = reading = lexing = scoring = 0.0
     broken: list[str] = []
+    collect_rarely()
     for path in paths:
         begin = time.process_time()
         text = read(path)

@@ -18,7 +18,7 @@ from evaluation.syntax.patterns import (
 
 _DECLARATIONS = Declarations(
     start=re.compile(r"func\b(?<=^func)", re.MULTILINE),
-    body=first_brace(bodiless="\n", type_word="interface|struct"),
+    body=first_brace(bodiless="\n", type_words=("interface", "struct")),
 )
 
 SCORER = BracketScorer(

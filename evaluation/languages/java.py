@@ -1,7 +1,7 @@
 """Java: units are methods and constructors; handles text blocks and Unicode escapes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -44,14 +44,14 @@ _NO_NAME = frozenset(
 )
 _NAME = re.compile(r"[^\W\d][\w$]*+")
 _MODIFIERS = frozenset(["public", "protected", "private"])
-_CLASS = re.compile(r"(class|enum|record)\s++([\w$]++)")
-_first_brace = first_brace(bodiless=";", type_word="default")
+_CLASSES = {kind: re.compile(rf"{kind}\s++([\w$]++)") for kind in ("class", "enum", "record")}
+_first_brace = first_brace(bodiless=";", type_words=("default",))
 
 
 @lru_cache(maxsize=1)
-def _classes(code: str) -> frozenset[tuple[str, str]]:
-    """Kinds and names of the classes that are declared in a piece of code."""
-    return frozenset(_CLASS.findall(code))
+def _classes(code: str) -> Mapping[str, frozenset[str]]:
+    """Names of the classes that are declared in a piece of code, by kind."""
+    return {kind: frozenset(names.findall(code)) for kind, names in _CLASSES.items()}
 
 
 def _body(code: str, match: re.Match[str], limit: int) -> int | None:
@@ -64,9 +64,9 @@ def _body(code: str, match: re.Match[str], limit: int) -> int | None:
     if not _NAME.fullmatch(name) or name in _NO_NAME or not _NO_TYPE.isdisjoint(types):
         return None
     if code[match.end()] == "{":  # only the compact constructor of a record has no parameters
-        is_compact = _MODIFIERS.issuperset(types) and ("record", name) in _classes(code)
+        is_compact = _MODIFIERS.issuperset(types) and name in _classes(code)["record"]
         return match.end() if is_compact else None
-    if not types and all(name != each for _, each in _classes(code)):
+    if not types and not any(name in names for names in _classes(code).values()):
         return None
     return _first_brace(code, match, limit)
 

@@ -107,13 +107,17 @@ class Reading:
         """The text with comments replaced by blanks and literals by quotes, of the same length."""
         parts = [" " * self.start]
         done = self.start
+        text, comments = self.text, self.syntax.comments
         for match in self.literals:
-            start, end = max(match.start(), done), match.end()
+            start, end = match.span()
+            filler = " " if text.startswith(comments, start, end) else '"'
+            if start < done:
+                start = done
             if start < end:
-                filler = " " if match[0].startswith(self.syntax.comments) else '"'
-                parts += self.text[done:start], filler * (end - start)
+                parts += text[done:start], filler * (end - start)
                 done = end
-        return "".join(parts) + self.text[done:]
+        parts.append(text[done:])
+        return "".join(parts)
 
     @property
     def swallowed(self) -> int:
@@ -141,6 +145,8 @@ def read(syntax: Syntax, text: str, *, cut_start: bool = False, cut_end: bool = 
         if syntax.live:
             found = syntax.live(text, found, syntax.pairs)
         reading = scan(syntax, text, start, found)
+        if not reading.faults:
+            return reading
         faults = [f for f in reading.faults if not _is_excused(f, text, cut_start, cut_end)]
         return replace(reading, faults=faults)
 

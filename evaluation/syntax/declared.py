@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from evaluation.syntax.brackets import Reading
+from evaluation.syntax.patterns import words
 from evaluation.syntax.units import Piece
 
 MAX_HEADER = 4_000
@@ -193,16 +194,22 @@ def _ends_statement(code: str, line: int, indent: str) -> bool:
     return following.end() == len(code) or (depth <= len(indent) and not following[2])
 
 
-def first_brace(*, bodiless: str, type_word: str = "") -> BodyFinder:
+def first_brace(*, bodiless: str, type_words: Sequence[str] = ()) -> BodyFinder:
     """Make a BodyFinder that returns the first brace outside brackets.
 
     Args:
         bodiless: characters that, outside brackets, end a declaration without a body.
-        type_word: pattern of keywords whose braces belong to a type.
+        type_words: keywords whose braces belong to a type.
     """
-    is_type = re.compile(rf"\b(?:{type_word})\s*$") if type_word else None
+    is_type = re.compile(rf"(?:{words(*type_words)})\s*$") if type_words else None
+    plain = r"[^()\[\]{};\n]*+" if "\n" in bodiless else r"[^()\[\]{};]*+"
+    flat = re.compile(rf"{plain}(?>(?:\([^()\[\]{{}};]*+\){plain})*)\{{")
 
     def body(code: str, match: re.Match[str], limit: int) -> int | None:
+        if simple := flat.match(code, match.end(), limit):
+            brace = simple.end() - 1
+            if not (is_type and is_type.search(code, max(match.end(), brace - MAX_WORD), brace)):
+                return brace
         depth, brace = 0, None
         for token in _HEADER_TOKEN.finditer(code, match.end(), limit):
             sign = token[0]

@@ -52,21 +52,8 @@ _TAG_NAME = re.compile(r"<([\w$.:-]*+)")
 _LAST_WORD = re.compile(r"(?<![\w$.])([a-z]+)$")
 _BEFORE_VALUE = frozenset(
     [
-        "return",
-        "typeof",
-        "case",
-        "in",
-        "of",
-        "delete",
-        "void",
-        "throw",
-        "new",
-        "do",
-        "else",
-        "instanceof",
-        "yield",
-        "await",
-        "default",
+        *("return", "typeof", "case", "in", "of", "delete", "void", "throw", "new", "do", "else"),
+        *("instanceof", "yield", "await", "default"),
     ]
 )
 _CONDITION = re.compile(r"\b(?:if|while|for|with|await)\s*+$")
@@ -93,10 +80,13 @@ def tokens(text: str, start: int) -> Iterator[re.Match[str]]:
         before: re.Match[str] | None = None
         switches = _SWITCHES if holes else _OPENERS
         for match in code:
-            token, literal = match[0], None
+            token = match[0]
             if token not in switches:
                 yield match
-            elif token in _OPENERS:
+                before = match
+                continue
+            literal = None
+            if token in _OPENERS:
                 literal = opened.literal(match, before)
             else:
                 yield match
@@ -221,15 +211,17 @@ SYNTAX = Syntax(
 _KEYWORDS = "if|for|while|switch|catch|with|function"
 _MODIFIERS = "static|async|get|set|public|private|protected|override|readonly|abstract|declare"
 _HEAD = (
-    r"(?P<declared>)(?:[ \t]*+(?:(?:export|default|declare|async)[ \t]+)*"
-    r"function\b[ \t]*\*?[ \t]*[\w$]+"
-    r"|(?:export[ \t]+)?(?:(?:const|let|var)[ \t]+[\w$]++|[\w$]++(?:\.[\w$]++)*)[ \t]*"
-    r"(?::[^=\n]*+(?>(?:=>[^=\n]*+)*))?=(?![=>])[ \t]*\n?[ \t]*(?P<assigned>(?:async\b[ \t]*)?"
-    r"(?:(?=[(<])|[\w$]+[ \t]*=>\s*+)|(?:async[ \t]+)?function\b[ \t]*\*?[ \t]*[\w$]*)"
-    rf"|[ \t]*+(?P<method>(?:(?:{_MODIFIERS})[ \t]+)*\*?[ \t]*(?!(?:{_KEYWORDS})\b)"
-    r"(?:#?[\w$]+|\[[^\]\n]*\]|\"+)\??[ \t]*)(?=[(<])"
-    r"(?!\(\s*+[\"0-9]|\([^()\[\]{}]*+\)\s*+[^\s{:=]))"
+    r"(?P<declared>)(?:(?:export[ \t]+)?(?:(?:const|let|var)[ \t]+[\w$]++|[\w$]++(?:\.[\w$]++)*)"
+    r"[ \t]*+(?::[^=\n]*+(?>(?:=>[^=\n]*+)*))?=(?![=>])[ \t]*\n?[ \t]*"
+    r"(?P<assigned>(?:async\b[ \t]*)?(?:(?=[(<])|[\w$]+[ \t]*=>\s*+)"
+    r"|(?:async[ \t]+)?function\b[ \t]*\*?[ \t]*[\w$]*)"
+    r"|[ \t]*+(?=[\w$#\[\"*])(?:(?:(?:export|default|declare|async)[ \t]+)*"
+    r"function\b[ \t]*\*?[ \t]*[\w$]++"
+    rf"|(?P<method>(?:(?=[adgoprs])(?:{_MODIFIERS})[ \t]+)*\*?[ \t]*"
+    rf"(?!(?=[cfisw])(?:{_KEYWORDS})\b)(?:#?[\w$]++|\[[^\]\n]*\]|\"++)\??[ \t]*+)(?=[(<])"
+    r"(?!\(\s*+[\"0-9]|\([^()\[\]{}]*+\)\s*+[^\s{:=])))"
 )
+"""First letters are looked at before lists of words, because most lines declare nothing."""
 _START = re.compile(rf"\n{_HEAD}")
 _AFTER_PARAMETERS = re.compile(r"\s*(\{|:|=>\s*)")
 _TYPE_TOKEN = re.compile(r"[()\[\]{};]|=>\s*")
