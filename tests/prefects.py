@@ -15,8 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RANGE = re.compile(r'"prefect>=([0-9.]+),<[0-9.]+"')
-SQLALCHEMY = "sqlalchemy[asyncio]<2.1"
-"""What the lower end needs; see `flows.server.prefect_settings`."""
+NEEDED = ("sqlalchemy<2.1", "whenever<0.11")
+"""By the lower end, where the lock has newer ones; see `flows.server.prefect_settings`."""
 SERVED = "tests/flows/orchestration"
 SHORT_TESTS = (
     "tests/flows/server/corrections",
@@ -58,7 +58,7 @@ def lower_end() -> Path:
     python = home / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*install, "--no-deps", f"prefect=={found[1]}", SQLALCHEMY], check=True)
+    subprocess.run([*install, "--no-deps", f"prefect=={found[1]}", *NEEDED], check=True)
     # After its own packages, which therefore win.
     packages = home / sysconfig.get_path("purelib", vars={"base": "."})
     others = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"

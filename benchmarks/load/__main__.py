@@ -74,8 +74,8 @@ def main(datasets: int, runs: int, reports: int, database: str | None) -> None:
             _fill_history(serving, run, deployments, runs)
             with _served(serving):
                 if number == 1:
-                    _say_pages(serving, names, run, newest_reports(store, names[0]))
                     _say_submissions(serving, names)
+                    _say_pages(serving, names, run, newest_reports(store, names[0]))
                 _say_retention(serving, store, number)
 
 
@@ -119,11 +119,9 @@ def _say_pages(serving: Serving, names: list[str], run: str, pair: Mapping[str, 
             f"{ours}/{name}/compare/{pair['old']}/{pair['new']}",
             pair["old"],
         ),
-        "Prefect: start page": (f"{prefect}/dashboard", "Flow Runs"),
-        "Prefect: runs": (f"{prefect}/runs", "set"),
+        "Prefect: runs": (f"{prefect}/runs", "pipeline set"),
         "Prefect: a run": (f"{prefect}/runs/flow-run/{run}", "Logs"),
-        "Prefect: deployments": (f"{prefect}/deployments", name),
-        "Prefect: artifacts": (f"{prefect}/artifacts", f"report-{name}"),
+        "Prefect: deployments": (f"{prefect}/deployments", "any-dataset"),
     }
     _say(
         "| page | first, then median of 5 (minimum to maximum), s | processor: server, browser, s |"

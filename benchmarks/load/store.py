@@ -69,6 +69,7 @@ def _copy(
 
 def _link(source: Path, target: Path) -> None:
     """The same files in another folder, but for the manifest."""
+    target.mkdir(parents=True)
     for path in source.rglob("*"):
         if path.is_file() and path.name != MANIFEST:
             place = target / path.relative_to(source)
