@@ -1,14 +1,14 @@
 """Take every screenshot of the documentation, of a server that this script starts and feeds.
 
-python -m tests.browser.screenshots docs [HOME]
+python -m tests.browser.screenshots docs [HOME [BUDGET ...]]
 
 Two small pipelines of the dataset that needs no network run there, and a third training is in
 progress while its picture is taken. That takes some minutes on two quiet cores. With a HOME from
-before, finished runs are reused.
+before, finished runs are reused; the last BUDGET is that of the report in the pictures.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,9 +30,9 @@ MAX_BYTES = 150_000
 WIDTH, HEIGHT = 1200, 760
 
 
-def main(folder: Path, home: Path) -> None:
+def main(folder: Path, home: Path, budgets: Sequence[str] = BUDGETS) -> None:
     with served(home) as serving, browser(serving) as page:
-        for budget in BUDGETS:
+        for budget in budgets:
             run = serving.run(
                 f"pipeline/{DATASET}", dataset=DATASET, budget=budget, overrides=SMALL
             )
@@ -135,7 +135,7 @@ def take(page: Page, path: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 2:
-        main(Path(sys.argv[1]), Path(sys.argv[2]))
+        main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] or BUDGETS)
     else:
         with TemporaryDirectory() as temporary:
             main(Path(sys.argv[1]), Path(temporary) / "charmill")

@@ -120,7 +120,9 @@ async def _report(
         f"{number} runs due {when} were never made: charmill serve was stopped. "
         "A late run of the same schedule makes up for them."
     )
-    logger.warning("%s: %s", deployment.name, words)
+    flow = await client.read_flow(deployment.flow_id)
+    name = f"{flow.name}/{deployment.name}"
+    logger.warning("%s: %s", name, words)
     try:
         await client.create_flow_run_from_deployment(
             deployment.id,
@@ -130,7 +132,7 @@ async def _report(
             idempotency_key=f"missed {schedule.id} {missed[-1].isoformat()}",
         )
     except PrefectHTTPStatusError as error:  # its parameters are no longer valid
-        logger.warning("%s: not in its list of runs: %s", deployment.name, error)
+        logger.warning("%s: not in its list of runs: %s", name, error)
 
 
 async def _deployments(client: PrefectClient) -> AsyncIterator[DeploymentResponse]:

@@ -105,7 +105,7 @@ def test_a_stop_that_is_longer_than_what_was_prepared_is_reported(tmp_path):
     assert "were never made: charmill serve was stopped" in row["state"]["message"]
     number = int(row["name"].split()[0])
     assert 5 <= number <= (time.time() - schedule_start(row, schedule)) / 3
-    assert "all-datasets: " + row["name"].split()[0] in (tmp_path / "serve.log").read_text()
+    assert "poll/all-datasets: " + row["name"].split()[0] in (tmp_path / "serve.log").read_text()
     serving.stop()
 
 
