@@ -4,7 +4,7 @@ A report that cannot be read gets a row with the reason in `problem`, and does n
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 from evaluation.errors import ReportError
 from flows.api.columns import LADDER, METRICS, REPORTS, fitted, from_rows
 from flows.api.lookup import check_name, store_at
+from flows.options import StageName
 from flows.store.integrity import verified
 from flows.store.manifest import MANIFEST, Manifest
 from flows.store.runs import StageRun, Store
@@ -103,37 +104,43 @@ def _metric_rows(report: Mapping[str, Any]) -> Iterator[_Row]:
 
 
 def _row(run: StageRun, *, is_latest: bool) -> _Row:
+    """One report; what cannot be read is missing, with the reason in `problem`."""
     row: _Row = {"dataset": visible(run.runs.dataset), "run": run.key, "is_latest": is_latest}
-    try:
-        manifest, inputs = run.manifest, _inputs(run)
-        with explaining_damage(run.folder / MANIFEST, ReportError, ADVICE):
-            row |= fitted({**_provenance(manifest, inputs), **_headline(manifest)}, REPORTS)
-        report = read_report(run)
-        with explaining_damage(run.folder / REPORT, ReportError, ADVICE):
-            row |= fitted({**_bits(report), **_anchors(report, row["headline"])}, REPORTS)
-    except CharmillError as error:
-        row["problem"] = str(error)
-    return row
+    problems: list[str] = []
+    for read, name in ((_figures, MANIFEST), (_made_from, MANIFEST), (_bits, REPORT)):
+        try:
+            found = read(run)
+            with explaining_damage(run.folder / name, ReportError, ADVICE):
+                row |= fitted(found, REPORTS)
+        except CharmillError as error:
+            problems.append(str(error))
+    return row | {"problem": "; ".join(dict.fromkeys(problems)) or None}
 
 
-def _inputs(run: StageRun) -> dict[str, Manifest]:
-    """The manifests of the training and the corpus, unless they were removed since."""
+def _figures(run: StageRun) -> _Row:
+    """What the manifest of the report says: the figures of the verdict, and where it is from."""
+    manifest = run.manifest
+    with explaining_damage(run.folder / MANIFEST, ReportError, ADVICE):
+        return {
+            **{name: manifest.inputs.get(name) for name in ("fetch", "corpus", "train", "sample")},
+            **{name: manifest.parameters.get(name) for name in ("title", "language", "preset")},
+            "finished": manifest.created,
+            **_headline(manifest.summary),
+        }
+
+
+def _made_from(run: StageRun) -> _Row:
+    """Figures of the training and of the corpus, unless they were removed since."""
     store, dataset, keys = run.runs.store, run.runs.dataset, run.manifest.inputs
-    training = store.runs("train", dataset).run(keys.get("train", ""))
-    corpus = store.runs("corpus", dataset).run(keys.get("corpus", ""))
-    found = [one for one in (training, corpus) if one.key and one.is_finished]
-    return {one.runs.stage: one.manifest for one in found}
-
-
-def _provenance(manifest: Manifest, inputs: Mapping[str, Manifest]) -> _Row:
-    """What the report was made from."""
-    return {
-        **{name: manifest.inputs.get(name) for name in ("fetch", "corpus", "train", "sample")},
-        **{name: manifest.parameters.get(name) for name in ("title", "language", "preset")},
-        "finished": manifest.created,
-        **(_training(inputs["train"]) if "train" in inputs else {}),
-        **(_sizes(inputs["corpus"]) if "corpus" in inputs else {}),
-    }
+    readers: dict[StageName, Callable[[Manifest], _Row]] = {"train": _training, "corpus": _sizes}
+    found: _Row = {}
+    for stage, figures in readers.items():
+        used = store.runs(stage, dataset).run(keys.get(stage, ""))
+        if used.key and used.is_finished:
+            manifest = used.manifest
+            with explaining_damage(used.folder / MANIFEST, ReportError, ADVICE):
+                found |= figures(manifest)
+    return found
 
 
 def _training(train: Manifest) -> _Row:
@@ -161,9 +168,8 @@ def _sizes(corpus: Manifest) -> _Row:
     }
 
 
-def _headline(manifest: Manifest) -> _Row:
+def _headline(summary: Mapping[str, Any]) -> _Row:
     """The figures that the verdict quotes."""
-    summary = manifest.summary
     metric = summary.get("headline_metric") or {}
     low, high = metric.get("interval") or (None, None)
     return {
@@ -179,20 +185,24 @@ def _headline(manifest: Manifest) -> _Row:
     }
 
 
-def _bits(report: Mapping[str, Any]) -> _Row:
-    """The intervals of the model's bits, and the best n-gram."""
-    model = [row for row in report["ladder"] if row["kind"] == "model"][0]  # noqa: RUF015
-    ngrams = [row for row in report["ladder"] if row["kind"] == "ngram"]
-    best = min(ngrams, key=lambda row: row["bits_per_char"], default={})
-    low, high = model.get("interval") or (None, None)
-    return {
-        "bits_low": low,
-        "bits_high": high,
-        "bits_per_byte": model.get("bits_per_byte"),
-        "train_bits_per_char": model.get("train_bits_per_char"),
-        "best_ngram": best.get("name"),
-        "ngram_bits_per_char": best.get("bits_per_char"),
-    }
+def _bits(run: StageRun) -> _Row:
+    """From the report: the interval of the model's bits, the best n-gram, floor and control."""
+    report, headline = read_report(run), run.manifest.summary.get("headline")
+    with explaining_damage(run.folder / REPORT, ReportError, ADVICE):
+        ladder = report["ladder"]
+        model = [row for row in ladder if row["kind"] == "model"][0]  # noqa: RUF015
+        ngrams = [row for row in ladder if row["kind"] == "ngram"]
+        best = min(ngrams, key=lambda row: row["bits_per_char"], default={})
+        low, high = model.get("interval") or (None, None)
+        return {
+            "bits_low": low,
+            "bits_high": high,
+            "bits_per_byte": model.get("bits_per_byte"),
+            "train_bits_per_char": model.get("train_bits_per_char"),
+            "best_ngram": best.get("name"),
+            "ngram_bits_per_char": best.get("bits_per_char"),
+            **_anchors(report, headline),
+        }
 
 
 def _anchors(report: Mapping[str, Any], headline: str | None) -> _Row:

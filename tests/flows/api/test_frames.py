@@ -128,6 +128,14 @@ def test_a_report_that_cannot_be_read_keeps_its_row_and_hides_no_other(store):
     assert "manifest.json: not a manifest" in found.loc["e3", "problem"]
     assert "manifest.json: damaged, or of another version" in found.loc["e4", "problem"]
     assert not found["problem"].str.contains("\n").any()
+    assert found["characters"].fillna(0).tolist() == [0, 1000, 1000, 1000]  # without a manifest: 0
+
+
+def test_a_damaged_training_hides_no_figure_of_the_report(store):
+    (store.runs("train", "tiny").run("t1").folder / "manifest.json").write_text("{")
+    row = charmill.reports(artifacts=store.root).iloc[0]
+    assert "t1/manifest.json: not a manifest" in row["problem"]
+    assert (row["bits_per_char"], row["bits_low"]) == (1.5, 1.4)
 
 
 def test_what_a_report_was_made_from_may_be_gone(store):
