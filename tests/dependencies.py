@@ -35,13 +35,23 @@ LOCKED_ON = {
 }
 """The environment for which the lock is made, so that the table is the same on any machine."""
 READ_BY_HAND = {
+    ("alabaster", "BSD License"): "BSD-3-Clause",
     ("certifi", "MPL-2.0"): "MPL-2.0",
+    (
+        "docutils",
+        "Public Domain, BSD License, GNU General Public License (GPL)",
+    ): "LicenseRef-Public-Domain AND BSD-2-Clause",
     ("matplotlib", "Python Software Foundation License"): "LicenseRef-Matplotlib (like PSF-2.0)",
     ("nodeenv", "BSD"): "BSD-3-Clause",
     ("pygithub", "GNU Library or Lesser General Public License (LGPL)"): "LGPL-3.0-or-later",
     ("python-dateutil", "Dual License"): "BSD-3-Clause AND (Apache-2.0 OR BSD-3-Clause)",
     ("scipy", "BSD License"): "BSD-3-Clause",
     ("sortedcontainers", "Apache 2.0"): "Apache-2.0",
+    ("sphinxcontrib-applehelp", "BSD License"): "BSD-2-Clause",
+    ("sphinxcontrib-devhelp", "BSD License"): "BSD-2-Clause",
+    ("sphinxcontrib-htmlhelp", "BSD License"): "BSD-2-Clause",
+    ("sphinxcontrib-qthelp", "BSD License"): "BSD-2-Clause",
+    ("sphinxcontrib-serializinghtml", "BSD License"): "BSD-2-Clause",
     ("text-unidecode", "Artistic License"): "Artistic-1.0-Perl OR GPL-2.0-or-later",
     ("uritemplate", "BSD 3-Clause OR Apache-2.0"): "BSD-3-Clause OR Apache-2.0",
 }
