@@ -106,7 +106,10 @@ def _address(location: str) -> _Address:
     """Read a URL as a browser's address bar shows it; any other location stays as it is."""
     if HOST_FIRST.fullmatch(location):
         location = f"https://{location}"
-    parts = urlsplit(location)
+    try:
+        parts = urlsplit(location)
+    except ValueError as error:  # the location is not repeated: it may contain a token
+        raise SpecError(f"the location is neither a path nor an address: {error}") from None
     host = (parts.hostname or "").removeprefix("www.")
     page = PAGES.get(host) if parts.scheme in ("http", "https") else None
     found = page.fullmatch(parts.path.rstrip("/")) if page else None

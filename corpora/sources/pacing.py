@@ -7,6 +7,7 @@ does not count: it has the client's own timeout.
 """
 
 import io
+import math
 import socket
 import time
 from collections.abc import Callable
@@ -28,11 +29,14 @@ class Pace:
         seconds: of waiting, after which the speed is checked each time.
         bytes_per_second: the lowest average speed over that time.
         max_bytes: of one answer, with its headers and framing.
+        max_seconds: of waiting for one answer. Without it, a server that sends a little more than
+            the least speed holds an answer of 64 MB for a week.
     """
 
     seconds: float = TIMEOUT_SECONDS
     bytes_per_second: float = 100
     max_bytes: int = 64_000_000
+    max_seconds: float = 600
 
 
 PACE = Pace()
@@ -47,14 +51,16 @@ class Meter:
         self.restart()
 
     def allow(self, max_bytes: int) -> None:
-        """Set another limit for the present answer, with its headers and framing."""
+        """Let the present answer, with its headers and framing, take any time, up to this size."""
         self._max_bytes = max_bytes
+        self._left = math.inf
 
     def restart(self) -> None:
         """Begin with a new answer."""
         self._total = self._recent = 0
         self._waited = 0.0
         self._max_bytes = self._pace.max_bytes
+        self._left = self._pace.max_seconds
 
     def count(self, receive: Callable[[], Any], size: Callable[[Any], int]) -> Any:
         """Call `receive`, and check the answer so far.
@@ -65,7 +71,9 @@ class Meter:
         began = time.monotonic()
         received = receive()
         if self._total:
-            self._waited += time.monotonic() - began
+            waited = time.monotonic() - began
+            self._waited += waited
+            self._left -= waited
         self._total += size(received)
         self._recent += size(received)
         self._check()
@@ -75,6 +83,8 @@ class Meter:
         pace = self._pace
         if self._total > self._max_bytes:
             raise PaceError(f"an answer of more than {self._max_bytes:,} bytes")
+        if self._left < 0:
+            raise PaceError(f"too slow: no whole answer in {pace.max_seconds:.0f} s of waiting")
         if self._waited >= pace.seconds:
             if self._recent < pace.bytes_per_second * self._waited:
                 raise PaceError(

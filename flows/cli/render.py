@@ -163,8 +163,10 @@ def table(
         numbers: headers of columns that are aligned at the right.
     """
     result = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for header in headers:
-        result.add_column(header, justify="right" if header in numbers else "left")
+    for number, header in enumerate(headers):
+        # Names are what the user types, so they are shown whole however narrow the terminal is.
+        justify = "right" if header in numbers else "left"
+        result.add_column(header, justify=justify, no_wrap=number == 0)
     for row in rows:
         result.add_row(*map(escape, row))
     return result

@@ -18,6 +18,7 @@ from flows.options import STAGE_NAMES
 from flows.retention.choose import Choice, Verdict, choose
 from flows.retention.limits import Limits
 from flows.store.leftovers import discard, empty_trash, sweep
+from flows.store.locking import holding
 from flows.store.protection import is_pinned, last_used
 from flows.store.runs import StageRun, Store
 
@@ -71,9 +72,7 @@ def collect(
 
 @contextmanager
 def _alone(store: Store) -> Iterator[None]:
-    lock = store.lock("gc")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
+    with holding(store.lock("gc"), lambda: None):
         yield
 
 

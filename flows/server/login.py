@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from filelock import FileLock
-
+from flows.store.locking import holding
 from system.errors import SettingsError
 from system.files import write_whole
 
@@ -75,9 +74,10 @@ def stored_login(home: Path) -> Login:
 
     Raises:
         SettingsError: if other accounts may have read or written the file.
+        StageError: if the file system has no locks.
     """
     path = home / FILE
-    with FileLock(home / LOCK):
+    with holding(home / LOCK, lambda: None):
         if not path.exists():
             renew_login(home)
         return Login(_read(path))

@@ -175,13 +175,14 @@ class StageRuns:
         Raises:
             StageError: if one is missing, ambiguous, of unknown age, or both are the same.
         """
-        after = self.find(new) if new else self.latest
+        after = self.find(new) if new else self.linked
         others = [run for run in self.finished() if run != after]
         undated = [run.key for run in others if _age(run)[0] == UNDATED]
+        undated += [run.key for run in self.folders() if not run.is_finished and run != after]
         if undated and not old:
             raise StageError(
-                f"{self.dataset}: {self.stage} {', '.join(undated)} has a damaged manifest and may "
-                f"be the newest but one, so name two by their keys: {_listed(self.finished())}"
+                f"{self.dataset}: {self.stage} {', '.join(undated)} has no readable manifest and "
+                f"may be the newest but one, so name two by their keys: {_listed(self.finished())}"
             )
         before = self.find(old) if old else (others[-1] if others else None)
         if after is None or before is None or before == after:

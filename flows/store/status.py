@@ -17,7 +17,7 @@ from flows.errors import DamageError, StageError
 from flows.options import StageName
 from flows.store.integrity import damage, faults
 from flows.store.manifest import Manifest
-from flows.store.runs import StageRuns, Store
+from flows.store.runs import LATEST, StageRuns, Store
 from system.clock import minute, now_stamp
 from system.display import shown
 from system.errors import CharmillError
@@ -135,6 +135,9 @@ def verdict(report_folder: Path) -> str:
 def _state(runs: StageRuns) -> StageState:
     manifest, failure, problems = None, None, []
     last = runs.linked
+    link = runs.folder / LATEST
+    if link.is_dir() and not link.is_symlink():
+        problems.append(f"{link}: a folder instead of a link; the next run sets it aside")
     try:
         if last and (found := faults(last)):
             problems.append(str(damage(last, found)))

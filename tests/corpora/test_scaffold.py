@@ -48,6 +48,7 @@ def test_a_worktree_and_a_bare_repository_are_repositories_a_text_called_head_is
         ("https://github.com/a/b", ["c d"], None, "'.c d' is not an extension such as"),
         ("https://github.com/a/b", [" , "], None, "extensions: .*at least 1"),
         ("ext::sh -c true", [".c"], "x", "is not https://"),
+        ("https://[::1/a", [".c"], "x", "neither a path nor an address: Invalid IPv6 URL"),
         ("nowhere", [".c"], "x", "is not https://"),
         ("/no/where", [".c"], "x", "/no/where: no such folder"),
         ("~/no/where", [".c"], "x", "~/no/where: no such folder"),

@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -37,6 +37,7 @@ def _url(text: str) -> str:
         raise ValueError(
             f"{given} is not https://, ssh://, git://, file://, user@host:path or a path"
         )
+    urlsplit(text)  # raises ValueError, as for "https://[x", which others will have to split
     return text
 
 

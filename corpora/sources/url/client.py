@@ -16,14 +16,15 @@ HEADERS = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT}
 
 
 METER = "meter"
-HEAD_PACE = Pace(max_bytes=200_000)
+HEAD_PACE = Pace(max_bytes=200_000, max_seconds=60)
 """For headers, of which h11 takes 100 kB, and for any number of interim answers before them."""
 
 
 def http_client(timeout_seconds: float = TIMEOUT_SECONDS, pace: Pace = HEAD_PACE) -> httpx.Client:
     """A client with timeouts that honours the user's proxy settings.
 
-    Its answers have at most 200 kB, headers and framing included, until `allow_body` is called.
+    Its answers have at most 200 kB, headers and framing included, and 60 s of waiting, until
+    `allow_body` is called.
 
     Raises:
         SourceError: if the proxy settings cannot be used; does not repeat their password.

@@ -62,9 +62,9 @@ def other_version(request: Request):
     request.send(request.head("206 Partial Content", **fields) + body)
 
 
-def brought(liar, target):
+def brought(liar, target, pace=QUICK):
     identity = download.ETAG + liar.etag
-    with http_client(timeout_seconds=5, pace=QUICK) as client:
+    with http_client(timeout_seconds=5, pace=pace) as client:
         steps = download.download(
             client, f"{liar.url}/a.txt", identity, target, max_bytes=len(BOOK)
         )
@@ -161,8 +161,35 @@ def test_github_that_drips_or_answers_no_json_is_one_line(liar, monkeypatch):
             github_api.list_repositories("some-one", private=False)
 
 
+def drip_headers_just_fast_enough(request: Request):
+    request.drip(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 2_000, piece=40)
+
+
+def test_a_server_that_is_just_fast_enough_holds_a_download_no_longer_than_the_deadline(
+    liar, tmp_path
+):
+    pace = Pace(seconds=0.3, bytes_per_second=10, max_bytes=200_000, max_seconds=0.4)
+    liar.fault, liar.lies = drip_headers_just_fast_enough, 10**9
+    with pytest.raises(SourceError, match="no whole answer in 0 s of waiting"):
+        brought(liar, tmp_path / "a.txt", pace)
+
+
 def no_json(request: Request):
     request.send(request.head(Content_Length=7) + b"<html>\n")
+
+
+def test_the_body_of_a_download_has_no_deadline(monkeypatch):
+    clock = iter(range(0, 1_000, 10))
+    monkeypatch.setattr(pacing, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    pace = Pace(seconds=30, bytes_per_second=0.1, max_seconds=25)
+    head, body = Meter(pace), Meter(pace)
+    body.allow(10**9)
+    for _ in range(3):
+        head.count(lambda: b"ab", len)
+    with pytest.raises(PaceError, match="no whole answer in 25 s"):
+        head.count(lambda: b"ab", len)
+    for _ in range(20):
+        body.count(lambda: b"ab", len)
 
 
 def test_only_waiting_counts_and_not_the_wait_for_the_first_byte(monkeypatch):

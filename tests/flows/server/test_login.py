@@ -1,12 +1,15 @@
 """The file of the login, and what counts as knowing it."""
 
 import base64
+import errno
+import fcntl
 import os
 import subprocess
 import sys
 
 import pytest
 
+from flows.errors import StageError
 from flows.server import prefect_settings
 from flows.server.login import Login, login_url, new_login, renew_login, stored_login
 from flows.server.prefect_settings import own_home
@@ -41,6 +44,15 @@ def test_starts_at_the_same_time_get_the_same_login(tmp_path):
     ]
     assert len({start.communicate(timeout=300)[0] for start in starts}) == 1
     assert all(start.returncode == 0 for start in starts)
+
+
+def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch):
+    def refuse(*_args):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StageError, match=r"cannot lock files \(.*set CHARMILL_ARTIFACTS to a"):
+        stored_login(tmp_path)
 
 
 def test_a_new_login_ends_every_session(tmp_path):

@@ -16,6 +16,7 @@ from flows.stages.table import CORPUS, FETCH
 from flows.store.manifest import MANIFEST
 from flows.store.runs import MAX_LISTED, StageRuns, Store
 from flows.store.stage import execute
+from flows.store.status import dataset_state
 from tests.flows.finished import finish
 from tests.flows.reporting.test_reports import publish
 
@@ -90,6 +91,8 @@ def test_a_folder_in_place_of_latest_is_set_aside(runs, caplog):
     there = copied(runs.store, follow_links=True).runs("corpus", "tiny")
     assert there.keys() == ["cc11", "aa11", "aa22"]
     assert there.latest is None
+    damage = dataset_state(there.store, "tiny")[1].damage
+    assert "latest: a folder instead of a link; the next run sets it aside" in (damage or "")
     there.run("aa22").make_latest()
     assert there.latest == there.run("aa22")
     assert (there.folder / ".damaged-latest" / MANIFEST).is_file()
@@ -148,10 +151,14 @@ def test_the_last_is_what_latest_points_to_and_the_one_before_the_newest_other(r
         runs.pair("aa11")
 
 
-def test_a_run_of_unknown_age_may_be_the_one_before_and_is_named(runs):
-    (runs.run("cc11").folder / MANIFEST).write_text("{")
+@pytest.mark.parametrize(("content", "known"), [("{", "cc11, aa11, aa22"), ("", "aa11, aa22")])
+def test_a_run_of_unknown_age_may_be_the_one_before_and_is_named(runs, content, known):
+    manifest = runs.run("cc11").folder / MANIFEST
+    manifest.write_text(content)
+    if not content:
+        manifest.unlink()
     for pair in (runs.pair, lambda: runs.pair(None, "aa11")):
-        with pytest.raises(StageError, match=r"cc11 has a damaged manifest .*: cc11, aa11, aa22$"):
+        with pytest.raises(StageError, match=rf"cc11 has no readable manifest .*: {known}$"):
             pair()
     assert [run.key for run in runs.pair("aa22")] == ["aa22", "aa11"]
 

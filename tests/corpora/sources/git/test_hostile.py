@@ -79,7 +79,7 @@ def test_a_password_in_a_url_is_refused_before_it_is_kept_anywhere(url):
         source_of(url)
 
 
-@pytest.mark.parametrize("url", ["--upload-pack=x", "ext::sh -c x", "-x"])
+@pytest.mark.parametrize("url", ["--upload-pack=x", "ext::sh -c x", "-x", "https://[x"])
 def test_what_github_gives_as_an_address_is_judged_like_any_other(url):
     outcome = RepositoryOutcome(
         full_name="a/--upload-pack=x",
