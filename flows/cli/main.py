@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from flows.cli import corpora, models, reports, stages
+from flows.cli.table import table
 from flows.store.disk import explained
 from flows.store.runs import Store
 from system.display import shown
@@ -21,7 +22,7 @@ from system.settings import Settings, documentation
 
 COMMANDS = (
     *(stages.run, models.plan, stages.status, stages.verify, models.sample),
-    *(reports.report, reports.compare),
+    *(reports.report, reports.compare, table),
     *(corpora.datasets, corpora.add, corpora.build, corpora.corpus, corpora.explain, corpora.diff),
     *(corpora.forget, corpora.quota),
     *(stages.gc, stages.pin),
