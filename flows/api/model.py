@@ -2,10 +2,10 @@
 
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -145,42 +145,48 @@ def score(texts: str | Iterable[str], language: str, *, whole: bool = False) -> 
     Raises:
         ScoreError: if there is no such language.
     """
-    from evaluation.metrics.diversity import diversity
-    from evaluation.metrics.groups import metric_of
-    from evaluation.scoring.compilers import compiler_tallies
-    from evaluation.scoring.sandbox import score_all
-
     if language not in LANGUAGES:
         raise ScoreError(f"no language {language!r}; known: {known_languages()}")
     chosen = [texts] if isinstance(texts, str) else list(texts)
-    judged = chosen if whole else [FILE_MARK + text.removeprefix(FILE_MARK) for text in chosen]
+    return from_rows(_metric_rows(_tallies(chosen, language, whole=whole)), SCORES)
+
+
+def _tallies(texts: Sequence[str], language: str, *, whole: bool) -> dict[str, list[Tally]]:
+    """The tallies of all texts by metric."""
+    from evaluation.metrics.diversity import diversity
+    from evaluation.scoring.compilers import compiler_tallies
+    from evaluation.scoring.sandbox import score_all
+
+    judged = texts if whole else [FILE_MARK + text.removeprefix(FILE_MARK) for text in texts]
     scores = list(score_all(language, judged, shape="file" if whole else "sample"))
     compiled = compiler_tallies(language, judged, whole=whole)
-    tallies: dict[str, list[Tally]] = defaultdict(list)
-    for text, found, by_compiler in zip(chosen, scores, compiled, strict=True):
-        for key, tally in {**found.tallies, **by_compiler, **diversity(text)}.items():
-            tallies[key].append(tally)
-    _warn_of_unscored([found.outcome for found in scores])
-    metrics = {key: metric_of(key, found) for key, found in tallies.items()}
-    return from_rows(
-        (
-            {
-                "metric": key,
-                "label": meaning_of(key).label,
-                "value": metric.value,
-                "low": metric.interval[0] if metric.interval else None,
-                "high": metric.interval[1] if metric.interval else None,
-                "n": metric.n,
-            }
-            for key, metric in metrics.items()
-        ),
-        SCORES,
-    )
+    found: dict[str, list[Tally]] = defaultdict(list)
+    for text, score_of_text, by_compiler in zip(texts, scores, compiled, strict=True):
+        for key, tally in {**score_of_text.tallies, **by_compiler, **diversity(text)}.items():
+            found[key].append(tally)
+    _warn_of_unscored([one.outcome for one in scores])
+    return found
+
+
+def _metric_rows(tallies: Mapping[str, Sequence[Tally]]) -> Iterator[dict[str, Any]]:
+    from evaluation.metrics.groups import metric_of
+
+    for key, of_texts in tallies.items():
+        metric = metric_of(key, of_texts)
+        low, high = metric.interval or (None, None)
+        yield {
+            "metric": key,
+            "label": meaning_of(key).label,
+            "value": metric.value,
+            "low": low,
+            "high": high,
+            "n": metric.n,
+        }
 
 
 def _warn_of_unscored(outcomes: Sequence[str]) -> None:
     counts = Counter(outcome for outcome in outcomes if outcome != "ok")
     for outcome, number in counts.items():
         warnings.warn(
-            f"{number} of {len(outcomes)} texts have no validity: {outcome}", stacklevel=3
+            f"{number} of {len(outcomes)} texts have no validity: {outcome}", stacklevel=4
         )

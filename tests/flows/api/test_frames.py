@@ -13,7 +13,15 @@ import pytest
 import flows.api as charmill
 from flows.api import CharmillError, Dataset
 from flows.api.columns import FRAMES, from_arrow, from_rows, page
-from tests.flows.api.stores import METRIC, add_report, add_samples, full_store, text_of
+from flows.store.runs import Store
+from tests.flows.api.stores import (
+    METRIC,
+    add_report,
+    add_samples,
+    add_training,
+    full_store,
+    text_of,
+)
 
 PAGE = Path(__file__).parents[3] / "docs/notebooks.md"
 OF_A_DATASET = [name for name in FRAMES if name != "score"]
@@ -225,6 +233,14 @@ def test_a_damaged_file_is_one_line_that_names_it(store, dataset, name, stage, f
         frame(dataset, name)
     assert file.partition("-")[0].removesuffix(".parquet") in str(found.value)
     assert "\n" not in str(found.value)
+
+
+def test_a_file_that_was_exchanged_is_refused_though_it_can_be_read(store, dataset, tmp_path):
+    other = add_training(Store(tmp_path / "other"), "t1", points=4)
+    mine = store.runs("train", "tiny").last()
+    shutil.copy(other.folder / "metrics.parquet", mine.folder)
+    with pytest.raises(CharmillError, match=r"t1/metrics\.parquet: (has|its content)"):
+        dataset.curve()
 
 
 @pytest.mark.parametrize(
