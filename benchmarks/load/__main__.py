@@ -74,8 +74,8 @@ def main(datasets: int, runs: int, reports: int, database: str | None) -> None:
             _fill_history(serving, run, deployments, runs)
             with _served(serving):
                 if number == 1:
-                    _say_submissions(serving, names)
                     _say_pages(serving, names, run, newest_reports(store, names[0]))
+                    _say_submissions(serving, names)
                 _say_retention(serving, store, number)
 
 

@@ -7,6 +7,7 @@ UI shows it. While nothing changes, the rows of waiting runs are read every ten 
 
 import json
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, get_args
 from uuid import UUID
@@ -21,6 +22,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
 from prefect.states import Cancelled, Scheduled
 
@@ -137,15 +139,19 @@ class Gate:
             shown = queue[run].state
             known = shown is not None and (shown.name, shown.message) == (WAITING, reason)
             if run in due or not known:
-                await client.set_flow_run_state(run, waiting_state(reason))
+                with suppress(ObjectNotFound):  # a user has deleted it since it was read
+                    await client.set_flow_run_state(run, waiting_state(reason))
         for run, other in turns.join.items():
             words = f"{JOINED}{other.name}, which waits and does the same"
-            await client.set_flow_run_state(run, Cancelled(message=words))
+            with suppress(ObjectNotFound):
+                await client.set_flow_run_state(run, Cancelled(message=words))
         for run in turns.start:
-            if queue[run].labels.get(LABEL) in ("holding", "done"):  # of an earlier attempt
-                await client.update_flow_run_labels(run, {LABEL: ""})
-            if run not in due:
-                await client.set_flow_run_state(run, Scheduled(scheduled_time=datetime.now(UTC)))
+            with suppress(ObjectNotFound):
+                if queue[run].labels.get(LABEL) in ("holding", "done"):  # of an earlier attempt
+                    await client.update_flow_run_labels(run, {LABEL: ""})
+                if run not in due:
+                    now = Scheduled(scheduled_time=datetime.now(UTC))
+                    await client.set_flow_run_state(run, now)
 
     async def _active(self, client: PrefectClient) -> list[FlowRun]:
         kinds = FlowRunFilterState(type=FlowRunFilterStateType(any_=ACTIVE))
@@ -176,7 +182,10 @@ class Gate:
                 return runs
 
     async def _read_device(self, client: PrefectClient) -> Device:
-        limit = await client.read_global_concurrency_limit_by_name(self._device)
+        try:
+            limit = await client.read_global_concurrency_limit_by_name(self._device)
+        except ObjectNotFound:  # a user has deleted it; the next training makes it again
+            return Device(name=self._device, slots=1, taken=0)
         taken = limit.active_slots if limit.active else 0
         slots = limit.limit if limit.active else PAGE
         return Device(name=self._device, slots=slots, taken=taken)

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from prefect.client.schemas.objects import FlowRun, GlobalConcurrencyLimit, StateType
+from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingConcurrencySlot, Pending, Running, Scheduled
 
 from flows.orchestration.waiting.gate import STUCK, Gate, trained_dataset
@@ -86,6 +87,31 @@ def test_a_run_that_is_due_but_must_wait_says_for_what(gate):
     assert admit(gate, server, run) == []
     expected = ("AwaitingConcurrencySlot", "waiting for the run pipeline a of the same dataset")
     assert server.shown(run) == expected
+
+
+@pytest.mark.parametrize("training", ["waiting", "holding"])
+@pytest.mark.parametrize("taken", [0, 1])
+def test_a_run_that_is_deleted_while_it_is_looked_at_ends_nothing(gate, taken, training):
+    class Forgetful(Server):
+        async def set_flow_run_state(self, run, state):
+            raise ObjectNotFound(KeyError(run))
+
+        async def update_flow_run_labels(self, run, labels):
+            raise ObjectNotFound(KeyError(run))
+
+    waits = a_run(waiting_state("waiting for the GPU"), training=training)
+    due, same = a_run(Scheduled(), "b"), a_run(Scheduled(), "b")
+    server = Forgetful(waits, taken=taken)
+    admit(gate, server, due, same.model_copy(update={"auto_scheduled": True}))
+
+
+def test_a_limit_that_was_deleted_in_the_ui_ends_nothing(gate):
+    class Unlimited(Server):
+        async def read_global_concurrency_limit_by_name(self, name):
+            raise ObjectNotFound(KeyError(name))
+
+    run = a_run(Scheduled())
+    assert admit(gate, Unlimited(), run) == [run]
 
 
 def test_the_state_of_a_run_is_left_alone_until_its_process_has_ended(gate):
