@@ -84,8 +84,10 @@ class GatedRunner(Runner):
         manager = self._process_manager
         original = manager.kill
 
-        async def kill(run: UUID, grace_seconds: float = 30, *, force: bool = False) -> None:
-            await original(run, min(grace_seconds, 2 * STOP_SECONDS), force=force)
+        async def kill(
+            flow_run_id: UUID, grace_seconds: float = 30, *, force: bool = False
+        ) -> None:
+            await original(flow_run_id, min(grace_seconds, 2 * STOP_SECONDS), force=force)
 
         manager.kill = kill
 

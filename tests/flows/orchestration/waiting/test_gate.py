@@ -9,7 +9,8 @@ from prefect.client.schemas.objects import FlowRun, GlobalConcurrencyLimit, Stat
 from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingConcurrencySlot, Pending, Running, Scheduled
 
-from flows.orchestration.waiting.gate import STUCK, Gate, trained_dataset
+from flows.orchestration.endings.stopped import STOP_SECONDS
+from flows.orchestration.waiting.gate import STUCK, Gate, GatedRunner, trained_dataset
 from flows.orchestration.waiting.turn import LABEL, waiting_state
 
 PIPELINE = uuid4()
@@ -150,6 +151,20 @@ def test_a_retried_run_does_not_count_as_the_training_that_it_once_was(gate):
     server = Server(run, taken=0)
     assert admit(gate, server, run) == [run]
     assert server.runs[run.id].labels[LABEL] == ""
+
+
+def test_a_cancelled_process_is_granted_less_than_prefect_grants():
+    runner = GatedRunner("cpu", name="runner")
+    granted = []
+
+    async def kill(flow_run_id, grace_seconds=30, *, force=False):
+        granted.append((grace_seconds, force))
+
+    runner._process_manager.kill = kill
+    runner._look_soon_whether_killed()
+    asyncio.run(runner._process_manager.kill(uuid4(), grace_seconds=30.0))
+    asyncio.run(runner._process_manager.kill(uuid4(), force=True))
+    assert granted == [(2 * STOP_SECONDS, False), (2 * STOP_SECONDS, True)]
 
 
 @pytest.mark.parametrize(
