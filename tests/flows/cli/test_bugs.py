@@ -24,6 +24,7 @@ COMMANDS = {
     "sample": ["tiny"],
     "report": ["tiny"],
     "compare": ["tiny"],
+    "table": [],
     "datasets": [],
     "corpus": ["tiny"],
     "add": ["https://example.org/x", "--ext", ".py"],
