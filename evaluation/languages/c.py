@@ -46,7 +46,7 @@ _RAW_STRING = (
 )
 """A raw string, which GNU C has as well as C++."""
 
-_HEAD = r"(?P<declared>)(?P<head>[A-Za-z_][\w\s*]*+)(?=\()"
+_HEAD = r"(?P<declared>)(?P<head>[A-Za-z_][\w\s*]*+)(?:(?=\()|(?P<other>))"
 _NO_FUNCTION = frozenset(
     ["if", "else", "for", "while", "do", "switch", "return", "sizeof", "typedef", "case", "goto"]
 )

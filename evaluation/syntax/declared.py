@@ -49,7 +49,8 @@ class Declarations:
 
     Attributes:
         start: matches the beginning of a declaration; if it has a group "declared", that is the
-            declaration.
+            declaration; if a group "other" takes part, it is none, and was matched only to be
+            passed over at once.
         body: given the code, a match of `start` and where to stop, returns the offset of the body:
             its opener, or an expression that extends to the next statement with the same or less
             indent. None if this is not a function, or a function without a body.
@@ -117,6 +118,8 @@ def _declared(code: str, declarations: Declarations) -> Iterator[_Found]:
     matches = list(declarations.start.finditer(code))
     if declarations.at_start and (first := declarations.at_start.match(code)):
         matches.insert(0, first)
+    if "other" in declarations.start.groupindex:
+        matches = [match for match in matches if match["other"] is None]
     group = "declared" if "declared" in declarations.start.groupindex else 0
     begins = [*(match.start(group) for match in matches), len(code)]
     for index, match in enumerate(matches):

@@ -151,7 +151,7 @@ def test_any_text_is_read_and_its_faults_lie_within(language, text, cut_start, c
      "[====[]===]", "]=", 's"${', 's"""${', "$", "#", "#if\n#else\n", "\\u0022", "\n", " ", "-",
      "if ", "=/", "=<p>", "=</p>", "`${", "r#\"", "{/[", "<p {", ")/", "fn a{", "fn a{\n", "a(){",
      "func a{", "\nfunc a(", "\na=b=>", "\na(b):c{", "\nfunction a<", "end ", "ifend",
-     "a", "(a", "\ud800", "}\n", "\n}"],
+     "a", "(a", "\ud800", "}\n", "\n}", "a\n", "a\n#else\n", "a*\n \n"],
 )  # fmt: skip
 def test_the_time_grows_no_faster_than_the_text(language, unit):
     text = unit * (50_000 // len(unit))
