@@ -99,7 +99,7 @@ def test_samples_are_compared_by_temperature_and_length_in_points():
         "compressed size, temperature 0.8",
     ]
     words = changes["functions that parse, temperature 0.8"]
-    assert words.startswith("better by 30.0 points, 95 % interval 19.7 to 39.4")
+    assert words.startswith("better by 30.0 points, 95 % interval 24.2 to 35.5")
     assert NO_EVIDENCE in changes["compressed size, temperature 0.8"]
     longer = Evidence(documents=[], texts=texts(5, characters=600))
     assert compared(old, longer).changes == []
