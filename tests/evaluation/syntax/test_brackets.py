@@ -154,11 +154,11 @@ def test_any_text_is_read_and_its_faults_lie_within(language, text, cut_start, c
      "a", "(a", "\ud800", "}\n", "\n}", "a\n", "a\n#else\n", "a*\n \n"],
 )  # fmt: skip
 def test_the_time_grows_no_faster_than_the_text(language, unit):
-    text = unit * (50_000 // len(unit))
+    text = unit * (25_000 // len(unit))
     start = time.process_time()
     read(SYNTAXES[language], text, cut_start=True, cut_end=True)
     LANGUAGES[language].scorer.score_file(text, parse_units=False)
-    assert time.process_time() - start < 2  # a quadratic one takes ten seconds
+    assert time.process_time() - start < 1  # a quadratic one takes some three seconds
 
 
 def test_no_pattern_needs_what_early_python_3_11_matches_wrongly():

@@ -53,6 +53,7 @@ def test_epochs_of_a_corpus_that_is_not_built_yet_are_not_guessed(foretell):
     assert "not built yet" in list(forecast_lines(found))[1]
 
 
+@pytest.mark.slow  # measures the speed of every size of model
 def test_the_command_prints_one_json_object_and_runs_nothing(tiny):
     done = charmill(tiny, "plan", "tiny", "--json")
     assert done.returncode == 0, done.stderr

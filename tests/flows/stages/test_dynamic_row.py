@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from flows.progress import LogReporter
 from flows.stages.table import STAGES
 from flows.store.stage import execute
@@ -16,6 +18,7 @@ def ladder(tiny, **options):
     return {row["name"]: row for row in rows}
 
 
+@pytest.mark.slow  # seven seconds: all stages, and training while it scores
 def test_dynamic_evaluation_stands_among_the_rivals_that_adapt_where_it_is_asked_for(tiny):
     rows = ladder(tiny, overrides=("evaluate.dynamic=true",))
     adapting, fixed = rows["LSTM, dynamic evaluation"], rows["LSTM"]

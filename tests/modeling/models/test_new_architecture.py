@@ -53,6 +53,7 @@ def job(config, vocabulary, stream, documents):
     )
 
 
+@pytest.mark.slow  # eight seconds
 def test_it_learns_two_hundred_characters_by_heart():
     text = "".join(chr(97 + (i * i + i // 7) % 26) for i in range(200))
     vocabulary = Vocabulary(tuple(sorted(set(text))))
