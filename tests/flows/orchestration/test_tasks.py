@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import pytest
 
+from flows.server.prefect_settings import HEARTBEAT_SECONDS
 from tests.flows.serving import Serving
 from tests.processes import alive, descendants, until
 
@@ -238,3 +239,13 @@ def test_serving_that_is_killed_takes_its_runs_with_it_and_retry_goes_on(serving
     serving.set_state(run, "SCHEDULED")
     until(lambda: serving.state(run)["type"] != "CRASHED")
     assert serving.ended(run)["type"] == "COMPLETED"
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_serving_that_is_stopped_leaves_no_run_that_seems_to_run(serving, ending):
+    run, _ = training(serving, overrides=[f"train.seed={20 + ending.value}"], budget="10m")
+    time.sleep(1.5 * HEARTBEAT_SECONDS)  # for the second heartbeat
+    below = serving.stop(ending)
+    until(lambda: not alive(below))
+    serving.start()
+    assert serving.ended(run)["type"] == "CRASHED"
