@@ -104,7 +104,8 @@ async def missed_dates(
         for run in runs
         if run.expected_start_time and run.created_by and run.created_by.id == schedule.id
     }
-    due = await clock.get_dates(MOST, start=absence.start, end=absence.end)
+    start = max(absence.start, schedule.created or absence.start)
+    due = await clock.get_dates(MOST, start=start, end=absence.end)
     return [date.astimezone(UTC) for date in due if round(date.timestamp()) not in made]
 
 

@@ -10,7 +10,13 @@ import pytest
 from prefect.client.schemas.objects import CreatedBy, DeploymentSchedule, FlowRun
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
 
-from flows.orchestration.waiting.missed import MOST, Absence, absence_until_now, missed_dates
+from flows.orchestration.waiting.missed import (
+    MOST,
+    SEEN,
+    Absence,
+    absence_until_now,
+    missed_dates,
+)
 from tests.flows.serving import Serving
 from tests.processes import until
 
@@ -85,6 +91,7 @@ def test_a_stop_that_is_longer_than_what_was_prepared_is_reported(tmp_path):
     """Starts `charmill serve` twice, and waits in between."""
     serving = Serving(tmp_path)
     serving.start()
+    until((tmp_path / "artifacts" / ".prefect" / SEEN).exists)  # it is made after the deployments
     name = "poll/all-datasets"
     every = {"interval": 3, "anchor_date": "2026-01-01T00:00:00Z"}
     mine = [{"schedule": every, "active": True, "max_scheduled_runs": 2}]
