@@ -111,11 +111,19 @@ async def _run(settings: Settings, *, has_own_server: bool) -> None:
     if has_own_server:  # another one makes runs while we are stopped
         home = Store(settings.artifacts_root).prefect_home
         watching.append(asyncio.create_task(watch_absences(home)))
+    for task in watching:
+        task.add_done_callback(_log_failure)
     try:
         await runner.start()
     finally:
         for task in watching:
             task.cancel()
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    """A watcher that fails is a bug of ours, but no reason to stop all schedules."""
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("%s ended", task.get_coro(), exc_info=error)
 
 
 async def _register_all(runner: "GatedRunner", settings: Settings) -> None:
