@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from corpora.document import Document
+from evaluation.baselines.adapting_model import adapting_rows
 from evaluation.baselines.compressors import compressor_rows
 from evaluation.baselines.ladder import Bits, HeldOut, baseline_rows
 from evaluation.baselines.ngram import NgramCounts
@@ -27,7 +26,6 @@ from evaluation.report.verdict import verdict
 from evaluation.results import LadderRow, Recommendation, Role, SampleGroup, ShownSample, Threat
 from evaluation.scoring.compilers import why_no_compiler
 from evaluation.spec import EvaluateSpec
-from modeling.inference.dynamic_evaluation import chosen_adaptation, dynamic_surprisals
 from modeling.inference.likelihood import bits_of_documents
 from modeling.inference.samples import Sample
 from modeling.models.model import CharModel
@@ -169,7 +167,7 @@ def _ladder(
         The rows, worst first, and the bits of each file under the model and the best n-gram.
     """
     test = limited(inputs.test, inputs.vocabulary.affordable(spec.test_characters))
-    held_out = HeldOut.of([document.text for document in test], inputs.vocabulary)
+    held_out = HeldOut.of(_texts(test), inputs.vocabulary)
     scored = []
     total = len(spec.ngram_orders) + 2
     for row, bits in baseline_rows(counts, spec.ngram_orders, held_out):
@@ -183,24 +181,25 @@ def _ladder(
     train_bits_per_char = float(train_bits.sum()) / _characters(excerpt)
     scored.append((held_out.row(inputs.model_name, "model", bits, train_bits_per_char), bits))
     rows = [row for row, _ in scored]
-    priming = [document.text for document in limited(inputs.train, spec.priming_characters)]
+    priming = limited(inputs.train, spec.priming_characters)
     if spec.dynamic:
-        name = f"{inputs.model_name}, dynamic evaluation"
-        yield Progress.at(0.52, f"scoring held-out files: {name}")
-        rows.append(_dynamic_row(name, inputs, held_out))
+        rows += yield from adapting_rows(
+            inputs.model_name,
+            inputs.model,
+            inputs.vocabulary,
+            priming=inputs.ids(priming),
+            validation=inputs.ids(inputs.validation),
+            held_out=held_out,
+            span=(0.52, 0.55),
+        )
     yield Progress.at(0.55, "scoring held-out files: compressors")
-    rows += compressor_rows(priming, [document.text for document in test], held_out)
+    rows += compressor_rows(_texts(priming), _texts(test), held_out)
     rows.sort(key=lambda row: row.bits_per_char, reverse=True)
     return rows, _document_bits(test, bits, rival)
 
 
-def _dynamic_row(name: str, inputs: EvaluationInputs, held_out: HeldOut) -> LadderRow:
-    """The model that keeps learning from file to file, with rates chosen on validation text."""
-    model, vocabulary = inputs.model, inputs.vocabulary
-    adaptation = chosen_adaptation(model, vocabulary, inputs.ids(inputs.validation))
-    bits = dynamic_surprisals(model, vocabulary, held_out.ids, adaptation)
-    sums = np.array([part.sum() for part in bits])
-    return held_out.row(name, "adaptive", sums)
+def _texts(documents: Sequence[Document]) -> list[str]:
+    return [document.text for document in documents]
 
 
 def _bits_per_char(scored: tuple[LadderRow, Bits]) -> float:

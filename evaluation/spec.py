@@ -16,7 +16,8 @@ class EvaluateSpec(BaseModel):
         baseline_characters: maximum of training text in which n-grams are counted and copies are
             searched.
         priming_characters: maximum of training text that compressors are primed with.
-        dynamic: also score the held-out files by dynamic evaluation, at about 20 times the cost.
+        dynamic: also score the held-out files by dynamic evaluation, alone and mixed with earlier
+            occurrences of each context, at about 20 times the cost.
         shown_samples: samples of each temperature in the report, the first ones.
         seed: of the floor's samples.
     """

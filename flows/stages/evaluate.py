@@ -285,7 +285,7 @@ def _headline_summary(findings: "Findings") -> dict[str, Any]:
 
 EVALUATE = Stage(
     name="evaluate",
-    version=7,
+    version=8,
     inputs=UPSTREAM,
     parameters=_parameters,
     work=_work,

@@ -68,14 +68,40 @@ def dynamic_surprisals(
     Yields:
         Bits of every character after the mark, (len(document) - 1,) float64, document by document.
     """
+    distributions = dynamic_distributions(model, documents, adaptation)
+    for document, segments in zip(documents, distributions, strict=True):
+        wanted = torch.from_numpy(document[1:].astype(np.int64))
+        parts, done = [np.zeros(0)], 0
+        for logits in segments:
+            ids = wanted[done : done + len(logits)].to(logits.device)
+            nats = functional.cross_entropy(logits, ids, reduction="none")
+            parts.append(nats.cpu().numpy().astype(np.float64) / math.log(2))
+            done += len(ids)
+        bits = np.concatenate(parts)
+        bits[document[1:] == UNKNOWN_ID] += vocabulary.unknown_bits
+        yield bits
+
+
+def dynamic_distributions(
+    model: CharModel, documents: Sequence[Ids], adaptation: Adaptation | None = None
+) -> Iterator[Iterator[Tensor]]:
+    """Predict documents one after another while adapting to them.
+
+    Args:
+        model: not changed.
+        documents: ids, each beginning with MARK_ID, which is not predicted.
+        adaptation: how to adapt.
+
+    Yields:
+        For each document the logits of its segments, (T, V), each before it is learned. The
+        segments of a document are learned as they are asked for.
+    """
     adaptation = adaptation or Adaptation()
     learner = _Adapting(model, adaptation)
     for document in documents:
         if not adaptation.across_documents:
             learner = _Adapting(model, adaptation)
-        bits = learner.read(document)
-        bits[document[1:] == UNKNOWN_ID] += vocabulary.unknown_bits
-        yield bits
+        yield learner.read(document)
 
 
 def chosen_adaptation(
@@ -132,20 +158,18 @@ class _Adapting:
             self._trained_table = model.ngrams.table
             self._sums = RowSums(self._ngrams.table)
 
-    def read(self, document: Ids) -> Bits:
-        """Charge a document segment by segment, and learn each segment afterwards."""
+    def read(self, document: Ids) -> Iterator[Tensor]:
+        """Predict a document segment by segment, (T, V), and learn each segment afterwards."""
         device = self._trained[0].device
         ids = torch.from_numpy(document.astype(np.int64)).to(device)
         state = self._model.zero_state(1)
-        parts = []
         for start in range(0, len(ids) - 1, self._adaptation.segment_length):
             segment = ids[start : start + self._adaptation.segment_length + 1]
             logits, state = self._model(segment[None, :-1], state)
+            yield logits[0].detach()
             nats = functional.cross_entropy(logits[0], segment[1:], reduction="none")
-            parts.append(nats.detach().cpu().numpy().astype(np.float64) / math.log(2))
             self._learn(nats.mean())
             state = tuple(part.detach() for part in state)
-        return np.concatenate(parts) if parts else np.zeros(0)
 
     def _learn(self, loss: Tensor) -> None:
         self._model.zero_grad()

@@ -25,4 +25,7 @@ def test_dynamic_evaluation_stands_among_the_rivals_that_adapt_where_it_is_asked
     assert adapting["kind"] == "adaptive"
     assert 0 < adapting["bits_per_char"] != fixed["bits_per_char"]
     assert adapting["interval"][0] < adapting["bits_per_char"] < adapting["interval"][1]
-    assert "LSTM, dynamic evaluation" not in ladder(tiny)
+    mixed = rows["LSTM, dynamic evaluation, context mixing"]
+    assert mixed["kind"] == "adaptive"
+    assert mixed["bits_per_char"] < adapting["bits_per_char"]
+    assert not any("dynamic" in name for name in ladder(tiny))
