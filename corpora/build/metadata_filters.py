@@ -92,7 +92,9 @@ def _path_rule(patterns: tuple[str, ...]) -> Rule:
 
 
 def _include_rule(patterns: tuple[str, ...]) -> Rule:
-    spec = GitIgnoreSpec.from_lines(patterns or ("*",))
+    if not patterns:
+        return lambda _: None
+    spec = GitIgnoreSpec.from_lines(patterns)
     return lambda entry: None if spec.match_file(entry.path) else ""
 
 
