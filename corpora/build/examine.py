@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from corpora.build.metadata_filters import EMPTY, LFS_POINTER, UNREADABLE
 from corpora.dedup.characters import Profiles, joined, profile
-from corpora.dedup.minhash import Signatures, shingles, sketch
+from corpora.dedup.minhash import Signatures, sketch, token_runs
 from corpora.document import Entry, Outcome, Snapshot
 from corpora.errors import CorpusError
 from corpora.licenses.headers import header_license
@@ -71,7 +71,7 @@ def examine(batch: FileBatch) -> Examined:
     for file in read_texts(batch.snapshot, batch.entries, batch.spec):
         outcomes.append(file.outcome)
         if file.outcome.reason is None:
-            of_tokens.append(shingles(file.text))
+            of_tokens.append(token_runs(file.text))
             profiles.append(profile(file.text))
     return Examined(
         dropped=[outcome for outcome in outcomes if outcome.reason],

@@ -4,7 +4,6 @@ They run before any content is read, so the content of a dropped file never is.
 """
 
 from collections.abc import Callable
-from pathlib import PurePosixPath
 
 from pathspec import GitIgnoreSpec
 
@@ -80,7 +79,9 @@ def _extension_rule(extensions: tuple[str, ...]) -> Rule:
     def rule(entry: Entry) -> str | None:
         if entry.path.endswith(extensions):
             return None
-        return PurePosixPath(entry.path).suffix or "none"
+        name = entry.path.rpartition("/")[2]
+        place = name.rfind(".")
+        return name[place:] if 0 < place < len(name) - 1 else "none"
 
     return rule
 
@@ -91,7 +92,9 @@ def _path_rule(patterns: tuple[str, ...]) -> Rule:
 
 
 def _include_rule(patterns: tuple[str, ...]) -> Rule:
-    spec = GitIgnoreSpec.from_lines(patterns or ("*",))
+    if not patterns:
+        return lambda _: None
+    spec = GitIgnoreSpec.from_lines(patterns)
     return lambda entry: None if spec.match_file(entry.path) else ""
 
 

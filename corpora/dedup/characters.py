@@ -27,7 +27,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 from corpora.dedup.minhash import sketch
 from corpora.dedup.tokens import MULTIPLIER, Hashes, code_points
@@ -145,6 +144,8 @@ def _near(
     profiles: Profiles, splits: Sequence[Split], least: float
 ) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """Every held-out document, and the others by lengths and counts of characters, ascending."""
+    from scipy.spatial.distance import cdist  # a third of the start of a worker, which needs none
+
     order = np.argsort(profiles.lengths, kind="stable")
     ranks = np.array([SIDES.index(split) for split in splits], np.int8)
     lengths, sides = profiles.lengths[order], ranks[order]

@@ -44,12 +44,17 @@ COMPARED_AT_ONCE = 8192
 
 
 def shingles(text: str, width: int = SHINGLE_TOKENS) -> Hashes:
-    """Hash every run of `width` tokens.
+    """The distinct hashes of `token_runs`, ascending, (S,) uint64."""
+    runs = token_runs(text, width)
+    runs.sort()
+    return runs[np.append(True, runs[1:] != runs[:-1])[: len(runs)]]  # np.unique: twice the time
 
-    A text of fewer tokens is one shingle, so it is similar only to a text of the same tokens.
 
-    Returns:
-        Distinct hashes, ascending, (S,) uint64; none for a text without tokens.
+def token_runs(text: str, width: int = SHINGLE_TOKENS) -> Hashes:
+    """Hash every run of `width` tokens, in order: the shingles, some of them repeated.
+
+    A text of fewer tokens is one shingle, so it is similar only to a text of the same tokens. There
+    is none for a text without tokens.
     """
     hashes = tokens(text)
     width = min(width, len(hashes))
@@ -58,8 +63,7 @@ def shingles(text: str, width: int = SHINGLE_TOKENS) -> Hashes:
     for offset in range(1, width):
         runs *= MULTIPLIER
         runs += hashes[offset : offset + count]
-    runs.sort()
-    return runs[np.append(True, runs[1:] != runs[:-1])[: len(runs)]]  # np.unique: twice the time
+    return runs
 
 
 def sketch(texts: Sequence[Hashes], permutations: int = PERMUTATIONS) -> Signatures:

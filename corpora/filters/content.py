@@ -8,6 +8,7 @@ import re
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Literal
@@ -41,6 +42,7 @@ TABLE_BYTES = 1_000
 LETTERS = string.ascii_letters.encode() + bytes(range(0x80, 0x100))
 HEXADECIMAL = re.compile(rb"0[xX][0-9A-Fa-f]+")
 PLAIN_LETTERS = bytes(set(LETTERS) - set(b"abcdefxABCDEFX"))
+"""The letters that no hexadecimal number contains."""
 BLANKS = string.whitespace.encode()
 NEWLINE = "\n"
 
@@ -124,19 +126,29 @@ def _has_line_above(limit: int, text: str) -> bool:
 
 
 def _table(rules: TextRules, content: Content) -> str | None:
-    encoded = content.text.encode() if rules.min_letters else b""
-    filled = len(encoded.translate(None, BLANKS))
-    if filled < TABLE_BYTES or _plain_letters(encoded) >= rules.min_letters * filled:
+    if not rules.min_letters:
         return None
-    written = HEXADECIMAL.sub(b"", encoded)
-    letters = len(written) - len(written.translate(None, LETTERS))
-    share = letters / filled
+    encoded = content.text.encode()
+    if _count(encoded, PLAIN_LETTERS) >= rules.min_letters * len(encoded):
+        return None  # nearly every text
+    filled = len(encoded) - _count(encoded, BLANKS)
+    if filled < TABLE_BYTES:
+        return None
+    share = _count(HEXADECIMAL.sub(b"", encoded), LETTERS) / filled
     return f"{share:.0%} letters" if share < rules.min_letters else None
 
 
-def _plain_letters(encoded: bytes) -> int:
-    """The letters that no hexadecimal number contains: enough of them in nearly every text."""
-    return len(encoded) - len(encoded.translate(None, PLAIN_LETTERS))
+def _count(content: bytes, wanted: bytes) -> int:
+    """How many bytes are among the wanted ones; `translate` to nothing would take seven times."""
+    import numpy as np
+
+    return int(np.count_nonzero(np.frombuffer(content.translate(_marked(wanted)), np.bool_)))
+
+
+@cache
+def _marked(wanted: bytes) -> bytes:
+    """A table of all bytes, 1 for the wanted ones."""
+    return bytes(byte in wanted for byte in range(256))
 
 
 def _generated(rules: TextRules, content: Content) -> str | None:

@@ -6,6 +6,7 @@ Only the comment is read: a licence text in a string belongs to what a program w
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 from corpora.licenses.recognise import license_names
@@ -33,25 +34,57 @@ GRANT = re.compile(
     r"licen[cs]|permission|redistribut|\bGPL|proprietary|confidential|com+ercial", re.I
 )
 """Without one of these words a comment states no licence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A pattern, any case, and words in lower case: every match contains one of them.
+
+    Such a pattern takes 20 microseconds a kilobyte, a word less than one.
+    """
+
+    words: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+    def search(self, text: str, lower: str) -> re.Match[str] | None:
+        """The first match in `text`, whose lower case is `lower`."""
+        # Outside ASCII other letters are equal to some of ASCII, but for their case.
+        is_possible = not text.isascii() or any(word in lower for word in self.words)
+        return self.pattern.search(text) if is_possible else None
+
+
+def _phrase(words: str, pattern: str) -> Phrase:
+    return Phrase(tuple(words.split()), re.compile(pattern, re.I | re.S))
+
+
 FAMILIES = {
-    "GPL": re.compile(r"\bGNU\b.{0,40}\bPublic\W+Licen|\b[AL]?GPL", re.I | re.S),
-    "MPL": re.compile(r"\bMozilla\W+Public|\bMPL\b", re.I),
-    "CDDL": re.compile(r"\bCDDL\b|Common\W+Development\W+and\W+Distribution", re.I),
-    "EPL": re.compile(r"Eclipse\W+Public|\bEPL\b", re.I),
-    "CC-BY": re.compile(r"Creative\W+Commons\W+Attribution|\bCC[- ]BY", re.I),
+    "GPL": _phrase("gnu gpl", r"\bGNU\b.{0,40}\bPublic\W+Licen|\b[AL]?GPL"),
+    "MPL": _phrase("mozilla mpl", r"\bMozilla\W+Public|\bMPL\b"),
+    "CDDL": _phrase("cddl common", r"\bCDDL\b|Common\W+Development\W+and\W+Distribution"),
+    "EPL": _phrase("eclipse epl", r"Eclipse\W+Public|\bEPL\b"),
+    "CC-BY": _phrase("creative cc", r"Creative\W+Commons\W+Attribution|\bCC[- ]BY"),
 }
 """Licences with conditions on copies, by a part of their SPDX names."""
 CHOICE = re.compile(
     r"\balternatively\b|\bchoice\W+of\b|\bdual\W+licen|\byou\W+may\W+(?:choose|select)\b", re.I
 )
 """Of the licences that a comment names one may be chosen, so the one that was found is enough."""
-LIMIT = re.compile(
-    r"(?<!\bor\s)non\W?com+ercial|\b(?:for|in)\W+research\b|\bacademic\W+(?:use|purpos|research)"
-    r"|\beducational\W+(?:use|purpos)|\bevaluation\W+(?:use|purpos|only)|\bpurposes?\W+only\b"
-    r"|\b(?:internal|personal)\W+use\b|\bproprietary\b(?!\W+rights)|\bconfidential\b"
-    r"|\btrade\W+secret|\bunpublished\W|commons\W+clause|\bno\W+part\W+of\W+this\b|\bnot\W+evil\b"
-    r"|\bmay\W+not\W+be\W+(?:copied|sold|distributed|redistributed|reproduced)",
-    re.I,
+LIMITS = (
+    _phrase("ercial", r"(?<!\bor\s)non\W?com+ercial"),
+    _phrase("research", r"\b(?:for|in)\W+research\b"),
+    _phrase("academic", r"\bacademic\W+(?:use|purpos|research)"),
+    _phrase("educational", r"\beducational\W+(?:use|purpos)"),
+    _phrase("evaluation", r"\bevaluation\W+(?:use|purpos|only)"),
+    _phrase("only", r"\bpurposes?\W+only\b"),
+    _phrase("internal personal", r"\b(?:internal|personal)\W+use\b"),
+    _phrase("proprietary", r"\bproprietary\b(?!\W+rights)"),
+    _phrase("confidential", r"\bconfidential\b"),
+    _phrase("secret", r"\btrade\W+secret"),
+    _phrase("unpublished", r"\bunpublished\W"),
+    _phrase("commons", r"commons\W+clause"),
+    _phrase("part", r"\bno\W+part\W+of\W+this\b"),
+    _phrase("evil", r"\bnot\W+evil\b"),
+    _phrase("may", r"\bmay\W+not\W+be\W+(?:copied|sold|distributed|redistributed|reproduced)"),
 )
 """Limits on the use, or terms that give nothing."""
 START = re.compile(
@@ -76,9 +109,9 @@ def header_license(text: str, of_source: str | None) -> str | None:
         if GRANT.search(comment) is None:
             continue
         said = plain(comment)
-        limit = LIMIT.search(said)
-        if limit is not None:
-            return unreadable(said[limit.start() : limit.end() + 40])
+        limit = _limit(said)
+        if limit:
+            return unreadable(limit)
         found = _names(_terms(comment))
         names |= found
         family, words = _unmatched_family(said, found)
@@ -108,10 +141,19 @@ def first_comments(text: str) -> Iterator[str]:
     yield "\n".join(lines)
 
 
+def _limit(said: str) -> str:
+    """The first limit, with what follows it; "" if there is none."""
+    lower = said.lower()
+    found = filter(None, (phrase.search(said, lower) for phrase in LIMITS))
+    first = min(found, key=lambda match: match.start(), default=None)
+    return said[first.start() : first.end() + 40] if first else ""
+
+
 def _unmatched_family(said: str, found: frozenset[str]) -> tuple[str, str]:
     """A family that is named but not among the licences found, and the words; "" if none is."""
-    for family, pattern in FAMILIES.items():
-        named = pattern.search(said)
+    lower = said.lower()
+    for family, phrase in FAMILIES.items():
+        named = phrase.search(said, lower)
         if named is not None and not any(family in name for name in found):
             return family, said[named.start() : named.end() + 40]
     return "", ""

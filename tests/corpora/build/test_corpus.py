@@ -100,6 +100,18 @@ def test_every_file_stands_in_the_ledger_with_its_reason(tmp_path):
     assert rows["f1.py"]["decision"] == "kept"
 
 
+def test_the_ledger_names_the_extension_that_is_not_wanted(tmp_path):
+    names = {
+        "a.tar.gz": ".gz",
+        "b/.bashrc": "none",
+        "b.d/Makefile": "none",
+        "end.": "none",
+        "..c": ".c",
+    }
+    rows = ledger(built(tmp_path, plain() | dict.fromkeys(names, b"text")))
+    assert {name: rows[name]["detail"] for name in names} == names
+
+
 def test_documents_come_back_as_they_were(tmp_path):
     texts = {"a.py": "NA", "b.py": "null", "c.py": "n\u00e4\u2028\ud7ff\U0001f600\n", "d.py": '"'}
     directory = built(tmp_path, plain() | {p: t.encode() for p, t in texts.items()})

@@ -6,8 +6,10 @@ import string
 import time
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from corpora.filters.secrets import KINDS, secret_kind
+from corpora.filters.secrets import KINDS, PIECE, Kind, secret_kind
 
 WORD = string.ascii_letters + string.digits
 
@@ -84,7 +86,26 @@ def test_a_secret_is_found_wherever_it_stands(kind: str, secret: str, around: st
 
 
 def test_every_kind_has_an_example():
-    assert {kind for kind, _ in SECRETS} == {kind for kind, _ in KINDS}
+    assert {kind for kind, _ in SECRETS} == {kind.name for kind in KINDS}
+
+
+# The pattern of every other kind begins with its word.
+WORDY = [kind for kind in KINDS if not kind.pattern.pattern.startswith(kind.words)]
+
+
+@pytest.mark.parametrize("kind", WORDY, ids=lambda kind: kind.words[0])
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_every_match_of_a_kind_contains_a_word_of_it(kind: Kind, data: st.DataObject):
+    match = kind.pattern.search(data.draw(st.from_regex(kind.pattern)))
+    assert match
+    assert any(word in match.group() for word in kind.words)
+
+
+@pytest.mark.parametrize("place", range(-25, 1))
+def test_a_secret_across_two_pieces_is_found(place: int):
+    text = " " * (PIECE + place) + "github_pat_" + some(22) + "_" + some(59)
+    assert secret_kind(text) == "GitHub token"
 
 
 def test_the_answer_never_holds_the_secret():

@@ -1,8 +1,10 @@
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from corpora.licenses.headers import header_license
+from corpora.licenses.headers import FAMILIES, LIMITS, Phrase, header_license
 from tests.corpora.licenses.texts import BSD_2, GPL_2_NOTICE, ISC, MIT, UNLICENSE
 
 COMMENTS = {
@@ -99,3 +101,17 @@ def test_no_megabyte_of_comments_takes_long(unit: str):
     begin = time.process_time()
     header_license(text, None)
     assert time.process_time() - begin < 2
+
+
+@pytest.mark.parametrize("phrase", [*FAMILIES.values(), *LIMITS], ids=lambda one: one.words[0])
+@settings(max_examples=10, deadline=None)
+@given(data=st.data())
+def test_every_match_of_a_phrase_contains_a_word_of_it(phrase: Phrase, data: st.DataObject):
+    text = data.draw(st.from_regex(phrase.pattern, alphabet=st.characters(codec="ascii")))
+    assert phrase.search(text, text.lower())
+
+
+@pytest.mark.parametrize("words", ["for re\u017fearch", "as a trade \u017fecret"])
+def test_letters_that_are_equal_but_for_their_case_hide_no_limit(words: str):
+    comment = f"Permission is granted {words} only."
+    assert (header_license(commented(comment), "MIT") or "").startswith("unreadable")
