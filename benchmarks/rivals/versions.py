@@ -22,7 +22,7 @@ def made(key: Key, mirrors: Path, datatrove: Path | None) -> str:
         TrialError: if nanoGPT is measured and has no mirror.
     """
     parts = [_rival(key, mirrors, datatrove)] if key.rival != trained.OURS else []
-    parts += [f"charmill {_words('git', '-C', str(HERE), 'rev-parse', '--short=9', 'HEAD')}"]
+    parts += [f"charmill {_commit('-C', str(HERE))}"]
     parts += [f"torch {torch.__version__}", f"Python {platform.python_version()}"]
     return ", ".join([*filter(None, parts), processor_name()])
 
@@ -30,7 +30,7 @@ def made(key: Key, mirrors: Path, datatrove: Path | None) -> str:
 def _rival(key: Key, mirrors: Path, datatrove: Path | None) -> str:
     if key.rival in trained.SHAPES:
         place = mirror(mirrors, nano_gpt.REPOSITORY)
-        return f"nanoGPT {_words('git', f'--git-dir={place}', 'rev-parse', '--short=9', 'HEAD')}"
+        return f"nanoGPT {_commit(f'--git-dir={place}')}"
     if key.rival == adaptive.ZPAQ:
         return " ".join(_words("zpaq").split()[:2])  # "zpaq v7.15 journaling archiver ..."
     if key.rival == adaptive.PPMD:
@@ -41,6 +41,10 @@ def _rival(key: Key, mirrors: Path, datatrove: Path | None) -> str:
         asked = "from importlib.metadata import version; print(version('datatrove'))"
         return f"datatrove {_words(str(datatrove), '-c', asked)}"
     return ""
+
+
+def _commit(*where: str) -> str:
+    return _words("git", *where, "rev-parse", "--short=9", "HEAD")
 
 
 def _words(*command: str) -> str:
