@@ -32,6 +32,7 @@ from benchmarks.rivals.cells import Cell, Cells, Figures, Key
 from benchmarks.rivals.page import page
 from benchmarks.rivals.texts import NAMES, Library, mirror
 from benchmarks.rivals.versions import made
+from modeling.device import processor_name
 
 PARTS = (*trained.RIVALS, adaptive.PART, idle.PART, cleaning.PART)
 
@@ -94,11 +95,12 @@ def fill(trial: Trial, cells: Cells, write: Path) -> list[str]:
         print(f"{datetime.now(UTC):%H:%M} UTC: {key.slug}", flush=True)
         try:
             versions = made(key, trial.gym.mirrors, trial.datatrove)
-            cells.put(Cell(key=key, figures=trial.measure(key), made=versions))
+            figures = trial.measure(key)
         except TrialError as error:
             failed.append(f"{key.slug}: {error}")
             print(failed[-1], file=sys.stderr, flush=True)
             continue
+        cells.put(Cell(key=key, figures=figures, made=versions, processor=processor_name()))
         save(cells, write)
     return failed
 

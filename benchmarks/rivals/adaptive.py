@@ -24,7 +24,7 @@ ZPAQ, PPMD = f"{PROGRAM} -m5", f"PPMd {PPMD_ORDER}"
 COMPRESSORS = (ZPAQ, PPMD)
 ROWS = {
     "static": "the same network, which learns nothing from the held-out text",
-    "ngram": "the best Kneser-Ney model, which learns nothing either",
+    "ngram": "Kneser-Ney, which learns nothing either",
     "dynamic": "charmill, dynamic evaluation",
     "mixture": "charmill, dynamic evaluation and Kneser-Ney, half each",
 }

@@ -5,7 +5,7 @@ Several processes may fill one folder at the same time.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Self
@@ -42,17 +42,23 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """A key, its figures, and the versions of what was measured, on which machine."""
+    """A key, its figures, and how they were made.
+
+    Attributes:
+        made: versions of the programs, each a name and a number.
+        processor: that they ran on.
+    """
 
     key: Key
     figures: Figures
-    made: str
+    made: Sequence[str]
+    processor: str
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `Cells` wrote."""
         values = json.loads(path.read_text(encoding="utf-8"))
-        return cls(key=Key(**values["key"]), figures=values["figures"], made=values["made"])
+        return cls(**values | {"key": Key(**values["key"])})
 
 
 class Cells:

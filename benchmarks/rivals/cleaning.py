@@ -30,7 +30,7 @@ PART = "cleaning"
 ROUNDS = 3
 REPOSITORY, EXTENSION = "numpy/numpy", ".py"
 OURS, DATATROVE = "charmill", "datatrove"
-SIZES = ("memory", "documents", "characters")
+SIZES = ("documents", "characters")
 
 
 def build(folder: Path, extension: str) -> None:
@@ -66,7 +66,6 @@ def rounds(repository: Path, datatrove: Path, number: int = ROUNDS) -> Figures:
     for rival, each in spent.items():
         found[f"{rival}, wall"] = statistics.median(one.wall for one in each)
         found[f"{rival}, cpu"] = statistics.median(one.cpu for one in each)
-        found[f"{rival}, memory"] = max(one.memory for one in each)
         found |= {f"{rival}, {name}": count for name, count in counts[rival].items()}
     return found
 

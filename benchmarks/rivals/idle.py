@@ -29,11 +29,10 @@ UP_TO_DATE = b"up to date"
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Seconds of a process and its children, by the clock and of CPU time; MB of the largest."""
+    """Seconds of a process and of its children, by the clock and of CPU time."""
 
     wall: float
     cpu: float
-    memory: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +113,7 @@ def spend(program: Program, variables: Mapping[str, str]) -> Spent:
         text = words.decode(errors="replace").strip()
         raise TrialError(f"{' '.join(program.command)}: {text}")
     wall = time.perf_counter() - began
-    return Spent(wall, used.ru_utime + used.ru_stime, used.ru_maxrss // 1024)
+    return Spent(wall, used.ru_utime + used.ru_stime)
 
 
 def figures(spent: Mapping[str, Sequence[Spent]]) -> Figures:

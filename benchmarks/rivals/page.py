@@ -48,8 +48,19 @@ def page(cells: Iterable[Cell]) -> str:
         if by_part[name]:
             lines += ["", f"## {title}", "", words, "", *tables(by_part[name])]
     if found:
-        lines += ["", "## Versions", "", *(f"- {one}" for one in sorted({c.made for c in found}))]
+        lines += ["", "## Versions", "", *versions(found)]
     return "\n".join([*lines, ""])
+
+
+def versions(cells: Sequence[Cell]) -> Iterator[str]:
+    """What was measured, program by program; charmill is named by commit."""
+    seen: dict[str, dict[str, None]] = {}
+    for part in sorted({part for cell in cells for part in cell.made}):
+        name, _, number = part.rpartition(" ")
+        seen.setdefault(name, {})[number] = None
+    yield from (f"- {name} {', '.join(numbers)}" for name, numbers in seen.items())
+    yield ""
+    yield f"Processor: {'; '.join(sorted({cell.processor for cell in cells}))}."
 
 
 def trained_tables(cells: Sequence[Cell]) -> Iterator[str]:
@@ -123,8 +134,8 @@ def _times(figures: Mapping[str, float], name: str) -> str:
 
 def cleaning_table(cells: Sequence[Cell]) -> Iterator[str]:
     """A row for each of the two."""
-    yield "| | CPU time, s | wall time, s | memory, MB | documents | characters |"
-    yield "|---|--:|--:|--:|--:|--:|"
+    yield "| | CPU time, s | wall time, s | documents | characters |"
+    yield "|---|--:|--:|--:|--:|"
     for figures in (cell.figures for cell in cells):
         for rival in (cleaning.OURS, cleaning.DATATROVE):
             times = (f"{figures[f'{rival}, {name}']:.1f}" for name in ("cpu", "wall"))

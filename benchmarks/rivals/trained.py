@@ -29,7 +29,7 @@ RIVALS: Mapping[str, str] = {
 FIRST = (OURS, "nanogpt")
 """Those that are measured before the others."""
 SHAPES = {"nanogpt": nano_gpt.CPU_RECIPE, "nanogpt-larger": nano_gpt.LARGER}
-VALIDATION = 20_000
+VALIDATION = 10_000
 """Characters by which the rivals choose their best weights; it takes none of their time."""
 
 

@@ -1,4 +1,4 @@
-"""What exactly was measured: versions of the programs, and the machine."""
+"""What exactly was measured: versions of the programs."""
 
 import platform
 import subprocess
@@ -10,13 +10,12 @@ import torch
 from benchmarks.rivals import adaptive, cleaning, idle, nano_gpt, trained
 from benchmarks.rivals.cells import Key
 from benchmarks.rivals.texts import mirror
-from modeling.device import processor_name
 
 HERE = Path(__file__).parents[2]
 
 
-def made(key: Key, mirrors: Path, datatrove: Path | None) -> str:
-    """Versions of what a cell measures.
+def made(key: Key, mirrors: Path, datatrove: Path | None) -> list[str]:
+    """Versions of what a cell measures, each a name and a number.
 
     Raises:
         TrialError: if nanoGPT is measured and has no mirror.
@@ -24,7 +23,7 @@ def made(key: Key, mirrors: Path, datatrove: Path | None) -> str:
     parts = [_rival(key, mirrors, datatrove)] if key.rival != trained.OURS else []
     parts += [f"charmill {_commit('-C', str(HERE))}"]
     parts += [f"torch {torch.__version__}", f"Python {platform.python_version()}"]
-    return ", ".join([*filter(None, parts), processor_name()])
+    return [part for part in parts if part]
 
 
 def _rival(key: Key, mirrors: Path, datatrove: Path | None) -> str:
