@@ -16,6 +16,7 @@ Several processes may share FOLDER, each with parts of its own.
 """
 
 import argparse
+import math
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -94,8 +95,8 @@ def fill(trial: Trial, cells: Cells, write: Path) -> list[str]:
             continue
         print(f"{datetime.now(UTC):%H:%M} UTC: {key.slug}", flush=True)
         try:
-            versions = made(key, trial.gym.mirrors, trial.datatrove)
             figures = trial.measure(key)
+            versions = made(key, trial.gym.mirrors, trial.datatrove)
         except TrialError as error:
             failed.append(f"{key.slug}: {error}")
             print(failed[-1], file=sys.stderr, flush=True)
@@ -110,6 +111,14 @@ def save(cells: Cells, write: Path) -> None:
     write.write_text(page(cells), encoding="utf-8", newline="\n")
 
 
+def cpu_seconds(text: str) -> list[float]:
+    """The budgets in a text such as "180,600"."""
+    numbers = [float(word) for word in text.split(",")]
+    if not all(0 < number < math.inf for number in numbers):
+        raise argparse.ArgumentTypeError(f"{text!r}: each must be positive")
+    return numbers
+
+
 def main(arguments: Sequence[str]) -> int:
     """Measure what was asked for and write the page; 1 if a cell failed."""
     parser = argparse.ArgumentParser(
@@ -120,7 +129,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("mirrors", type=Path)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--texts", default=",".join(NAMES))
-    parser.add_argument("--seconds", default="180,600", help="budgets of CPU time")
+    parser.add_argument("--seconds", type=cpu_seconds, default=[180.0, 600.0], help="budgets")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--held-out", type=int, default=300_000, help="at most so many characters")
     parser.add_argument("--datatrove", type=Path, metavar="PYTHON", help="one that has datatrove")
@@ -134,6 +143,9 @@ def main(arguments: Sequence[str]) -> int:
             f"unknown: {', '.join(sorted(unknown))}; parts are {', '.join(PARTS)}; "
             f"texts are {', '.join(NAMES)}"
         )
+    absent = [path for path in (asked.mirrors, asked.datatrove) if path and not path.exists()]
+    if absent:
+        parser.error(f"{absent[0]} does not exist")
     torch.set_num_threads(1)
     folder = asked.folder.resolve()
     cells = Cells(folder / "cells")
@@ -141,7 +153,7 @@ def main(arguments: Sequence[str]) -> int:
         trial = Trial(
             parts=asked.parts or PARTS,
             texts=texts,
-            budgets=[float(seconds) for seconds in asked.seconds.split(",")],
+            budgets=asked.seconds,
             seeds=asked.seeds,
             held_out=asked.held_out,
             datatrove=asked.datatrove,

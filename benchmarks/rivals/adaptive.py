@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.quality import adaptive, load
+from benchmarks.real_corpora import TrialError
 from benchmarks.results.rival import PROGRAM, Primed, zpaq_bits
 from benchmarks.rivals.cells import Figures, Key
 from benchmarks.rivals.trained import OURS
@@ -32,11 +33,17 @@ ROWS = {
 
 
 def compressed(program: str, corpus: Path, spec: EvaluateSpec | None = None) -> Figures:
-    """Bits per held-out character of one of COMPRESSORS; empty if it is not installed."""
+    """Bits per held-out character of one of COMPRESSORS.
+
+    Raises:
+        TrialError: if it is not installed.
+    """
     primed = Primed.of(corpus, spec)
     if program == ZPAQ:
         bits = zpaq_bits(primed)
-        return {} if bits is None else {"bits": bits}
+        if bits is None:
+            raise TrialError(f"{PROGRAM} is not installed")
+        return {"bits": bits}
     size = ppmd_bytes(PPMD_ORDER, primed.before, primed.after)
     return {"bits": 8 * size / primed.characters}
 

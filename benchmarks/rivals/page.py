@@ -105,7 +105,7 @@ def adaptive_table(cells: Sequence[Cell]) -> Iterator[str]:
     yield "|---|--:|--:|"
     for name in adaptive.COMPRESSORS:
         for cell in cells:
-            if cell.key.rival == name and cell.figures:
+            if cell.key.rival == name:
                 yield f"| {name}, primed | {cell.figures['bits']:.3f} | |"
     ours = [cell for cell in cells if cell.key.rival == trained.OURS]
     for seconds in sorted({cell.key.seconds for cell in ours}):
@@ -125,6 +125,9 @@ def idle_table(cells: Sequence[Cell]) -> Iterator[str]:
         if f"{name}, wall" in figures:
             times = (_times(figures, f"{name}, {clock}") for clock in ("wall", "cpu"))
             yield f"| `{name}` | {' | '.join(times)} |"
+    if f"{idle.DVC}, wall" not in figures:
+        yield ""
+        yield "dvc was not installed where this was measured."
 
 
 def _times(figures: Mapping[str, float], name: str) -> str:

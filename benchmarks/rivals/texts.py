@@ -9,6 +9,7 @@ from benchmarks.quality import Texts, load
 from benchmarks.real_corpora import TrialError, charmill, missing
 from flows.store.runs import Store
 from modeling.inference.dynamic_evaluation import first_characters
+from system.files import write_whole
 
 SHAKESPEARE = ("karpathy/char-rnn", "data/tinyshakespeare/input.txt")
 LINUX_BYTES = 5_000_000
@@ -51,7 +52,7 @@ class Library:
         path = self.folder / f"{name}.txt"
         if not path.exists():
             repository, file = SHAKESPEARE
-            path.write_bytes(shown(self.mirrors, repository, file))
+            write_whole(path, shown(self.mirrors, repository, file), concurrent=True)
         return path
 
     def _corpus(self, name: str) -> Path:

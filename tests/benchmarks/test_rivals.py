@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.peers import Predictor
+from benchmarks.quality import Texts, peer
 from benchmarks.real_corpora import TrialError
 from benchmarks.rivals import adaptive, cleaning, datatrove_pipeline, idle, nano_gpt, trained
 from benchmarks.rivals.__main__ import Trial, fill, main
 from benchmarks.rivals.cells import Cell, Cells, Key
 from benchmarks.rivals.page import page, spread
 from benchmarks.rivals.texts import Library, shown
+from corpora.filters.content import TextRules
+from modeling.vocab import Vocabulary
 
 TEXTS = ("tinyshakespeare", "python-stdlib")
 
@@ -102,6 +106,41 @@ def test_a_rival_without_its_repository_is_one_line(tmp_path):
         gym._recipe("nanogpt")
 
 
+def test_the_last_tenth_of_the_plays_is_held_out_and_cut(tmp_path):
+    source = tmp_path / "work" / "data" / "tinyshakespeare"
+    source.mkdir(parents=True)
+    (source / "input.txt").write_text("to be, or not; " * 40)
+    git = ["git", "-C", str(tmp_path / "work"), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *words], check=True)
+    (tmp_path / "karpathy+char-rnn").symlink_to(tmp_path / "work" / ".git")
+    library = Library(folder=tmp_path, mirrors=tmp_path, git_config=tmp_path)
+    whole, cut = (library.texts("tinyshakespeare", size) for size in (1000, 7))
+    assert [len(part[0]) - 1 for part in (whole.validation, whole.train, whole.test)] == [
+        *(30, 510, 60),
+    ]
+    assert cut.test[0].tolist() == whole.test[0][:8].tolist()
+    assert cut.name == "tinyshakespeare"
+
+
+class Indifferent(Predictor):
+    """Needs two bits for every character."""
+
+    def nats(self, documents):
+        return (np.full(len(document) - 1, 2 * np.log(2)) for document in documents)
+
+
+def test_a_rival_pays_for_characters_that_it_does_not_know():
+    vocabulary = Vocabulary(("a", "b"))
+    documents = vocabulary.encode_documents(["abba", "a?"])
+    texts = Texts(
+        name="x", vocabulary=vocabulary, train=documents, validation=documents, test=documents
+    )
+    done = peer(texts, lambda stream, size: (Indifferent(), lambda spent: None), 1e-3, seed=0)
+    assert done.bits == pytest.approx(2 + vocabulary.unknown_bits / 6)
+    assert done.seconds >= 1e-3
+
+
 def test_a_file_that_a_mirror_lacks_is_one_line(tmp_path):
     repository = tmp_path / "a+b"
     subprocess.run(["git", "init", "-q", "--bare", str(repository)], check=True)
@@ -109,12 +148,21 @@ def test_a_file_that_a_mirror_lacks_is_one_line(tmp_path):
         shown(tmp_path, "a/b", "model.py")
 
 
-@pytest.mark.parametrize("arguments", [["nanoGPT"], ["--texts", "tinyshakespeare,war-and-peace"]])
-def test_an_unknown_part_or_text_ends_with_the_known_ones(tmp_path, capsys, arguments):
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nanoGPT"], "unknown: nanoGPT; parts are charmill, nanogpt"),
+        (["--texts", "tinyshakespeare,war-and-peace"], "unknown: war-and-peace; parts are"),
+        (["--seconds", "180,0"], "'180,0': each must be positive"),
+        (["--seconds", "3m"], "invalid cpu_seconds value: '3m'"),
+        (["--datatrove", "no-such-python"], "no-such-python does not exist"),
+    ],
+)
+def test_a_mistake_ends_in_one_line(tmp_path, capsys, arguments, words):
     with pytest.raises(SystemExit) as ended:
         main([str(tmp_path), *arguments, "--folder", str(tmp_path / "new")])
     assert ended.value.code == 2
-    assert "parts are charmill, nanogpt" in capsys.readouterr().err
+    assert words in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
 
 
@@ -146,7 +194,6 @@ def test_the_page_has_every_part_that_was_measured():
             made(Key(part=idle.PART, rival="both"), dvc),
             made(Key(part=cleaning.PART, rival="both"), both),
             made(Key(part=adaptive.PART, rival=adaptive.PPMD), {"bits": 1.3}),
-            made(Key(part=adaptive.PART, rival=adaptive.ZPAQ), {}),
             made(adapting, ours),
         ]
     )
@@ -253,8 +300,6 @@ def test_the_code_of_a_repository_is_trained_and_scored_silently(capsys):
     ],
 )
 def test_datatrove_is_given_the_limits_of_charmill(text, kept):
-    from corpora.filters.content import TextRules
-
     assert datatrove_pipeline.fits(text) == kept
     ours = TextRules.model_fields
     assert ours["max_line"].default == datatrove_pipeline.MAX_LINE
