@@ -33,7 +33,7 @@ ROWS = {
 
 
 def compressed(program: str, corpus: Path, spec: EvaluateSpec | None = None) -> Figures:
-    """Bits per held-out character of one of COMPRESSORS.
+    """Bits per held-out character of one of COMPRESSORS, and how many characters there are.
 
     Raises:
         TrialError: if it is not installed.
@@ -43,13 +43,13 @@ def compressed(program: str, corpus: Path, spec: EvaluateSpec | None = None) -> 
         bits = zpaq_bits(primed)
         if bits is None:
             raise TrialError(f"{PROGRAM} is not installed")
-        return {"bits": bits}
+        return {"bits": bits, "characters": primed.characters}
     size = ppmd_bytes(PPMD_ORDER, primed.before, primed.after)
-    return {"bits": 8 * size / primed.characters}
+    return {"bits": 8 * size / primed.characters, "characters": primed.characters}
 
 
 def adapted(corpus: Path, model: Path, spec: EvaluateSpec | None = None) -> Figures:
-    """Bits per held-out character of a model of ours, by the names in ROWS."""
+    """The same of a model of ours, bits by the names in ROWS."""
     spec = spec or EvaluateSpec()
     texts = load(corpus)
     held_out = limited(list(read_documents(corpus, "test")), spec.test_characters)
@@ -57,7 +57,8 @@ def adapted(corpus: Path, model: Path, spec: EvaluateSpec | None = None) -> Figu
     network, vocabulary, _ = load_model(model)
     assert vocabulary == texts.vocabulary, f"{model} is of another corpus"
     found = adaptive(replace(texts, test=test), network)
-    return {name: getattr(found, name) for name in ROWS}
+    size = sum(len(document.text) for document in held_out)
+    return {name: getattr(found, name) for name in ROWS} | {"characters": size}
 
 
 def in_order(seconds: float, seeds: int, held_out: int) -> list[Key]:

@@ -25,8 +25,9 @@ nanoGPT's README gives 1.4697 nats (2.120 bits) on tinyshakespeare for a model o
 parameters after three minutes on an A100 GPU."""
 ADAPTIVE = f"""\
 Bits per held-out character of `{adaptive.TEXT}` when the predictor learns from the text after each
-character or segment is charged. Compressors are primed with the last 4 million characters that an
-evaluation takes; the networks are the ones of the table above with the longest training."""
+character or segment is charged. Compressors are primed with at most 4 million characters of the
+training text, chosen as an evaluation chooses them; the networks are those of the first table with
+the longest training, the n-grams are counted in the whole training text."""
 IDLE = f"""\
 Seconds of a pipeline of five stages (`{idle.DATASET}`) in which everything is current, medians with
 the range of {idle.ROUNDS} interleaved rounds. dvc's stages have the files of charmill's as their
@@ -101,19 +102,21 @@ def _bits(cells: Sequence[Cell], texts: Sequence[str]) -> Iterator[str]:
 
 def adaptive_table(cells: Sequence[Cell]) -> Iterator[str]:
     """A row for every compressor and for every figure of our networks."""
-    yield "| | bits | seeds |"
-    yield "|---|--:|--:|"
+    yield "| | bits | held-out characters | seeds |"
+    yield "|---|--:|--:|--:|"
     for name in adaptive.COMPRESSORS:
         for cell in cells:
             if cell.key.rival == name:
-                yield f"| {name}, primed | {cell.figures['bits']:.3f} | |"
+                bits, size = cell.figures["bits"], cell.figures["characters"]
+                yield f"| {name}, primed | {bits:.3f} | {size:,} | |"
     ours = [cell for cell in cells if cell.key.rival == trained.OURS]
     for seconds in sorted({cell.key.seconds for cell in ours}):
         seeds = [cell.figures for cell in ours if cell.key.seconds == seconds]
         for name, label in adaptive.ROWS.items():
             trained_for = "" if name == "ngram" else f", after {seconds:g} CPU-seconds"
             bits = spread([figures[name] for figures in seeds])
-            yield f"| {label}{trained_for} | {bits} | {len(seeds)} |"
+            size = seeds[0]["characters"]
+            yield f"| {label}{trained_for} | {bits} | {size:,} | {len(seeds)} |"
 
 
 def idle_table(cells: Sequence[Cell]) -> Iterator[str]:

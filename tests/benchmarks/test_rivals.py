@@ -187,19 +187,21 @@ def test_the_page_has_every_part_that_was_measured():
            for clock in ("wall", "cpu") for end in ("", ", least", ", most")}  # fmt: skip
     both = {f"{name}, {what}": 1234.0 for name in (cleaning.OURS, cleaning.DATATROVE)
             for what in ("wall", "cpu", *cleaning.SIZES)}  # fmt: skip
-    ours = {"static": 1.7, "ngram": 1.8, "dynamic": 1.1, "mixture": 1.05}
+    ours = {"static": 1.7, "ngram": 1.8, "dynamic": 1.1, "mixture": 1.05, "characters": 531_326}
     adapting = Key(part=adaptive.PART, rival="charmill", seconds=600.0)
     text = page(
         [
             made(Key(part=idle.PART, rival="both"), dvc),
             made(Key(part=cleaning.PART, rival="both"), both),
-            made(Key(part=adaptive.PART, rival=adaptive.PPMD), {"bits": 1.3}),
+            made(
+                Key(part=adaptive.PART, rival=adaptive.PPMD), {"bits": 1.3, "characters": 531_326}
+            ),
             made(adapting, ours),
         ]
     )
-    assert "| PPMd 16, primed | 1.300 | |" in text
-    assert "zpaq -m5, primed" not in text
-    assert "half each, after 600 CPU-seconds | 1.050 | 1 |" in text
+    assert "| PPMd 16, primed | 1.300 | 531,326 | |" in text
+    assert "zpaq" not in text
+    assert "half each, after 600 CPU-seconds | 1.050 | 531,326 | 1 |" in text
     assert "| `dvc repro` | 1.50 (1.50 to 1.50) | 1.50 (1.50 to 1.50) |" in text
     assert "| datatrove | 1234.0 | 1234.0 | 1,234 | 1,234 |" in text
 
