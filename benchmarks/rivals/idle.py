@@ -4,7 +4,9 @@ dvc's stages copy the files that charmill's stages wrote, so that both look afte
 dvc is not asked whether the source has changed; charmill looks.
 """
 
+import json
 import os
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -79,13 +81,11 @@ def rounds(folder: Path, number: int = ROUNDS) -> dict[str, list[Spent]]:
 def lay(pipeline: Path, folders: Mapping[str, Path], variables: Mapping[str, str]) -> None:
     """Make a pipeline of dvc with a stage for every folder, and run it once."""
     pipeline.mkdir(parents=True)
-    lines, before = ["stages:"], None
+    stages: dict[str, dict[str, str | list[str]]] = {}
     for stage, folder in folders.items():
-        lines += [f"  {stage}:", f"    cmd: cp -r '{folder}' {stage}"]
-        lines += [f"    deps: [{before}]"] if before else []
-        lines += [f"    outs: [{stage}]"]
-        before = stage
-    (pipeline / "dvc.yaml").write_text("\n".join([*lines, ""]), encoding="utf-8")
+        copied = {"cmd": f"cp -r {shlex.quote(str(folder))} {stage}", "outs": [stage]}
+        stages[stage] = copied | ({"deps": [list(stages)[-1]]} if stages else {})
+    (pipeline / "dvc.yaml").write_text(json.dumps({"stages": stages}), encoding="utf-8")
     for words in (["init", "--no-scm", "--quiet"], ["repro", "--quiet"]):
         spend(Program(command=["dvc", *words], folder=pipeline), variables)
 

@@ -1,10 +1,12 @@
 """The comparison with rivals: order, memory, page, and nanoGPT's side of it with a fake model."""
 
+import os
 import subprocess
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from benchmarks.peers import Predictor
 from benchmarks.quality import Texts, peer
@@ -317,6 +319,21 @@ def test_a_program_that_had_something_to_do_is_no_measurement(tmp_path):
         idle.spend(idle.Program(command=["echo", "Running stage"], folder=tmp_path, says=b"up"), {})
     with pytest.raises(TrialError, match=r"^false"):
         idle.spend(idle.Program(command=["false"], folder=tmp_path), {})
+
+
+def test_a_pipeline_of_dvc_copies_stage_after_stage(tmp_path, monkeypatch):
+    dvc = tmp_path / "dvc"
+    dvc.write_text("#!/bin/sh\necho $1 $DVC_NO_ANALYTICS >> asked\n")
+    dvc.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    folders = {"fetch": tmp_path / "o'clock: #1", "corpus": tmp_path / "b", "train": tmp_path / "c"}
+    idle.lay(tmp_path / "pipeline", folders, {"DVC_NO_ANALYTICS": "true"})
+    assert (tmp_path / "pipeline" / "asked").read_text() == "init true\nrepro true\n"
+    stages = yaml.safe_load((tmp_path / "pipeline" / "dvc.yaml").read_text())["stages"]
+    assert [stages[name].get("deps") for name in folders] == [None, ["fetch"], ["corpus"]]
+    folders["fetch"].mkdir()
+    subprocess.run(stages["fetch"]["cmd"], shell=True, check=True, cwd=tmp_path)
+    assert (tmp_path / "fetch").is_dir()
 
 
 def test_idle_figures_are_medians_with_their_range():
