@@ -43,7 +43,7 @@ def train(
     score: Score,
     seconds: float,
     clock: Callable[[], float] = time.process_time,
-) -> float:
+) -> tuple[int, float]:
     """Train for a number of seconds by a clock, and keep the weights with the best score.
 
     Args:
@@ -51,19 +51,20 @@ def train(
             the time and takes none of it.
 
     Returns:
-        The seconds that the updates took: at most one update more than was given.
+        Number of updates, and the seconds they took: at most one update more than was given.
     """
-    best, kept, spent = math.inf, predictor.state_dict(), 0.0
+    best, kept, updates, spent = math.inf, predictor.state_dict(), 0, 0.0
     for check in range(1, CHECKS + 1):
         while spent < seconds * check / CHECKS:
             began = clock()
             update(spent / seconds)
             spent += clock() - began
+            updates += 1
         bits = score()
         if bits < best:
             best, kept = bits, copy.deepcopy(predictor.state_dict())
     predictor.load_state_dict(kept)
-    return spent
+    return updates, spent
 
 
 class Network(Predictor):

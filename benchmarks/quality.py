@@ -105,6 +105,7 @@ class Peer:
     """
 
     bits: float
+    updates: int
     seconds: float
 
 
@@ -123,8 +124,8 @@ def peer(texts: Texts, recipe: Recipe, seconds: float, seed: int) -> Peer:
             part[document[1:] == UNKNOWN_ID] += texts.vocabulary.unknown_bits
         return per_character(scored)
 
-    spent = train(predictor, update, lambda: bits(texts.validation), seconds)
-    return Peer(bits=bits(texts.test), seconds=spent)
+    updates, spent = train(predictor, update, lambda: bits(texts.validation), seconds)
+    return Peer(bits=bits(texts.test), updates=updates, seconds=spent)
 
 
 def static(texts: Texts, model: CharModel) -> list[np.ndarray]:

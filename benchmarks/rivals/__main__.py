@@ -108,6 +108,7 @@ def fill(trial: Trial, cells: Cells, write: Path) -> list[str]:
 
 def save(cells: Cells, write: Path) -> None:
     """Write the page."""
+    write.parent.mkdir(parents=True, exist_ok=True)
     write.write_text(page(cells), encoding="utf-8", newline="\n")
 
 

@@ -1,7 +1,7 @@
 """Networks that are trained for the same CPU time on one thread."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks import peers
@@ -55,7 +55,7 @@ class Gym:
             return self._ours(key, texts)
         short = replace(texts, validation=first_characters(texts.validation, VALIDATION))
         done = peer(short, self._recipe(key.rival), key.seconds, key.seed)
-        return {"bits": done.bits, "seconds": done.seconds}
+        return asdict(done)
 
     def model(self, key: Key) -> Path:
         """The folder of a model of ours."""
@@ -65,7 +65,11 @@ class Gym:
         config = replace(PRESETS[PRESET], budget=Budget(seconds=key.seconds), seed=key.seed)
         model, totals = charmill(texts, config)
         save_model(self.model(key), config, texts.vocabulary, model)
-        return {"bits": per_character(static(texts, model)), "seconds": totals.seconds}
+        return {
+            "bits": per_character(static(texts, model)),
+            "updates": totals.step,
+            "seconds": totals.seconds,
+        }
 
     def _recipe(self, rival: str) -> peers.Recipe:
         if rival not in SHAPES:

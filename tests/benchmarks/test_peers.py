@@ -36,7 +36,8 @@ def trained(seconds, update_takes, bits):
         clock.now += 1000
         return bits(int(predictor.count))
 
-    spent = train(predictor, update, score, seconds, clock)
+    updates, spent = train(predictor, update, score, seconds, clock)
+    assert updates == len(shares)
     return predictor, shares, spent
 
 
