@@ -7,8 +7,6 @@ and ratios, because absolute times on shared machines prove little.
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from benchmarks.rivals import idle
 from evaluation.languages import LANGUAGES
 from modeling.config import ModelConfig
 from modeling.inference.sampling import sample
@@ -59,23 +58,10 @@ def _figure(value: float) -> str:
 
 
 def nothing_to_do() -> dict[str, list[float]]:
-    """Seconds of a run with nothing to do, compared with starting the interpreter."""
+    """Seconds of a run with nothing to do, of dvc with nothing to do, and to start Python."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"CHARMILL_ARTIFACTS": folder}
-        small = ["--budget", "20kchars", "--set", "sample.length=200", "--set", "sample.samples=2"]
-        command = [sys.executable, "-m", "flows.cli", "run", "python-stdlib", *small]
-
-        def seconds(command: list[str]) -> float:
-            began = time.perf_counter()
-            subprocess.run(command, env=environment, check=True, capture_output=True)
-            return time.perf_counter() - began
-
-        return interleaved(
-            {
-                "charmill run, everything current": lambda: seconds(command),
-                "python -c pass": lambda: seconds([sys.executable, "-c", "pass"]),
-            }
-        )
+        spent = idle.rounds(Path(folder), ROUNDS)
+    return {name: [one.wall for one in each] for name, each in spent.items()}
 
 
 def training(layers: int, hidden: int) -> dict[str, list[float]]:

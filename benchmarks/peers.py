@@ -1,12 +1,15 @@
 """Recipes of other character-level networks, restated in torch for comparison at equal time.
 
-Each takes the ids of the training text and trains by updates; all score text alike, with carried
-state. Where a recipe leaves no state to carry (windows), it is carried all the same: that can only
-help it.
+Each takes the ids of the training text and trains by updates. All of these score text alike, with
+carried state. Where a recipe leaves no state to carry (windows), it is carried all the same: that
+can only help it.
 
 Shapes: B streams or windows, T characters, N of the text, V ids, H hidden.
 """
 
+import copy
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -16,10 +19,55 @@ from torch.nn import functional
 
 from modeling.vocab import Ids
 
-Update = Callable[[], None]
+Update = Callable[[float], None]
+"""Trains on one batch; is given the share of the training time that is spent, 0 to 1."""
+CHECKS = 10
 
 
-class Network(nn.Module):
+class Predictor(nn.Module):
+    """What a recipe trains."""
+
+    def nats(self, documents: Sequence[Ids]) -> Iterator[np.ndarray]:
+        """Nats of every character after the mark of each document, (length - 1,) float64."""
+        raise NotImplementedError
+
+
+Recipe = Callable[[Ids, int], tuple[Predictor, Update]]
+"""Takes the training text and the size of the vocabulary."""
+Score = Callable[[], float]
+
+
+def train(
+    predictor: Predictor,
+    update: Update,
+    score: Score,
+    seconds: float,
+    clock: Callable[[], float] = time.process_time,
+) -> tuple[int, float]:
+    """Train for a number of seconds by a clock, and keep the weights with the best score.
+
+    Args:
+        score: bits of validation text under the present weights; it is called after each tenth of
+            the time and takes none of it.
+
+    Returns:
+        Number of updates, and the seconds they took: at most one update more than was given.
+    """
+    best, kept, updates, spent = math.inf, predictor.state_dict(), 0, 0.0
+    for check in range(1, CHECKS + 1):
+        while spent < seconds * check / CHECKS:
+            began = clock()
+            update(spent / seconds)
+            spent += clock() - began
+            updates += 1
+        bits = score()
+        if bits < best:
+            best, kept = bits, copy.deepcopy(predictor.state_dict())
+    predictor.load_state_dict(kept)
+    return updates, spent
+
+
+class Network(Predictor):
     """Embedding or one-hot input, a recurrent stack, a linear output."""
 
     def __init__(self, recurrent: nn.RNNBase, size: int, *, one_hot: bool) -> None:
@@ -39,7 +87,7 @@ class Network(nn.Module):
 
     @torch.inference_mode()
     def nats(self, documents: Sequence[Ids]) -> Iterator[np.ndarray]:
-        """Nats of every character after the mark of each document, (length - 1,) float64."""
+        """With the state carried from the start of each document."""
         self.eval()
         for document in documents:
             ids = torch.from_numpy(document.astype(np.int64))
@@ -69,7 +117,7 @@ def char_rnn(stream: Ids, size: int) -> tuple[Network, Update]:
     chunks = (rows.shape[1] - 1) // length
     place, state = 0, None
 
-    def update() -> None:
+    def update(_: float) -> None:
         nonlocal place, state
         network.train()
         if place % chunks == 0 and place:
@@ -96,7 +144,7 @@ def spro(stream: Ids, size: int) -> tuple[Network, Update]:
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     text = torch.from_numpy(stream.astype(np.int64))
 
-    def update() -> None:
+    def update(_: float) -> None:
         network.train()
         starts = torch.randint(0, len(text) - length, (batch, 1))
         part = text[starts + torch.arange(length + 1)]
@@ -120,7 +168,7 @@ def windows(stream: Ids, size: int) -> tuple[Network, Update]:
     optimizer = torch.optim.Adam(weights, lr=1e-3)
     text = torch.from_numpy(stream.astype(np.int64))
 
-    def update() -> None:
+    def update(_: float) -> None:
         network.train()
         starts = torch.randint(0, len(text) - length, (batch, 1))
         part = text[starts + torch.arange(length + 1)]
@@ -140,7 +188,7 @@ def _step(optimizer: torch.optim.Optimizer, loss: Tensor, clip: float | None) ->
     optimizer.step()
 
 
-PEERS: dict[str, Callable[[Ids, int], tuple[Network, Update]]] = {
+PEERS: dict[str, Recipe] = {
     "char-rnn": char_rnn,
     "char-rnn.pytorch": spro,
     "keras-windows": windows,

@@ -9,7 +9,6 @@ characters are scored by dynamic evaluation too.
 """
 
 import argparse
-import copy
 import math
 import time
 from collections import Counter
@@ -20,12 +19,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.peers import PEERS
+from benchmarks.peers import PEERS, Recipe, train
 from corpora.corpus.parquet import read_documents
 from evaluation.baselines.compressors import ppmd_bytes
 from evaluation.baselines.ngram import NgramCounts
 from modeling.config import Budget, TrainConfig, train_config_with
 from modeling.inference.dynamic_evaluation import (
+    Adaptation,
     chosen_adaptation,
     dynamic_surprisals,
     first_characters,
@@ -95,31 +95,37 @@ def charmill(texts: Texts, config: TrainConfig) -> tuple[CharModel, Totals]:
     return trainer.best_model(), trainer.totals
 
 
-def peer(texts: Texts, name: str, seconds: float, seed: int) -> float:
-    """Train another recipe for a number of CPU-seconds; return its held-out bits per character.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """What another recipe came to.
+
+    Attributes:
+        bits: per held-out character.
+        seconds: of CPU time that its updates took.
+    """
+
+    bits: float
+    updates: int
+    seconds: float
+
+
+def peer(texts: Texts, recipe: Recipe, seconds: float, seed: int) -> Peer:
+    """Train another recipe for a number of CPU-seconds, and score it.
 
     Of its weights after each tenth of the time those count that are best on the validation text,
     which takes none of the time.
     """
     torch.manual_seed(seed)
-    network, update = PEERS[name](texts.stream, texts.vocabulary.size)
+    predictor, update = recipe(texts.stream, texts.vocabulary.size)
 
     def bits(documents: Sequence[Ids]) -> float:
-        scored = [nats / math.log(2) for nats in network.nats(documents)]
+        scored = [nats / math.log(2) for nats in predictor.nats(documents)]
         for part, document in zip(scored, documents, strict=True):
             part[document[1:] == UNKNOWN_ID] += texts.vocabulary.unknown_bits
         return per_character(scored)
 
-    best, kept = math.inf, network.state_dict()
-    for _ in range(10):
-        end = time.process_time() + seconds / 10
-        while time.process_time() < end:
-            update()
-        validation = bits(texts.validation)
-        if validation < best:
-            best, kept = validation, copy.deepcopy(network.state_dict())
-    network.load_state_dict(kept)
-    return bits(texts.test)
+    updates, spent = train(predictor, update, lambda: bits(texts.validation), seconds)
+    return Peer(bits=bits(texts.test), updates=updates, seconds=spent)
 
 
 def static(texts: Texts, model: CharModel) -> list[np.ndarray]:
@@ -132,6 +138,14 @@ def ngrams(texts: Texts) -> dict[int, list[np.ndarray]]:
     """Bits of every held-out character under Kneser-Ney models of all orders, per document."""
     counts = NgramCounts(texts.train, texts.vocabulary, max(ORDERS))
     return {order: list(counts.model(order).bits(texts.test)) for order in ORDERS}
+
+
+def chosen_ngram(texts: Texts) -> list[np.ndarray]:
+    """The same for one order, the best on the first 10,000 characters of validation text."""
+    counts = NgramCounts(texts.train, texts.vocabulary, max(ORDERS))
+    excerpt = first_characters(texts.validation, 10_000)
+    order = min(ORDERS, key=lambda order: per_character(list(counts.model(order).bits(excerpt))))
+    return list(counts.model(order).bits(texts.test))
 
 
 def ppmd(texts: Texts) -> float:
@@ -149,23 +163,50 @@ def mixed(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> float:
     return per_character([-np.log2((2.0**-a + 2.0**-b) / 2) for a, b in pairs])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adaptive:
+    """Bits per held-out character of a model that adapts, and of what it is compared with.
+
+    Attributes:
+        how: the rates, chosen on validation text.
+        ngram: of the Kneser-Ney model whose order is best on validation text.
+        mixture: of dynamic evaluation and that model, half each.
+    """
+
+    how: Adaptation
+    static: float
+    ngram: float
+    dynamic: float
+    mixture: float
+
+
+def adaptive(texts: Texts, model: CharModel) -> Adaptive:
+    """Score the held-out text with a model that learns from it as it reads."""
+    how = chosen_adaptation(model, texts.vocabulary, texts.validation)
+    dynamic = list(dynamic_surprisals(model, texts.vocabulary, texts.test, how))
+    grams = chosen_ngram(texts)
+    return Adaptive(
+        how=how,
+        static=per_character(static(texts, model)),
+        ngram=per_character(grams),
+        dynamic=per_character(dynamic),
+        mixture=mixed(dynamic, grams),
+    )
+
+
 def adaptive_rows(texts: Texts, model: CharModel, characters: int) -> Iterator[tuple[str, float]]:
     """Rows of the model that adapts, alone and mixed with the best n-gram."""
     part = replace(texts, test=first_characters(texts.test, characters))
-    how = chosen_adaptation(model, texts.vocabulary, texts.validation)
-    dynamic = list(dynamic_surprisals(model, part.vocabulary, part.test, how))
-    grams = min(ngrams(part).values(), key=per_character)
-    total = sum(map(len, dynamic))
-    yield f"the same model, static, on {total:,} characters", per_character(static(part, model))
-    yield "best Kneser-Ney, on those", per_character(grams)
-    compressor = ppmd(part)
+    found, compressor = adaptive(part, model), ppmd(part)
+    total = sum(len(ids) - 1 for ids in part.test)
+    yield f"the same model, static, on {total:,} characters", found.static
+    yield "Kneser-Ney of the order chosen on validation text, on those", found.ngram
     yield "PPMd 16, primed, on those", compressor
-    rates = f"rates {how.learning_rate} and {how.ngram_learning_rate}"
-    alone, together = per_character(dynamic), mixed(dynamic, grams)
-    yield f"dynamic evaluation, {rates}, on those", alone
-    yield "above PPMd 16", alone - compressor
-    yield "dynamic evaluation + Kneser-Ney, on those", together
-    yield "above PPMd 16", together - compressor
+    rates = f"rates {found.how.learning_rate} and {found.how.ngram_learning_rate}"
+    yield f"dynamic evaluation, {rates}, on those", found.dynamic
+    yield "above PPMd 16", found.dynamic - compressor
+    yield "dynamic evaluation + Kneser-Ney, on those", found.mixture
+    yield "above PPMd 16", found.mixture - compressor
 
 
 def rows(texts: Texts, arguments: argparse.Namespace) -> Iterator[tuple[str, float]]:
@@ -180,7 +221,7 @@ def rows(texts: Texts, arguments: argparse.Namespace) -> Iterator[tuple[str, flo
         yield "PPMd 16, primed (it adapts)", ppmd(texts)
     for name in PEERS:
         if name in asked:
-            yield name, peer(texts, name, seconds, arguments.first_seed)
+            yield name, peer(texts, PEERS[name], seconds, arguments.first_seed).bits
     if "charmill" not in asked:
         return
     changes = dict(pair.split("=", 1) for pair in arguments.set)

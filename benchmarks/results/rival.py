@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from corpora.corpus.parquet import read_documents
 from corpora.document import Document
@@ -18,16 +20,37 @@ from evaluation.spec import EvaluateSpec
 PROGRAM = "zpaq"
 
 
-def zpaq_bits(corpus: Path) -> float | None:
-    """Bits per character of the held-out files of a corpus; None without the program."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Primed:
+    """Text to prime a compressor with, and the text that it is measured on.
+
+    Attributes:
+        characters: of the second.
+    """
+
+    before: bytes
+    after: bytes
+    characters: int
+
+    @classmethod
+    def of(cls, corpus: Path, spec: EvaluateSpec | None = None) -> Self:
+        """Take what an evaluation takes from a corpus."""
+        spec = spec or EvaluateSpec()
+        train = limited(list(read_documents(corpus, "train")), spec.priming_characters)
+        test = limited(list(read_documents(corpus, "test")), spec.test_characters)
+        return cls(
+            before=_joined(train),
+            after=_joined(test),
+            characters=sum(len(document.text) for document in test),
+        )
+
+
+def zpaq_bits(primed: Primed) -> float | None:
+    """Bits per character; None without the program."""
     if shutil.which(PROGRAM) is None:
         return None
-    spec = EvaluateSpec()
-    train = limited(list(read_documents(corpus, "train")), spec.priming_characters)
-    test = limited(list(read_documents(corpus, "test")), spec.test_characters)
-    before, after = _joined(train), _joined(test)
-    characters = sum(len(document.text) for document in test)
-    return 8 * (_archived(before + after) - _archived(before)) / characters
+    added = _archived(primed.before + primed.after) - _archived(primed.before)
+    return 8 * added / primed.characters
 
 
 def _joined(documents: Sequence[Document]) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.results.published import figures, pieces, published_text
-from benchmarks.results.rival import zpaq_bits
+from benchmarks.results.rival import Primed, zpaq_bits
 from evaluation.metrics.catalogue import meaning_of, value_text
 from evaluation.report.render import load_report
 from evaluation.report.view import View
@@ -121,7 +121,7 @@ def _zpaq(store: Store, dataset: str) -> float | None:
     path = store.root / REMEMBERED
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if corpus.key not in known:
-        bits = zpaq_bits(corpus.folder)
+        bits = zpaq_bits(Primed.of(corpus.folder))
         if bits is None:
             return None
         known[corpus.key] = bits
