@@ -4,8 +4,8 @@
 
 A TEXT is the folder of a corpus that charmill built, or a plain text file, of which the last tenth
 is held out and the first twentieth is for validation. Every training has one thread and so many
-CPU-minutes; prints a Markdown row for each result as it comes. The first `--dynamic` held-out
-characters are scored by dynamic evaluation too.
+CPU-minutes; prints a Markdown row for each result as it comes. `python -m benchmarks.rivals` has the
+models that adapt.
 """
 
 import argparse
@@ -24,12 +24,6 @@ from corpora.corpus.parquet import read_documents
 from evaluation.baselines.compressors import ppmd_bytes
 from evaluation.baselines.ngram import NgramCounts
 from modeling.config import Budget, TrainConfig, train_config_with
-from modeling.inference.dynamic_evaluation import (
-    Adaptation,
-    chosen_adaptation,
-    dynamic_surprisals,
-    first_characters,
-)
 from modeling.inference.likelihood import surprisals
 from modeling.models.model import CharModel
 from modeling.presets import PRESETS
@@ -140,14 +134,6 @@ def ngrams(texts: Texts) -> dict[int, list[np.ndarray]]:
     return {order: list(counts.model(order).bits(texts.test)) for order in ORDERS}
 
 
-def chosen_ngram(texts: Texts) -> list[np.ndarray]:
-    """The same for one order, the best on the first 10,000 characters of validation text."""
-    counts = NgramCounts(texts.train, texts.vocabulary, max(ORDERS))
-    excerpt = first_characters(texts.validation, 10_000)
-    order = min(ORDERS, key=lambda order: per_character(list(counts.model(order).bits(excerpt))))
-    return list(counts.model(order).bits(texts.test))
-
-
 def ppmd(texts: Texts) -> float:
     """Bits per held-out character of PPMd order 16, primed with the training text; it adapts."""
     before, after = (
@@ -161,52 +147,6 @@ def mixed(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> float:
     """Bits per character of the even mixture of two predictors."""
     pairs = zip(first, second, strict=True)
     return per_character([-np.log2((2.0**-a + 2.0**-b) / 2) for a, b in pairs])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adaptive:
-    """Bits per held-out character of a model that adapts, and of what it is compared with.
-
-    Attributes:
-        how: the rates, chosen on validation text.
-        ngram: of the Kneser-Ney model whose order is best on validation text.
-        mixture: of dynamic evaluation and that model, half each.
-    """
-
-    how: Adaptation
-    static: float
-    ngram: float
-    dynamic: float
-    mixture: float
-
-
-def adaptive(texts: Texts, model: CharModel) -> Adaptive:
-    """Score the held-out text with a model that learns from it as it reads."""
-    how = chosen_adaptation(model, texts.vocabulary, texts.validation)
-    dynamic = list(dynamic_surprisals(model, texts.vocabulary, texts.test, how))
-    grams = chosen_ngram(texts)
-    return Adaptive(
-        how=how,
-        static=per_character(static(texts, model)),
-        ngram=per_character(grams),
-        dynamic=per_character(dynamic),
-        mixture=mixed(dynamic, grams),
-    )
-
-
-def adaptive_rows(texts: Texts, model: CharModel, characters: int) -> Iterator[tuple[str, float]]:
-    """Rows of the model that adapts, alone and mixed with the best n-gram."""
-    part = replace(texts, test=first_characters(texts.test, characters))
-    found, compressor = adaptive(part, model), ppmd(part)
-    total = sum(len(ids) - 1 for ids in part.test)
-    yield f"the same model, static, on {total:,} characters", found.static
-    yield "Kneser-Ney of the order chosen on validation text, on those", found.ngram
-    yield "PPMd 16, primed, on those", compressor
-    rates = f"rates {found.how.learning_rate} and {found.how.ngram_learning_rate}"
-    yield f"dynamic evaluation, {rates}, on those", found.dynamic
-    yield "above PPMd 16", found.dynamic - compressor
-    yield "dynamic evaluation + Kneser-Ney, on those", found.mixture
-    yield "above PPMd 16", found.mixture - compressor
 
 
 def rows(texts: Texts, arguments: argparse.Namespace) -> Iterator[tuple[str, float]]:
@@ -238,8 +178,6 @@ def rows(texts: Texts, arguments: argparse.Namespace) -> Iterator[tuple[str, flo
                 "the same + Kneser-Ney, even mixture",
                 mixed(bits, min(grams.values(), key=per_character)),
             )
-        if arguments.dynamic:
-            yield from adaptive_rows(texts, model, arguments.dynamic)
 
 
 def main() -> None:
@@ -252,7 +190,6 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--dynamic", type=int, default=0, metavar="CHARACTERS")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print("| text | what | held-out bits/character |\n|---|---|---|", flush=True)

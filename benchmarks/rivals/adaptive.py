@@ -6,17 +6,22 @@ All are primed with training text, and every character is charged before it is l
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.quality import adaptive, load
 from benchmarks.real_corpora import TrialError
 from benchmarks.results.rival import PROGRAM, Primed, zpaq_bits
 from benchmarks.rivals.cells import Figures, Key
 from benchmarks.rivals.trained import OURS
 from benchmarks.rivals.trained import PART as TRAINED
 from corpora.corpus.parquet import read_documents
+from corpora.document import Split
 from evaluation.assess import limited
+from evaluation.baselines.adapting_model import adapting_rows
 from evaluation.baselines.compressors import ppmd_bytes
+from evaluation.baselines.ladder import HeldOut
 from evaluation.spec import EvaluateSpec
+from flows.progress import LogReporter, driven
 from modeling.checkpoint import load_model
+from modeling.inference.likelihood import bits_of_documents
+from modeling.vocab import Ids
 
 PART = "adaptive"
 TEXT = "python-stdlib"
@@ -25,9 +30,8 @@ ZPAQ, PPMD = f"{PROGRAM} -m5", f"PPMd {PPMD_ORDER}"
 COMPRESSORS = (ZPAQ, PPMD)
 ROWS = {
     "static": "the same network, which learns nothing from the held-out text",
-    "ngram": "Kneser-Ney, which learns nothing either",
     "dynamic": "charmill, dynamic evaluation",
-    "mixture": "charmill, dynamic evaluation and Kneser-Ney, half each",
+    "mixture": "charmill, dynamic evaluation and context mixing",
 }
 """Figures of a model of ours, in words."""
 
@@ -51,14 +55,28 @@ def compressed(program: str, corpus: Path, spec: EvaluateSpec | None = None) -> 
 def adapted(corpus: Path, model: Path, spec: EvaluateSpec | None = None) -> Figures:
     """The same of a model of ours, bits by the names in ROWS."""
     spec = spec or EvaluateSpec()
-    texts = load(corpus)
-    held_out = limited(list(read_documents(corpus, "test")), spec.test_characters)
-    test = texts.vocabulary.encode_documents([document.text for document in held_out])
     network, vocabulary, _ = load_model(model)
-    assert vocabulary == texts.vocabulary, f"{model} is of another corpus"
-    found = adaptive(replace(texts, test=test), network)
-    size = sum(len(document.text) for document in held_out)
-    return {name: getattr(found, name) for name in ROWS} | {"characters": size}
+
+    def ids(split: Split, characters: int | None = None) -> list[Ids]:
+        documents = list(read_documents(corpus, split))
+        kept = documents if characters is None else limited(documents, characters)
+        return vocabulary.encode_documents([document.text for document in kept])
+
+    test = limited(list(read_documents(corpus, "test")), spec.test_characters)
+    held_out = HeldOut.of([document.text for document in test], vocabulary)
+    scoring = adapting_rows(
+        OURS,
+        network,
+        vocabulary,
+        priming=ids("train", spec.priming_characters),
+        validation=ids("validation"),
+        held_out=held_out,
+        span=(0, 1),
+    )
+    static = bits_of_documents(network, vocabulary, held_out.ids)
+    found = [held_out.row(OURS, "model", static), *driven(scoring, LogReporter(), PART, TEXT)]
+    bits = dict(zip(ROWS, (row.bits_per_char for row in found), strict=True))
+    return bits | {"characters": int(held_out.characters.sum())}
 
 
 def in_order(seconds: float, seeds: int, held_out: int) -> list[Key]:

@@ -27,7 +27,7 @@ ADAPTIVE = f"""\
 Bits per held-out character of `{adaptive.TEXT}` when the predictor learns from the text after each
 character or segment is charged. Compressors are primed with at most 4 million characters of the
 training text, chosen as an evaluation chooses them; the networks are those of the first table with
-the longest training, the n-grams are counted in the whole training text."""
+the longest training."""
 IDLE = f"""\
 Seconds of a pipeline of five stages (`{idle.DATASET}`) in which everything is current, medians with
 the range of {idle.ROUNDS} interleaved rounds. dvc's stages have the files of charmill's as their
@@ -113,7 +113,7 @@ def adaptive_table(cells: Sequence[Cell]) -> Iterator[str]:
     for seconds in sorted({cell.key.seconds for cell in ours}):
         seeds = [cell.figures for cell in ours if cell.key.seconds == seconds]
         for name, label in adaptive.ROWS.items():
-            trained_for = "" if name == "ngram" else f", after {seconds:g} CPU-seconds"
+            trained_for = f", after {seconds:g} CPU-seconds"
             bits = spread([figures[name] for figures in seeds])
             size = seeds[0]["characters"]
             yield f"| {label}{trained_for} | {bits} | {size:,} | {len(seeds)} |"
