@@ -4,6 +4,7 @@ The HTML page shows the grave ones next to the verdict and the general ones at i
 JSON, the index and the command line show the same records.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 from evaluation.baselines.ladder import model_row
@@ -124,16 +125,24 @@ def _low_control(facts: Facts) -> Iterator[Threat]:
 
 
 def _not_scored(facts: Facts) -> Iterator[Threat]:
-    counts = [(n, name) for g in facts.groups for name, n in g.outcomes.items()]
-    lost = sum(number for number, name in counts if name != "ok")
-    if lost:
-        texts = sum(group.texts for group in facts.groups)
+    texts = sum(group.texts for group in facts.groups)
+    counts: Counter[str] = Counter()
+    for group in facts.groups:
+        counts.update(group.outcomes)
+    if lost := counts.total() - counts["ok"] - counts["bug"]:
         yield Threat(
             kind="texts not scored",
             text=f"{lost} of {texts} texts could not be scored completely: they exceeded the "
             "limits on time or memory.",
             remedy="Read the figures of their group, named in the line Scored, as those of the "
             "rest.",
+        )
+    if counts["bug"]:
+        yield Threat(
+            kind="a bug in scoring",
+            text=f"{counts['bug']} of {texts} texts were not scored because of a bug in charmill, "
+            "whose traceback was printed during the evaluation.",
+            remedy="Report the bug; until it is mended, read the figures as those of the rest.",
         )
 
 
