@@ -40,8 +40,8 @@ class TextScore:
     Attributes:
         tallies: metric keys (as in `charmill score`) with their tallies in this text.
         first_error: the first syntax error or bracket fault, None if there is none.
-        outcome: "ok", or why there is no score: "timeout"; "crash", also for too much memory; "bug",
-            an exception in a scorer; "unreadable".
+        outcome: "ok", or why there is no score: "timeout"; "crash", also for lack of memory;
+            "bug", an exception in a scorer; "unreadable".
     """
 
     tallies: Mapping[str, Tally]
