@@ -30,7 +30,9 @@ def threats(facts: Facts) -> list[Threat]:
     """All threats to the conclusions of one report."""
     checks = (
         *(diverged, undertrained, _degenerate, _few_files, _unlike, _near_copies),
-        *(overtrained, memorised, _small_control, _low_control, _not_scored, _general),
+        *(overtrained, memorised, _small_control, _low_control, _not_scored),
+        # What holds for the method, whatever the run:
+        *(_one_training, _less_text_counted, _large_vocabulary, _no_compiler, _version_of_python),
     )
     return [threat for check in checks for threat in check(facts)]
 
@@ -146,8 +148,7 @@ def _not_scored(facts: Facts) -> Iterator[Threat]:
         )
 
 
-def _general(facts: Facts) -> Iterator[Threat]:
-    """What holds for the method, whatever the run."""
+def _one_training(facts: Facts) -> Iterator[Threat]:
     yield Threat(
         kind="one training",
         text="The intervals come from the texts of one trained model: they do not include the "
@@ -156,6 +157,9 @@ def _general(facts: Facts) -> Iterator[Threat]:
         command=facts.run_with("--set train.seed=1"),
         is_general=True,
     )
+
+
+def _less_text_counted(facts: Facts) -> Iterator[Threat]:
     if facts.baseline_share < 1:
         yield Threat(
             kind="n-grams of less text",
@@ -164,6 +168,9 @@ def _general(facts: Facts) -> Iterator[Threat]:
             remedy="Count more, if memory allows: evaluate.baseline_characters.",
             is_general=True,
         )
+
+
+def _large_vocabulary(facts: Facts) -> Iterator[Threat]:
     if facts.vocabulary_size > LARGE:
         yield Threat(
             kind="large vocabulary",
@@ -174,6 +181,9 @@ def _general(facts: Facts) -> Iterator[Threat]:
             command=facts.run_with("--set train.min_count=20"),
             is_general=True,
         )
+
+
+def _no_compiler(facts: Facts) -> Iterator[Threat]:
     if facts.no_compiler:
         yield Threat(
             kind="no compiler",
@@ -182,6 +192,9 @@ def _general(facts: Facts) -> Iterator[Threat]:
             command=facts.run_with("--only evaluate --force"),
             is_general=True,
         )
+
+
+def _version_of_python(facts: Facts) -> Iterator[Threat]:
     if facts.python:
         yield Threat(
             kind="version of Python",

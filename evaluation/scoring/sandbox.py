@@ -77,8 +77,7 @@ def score_each(
         command: starts a worker, which calls `serve`.
 
     Yields:
-        One score per text; outcome "timeout", "crash" or "bug", without tallies, if it killed its
-        worker. A bug's traceback is on standard error.
+        One score per text. If it ended its worker, there are no tallies, and the outcome says why.
 
     Raises:
         ScoreError: the language is unknown.
