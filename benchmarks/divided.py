@@ -21,20 +21,9 @@ from pathlib import Path
 from corpora.corpus.summary import CorpusSummary
 from flows.store.manifest import MANIFEST
 from flows.store.runs import Store
-from tests.corpora.build.repositories import make_repositories
+from tests.corpora.build.repositories import dataset_of, make_repositories
 
 DATASET = "many"
-HEAD = """\
-title = "Many repositories"
-language = "python"
-
-[corpus]
-extensions = [".py"]
-split = { validation = 0.2, test = 0.2 }
-
-[source]
-kind = "git"
-"""
 
 
 def prepare(folder: Path, number: int) -> None:
@@ -43,9 +32,8 @@ def prepare(folder: Path, number: int) -> None:
     if not toml.exists():
         (folder / "repositories").mkdir(parents=True)
         made = make_repositories(folder / "repositories", number)
-        tables = [f'[[source.repositories]]\nurl = "{path.resolve()}"\n' for path in made]
         toml.parent.mkdir()
-        toml.write_text(HEAD + "\n".join(tables), encoding="utf-8")
+        toml.write_text(dataset_of(made), encoding="utf-8")
 
 
 def build(folder: Path, runner: str, workers: int) -> tuple[str, float, float]:

@@ -40,12 +40,13 @@ class TextScore:
     Attributes:
         tallies: metric keys (as in `charmill score`) with their tallies in this text.
         first_error: the first syntax error or bracket fault, None if there is none.
-        outcome: "ok", or why there is no score: "timeout", "crash", "unreadable".
+        outcome: "ok", or why there is no score: "timeout"; "crash", also for lack of memory;
+            "bug", an exception in a scorer; "unreadable".
     """
 
     tallies: Mapping[str, Tally]
     first_error: Mark | None = None
-    outcome: Literal["ok", "timeout", "crash", "unreadable"] = "ok"
+    outcome: Literal["ok", "timeout", "crash", "bug", "unreadable"] = "ok"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ Only one process at a time may write to a directory.
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,16 +97,27 @@ def load_model(
     Raises:
         ModelFileError: the directory does not hold a complete model.
     """
-    try:
+    with _explaining_damage(directory, SafetensorError, *UNREADABLE):
         values = json.loads((directory / "config.json").read_text(encoding="utf-8"))
         config = train_config_from(values)
         vocabulary = Vocabulary.load(directory / "vocabulary.json")
+        weights = load_file(directory / "model.safetensors")
+    # Not all of UNREADABLE, because a bug in a model would pass for damage: RuntimeError is how
+    # torch refuses weights of another shape, and a shape that exceeds the memory.
+    with _explaining_damage(directory, RuntimeError, MemoryError):
         model = build_model(config.model, vocabulary.size)
-        model.load_state_dict(load_file(directory / "model.safetensors"))
-    except (SafetensorError, ModelingError, *UNREADABLE) as error:
+        model.load_state_dict(weights)
+    return model.to(device or torch.device("cpu")).eval(), vocabulary, config
+
+
+@contextmanager
+def _explaining_damage(directory: Path, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn our own errors and those of some kinds into a ModelFileError."""
+    try:
+        yield
+    except (ModelingError, *kinds) as error:
         reason = " ".join(str(error).split())
         raise ModelFileError(f"{directory}: not a complete model: {reason}") from error
-    return model.to(device or torch.device("cpu")).eval(), vocabulary, config
 
 
 def _number(path: Path) -> int:

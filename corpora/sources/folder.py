@@ -9,7 +9,7 @@ import os
 import sysconfig
 import tarfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, cast
@@ -127,7 +127,7 @@ class FolderSnapshot:
             SourceError: if the tar is damaged.
         """
         with self._opened() as tar:
-            for member in members_of(tar):
+            for member in self._members(tar):
                 yield Entry(
                     source=self.source,
                     path=printable_path(_raw(member)),
@@ -143,19 +143,27 @@ class FolderSnapshot:
             SourceError: if the tar is damaged.
         """
         with self._opened() as tar:
-            members = {_handle(member): member for member in members_of(tar)}
+            members = {_handle(member): member for member in self._members(tar)}
             for entry in entries:
-                content = tar.extractfile(members[entry.handle])
-                yield entry, None if content is None else content.read()
+                with self._explaining_damage():
+                    file = tar.extractfile(members[entry.handle])
+                    content = None if file is None else file.read()
+                yield entry, content
 
     @contextmanager
     def _opened(self) -> Iterator[tarfile.TarFile]:
-        path, again = self.tar_path, "fetch it again: --from fetch --force"
-        with (
-            explaining_damage(path, SourceError, again, (tarfile.TarError,)),
-            _tar(path, "r:") as t,
-        ):
-            yield t
+        with self._explaining_damage():
+            tar = _tar(self.tar_path, "r:")
+        with tar:
+            yield tar
+
+    def _members(self, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+        with self._explaining_damage():
+            yield from members_of(tar)
+
+    def _explaining_damage(self) -> AbstractContextManager[None]:
+        again = "fetch it again: --from fetch --force"
+        return explaining_damage(self.tar_path, SourceError, again, (tarfile.TarError,))
 
 
 def members_of(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:

@@ -4,6 +4,7 @@ The HTML page shows the grave ones next to the verdict and the general ones at i
 JSON, the index and the command line show the same records.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 from evaluation.baselines.ladder import model_row
@@ -29,7 +30,9 @@ def threats(facts: Facts) -> list[Threat]:
     """All threats to the conclusions of one report."""
     checks = (
         *(diverged, undertrained, _degenerate, _few_files, _unlike, _near_copies),
-        *(overtrained, memorised, _small_control, _low_control, _not_scored, _general),
+        *(overtrained, memorised, _small_control, _low_control, _not_scored),
+        # What holds for the method, whatever the run:
+        *(_one_training, _less_text_counted, _large_vocabulary, _no_compiler, _version_of_python),
     )
     return [threat for check in checks for threat in check(facts)]
 
@@ -124,10 +127,11 @@ def _low_control(facts: Facts) -> Iterator[Threat]:
 
 
 def _not_scored(facts: Facts) -> Iterator[Threat]:
-    counts = [(n, name) for g in facts.groups for name, n in g.outcomes.items()]
-    lost = sum(number for number, name in counts if name != "ok")
-    if lost:
-        texts = sum(group.texts for group in facts.groups)
+    texts = sum(group.texts for group in facts.groups)
+    counts: Counter[str] = Counter()
+    for group in facts.groups:
+        counts.update(group.outcomes)
+    if lost := counts.total() - counts["ok"] - counts["bug"]:
         yield Threat(
             kind="texts not scored",
             text=f"{lost} of {texts} texts could not be scored completely: they exceeded the "
@@ -135,10 +139,16 @@ def _not_scored(facts: Facts) -> Iterator[Threat]:
             remedy="Read the figures of their group, named in the line Scored, as those of the "
             "rest.",
         )
+    if counts["bug"]:
+        yield Threat(
+            kind="a bug in scoring",
+            text=f"{counts['bug']} of {texts} texts were not scored because of a bug in charmill, "
+            "whose traceback was printed during the evaluation.",
+            remedy="Report the bug; until it is mended, read the figures as those of the rest.",
+        )
 
 
-def _general(facts: Facts) -> Iterator[Threat]:
-    """What holds for the method, whatever the run."""
+def _one_training(facts: Facts) -> Iterator[Threat]:
     yield Threat(
         kind="one training",
         text="The intervals come from the texts of one trained model: they do not include the "
@@ -147,6 +157,9 @@ def _general(facts: Facts) -> Iterator[Threat]:
         command=facts.run_with("--set train.seed=1"),
         is_general=True,
     )
+
+
+def _less_text_counted(facts: Facts) -> Iterator[Threat]:
     if facts.baseline_share < 1:
         yield Threat(
             kind="n-grams of less text",
@@ -155,6 +168,9 @@ def _general(facts: Facts) -> Iterator[Threat]:
             remedy="Count more, if memory allows: evaluate.baseline_characters.",
             is_general=True,
         )
+
+
+def _large_vocabulary(facts: Facts) -> Iterator[Threat]:
     if facts.vocabulary_size > LARGE:
         yield Threat(
             kind="large vocabulary",
@@ -165,6 +181,9 @@ def _general(facts: Facts) -> Iterator[Threat]:
             command=facts.run_with("--set train.min_count=20"),
             is_general=True,
         )
+
+
+def _no_compiler(facts: Facts) -> Iterator[Threat]:
     if facts.no_compiler:
         yield Threat(
             kind="no compiler",
@@ -173,6 +192,9 @@ def _general(facts: Facts) -> Iterator[Threat]:
             command=facts.run_with("--only evaluate --force"),
             is_general=True,
         )
+
+
+def _version_of_python(facts: Facts) -> Iterator[Threat]:
     if facts.python:
         yield Threat(
             kind="version of Python",

@@ -42,6 +42,8 @@ Shape = Literal["sample", "file", "file unparsed"]
 a whole file, or a whole file whose units are not parsed with a grammar."""
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 COMMAND = (sys.executable, "-m", "evaluation.scoring.sandbox")
+UNCAUGHT, EXHAUSTED = 1, 3
+"""Exit statuses of a worker: of Python for an exception, and for a text that needs too much."""
 
 
 def score_all(
@@ -75,7 +77,7 @@ def score_each(
         command: starts a worker, which calls `serve`.
 
     Yields:
-        One score per text; outcome "timeout" or "crash", without tallies, if it killed its worker.
+        One score per text. If it ended its worker, there are no tallies, and the outcome says why.
 
     Raises:
         ScoreError: the language is unknown.
@@ -147,11 +149,13 @@ def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
     )
 
 
-def _outcome(worker: subprocess.Popen[bytes]) -> Literal["timeout", "crash"]:
-    """Why a worker closed its pipe; killing it again does not change a signal that killed it."""
+def _outcome(worker: subprocess.Popen[bytes]) -> Literal["timeout", "crash", "bug"]:
+    """Why a worker closed its pipe; killing it again does not change how it ended."""
     worker.kill()
     worker.communicate()
-    return "timeout" if -worker.returncode in (signal.SIGALRM, signal.SIGPROF) else "crash"
+    if -worker.returncode in (signal.SIGALRM, signal.SIGPROF):
+        return "timeout"
+    return "bug" if worker.returncode == UNCAUGHT else "crash"
 
 
 def serve() -> None:
@@ -166,7 +170,11 @@ def serve() -> None:
     _limit(resource.RLIMIT_CORE, 0)
     while (message := _read(sys.stdin.buffer)) is not None:
         _set_timers(seconds)
-        score = _score(scorer, SHAPES[message[0]], message[1:].decode("utf-8", "surrogatepass"))
+        text = message[1:].decode("utf-8", "surrogatepass")
+        try:
+            score = _score(scorer, SHAPES[message[0]], text)
+        except (MemoryError, RecursionError):
+            sys.exit(EXHAUSTED)
         _set_timers(0)
         _write(sys.stdout.buffer, _encode(score))
 

@@ -75,6 +75,8 @@ class Dataset:
     if a file is damaged.
 
     Attributes:
+        name: of the dataset.
+        store: the artifact store that has its runs.
         report: whose runs are read; None for the last run of every stage.
         folders: with dataset TOMLs.
     """
@@ -86,24 +88,28 @@ class Dataset:
 
     @property
     def language(self) -> str:
-        """The language that its samples are scored as, from its TOML."""
+        """The language that its samples are scored as, from its TOML.
+
+        Raises:
+            SpecError: if the TOML is faulty, or was removed.
+        """
         return read_dataset(self.name, self.folders).language
 
     def reports(self) -> pd.DataFrame:
-        """All reports of this dataset, the oldest first."""
+        """All reports of this dataset, a row each, the oldest first."""
         return reports_in(self.store, [self.name])
 
     def ledger(self) -> pd.DataFrame:
-        """Every file that the source listed: kept or dropped, and why."""
+        """Every file that the source listed, a row each: kept or dropped, and why."""
         path = self._file("corpus", parquet.LEDGER)
         table = _read(path, parquet.LEDGER_SCHEMA, CorpusError, parquet.ADVICE)
         return from_arrow(table, columns.LEDGER)
 
     def documents(self, split: Split | None = None, *, text: bool = False) -> pd.DataFrame:
-        """The documents of the corpus.
+        """The documents of the corpus, a row each.
 
         Args:
-            split: of which split; all by default.
+            split: train, validation or test; all by default.
             text: also the texts, which must fit in memory. Without it, `texts` reads those of some
                 documents.
         """
@@ -112,10 +118,13 @@ class Dataset:
         return self._documents(chosen, is_wanted)
 
     def texts(self, documents: pd.DataFrame) -> pd.Series:
-        """The texts of some documents, by the index of their frame; reads no others into memory.
+        """The texts of some documents; reads no others into memory.
 
         Args:
-            documents: rows of `documents()` or of kept files in `ledger()`.
+            documents: n rows of `documents()` or of kept files in `ledger()`.
+
+        Returns:
+            (n,) text, with the index of `documents`.
 
         Raises:
             CorpusError: if the corpus has no such document.
@@ -131,13 +140,13 @@ class Dataset:
         return pd.Series(texts, index=documents.index, dtype="string", name="text")
 
     def curve(self) -> pd.DataFrame:
-        """The learning curve of the training: every point that was recorded."""
+        """The learning curve of the training, in bits per character: a row per recorded point."""
         path = self._file("train", learning_curve.METRICS)
         table = _read(path, learning_curve.SCHEMA, ModelFileError, TRAIN_ADVICE)
         return from_arrow(table, columns.CURVE)
 
     def samples(self) -> pd.DataFrame:
-        """The samples at every temperature, with the bits of each.
+        """The samples at every temperature, a row each, with their bits per character.
 
         If the report scored them, each metric that it measured is a further column, float64: the
         value for this text alone, NaN where nothing could be counted. docs/evaluation.md explains
@@ -158,7 +167,7 @@ class Dataset:
         return frame if measures is None else _with_measures(frame, measures)
 
     def document_bits(self) -> pd.DataFrame:
-        """The bits of every held-out document, under the model and the best n-gram."""
+        """The bits of every held-out document, a row each, under the model and the best n-gram."""
         path = self._file("evaluate", evidence.DOCUMENTS)
         table = _read(path, evidence.DOCUMENT_SCHEMA, ReportError, ADVICE)
         frame = from_arrow(table, columns.DOCUMENT_BITS)
@@ -173,7 +182,7 @@ class Dataset:
         return _measures(self._file("evaluate", evidence.TEXTS))
 
     def metrics(self) -> pd.DataFrame:
-        """Every metric of the report with its interval, of samples, floor and control."""
+        """Every metric of the report with its 95 % interval, of samples, floor and control."""
         return metrics_of(self._run("evaluate"))
 
     def ladder(self) -> pd.DataFrame:
@@ -185,6 +194,9 @@ class Dataset:
 
         Args:
             device: auto, cpu, cuda, cuda:N or mps; by default `CHARMILL_DEVICE`.
+
+        Raises:
+            OptionError: if this machine has no such device.
         """
         from flows.api.model import Model
 

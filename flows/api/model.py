@@ -28,7 +28,12 @@ DEFAULTS = SamplingSettings(length=1000, temperature=0.8)
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A trained model; made by `Dataset.model`."""
+    """A trained model; made by `Dataset.model`.
+
+    Attributes:
+        network: the torch module, in evaluation mode.
+        vocabulary: V characters and their ids, 0 to V - 1.
+    """
 
     network: "CharModel"
     vocabulary: Vocabulary
@@ -61,8 +66,17 @@ class Model:
     ) -> str:
         """Write one text: the prompt and `length` characters after it, as `charmill sample` does.
 
-        U+FFFF separates files, which the model begins and ends as it likes. The same seed gives
-        the same text. `modeling.inference.settings` explains the settings.
+        U+FFFF separates files, which the model begins and ends as it likes.
+
+        Args:
+            prompt: text to continue; by default a new file begins.
+            length: characters to generate.
+            temperature: 0 (always the likeliest character) to 100.
+            seed: the same seed gives the same text.
+            top_k: draw from this many of the likeliest characters only.
+            top_p: draw from the smallest set of characters whose probabilities sum to this share.
+            max_run: longest run of one character.
+            sharpen_runs: let a temperature below 1 favour long runs of one character.
 
         Raises:
             SamplingError: if a setting is out of range, or the model does not know a character of
@@ -86,7 +100,12 @@ class Model:
         *,
         length: int = 1000,
     ) -> pd.DataFrame:
-        """Write a text for every temperature and seed; columns as those of `Dataset.samples`.
+        """Write a text for every temperature and seed, a row each, columns as `Dataset.samples`.
+
+        Args:
+            seeds: of each temperature.
+            temperatures: 0 to 100.
+            length: characters of each text.
 
         Raises:
             SamplingError: if a setting is out of range.
@@ -133,7 +152,7 @@ def score(texts: str | Iterable[str], language: str, *, whole: bool = False) -> 
     """Score texts by every metric of their language that needs no training text: do they parse?
 
     Args:
-        texts: one text, or several, such as `samples["text"]`; scored in a process of its own,
+        texts: one text, or several, such as `samples["text"]`; scored in a separate process,
             with limits on time and memory.
         language: as in a dataset's TOML, for example python.
         whole: each text is a whole file. By default it is a sample: it begins a file and ends

@@ -10,6 +10,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from flows.progress import LogReporter
 from flows.reporting.addresses import are_served, dataset_address
 from system.clock import duration
+from system.markdown import markdown
 from system.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class RunReporter(LogReporter):
 
     def _show(self, percent: float, text: str) -> None:
         """Create or update the bar. A short outage of the server must not end a training."""
-        words = f"{self._stage}: {text}{self._link}"
+        words = f"{self._stage}: {markdown(text)}{self._link}"
         try:
             if self._bar is None:
                 artifact = create_progress_artifact(percent, key=self._key, description=words)

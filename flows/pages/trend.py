@@ -1,4 +1,8 @@
-"""The figures of a dataset's reports in the order of their age, and of the corpora they used."""
+"""The figures of a dataset's reports in the order of their age, and of the corpora they used.
+
+Only manifests are read, each once, so that a page with hundreds of reports is quick. The frame of
+`flows.api.reports` has more columns, for which it verifies and reads every report.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

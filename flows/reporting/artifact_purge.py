@@ -12,6 +12,7 @@ from pathlib import Path
 
 from flows.errors import StageError
 from flows.store.runs import Store
+from system.markdown import markdown
 
 DATABASE = "prefect.db"
 CONNECTION_URL = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
@@ -50,8 +51,8 @@ def purge_reports(store: Store, dataset: str, *, timeout_seconds: float = TIMEOU
 
 
 def describe(verdict: str, page: Path) -> str:
-    """The description of the artifact of a report."""
-    return f"{verdict}{PAGE}{page}"
+    """The description of the artifact of a report, in Markdown."""
+    return f"{markdown(verdict)}{PAGE}{page}"
 
 
 def page_of(description: str) -> Path:

@@ -62,7 +62,7 @@ def publish_corpus(dataset: str, folder: Path) -> None:
     create_markdown_artifact(
         key=f"corpus-{dataset}",
         markdown=_linked(corpus_markdown(dataset, summary), dataset),
-        description=str(folder),
+        description=markdown(str(folder)),
     )
 
 

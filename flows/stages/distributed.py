@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
@@ -52,7 +53,8 @@ def train_in_processes(
             `started`, as in `Session`.
 
     Raises:
-        StageError: if the training failed; names the log if its processes crashed.
+        StageError: if the training failed; names the log if its processes were killed.
+        RuntimeError: if one of them raised an exception, with its traceback.
     """
     job.vocabulary.save(directory / VOCABULARY)
     none = np.zeros(0, np.uint16)
@@ -91,8 +93,8 @@ def _watch(
             assert process.stdout is not None
             for line in process.stdout:
                 message = json.loads(line)
-                if "error" in message:  # the other processes wait for the one that refused
-                    break
+                if "error" in message or "bug" in message:
+                    break  # the other processes wait for the one that refused
                 if stop and not stopping:
                     process.send_signal(signal.SIGTERM)
                     stopping = True
@@ -105,8 +107,12 @@ def _watch(
                 process.kill()
     if "error" in message:
         raise StageError(message["error"])
+    if "bug" in message:
+        raise RuntimeError(f"in one of the training processes:\n{message['bug']}")
     if "summary" not in message and not stop:
-        raise StageError(f"the training processes crashed; their log: {directory / LOG}")
+        raise StageError(
+            f"the training processes were killed, or lost each other; their log: {directory / LOG}"
+        )
     return message.get("summary", {})
 
 
@@ -130,7 +136,16 @@ def main() -> None:
     except CharmillError as error:
         _print({"error": str(error)})
         leave(1)
+    except Exception as error:
+        if not _is_loss_of_another(error):
+            _print({"bug": traceback.format_exc()})
+        raise
     leave(0)
+
+
+def _is_loss_of_another(error: Exception) -> bool:
+    """Whether an exception only means that another process has ended, such as for its memory."""
+    return isinstance(error, distributed.DistError) or "gloo" in str(error)
 
 
 def _train(

@@ -105,17 +105,24 @@ def _check_owner(path: Path) -> None:
 
 def _compiler() -> list[str]:
     """The command in `CC`, or the first compiler found."""
-    given = os.environ.get("CC", "").strip()
-    try:
-        if given:
-            return shlex.split(given)
-    except ValueError as error:
-        raise NoLibraryError(f"CC={given!r} is not a command: {error}") from error
+    if given := os.environ.get("CC", "").strip():
+        return _command(given)
     for name in _COMPILERS:
         if shutil.which(name):
             return [name]
     known = ", ".join(_COMPILERS)
     raise NoLibraryError(f"no C compiler ({known}); install one, or set CC")
+
+
+def _command(given: str) -> list[str]:
+    """The words of `CC`, of which the first must be a program."""
+    try:
+        command = shlex.split(given)
+    except ValueError as error:
+        raise NoLibraryError(f"CC={given!r} is not a command: {error}") from error
+    if not shutil.which(command[0]):
+        raise NoLibraryError(f"CC={given!r}: {command[0]!r} is no program that can be executed")
+    return command
 
 
 def _best(compiler: list[str], sources: Path, cache: Path) -> Path:
@@ -253,7 +260,7 @@ def _run(command: list[str], name: str = "") -> str:
         raise NoLibraryError(f"{name} did not finish within {_SECONDS} s") from error
     except OSError as error:
         raise NoLibraryError(
-            f"{name}: {error.strerror or error}; install a C compiler, or set CC"
+            f"{name}: {error.strerror or error}; CC may name another C compiler"
         ) from error
     if done.returncode:
         raise _RefusedError(f"{name}: {_reason(done)}")

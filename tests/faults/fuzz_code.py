@@ -98,7 +98,9 @@ def _lexers(random: Random) -> int:
     for language in LANGUAGES:
         for shape in ("sample", "file"):
             found = list(score_all(language, iter(texts), shape=shape))
-            crashed = [t for t, s in zip(texts, found, strict=True) if s.outcome == "crash"]
+            crashed = [
+                t for t, s in zip(texts, found, strict=True) if s.outcome in ("crash", "bug")
+            ]
             slow = [t for t, s in zip(texts, found, strict=True) if s.outcome == "timeout"]
             if len(found) != len(texts) or crashed or slow:
                 raise LostError(

@@ -14,6 +14,7 @@ from modeling.checkpoint import (
 )
 from modeling.errors import ModelFileError
 from modeling.models import build_model
+from modeling.models.lstm import CharLSTM
 
 
 def checkpoint(number):
@@ -112,6 +113,16 @@ def test_half_a_model_is_refused_in_one_line(tmp_path, config, vocabulary, model
         with pytest.raises(ModelFileError, match="not a complete model") as caught:
             load_model(tmp_path)
         assert "\n" not in str(caught.value)
+
+
+def test_an_error_in_a_model_is_no_damage(tmp_path, config, vocabulary, model, monkeypatch):
+    def broken(_self):
+        raise ValueError("a bug")
+
+    save_model(tmp_path, config, vocabulary, model)
+    monkeypatch.setattr(CharLSTM, "make_layers", broken)
+    with pytest.raises(ValueError, match=r"^a bug$"):
+        load_model(tmp_path)
 
 
 def test_weights_of_another_shape_are_refused(tmp_path, config, vocabulary):

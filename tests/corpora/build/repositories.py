@@ -6,7 +6,7 @@ python -m tests.corpora.build.repositories FOLDER NUMBER
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,6 +16,17 @@ from corpora.spec import CorpusSpec, SplitSpec
 FILES = 8
 WORDS = 60
 SPEC = CorpusSpec(extensions=(".py",), split=SplitSpec(validation=0.2, test=0.2))
+HEAD = """\
+title = "Many repositories"
+language = "python"
+
+[corpus]
+extensions = [".py"]
+split = { validation = 0.2, test = 0.2 }
+
+[source]
+kind = "git"
+"""
 LICENSE = "SPDX-License-Identifier: MIT\n"
 
 
@@ -48,6 +59,12 @@ def make_repositories(root: Path, number: int) -> list[Path]:
         made.append(bare)
     shutil.rmtree(template)
     return made
+
+
+def dataset_of(repositories: Iterable[Path]) -> str:
+    """The TOML of a dataset of these repositories."""
+    tables = [f'[[source.repositories]]\nurl = "{one.resolve()}"\n' for one in repositories]
+    return HEAD + "\n".join(tables)
 
 
 def commit(contents: Mapping[str, str]) -> bytes:

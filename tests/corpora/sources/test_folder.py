@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from corpora.errors import SourceError
+from corpora.sources import folder
 from corpora.sources.folder import FolderSource
 
 
@@ -23,6 +24,16 @@ def write(root, files):
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
+
+
+def test_an_error_of_ours_is_no_damage(tmp_path, monkeypatch):
+    def broken(_member):
+        raise ValueError("a bug")
+
+    write(tmp_path / "in", {"b.py": b"b"})
+    monkeypatch.setattr(folder, "_handle", broken)
+    with pytest.raises(ValueError, match=r"^a bug$"):
+        fetched(source_of(tmp_path / "in"), tmp_path / "out")
 
 
 def test_a_folder_is_kept_as_it_was(tmp_path):

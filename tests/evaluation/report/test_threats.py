@@ -179,6 +179,11 @@ def test_degenerate_samples_are_named_with_their_temperature_and_a_remedy():
             "texts not scored",
             "1 of 20 texts",
         ),
+        (
+            {"groups": [group("model", 1.0, outcomes={"ok": 18, "bug": 2})]},
+            "a bug in scoring",
+            "2 of 20 texts were not scored because of a bug",
+        ),
     ],
 )
 def test_each_threat_has_its_name_its_figures_and_what_to_do(changes, kind, words):

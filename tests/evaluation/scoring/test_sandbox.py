@@ -31,7 +31,9 @@ class Fake:
         if text == "segfault":
             os.kill(os.getpid(), signal.SIGSEGV)
         if text == "raise":
-            sys.exit("planted")
+            raise ValueError("planted")
+        if text == "deep":
+            self.score(text)
         if text == "memory":
             bytearray(2**31)
         if text == "torch":
@@ -62,7 +64,7 @@ def test_two_workers_share_the_texts_and_the_scores_keep_their_order():
     words = ("a", "b", "segfault", "c", "d", "raise", "e")
     texts: list[tuple[Shape, str]] = [("sample", text) for text in words]
     found = list(score_each("prose", texts, workers=2, command=COMMAND))
-    assert [s.outcome for s in found] == ["ok", "ok", "crash", "ok", "ok", "crash", "ok"]
+    assert [s.outcome for s in found] == ["ok", "ok", "crash", "ok", "ok", "bug", "ok"]
     pids = [s.tallies["pid"].amount for s in found if s.outcome == "ok"]
     assert pids[0] != pids[1]
     assert pids[1] == pids[2]
@@ -85,9 +87,14 @@ def test_a_text_that_waits_for_ever_times_out_too(monkeypatch):
     assert outcomes("sleep", "sleep", seconds=0.2) == ["timeout", "timeout"]
 
 
-@pytest.mark.parametrize("killer", ["segfault", "raise", "memory"])
-def test_a_text_that_kills_the_worker_is_a_crash_and_the_next_one_is_scored(killer, capfd):
+@pytest.mark.parametrize("killer", ["segfault", "memory", "deep"])
+def test_a_text_that_kills_the_worker_is_a_crash_and_the_next_one_is_scored(killer):
     assert outcomes("a", killer, killer, "b") == ["ok", "crash", "crash", "ok"]
+
+
+def test_an_exception_in_a_scorer_is_a_bug_with_its_traceback(capfd):
+    assert outcomes("raise", "b") == ["bug", "ok"]
+    assert "ValueError: planted" in capfd.readouterr().err
 
 
 def test_a_worker_lives_as_long_as_its_texts_are_harmless():

@@ -5,11 +5,15 @@ import re
 import pytest
 
 from flows.options import read_dataset
+from flows.orchestration import reporter as module
 from flows.orchestration.descriptions import described, pipeline_description
 from flows.orchestration.reporter import RunReporter
 from flows.store.runs import Store
+from system.progress import Progress
 from system.settings import Settings
 from tests.flows.pages.stores import full_store
+from tests.hostile import ALL
+from tests.system.test_markdown import PARSER
 
 REPORT = "/v2/artifacts/artifact/0123"
 
@@ -58,3 +62,21 @@ def test_the_bar_of_a_training_links_to_its_learning_curve(pages, stage, shown):
     reporter = RunReporter("tiny")
     reporter.started(stage, "tiny")
     assert reporter._link == shown
+
+
+@pytest.mark.parametrize("text", ALL)
+def test_words_from_outside_are_text_in_the_bar(text, no_pages, monkeypatch):
+    descriptions: list[str] = []
+
+    def create(_percent: float, *, key: str, description: str) -> None:
+        assert key == "progress-tiny"
+        descriptions.append(description)
+
+    monkeypatch.setattr(module, "create_progress_artifact", create)
+    monkeypatch.setattr(module, "UPDATE_SECONDS", 0.0)
+    reporter = RunReporter("tiny")
+    reporter.started("fetch", "tiny")
+    reporter.update(Progress(done=1, total=2, unit="files", note=text))
+    html = PARSER.render(descriptions[0])
+    assert html.startswith("<p>fetch: ")
+    assert not re.search("<(?!/?p>)", html)

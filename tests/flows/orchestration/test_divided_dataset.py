@@ -14,24 +14,13 @@ from corpora.sources import GithubAccountSource
 from flows.stages.fetch import in_parts
 from flows.store.runs import Store
 from system.pool import ThreadPool
-from tests.corpora.build.repositories import make_repositories
+from tests.corpora.build.repositories import dataset_of, make_repositories
 from tests.corpora.sources.github.api import ACCOUNT, Fake, Handler, row
 from tests.corpora.sources.url.web import serving
 from tests.flows.orchestration.test_corpora_flow import lasting, needs
 from tests.processes import DEADLINE_SECONDS, descendants, until
 
 NUMBER = 12
-HEAD = """
-title = "Many"
-language = "python"
-
-[corpus]
-extensions = [".py"]
-split = { validation = 0.2, test = 0.2 }
-
-[source]
-kind = "git"
-"""
 WORKERS = {"dask": rb".*spawn_main", "ray": rb"ray::_call"}
 """How the command line of a worker begins."""
 
@@ -68,8 +57,7 @@ def many(tmp_path_factory):
     root = tmp_path_factory.mktemp("many")
     (root / "datasets").mkdir()
     made = make_repositories(root, NUMBER)
-    tables = [f'[[source.repositories]]\nurl = "{one}"\n' for one in made]
-    (root / "datasets" / "many.toml").write_text(HEAD + "\n".join(tables))
+    (root / "datasets" / "many.toml").write_text(dataset_of(made))
     found = Many(root)
     process = found.start("one", "--workers", "1")
     _, errors = process.communicate(timeout=DEADLINE_SECONDS)

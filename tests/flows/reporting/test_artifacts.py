@@ -1,8 +1,13 @@
 """The text of the artifacts, without a server."""
 
+import re
+
+import pytest
+
 from corpora.corpus.summary import CorpusSummary, FunnelStep, Leak, SplitSize
 from evaluation.report.index import IndexRow
 from flows.planning.plan import Decision, Plan
+from flows.reporting.artifact_purge import describe, page_of
 from flows.reporting.artifacts import (
     MAX_BYTES,
     corpus_markdown,
@@ -10,6 +15,8 @@ from flows.reporting.artifacts import (
     plan_markdown,
     shortened,
 )
+from tests.hostile import ALL
+from tests.system.test_markdown import PARSER
 
 NO_LEAK = Leak(files=0, characters=0)
 
@@ -45,6 +52,13 @@ def test_nothing_in_a_cell_leaves_it_or_becomes_markup():
     plan = Plan(dataset="tiny", decisions=(decision("fetch", "run", reason),))
     last = plan_markdown(plan).splitlines()[-1]
     assert last.startswith(r"| run | fetch | a\|b \| c &lt;script&gt;alert(1)")
+
+
+@pytest.mark.parametrize("text", ALL)
+def test_the_verdict_is_text_in_the_description_of_a_report(text, tmp_path):
+    description = describe(f"On held-out files of {text} the LSTM needs", tmp_path)
+    assert page_of(description) == tmp_path
+    assert not re.search("<(?!/?p>)", PARSER.render(description))
 
 
 def test_the_funnel_shows_every_rule_and_what_is_left():

@@ -96,3 +96,16 @@ def test_what_any_process_refuses_is_said_while_the_others_still_wait(tmp_path):
         list(_watch(process, tmp_path))
     assert time.monotonic() - began < 30
     assert process.returncode == -signal.SIGKILL
+
+
+def test_an_exception_in_a_process_keeps_its_traceback(tmp_path):
+    process = process_that_prints({"bug": "Traceback\nValueError: shapes"}, {"summary": {}})
+    with pytest.raises(RuntimeError, match=r"(?s)training processes.*Traceback.*: shapes"):
+        list(_watch(process, tmp_path))
+
+
+def test_processes_that_were_killed_are_no_bug(tmp_path):
+    script = "import os; os.kill(os.getpid(), 9)"
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    with pytest.raises(StageError, match="were killed, or lost each other; their log"):
+        list(_watch(process, tmp_path))

@@ -20,9 +20,15 @@ from tests.modeling.native.compiler import (
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ("no-such-compiler", "no-such-compiler: No such file or directory"),
+        ("no-such-compiler", "CC='no-such-compiler': 'no-such-compiler' is no program"),
+        ("/no/such/gcc -O1", "CC='/no/such/gcc -O1': '/no/such/gcc' is no program"),
         ('"gcc', """CC='"gcc' is not a command: No closing quotation"""),
-        ("/", "/: Permission denied"),
+        ("gcc -O1 '", "is not a command: No closing quotation"),
+        ("gcc\\", "is not a command: No escaped character"),
+        ('"" -O1', "'' is no program"),
+        ("/", "CC='/': '/' is no program"),
+        (__file__, "is no program that can be executed"),
+        ("\udcff", "is no program"),
         ("false", "false: exit status 1"),
         ("true", "does not compile for this processor"),
     ],
