@@ -4,8 +4,8 @@
 
 A TEXT is the folder of a corpus that charmill built, or a plain text file, of which the last tenth
 is held out and the first twentieth is for validation. Every training has one thread and so many
-CPU-minutes; prints a Markdown row for each result as it comes. `python -m benchmarks.rivals` has the
-models that adapt.
+CPU-minutes; prints a Markdown row for each result as it comes. Models that adapt are measured by
+`python -m benchmarks.rivals`.
 """
 
 import argparse

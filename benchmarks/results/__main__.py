@@ -9,7 +9,8 @@ machine that have the same APIs and invented content.
 
 Every dataset is trained the same number of CPU-minutes, with a thread on every processor. It can be
 killed and started again: what is current is not run again. With names of datasets, only these are
-run; the pages show all that have a report in FOLDER. Writes docs/results.md and docs/results/.
+run; the pages show all that have a report in FOLDER. Writes docs/results.md, docs/results/, and
+the short table in README.md.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.real_corpora import Surroundings, TrialError, charmill, mirrored, missing
-from benchmarks.results.page import write_gallery
+from benchmarks.results.page import with_summary, write_gallery
 from benchmarks.results.row import read_row
 from benchmarks.results.stand_ins import account, services
 from corpora.sources import GithubAccountSource, YoutubeSource
@@ -33,6 +34,7 @@ from modeling.device import processor_name
 from system.pool import processors
 
 DOCS = Path(__file__).parents[2] / "docs"
+README = DOCS.with_name("README.md")
 INVENTED = {
     "flat-earth": "invented comments, from a server on this machine with YouTube's API",
     "my-code": "an account with public Python projects, from a server here with GitHub's API",
@@ -107,6 +109,9 @@ def main(arguments: Sequence[str]) -> int:
     rows = [read_row(name, root, asked.mirrors) for name in finished]
     used = {name: words for name, words in stand_ins(asked.mirrors).items() if name in finished}
     write_gallery(rows, asked.docs, heading(asked.cpu_minutes), used)
+    if asked.docs == DOCS:
+        readme = README.read_text(encoding="utf-8")
+        README.write_text(with_summary(readme, rows), encoding="utf-8", newline="\n")
     print(f"{len(rows)} datasets: {asked.docs / 'results.md'}")
     return 1 if failed else 0
 

@@ -70,6 +70,29 @@ def table_row(row: Row) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+SHORT_HEAD = (
+    "| it read | bits per character | best n-gram | what is counted in samples "
+    "| n-gram | LSTM | real text |\n|---|--:|--:|---|--:|--:|--:|"
+)
+SHORT = re.compile(r"(<!-- results -->\n).*(<!-- /results -->)", re.DOTALL)
+
+
+def with_summary(readme: str, rows: Sequence[Row]) -> str:
+    """The README with a short table between its marks; as it was if it has none."""
+    lines = [SHORT_HEAD]
+    for row in rows:
+        cells = [
+            f"[{row.dataset}](docs/results/{row.dataset}.md)",
+            f"{row.bits['LSTM']:.2f}",
+            f"{row.bits['best n-gram']:.2f}",
+            row.label.lower(),
+            *(row.texts.get(origin, "") for origin in ("floor", "model", "control")),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    table = "\n".join(lines)
+    return SHORT.sub(lambda found: f"{found[1]}{table}\n{found[2]}", readme)
+
+
 def extract(row: Row, source: str) -> str:
     """A page about one dataset."""
     sample = visible(row.sample)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.published_samples import RULE
-from benchmarks.results.page import extract, table_row, write_gallery
+from benchmarks.results.page import extract, table_row, with_summary, write_gallery
 from benchmarks.results.published import figures, pieces, published_text
 from benchmarks.results.row import Row
 from benchmarks.results.stand_ins import WORDS, _comment
@@ -55,6 +55,16 @@ def test_the_gallery_is_a_table_a_chart_and_a_page_a_dataset(tmp_path):
     assert (tmp_path / "results" / "results.png").read_bytes().startswith(b"\x89PNG")
     assert "Source: a copy." in (tmp_path / "results" / "torch.md").read_text()
     assert "Source" not in (tmp_path / "results" / "austen.md").read_text()
+
+
+def test_the_readme_gets_a_short_table_between_its_marks_and_keeps_the_rest():
+    readme = "before\n<!-- results -->\nold\n<!-- /results -->\nafter\n"
+    once = with_summary(readme, [ROW])
+    assert once.startswith("before\n<!-- results -->\n| it read |")
+    assert "| [torch](docs/results/torch.md) | 1.50 | 1.75 |" in once
+    assert once.endswith("| 10.0 % | 40.0 % | 99.0 % |\n<!-- /results -->\nafter\n")
+    assert with_summary(once, [ROW]) == once
+    assert with_summary("no marks\n", [ROW]) == "no marks\n"
 
 
 @pytest.mark.parametrize(
