@@ -1,4 +1,4 @@
-"""zpaq at its level 5, the strongest general compressor at hand, primed like the compressors of the report.
+"""zpaq at its level 5, a strong general compressor, primed like the compressors of the report.
 
 Its bits are what the held-out files add to an archive of the training text, as in
 evaluation.baselines.compressors; like those, it learns from the held-out text as it reads it.
