@@ -19,8 +19,7 @@ from evaluation.spec import EvaluateSpec
 
 PROGRAM = "zpaq"
 METHOD = (
-    "x6,0w2c0,1010,255i1c256ci1,1,1,1,1,1,2a"
-    "c0,2,0,255i1c0,3,0,0,255i1c0,4,0,0,0,255i1mm16ts19t0"
+    "x6,0w2c0,1010,255i1c256ci1,1,1,1,1,1,2ac0,2,0,255i1c0,3,0,0,255i1c0,4,0,0,0,255i1mm16ts19t0"
 )
 """What `-m5` does with text in blocks of 64 MB. `-m5` itself has larger tables for longer files: by
 a difference of two sizes, the held-out text would then seem to cost less than it does."""
