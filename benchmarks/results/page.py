@@ -65,9 +65,13 @@ def table_row(row: Row) -> str:
         f"{row.trained_characters / 1e6:,.1f}",
         *(f"{row.bits[name]:.3f}" if name in row.bits else "" for name in PREDICTORS),
         row.label,
-        *(row.texts.get(origin, "") for origin in ORIGINS),
+        *(_unbroken(row.texts.get(origin, "")) for origin in ORIGINS),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 SHORT_HEAD = (
@@ -86,7 +90,7 @@ def with_summary(readme: str, rows: Sequence[Row]) -> str:
             f"{row.bits['LSTM']:.2f}",
             f"{row.bits['best n-gram']:.2f}",
             row.label.lower() if row.headline else "",
-            *(row.texts.get(origin, "") for origin in ("floor", "model", "control")),
+            *(_unbroken(row.texts.get(origin, "")) for origin in ("floor", "model", "control")),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     table = "\n".join(lines)

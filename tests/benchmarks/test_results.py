@@ -37,7 +37,7 @@ def test_a_row_leaves_empty_what_was_not_measured():
     assert cells[:7] == [
         *("[torch](results/torch.md)", "1.50", "12.3", "1.500", "1.750", "1.400", ""),
     ]
-    assert cells[8:] == ["10.0 %", "40.0 %", "99.0 %", ""]
+    assert cells[8:] == ["10.0\u00a0%", "40.0\u00a0%", "99.0\u00a0%", ""]
 
 
 def test_a_sample_cannot_end_its_fence_and_has_no_control_characters():
@@ -62,7 +62,7 @@ def test_the_readme_gets_a_short_table_between_its_marks_and_keeps_the_rest():
     once = with_summary(readme, [ROW])
     assert once.startswith("before\n<!-- results -->\n| it read |")
     assert "| [torch](docs/results/torch.md) | 1.50 | 1.75 |" in once
-    assert once.endswith("| 10.0 % | 40.0 % | 99.0 % |\n<!-- /results -->\nafter\n")
+    assert once.endswith("| 10.0\u00a0% | 40.0\u00a0% | 99.0\u00a0% |\n<!-- /results -->\nafter\n")
     assert with_summary(once, [ROW]) == once
     assert with_summary("no marks\n", [ROW]) == "no marks\n"
 
