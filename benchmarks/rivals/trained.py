@@ -16,7 +16,7 @@ from modeling.presets import PRESETS
 
 PART = "trained"
 OURS = "charmill"
-PRESET = "small"
+PRESET = "smoke"
 RIVALS: Mapping[str, str] = {
     OURS: f"charmill, preset `{PRESET}`",
     "nanogpt": "nanoGPT, its recipe for a CPU (4 layers, 128 wide, context 64)",
