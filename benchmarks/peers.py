@@ -10,6 +10,7 @@ Shapes: B streams or windows, T characters, N of the text, V ids, H hidden.
 import copy
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -24,12 +25,12 @@ Update = Callable[[float], None]
 CHECKS = 10
 
 
-class Predictor(nn.Module):
+class Predictor(nn.Module, ABC):
     """What a recipe trains."""
 
+    @abstractmethod
     def nats(self, documents: Sequence[Ids]) -> Iterator[np.ndarray]:
         """Nats of every character after the mark of each document, (length - 1,) float64."""
-        raise NotImplementedError
 
 
 Recipe = Callable[[Ids, int], tuple[Predictor, Update]]
@@ -38,7 +39,7 @@ Score = Callable[[], float]
 
 
 def train(
-    predictor: Predictor,
+    network: nn.Module,
     update: Update,
     score: Score,
     seconds: float,
@@ -53,7 +54,7 @@ def train(
     Returns:
         Number of updates, and the seconds they took: at most one update more than was given.
     """
-    best, kept, updates, spent = math.inf, predictor.state_dict(), 0, 0.0
+    best, kept, updates, spent = math.inf, network.state_dict(), 0, 0.0
     for check in range(1, CHECKS + 1):
         while spent < seconds * check / CHECKS:
             began = clock()
@@ -62,8 +63,8 @@ def train(
             updates += 1
         bits = score()
         if bits < best:
-            best, kept = bits, copy.deepcopy(predictor.state_dict())
-    predictor.load_state_dict(kept)
+            best, kept = bits, copy.deepcopy(network.state_dict())
+    network.load_state_dict(kept)
     return updates, spent
 
 

@@ -54,7 +54,7 @@ training text and learn from the held-out text too, so they have an advantage ov
 *validity* names the metric of the last four columns: the floor is an n-gram model of order 5, real
 is held-out text, published is the sample of the old post, cut into pieces as long as ours. Samples
 are at the temperature that the report recommends. Every name leads to an extract of its report,
-with the first sample, uncut."""
+with the first sample, uncut (a home folder in it becomes ~)."""
 
 
 def table_row(row: Row) -> str:
@@ -99,7 +99,7 @@ def with_summary(readme: str, rows: Sequence[Row]) -> str:
 
 def extract(row: Row, source: str) -> str:
     """A page about one dataset."""
-    sample = visible(row.sample)
+    sample = visible(row.sample.replace(str(Path.home()), "~"))
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", sample)), default=0))
     threats = [f"- {text}" for text in row.threats]
     return "\n".join(
