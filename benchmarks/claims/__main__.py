@@ -2,79 +2,31 @@
 
     python -m benchmarks.claims MIRRORS [CLAIM ...] [--characters 5M] [--seeds 3]
 
-Trains every arm of every claim (benchmarks.claims.experiments) with every seed, all with the preset
-`small` and the same number of characters, so that a slow or busy machine changes nothing. MIRRORS
-is that of benchmarks.results. It can be killed and started again: figures are kept in FOLDER, and
-`charmill run` resumes. Writes docs/claims.md.
+Trains every arm of every claim (benchmarks.claims.experiments) with every seed: with the preset
+`small` and the same number of characters, or where recipes are compared for the same CPU time on
+one thread, so that a busy machine changes nothing. MIRRORS is that of benchmarks.rivals. It can be
+killed and started again: figures are kept in FOLDER, and `charmill run` resumes. Writes
+docs/claims.md.
 """
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.claims.experiments import CLAIMS, DEFAULTS, Arm, Claim, Measure
+import torch
+
+from benchmarks.claims.experiments import CLAIMS, Claim, Measure
+from benchmarks.claims.trial import Trial
 from benchmarks.claims.verdict import Figures, verdicts
-from benchmarks.real_corpora import TrialError, charmill, mirrored
+from benchmarks.real_corpora import TrialError, mirrored
 from benchmarks.results.__main__ import DOCS
-from evaluation.metrics.new_units import NEW_UNITS
-from evaluation.report.render import load_report
-from evaluation.results import Evaluation
-from flows.store.runs import Store
 from modeling.config import Budget
 from modeling.device import processor_name
 
 HEADER = ("arm", "bits", "gain over n-grams", "validity", "valid, original units a kB")
 COLUMNS: Sequence[Measure] = ("bits", "gain", "validity", "new units")
-
-
-class Trial:
-    """Runs arms, and remembers their figures."""
-
-    def __init__(self, root: Path, config: Path, characters: int) -> None:
-        self.root, self.config, self.characters = root, config, characters
-        self.memory = root / "claims.json"
-        self.known: dict[str, Figures] = {}
-        if self.memory.exists():
-            self.known = json.loads(self.memory.read_text(encoding="utf-8"))
-
-    def figures(self, arm: Arm, seed: int) -> Figures:
-        """The figures of one run, from memory if they are there.
-
-        Raises:
-            TrialError: if a stage fails.
-        """
-        settings = {**DEFAULTS, **arm.settings, "train.seed": str(seed)}
-        budget = str(Budget(characters=round(arm.share * self.characters)))
-        arguments = ["run", arm.dataset, "--preset", "small", "--budget", budget]
-        for key, value in settings.items():
-            arguments += ["--set", f"{key}={value}"]
-        name = json.dumps([*arguments, arm.temperature])
-        if name not in self.known:
-            charmill(arguments, self.root, self.config)
-            run = Store(self.root).runs("evaluate", arm.dataset).last()
-            report = load_report(run.folder / "report.json")
-            self.known[name] = measured(report, arm.temperature)
-            self.root.mkdir(parents=True, exist_ok=True)
-            self.memory.write_text(json.dumps(self.known, indent=1), encoding="utf-8")
-        return self.known[name]
-
-
-def measured(report: Evaluation, temperature: float) -> Figures:
-    """The figures of a report that claims are judged by."""
-    bits = {row.kind: row.bits_per_char for row in report.ladder if row.kind == "model"}["model"]
-    ngram = min(row.bits_per_char for row in report.ladder if row.kind == "ngram")
-    (group,) = (one for one in report.groups if one.temperature == temperature)
-    validity = group.metrics.get(report.headline or "")
-    units = group.metrics.get(NEW_UNITS)
-    return {
-        "bits": bits,
-        "gain": ngram - bits,
-        "validity": validity.value if validity else None,
-        "new units": units.value if units else None,
-    }
 
 
 def page(results: Mapping[str, Mapping[str, Sequence[Figures]]], made: str) -> str:
@@ -132,10 +84,11 @@ def main(arguments: Sequence[str]) -> int:
     unknown = set(asked.claims) - set(names)
     if unknown or not characters:
         parser.error(f"claims are {', '.join(names)}; characters are such as 5Mchars")
+    torch.set_num_threads(1)
     results: dict[str, dict[str, list[Figures]]] = {}
     failed = []
     with mirrored(asked.mirrors) as config:
-        trial = Trial(asked.folder.resolve(), config, characters)
+        trial = Trial(asked.folder.resolve(), asked.mirrors, config, characters)
         for claim in CLAIMS:
             for arm in claim.arms if not asked.claims or claim.name in asked.claims else ():
                 print(f"{claim.name}: {arm.label}", flush=True)

@@ -4,9 +4,12 @@ An arm is a way to run a dataset; every arm of a claim is run with the same seed
 two arms, or groups of arms, by one measure; the other arms show the curve in between.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from benchmarks.rivals.trained import OURS
 
 Measure = Literal["bits", "gain", "validity", "new units"]
 LUA_MIXTURE = ("koreader/koreader", "Kong/kong", "torch/torch7")
@@ -29,6 +32,8 @@ class Arm:
         settings: of `--set`, beyond DEFAULTS.
         share: of the characters that every training of the trial reads.
         temperature: of the samples that count.
+        context: characters before each one that the model sees when bits are counted, math.inf for
+            all of its document; None for the report's bits.
     """
 
     label: str
@@ -36,6 +41,21 @@ class Arm:
     settings: Mapping[str, str]
     share: float = 1.0
     temperature: float = 0.8
+    context: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedArm:
+    """A recipe of benchmarks.rivals that trains on a text of its own for a number of CPU-seconds.
+
+    Attributes:
+        rival: a key of `benchmarks.rivals.trained.RIVALS`.
+    """
+
+    label: str
+    rival: str
+    text: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +69,7 @@ class Claim:
 
     name: str
     text: str
-    arms: Sequence[Arm]
+    arms: Sequence[Arm | TimedArm]
     measures: Sequence[Measure]
     better: Sequence[str]
     worse: Sequence[str]
@@ -83,6 +103,20 @@ def _chunk(length: int) -> Arm:
     settings = {"train.chunk_length": str(length), "train.batch_size": str(1024 // length)}
     settings |= ONE_RIVAL
     return Arm(label=f"{length} characters", dataset="python-stdlib", settings=settings)
+
+
+def _context(length: float) -> Arm:
+    return Arm(
+        label="all seen" if length == math.inf else f"{length} characters seen",
+        dataset="python-stdlib",
+        settings=ONE_RIVAL,
+        context=length,
+    )
+
+
+def _timed(label: str, rival: str, seconds: float) -> TimedArm:
+    label = f"{label}, {seconds:g} s"
+    return TimedArm(label=label, rival=rival, text="tinyshakespeare", seconds=seconds)
 
 
 def _temperature(value: float) -> Arm:
@@ -148,6 +182,25 @@ CLAIMS = (
         measures=("bits", "validity"),
         better=("64 characters",),
         worse=("16 characters",),
+    ),
+    Claim(
+        name="context",
+        text="50 characters are enough to predict the next one: more add little.",
+        arms=[_context(length) for length in (5, 10, 25, 50, 100, 200, 400, math.inf)],
+        measures=("bits",),
+        better=("50 characters seen",),
+        worse=("25 characters seen",),
+    ),
+    Claim(
+        name="windows",
+        text="Training on a window for every character wastes 99 % of the time: a hundredth does.",
+        arms=[
+            *(_timed("charmill", OURS, seconds) for seconds in (3, 10, 30)),
+            *(_timed("windows", "keras-windows", seconds) for seconds in (30, 100, 300)),
+        ],
+        measures=("bits",),
+        better=("charmill, 3 s",),
+        worse=("windows, 300 s",),
     ),
     Claim(
         name="temperature",
