@@ -64,6 +64,19 @@ def _cramped() -> None:
     os.umask(0o077)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """What a command cost, with all processes that it waited for.
+
+    Attributes:
+        seconds: of CPU time.
+        memory: MB of the largest process.
+    """
+
+    seconds: float
+    memory: int
+
+
 USUAL = Surroundings()
 OTHER = Surroundings(
     variables={
@@ -101,7 +114,7 @@ def make(dataset: str, root: Path, git_config: Path, around: Surroundings = USUA
     folder = root
     for stage in STAGES:
         used = charmill(["run", dataset, "--only", stage], root, git_config, around)
-        memory = max(memory, used)
+        memory = max(memory, used.memory)
         last = store.runs(stage, dataset).last()
         folder = last.folder
         seconds.append(last.manifest.seconds)
@@ -207,8 +220,12 @@ def _try(dataset: str, mirrors: Path, root: Path, config: Path, *, twice: bool) 
 
 def charmill(
     arguments: Sequence[str], root: Path, git_config: Path, around: Surroundings = USUAL
-) -> int:
-    """Run the command line, and give the memory of its largest process in MB."""
+) -> Used:
+    """Run the command line.
+
+    Raises:
+        TrialError: if it fails.
+    """
     variables = {"CHARMILL_ARTIFACTS": str(root), "GIT_CONFIG_GLOBAL": str(git_config)}
     process = subprocess.Popen(
         [sys.executable, "-m", "flows.cli", *arguments],
@@ -224,7 +241,7 @@ def charmill(
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise TrialError(f"charmill {' '.join(arguments)}: {words.strip().splitlines()[-1]}")
-    return used.ru_maxrss // 1024
+    return Used(seconds=used.ru_utime + used.ru_stime, memory=used.ru_maxrss // 1024)
 
 
 if __name__ == "__main__":

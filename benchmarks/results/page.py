@@ -1,6 +1,5 @@
 """The gallery as Markdown: a table, a chart, and an extract of every report."""
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,7 +34,7 @@ def write_gallery(
     """
     folder = docs / "results"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / CHART).write_bytes(_png(chart(rows)))
+    (folder / CHART).write_bytes(plots.to_png(chart(rows)))
     for row in rows:
         text = extract(row, sources.get(row.dataset, ""))
         (folder / f"{row.dataset}.md").write_text(text, encoding="utf-8", newline="\n")
@@ -153,7 +152,3 @@ def _dots(
         seen = [(value, number) for value, number in found if value is not None]
         if seen:
             axes.plot(*zip(*seen, strict=True), "o", ms=5, color=plots.COLOURS[colour], label=name)
-
-
-def _png(figure: Figure) -> bytes:
-    return base64.b64decode(plots.to_data_uri(figure).partition(",")[2])

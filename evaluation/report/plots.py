@@ -206,6 +206,11 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
 
 def to_data_uri(figure: Figure) -> str:
     """Write as a PNG on white, in a data URI."""
+    return "data:image/png;base64," + base64.b64encode(to_png(figure)).decode("ascii")
+
+
+def to_png(figure: Figure) -> bytes:
+    """Write as a PNG on white."""
     buffer = io.BytesIO()
     with style():
         figure.savefig(
@@ -216,7 +221,7 @@ def to_data_uri(figure: Figure) -> str:
             transparent=False,
             facecolor="white",
         )
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return buffer.getvalue()
 
 
 @contextmanager
