@@ -7,6 +7,7 @@ once instead. torch reads the number when it is imported, so it is set before th
 import atexit
 import os
 import re
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
@@ -19,6 +20,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Hypothesis mistakes a busy machine for a slow test.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+# A script's background job ignores SIGINT, and so would every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 OF_THE_USER = re.compile(
     r"CHARMILL_(?!NATIVE$)|GIT_|GITHUB_|PREFECT_|XDG_(CONFIG|STATE)_HOME$"
