@@ -55,8 +55,8 @@ BINDING = re.compile(
     )\b
     | com+er[cz] | kommerz | gewerb | \bnur\b | \binterdi[tc] | \buniquement\b | \bs[o\u00f3]lo\b
     | \b(?: verboten | untersagt | prohibid | vietat | proibid | uitsluitend | verboden
-      | f\u00f6rbjud | forbud | ainoastaan | kiellet | wy\u0142\u0105cznie | zabron | zak\u00e1z | interzis
-      | yasak | ticari | yaln\u0131z | dilarang | c\u1ea5m )
+      | f\u00f6rbjud | forbud | ainoastaan | kiellet | wy\u0142\u0105cznie | zabron | zak\u00e1z
+      | interzis | yasak | ticari | yaln\u0131z | dilarang | c\u1ea5m )
     | \b(?: soltanto | somente | apenas | alleen | endast | tylko | pouze | csak | tilos | doar
       | hanya )\b
     | [\u0400-\u04ff\u0590-\u06ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]
