@@ -87,10 +87,14 @@ def add_dataset(
         language: in which its samples are scored.
 
     Raises:
-        SpecError: the name is taken or invalid, or the location is neither URL nor path, or
-            contains a login or a token.
+        SpecError: there is no extension, the name is taken or invalid, or the location is neither
+            URL nor path, is an account, or contains a login or a token.
     """
     location = _local(location.strip())
+    wanted = plain_extensions(extensions)
+    if not location or not wanted:
+        missing = "--ext names no extension; give one, as py" if location else "no URL and no path"
+        raise SpecError(missing)
     if not _is_path(location) and (secret := secret_in(location)):
         raise SpecError(
             f"the URL contains {secret}, which would be stored and displayed; remove it, and let a "
@@ -101,7 +105,7 @@ def add_dataset(
     address = _Address(url=location) if _exists(location) else _address(location)
     last = re.split(r"[/:]", address.url.rstrip("/"))[-1].removesuffix(".git")
     path = _free_place(name or re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-"), folder)
-    text = _toml(last, address, plain_extensions(extensions), language)
+    text = _toml(last, address, wanted, language)
     parse_toml(text, path, {})
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(path, text.encode())
