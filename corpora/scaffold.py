@@ -1,13 +1,16 @@
 """Write the TOML of a new dataset from what a user pastes: a URL or a path, and some extensions."""
 
 import json
+import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import url2pathname
 
 from corpora.errors import SpecError
+from corpora.sources.git.repository import REMOTE
 from corpora.spec import NAME, dataset_files, parse_toml
 from system.display import secret_in
 from system.files import write_whole
@@ -27,15 +30,34 @@ LEFT_OUT = (
     ".ipynb_checkpoints/",
 )
 """Folders of a folder that hold nobody's own texts."""
-HOST_FIRST = re.compile(r"(www\.)?(github\.com|gitlab\.com|codeberg\.org|bitbucket\.org)/.+")
+HOST_FIRST = re.compile(
+    r"(www\.)?(github\.com|gitlab\.com|codeberg\.org|bitbucket\.org)/.+", re.IGNORECASE
+)
+OF_GITLAB = (
+    r"/-/(?:(?:tree|blob|raw|blame|edit|commits?|tags)/(?P<place>.+)"
+    r"|archive/(?P<archived>[^/]+)/[^/]+|.*)"
+)
+OF_FORGEJO = r"/(?:src|raw|media|rss)/(?:branch|tag|commit)/(?P<place>.+)"
 PAGES = {
-    "github.com": re.compile(r"/(?P<project>[^/]+/[^/]+)(?:/(?:tree|blob)/(?P<place>.+))?"),
-    "gitlab.com": re.compile(r"/(?P<project>.+?)(?:/-/(?:tree|blob)/(?P<place>.+))?"),
-    "codeberg.org": re.compile(
-        r"/(?P<project>[^/]+/[^/]+)(?:/src/(?:branch|tag|commit)/(?P<place>.+))?"
+    "github.com": re.compile(
+        r"/(?P<project>[^/]+/[^/]+)(?:/(?:tree|blob|raw|blame|edit|commits?|releases/tag)"
+        r"/(?P<place>.+)|/archive/(?P<archived>.+)\.(?:tar\.gz|zip)|/(?!releases/download/).*)?"
     ),
+    "gist.github.com": re.compile(r"/(?P<project>(?:[^/]+/)?[0-9a-f]{20,40})(?:/.*)?"),
+    "raw.githubusercontent.com": re.compile(r"/(?P<project>[^/]+/[^/]+)/(?P<place>.+)"),
+    "gitlab.com": re.compile(rf"/(?P<project>.+?)(?:{OF_GITLAB}|/(?:tree|blob)/(?P<older>.+))?"),
+    "codeberg.org": re.compile(rf"/(?P<project>[^/]+/[^/]+)(?:{OF_FORGEJO}|/.*)?"),
+    "bitbucket.org": re.compile(r"/(?P<project>[^/]+/[^/]+)(?:/src/(?P<place>.+)|/.*)?"),
+    "git.sr.ht": re.compile(
+        r"/(?P<project>~[^/]+/[^/]+)(?:/tree/(?P<place>[^/]+(?:/item/.+)?)|/.*)?"
+    ),
+    "": re.compile(rf"/(?P<project>.+?)(?:{OF_GITLAB}|{OF_FORGEJO.replace('place', 'older')})"),
 }
-"""The paths of the pages of a repository, by host; `place` is a ref and a folder or file."""
+"""The paths of the pages of a repository, by host, "" for any other; the groups but `project` are a
+ref and a folder or file."""
+CLONED_FROM = {"raw.githubusercontent.com": "github.com"}
+ACCOUNT = re.compile(r"/(?:(?:orgs|users)/)?([^/]+)(?:/(?:repositories|projects|people))?")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".gz", ".xz", ".bz2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +87,25 @@ def add_dataset(
         language: in which its samples are scored.
 
     Raises:
-        SpecError: the name is taken or invalid, or the location is neither URL nor path, or
-            contains a login or a token.
+        SpecError: there is no extension, the name is taken or invalid, or the location is neither
+            URL nor path, is an account, or contains a login or a token.
     """
+    location = _local(location.strip())
+    wanted = plain_extensions(extensions)
+    if not location or not wanted:
+        missing = "--ext names no extension; give one, as py" if location else "no URL and no path"
+        raise SpecError(missing)
     if not _is_path(location) and (secret := secret_in(location)):
         raise SpecError(
             f"the URL contains {secret}, which would be stored and displayed; remove it, and let a "
             "git credential helper or ~/.netrc supply the login"
         )
     if _is_path(location) and not _exists(location):
-        raise SpecError(f"{location}: no such folder")
+        raise SpecError(f"{location}: no such file or folder")
     address = _Address(url=location) if _exists(location) else _address(location)
     last = re.split(r"[/:]", address.url.rstrip("/"))[-1].removesuffix(".git")
     path = _free_place(name or re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-"), folder)
-    text = _toml(last, address, plain_extensions(extensions), language)
+    text = _toml(last, address, wanted, language)
     parse_toml(text, path, {})
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(path, text.encode())
@@ -103,20 +130,50 @@ def plain_extensions(extensions: Sequence[str]) -> list[str]:
 
 
 def _address(location: str) -> _Address:
-    """Read a URL as a browser's address bar shows it; any other location stays as it is."""
+    """Read a URL as a browser's address bar or pip shows it; any other stays as it is."""
     if HOST_FIRST.fullmatch(location):
         location = f"https://{location}"
+    for_pip = location.startswith("git+")
+    location = location.removeprefix("git+")
     try:
         parts = urlsplit(location)
     except ValueError as error:  # the location is not repeated: it may contain a token
         raise SpecError(f"the location is neither a path nor an address: {error}") from None
+    path, _, wanted = parts.path.partition("@") if for_pip else (parts.path, "", "")
+    if wanted:
+        return _Address(url=parts._replace(path=path, fragment="").geturl(), ref=wanted)
+    page = _page(parts)
+    if page is None and not REMOTE.fullmatch(location):
+        given = "this" if "@" in location else repr(location)
+        raise SpecError(
+            f"{given} is not https://, ssh://, git://, file:// or user@host:path, nor a file or "
+            "folder here"
+        )
+    return page or _Address(url=location)
+
+
+def _page(parts: SplitResult) -> _Address | None:
+    """The repository whose page this is, None if it is no page of a known form."""
     host = (parts.hostname or "").removeprefix("www.")
-    page = PAGES.get(host) if parts.scheme in ("http", "https") else None
-    found = page.fullmatch(parts.path.rstrip("/")) if page else None
+    if parts.scheme not in ("http", "https"):
+        return None
+    if host == "github.com" and (account := ACCOUNT.fullmatch(parts.path.rstrip("/"))):
+        raise SpecError(
+            f"{account[1]} is an account, not a repository: add one of its repositories, or write "
+            'a dataset with kind = "github" for all of them (docs/how-to/own-account.md)'
+        )
+    found = PAGES.get(host, PAGES[""]).fullmatch(parts.path.rstrip("/"))
     if found is None:
-        return _Address(url=location)
-    ref, _, inside = unquote(found["place"] or "").partition("/")
-    return _Address(url=f"https://{host}/{found['project']}", ref=ref, inside=inside)
+        return None
+    project, *places = found.groups()
+    place = unquote(next(filter(None, places), ""))
+    ref, _, inside = re.sub(r"^refs/(heads|tags)/", "", place).partition("/")
+    if host == "git.sr.ht":
+        inside = inside.removeprefix("item/")
+    inside = posixpath.normpath(f"/{inside.lstrip('/')}").lstrip("/")
+    known = CLONED_FROM.get(host, host) if host in PAGES else ""
+    base = f"https://{known}" if known else f"{parts.scheme}://{parts.netloc}"
+    return _Address(url=f"{base}/{project}", ref=ref, inside=inside)
 
 
 def _toml(title: str, address: _Address, extensions: Sequence[str], language: str) -> str:
@@ -130,20 +187,28 @@ def _toml(title: str, address: _Address, extensions: Sequence[str], language: st
         "",
         "[corpus]",
         f"extensions = {json.dumps(extensions)}",
-        *([f"include = {json.dumps([f'/{address.inside}'])}"] if address.inside else []),
+        *([f"include = {json.dumps([_pattern(address.inside)])}"] if address.inside else []),
         "",
     ]
     return "\n".join(lines)
 
 
+def _pattern(path: str) -> str:
+    """The gitignore pattern that matches this path and no other."""
+    return "/" + re.sub(r"([*?\[\]\\])", r"\\\1", path)
+
+
 def _source(address: _Address, extensions: Sequence[str]) -> list[str]:
     """The lines of the TOML's source."""
     if not _exists(address.url):
+        path = urlsplit(address.url).path.lower()
+        if address.url.startswith("http") and path.endswith((*extensions, *ARCHIVES)):
+            return _download(address.url)
         ref = [f"ref = {json.dumps(address.ref)}"] if address.ref else []
         return _git(address.url, *ref)
     local = Path(address.url).expanduser()
     if local.is_file():
-        return ['kind = "url"', f"urls = [{json.dumps(local.resolve().as_uri())}]"]
+        return _download(local.resolve().as_uri())
     if _is_repository(local):
         return _git(str(local.resolve()))
     included = [f"*{extension}" for extension in extensions]
@@ -157,6 +222,18 @@ def _source(address: _Address, extensions: Sequence[str]) -> list[str]:
 
 def _git(url: str, *more: str) -> list[str]:
     return ['kind = "git"', "", "[[source.repositories]]", f"url = {json.dumps(url)}", *more]
+
+
+def _download(url: str) -> list[str]:
+    return ['kind = "url"', f"urls = [{json.dumps(url)}]"]
+
+
+def _local(location: str) -> str:
+    """The path in a file:// URL of something that is not a git repository."""
+    if not location.startswith("file:///"):
+        return location
+    path = url2pathname(urlsplit(location).path)
+    return path if _exists(path) and not _is_repository(Path(path)) else location
 
 
 def _exists(location: str) -> bool:

@@ -124,12 +124,11 @@ def _originals(outcomes: Sequence[Outcome]) -> list[int]:
 def _possible_twins(
     texts: Texts, files: Sequence[_File], stay: Collection[int], spec: CorpusSpec
 ) -> dict[int, list[int]]:
-    """For files that have to go if their characters are similar, by position: similar to which.
-
-    Parts of a text are split one by one, so texts that will be cut into parts are not compared.
-    """
-    if spec.near_duplicates == "ignore" or spec.part_characters:
+    """For files that have to go if their characters are similar, by position: similar to which."""
+    if spec.near_duplicates == "ignore":
         return {}
+    if spec.part_characters:
+        return _possible_editions(texts, sorted(stay))
     # A file that a test text displaced still displaces others: a further test text frees none.
     compared = [
         file.position
@@ -154,6 +153,27 @@ def _possible_twins(
     return others
 
 
+def _possible_editions(texts: Texts, compared: Sequence[int]) -> dict[int, list[int]]:
+    """For texts that will be cut into parts, those before them that they may be similar to.
+
+    Parts are split one by one, so every two texts are compared: the numbers of two texts differ in
+    at least one bit, and so they are on two sides in the round of that bit.
+    """
+    others: dict[int, set[int]] = defaultdict(set)
+
+    def runs_of(numbers: Sequence[int]) -> Runs:
+        return texts.runs([compared[number] for number in numbers])
+
+    profiles = texts.profiles.of(compared)
+    for bit in range(len(compared).bit_length()):
+        sides: list[Split] = ["test" if n >> bit & 1 else "train" for n in range(len(compared))]
+        for one, possible in possible_pairs(profiles, sides, runs_of):
+            for other in possible:
+                first, later = sorted((compared[one], compared[other]))
+                others[later].add(first)
+    return {later: sorted(firsts) for later, firsts in others.items()}
+
+
 def _decide_clusters(
     members: Sequence[Sequence[_File]], twins: Sequence[_Similar], spec: CorpusSpec
 ) -> Decisions:
@@ -168,7 +188,7 @@ def _decide_clusters(
         left = {file for file in kept if file.position not in lost}
         final = {f.position: _outcome(f, nearest, spec, is_kept=f in left) for f in cluster}
         decided |= final
-        decided |= {f.position: _displaced(*lost[f.position]) for f in kept if f not in left}
+        decided |= {f.position: _displaced(*lost[f.position], spec) for f in kept if f not in left}
         before += _leaking(cluster, [naive_split_of(f.outcome.entry, spec.split) for f in cluster])
         splits = [decided[file.position] for file in cluster]
         after += _leaking(cluster, [None if o.reason else o.split for o in splits])
@@ -179,13 +199,14 @@ def _decide_clusters(
     )
 
 
-def _displaced(file: _File, other: _File, similarity: float) -> Outcome:
+def _displaced(file: _File, other: _File, similarity: float, spec: CorpusSpec) -> Outcome:
     """The outcome of a file with almost the characters of a stronger one in another split."""
-    splits = f"would stand in {file.split}, that in {other.split}"
+    splits = f"would stand in {file.split}, that in {other.split}; "
     return replace(
         file.outcome,
         reason="near-duplicate",
-        detail=f"{splits}; {similarity:.1%} of the characters are the same",
+        detail=f"{'' if spec.part_characters else splits}{similarity:.1%} of the characters are "
+        "the same",
         duplicate_of=_name(other.outcome),
     )
 

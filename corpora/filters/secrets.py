@@ -72,8 +72,8 @@ KINDS = (
     _token(
         "GitLab token",
         "gl",
-        "(?:pat|ptt|oas|cbt|rt|dt|ft)-[A-Za-z0-9_.-]{20,300}",
-        "glpat- glptt- gloas- glcbt- glrt- gldt- glft-",
+        "(?:pat|ptt|oas|cbt|rt|dt|ft|agent|imt|soat)-[A-Za-z0-9_.-]{20,300}",
+        "glpat- glptt- gloas- glcbt- glrt- gldt- glft- glagent- glimt- glsoat-",
     ),
     _token(
         "Slack token",
@@ -105,6 +105,15 @@ KINDS = (
     _token("SendGrid key", r"SG\.", r"[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}", "SG."),
     _token("DigitalOcean token", "do[opr]_v1_", "[0-9a-f]{64}", "doo_v1_ dop_v1_ dor_v1_"),
     _token("Docker token", "dckr_[po]at_", "[A-Za-z0-9_-]{27,32}", "dckr_pat_ dckr_oat_"),
+    _token(
+        "Shopify token", "shp(?:at|ca|pa|ss)_", "[a-fA-F0-9]{32}", "shpat_ shpca_ shppa_ shpss_"
+    ),
+    _token("Vault token", r"hvs\.", "[A-Za-z0-9_-]{90,120}", "hvs."),
+    _token("age key", "AGE-SECRET-KEY-1", "[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}"),
+    _token("RubyGems key", "rubygems_", "[0-9a-f]{48}"),
+    _token("Postman key", "PMAK-", "[0-9a-f]{24}-[0-9a-f]{34}"),
+    _token("Grafana token", "glsa_", "[A-Za-z0-9]{32}_[A-Fa-f0-9]{8}"),
+    _token("Linear key", "lin_api_", "[A-Za-z0-9]{40}"),
     _token("Azure storage key", "AccountKey=", "[A-Za-z0-9+/]{86}=="),
     _token(
         "JSON web token",

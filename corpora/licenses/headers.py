@@ -31,7 +31,9 @@ LINES = ("//", "#", "--", ";", "%", "*", "!", '"', "'", '.\\"', "dnl ", "rem ", 
 CODE = re.compile(r"#\s*(?:include|import|define)\b")
 """Lines of C that begin as comments of other languages do."""
 GRANT = re.compile(
-    r"licen[cs]|permission|redistribut|\bGPL|proprietary|confidential|com+ercial", re.I
+    r"licen[cs]|permission|redistribut|\b[AL]?GPL|\bCC[- ]BY|\bEUPL|\bMS-[PR]L|proprietary"
+    r"|confidential|com+ercial|\bprohibited|\bunauthori[sz]ed|\bnot\W+distribute|\bfree\W+for\W+personal",
+    re.I,
 )
 """Without one of these words a comment states no licence."""
 
@@ -62,6 +64,14 @@ FAMILIES = {
     "MPL": _phrase("mozilla mpl", r"\bMozilla\W+Public|\bMPL\b"),
     "CDDL": _phrase("cddl common", r"\bCDDL\b|Common\W+Development\W+and\W+Distribution"),
     "EPL": _phrase("eclipse epl", r"Eclipse\W+Public|\bEPL\b"),
+    "EUPL": _phrase("eupl european", r"\bEUPL\b|European\W+Union\W+Public\W+Licen"),
+    "OSL": _phrase("osl open", r"\bOSL[- ]\d|\bOpen\W+Software\W+Licen"),
+    "MS-": _phrase("ms- microsoft", r"\bMS-[PR]L\b|Microsoft\W+(?:Public|Reciprocal)\W+Licen"),
+    "CECILL": _phrase("cecill", r"\bCeCILL\b"),
+    "CPAL": _phrase("cpal common", r"\bCPAL\b|Common\W+Public\W+Attribution"),
+    "SSPL": _phrase("sspl server", r"\bSSPL\b|Server\W+Side\W+Public\W+Licen"),
+    "BUSL": _phrase("busl business", r"\bBUSL\b|Business\W+Source\W+Licen"),
+    "Elastic": _phrase("elastic", r"\bElastic\W+Licen"),
     "CC-BY": _phrase("creative cc", r"Creative\W+Commons\W+Attribution|\bCC[- ]BY"),
 }
 """Licences with conditions on copies, by a part of their SPDX names."""
@@ -84,6 +94,15 @@ LIMITS = (
     _phrase("commons", r"commons\W+clause"),
     _phrase("part", r"\bno\W+part\W+of\W+this\b"),
     _phrase("evil", r"\bnot\W+evil\b"),
+    _phrase(
+        "prohibited",
+        r"\b(?:copying|reproduction|redistribution|disclosure|duplication)\b.{0,120}?\bprohibited",
+    ),
+    _phrase("authori", r"\bunauthori[sz]ed\W+(?:copying|reproduction|distribution)"),
+    _phrase("is", r"\b(?:copying|(?:re)?distribution)\W+is\W+not\W+(?:permitted|allowed)"),
+    _phrase("not", r"\b(?:do|may)\W+not\W+(?:re)?distribute\b"),
+    _phrase("polyform hippocratic", r"\b(?:polyform|hippocratic)\W"),
+    _phrase("sustainable", r"\bsustainable\W+use\W"),
     _phrase("may", r"\bmay\W+not\W+be\W+(?:copied|sold|distributed|redistributed|reproduced)"),
 )
 """Limits on the use, or terms that give nothing."""

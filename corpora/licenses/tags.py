@@ -4,15 +4,23 @@ A tag counts where a comment, or a line of a docstring, begins with it or gives 
 notice, as REUSE and the Linux kernel write it. In a string or in the middle of a sentence it is a
 mention. The rest of the line is the expression; an expression with an open bracket or operator
 continues in the next line of the comment.
+
+Names of the tag that people mistype are taken for it: "SPDX-License:", "SPDX-License-Identifer:",
+in lower case, or without the colon before a licence of SPDX. Such a file states a licence, and it
+may be another than that of its source.
 """
 
 import re
 from collections.abc import Iterator
 
-from corpora.licenses.spdx import combined_license
+from corpora.licenses.spdx import combined_license, normal_license
 
-SPDX = "SPDX-Licen"
-TAG = re.compile(r"SPDX-Licen[sc]e-Identifier[ \t]*:", re.IGNORECASE)
+SPDX = ("SPDX", "spdx", "Spdx")
+"""The beginning of a tag. To search for these takes a tenth of the time of a pattern."""
+TAG = re.compile(
+    r"SPDX[- ]Licen[sc]e (?: (?: [- ]?I[a-z]{5,11}r )? [ \t]* [:=] | -Identifier[ \t]+ (?=\w) )",
+    re.IGNORECASE | re.VERBOSE,
+)
 LEAD = re.compile(
     r"""
     (?: [^\w"'`]*                            # the marker of a comment: # // /* * <!-- ; -- %
@@ -22,6 +30,7 @@ LEAD = re.compile(
       | [ \t]* (?: dnl | rem | c ) [ \t]+    # comments of m4, batch files, Fortran
     )
     (?: (?<=[^\w\s"'`])[ \t]* ["'`] )?       # a tag in quotes, inside a comment
+    (?: (?<=<\?)(?:php|=)? \s+ (?: //+ | \# | /\*+ ) \s* )?   # after PHP's opening tag
     (?: @?licen[sc]e:? [ \t]+ )?
     (?: (?: copyright | \(c\) | © ) .* )?    # on the same line as the copyright notice
     """,
@@ -52,18 +61,30 @@ def stated_license(text: str) -> str | None:
 
 def tag_expressions(text: str) -> Iterator[str]:
     """The expressions of all tags, as they are written, with line breaks as blanks."""
-    place = text.find(SPDX)
-    has_ignored = place >= 0 and IGNORE_START in text
-    while place >= 0:
+    has_ignored = IGNORE_START in text
+    for place in _places(text):
         tag = TAG.match(text, place)
-        if tag is not None and not (has_ignored and _is_ignored(text, place)):
-            begin = text.rfind("\n", 0, place) + 1
-            lead = text[begin:place]
-            if len(lead) <= MAX_LEAD and LEAD.fullmatch(lead):
-                expression = _expression(text, tag.end(), lead)
-                if not ABOUT_TAGS.match(expression):
-                    yield expression
-        place = text.find(SPDX, place + len(SPDX))
+        if tag is None or (has_ignored and _is_ignored(text, place)):
+            continue
+        begin = text.rfind("\n", 0, place) + 1
+        lead = text[begin:place]
+        if len(lead) > MAX_LEAD or not LEAD.fullmatch(lead):
+            continue
+        expression = _expression(text, tag.end(), lead)
+        has_colon = tag[0].endswith((":", "="))
+        if not ABOUT_TAGS.match(expression) and (has_colon or normal_license(expression)):
+            yield expression
+
+
+def _places(text: str) -> list[int]:
+    """Where tags may begin, in order."""
+    places: list[int] = []
+    for word in SPDX:
+        place = text.find(word)
+        while place >= 0:
+            places.append(place)
+            place = text.find(word, place + len(word))
+    return sorted(places)
 
 
 def _is_ignored(text: str, place: int) -> bool:

@@ -54,12 +54,18 @@ BINDING = re.compile(
       | machine \s learning | (?:ai|model) \s training | train \s
     )\b
     | com+er[cz] | kommerz | gewerb | \bnur\b | \binterdi[tc] | \buniquement\b | \bs[o\u00f3]lo\b
+    | \b(?: verboten | untersagt | prohibid | vietat | proibid | uitsluitend | verboden
+      | f\u00f6rbjud | forbud | ainoastaan | kiellet | wy\u0142\u0105cznie | zabron | zak\u00e1z
+      | interzis | yasak | ticari | yaln\u0131z | dilarang | c\u1ea5m )
+    | \b(?: soltanto | somente | apenas | alleen | endast | tylko | pouze | csak | tilos | doar
+      | hanya )\b
     | [\u0400-\u04ff\u0590-\u06ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""Words that may add a condition or take a permission away. The last line: scripts in which none of
-the others can be found."""
+"""Words that may add a condition or take a permission away. The last lines:
+the words that most often do so in other languages, and scripts in which none of them can be found.
+"""
 
 HARMLESS = re.compile(
     r"""

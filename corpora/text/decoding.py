@@ -23,6 +23,8 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+MARK = "\ufeff"
+"""Python leaves it in GB18030 and UTF-7, and the second of two in UTF-8."""
 NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\ufffe\uffff]")
 ASCII = re.compile(r"[\t-\r -~]+")
 LEAST_ASCII = 0.5
@@ -58,7 +60,7 @@ def decode(content: bytes) -> Decoded:
         UndecodableError: if it is binary, or no encoding fits.
     """
     encoding = _encoding(content)
-    text = _decoded(content, encoding)
+    text = _decoded(content, encoding).removeprefix(MARK)
     if "\0" in text:
         raise UndecodableError("binary", f"NUL at character {text.index(chr(0))}")
     if "\r" in text:

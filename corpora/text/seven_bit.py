@@ -18,7 +18,8 @@ ISO_2022_ESCAPES = (
 )
 """The escape to a character set of two bytes, and the encodings that have it; Python lacks one."""
 JAPANESE = "iso2022-jp"
-HZ = re.compile(rb"~\{(?:[!-}][!-~]){1,200}+~\}")
+HZ = re.compile(rb"~\{(?:[!-}][!-~]){1,2000}+~\}")
+"""A run of characters of two bytes, of which the second may be "~"; a line of prose has one."""
 NOT_HZ = re.compile(rb"~(?![~{}\n])")
 NOT_UTF7 = re.compile(rb"\+(?!-|[A-Za-z0-9+/]{3})")
 UTF7_RUN = re.compile(rb"\+([A-Za-z0-9+/]{3,})-?")
@@ -37,9 +38,9 @@ def seven_bit_encoding(content: bytes) -> str:
             if escape.search(content):
                 fitting = (name for name in (JAPANESE, *encodings) if fits(content, name))
                 return next(fitting, encodings[0])
-    if b"~" in content and not NOT_HZ.search(content):
-        hz = HZ.search(content)
-        if hz and fits(content, "hz"):
+    if b"~{" in content:
+        outside, runs = HZ.subn(b"", content)
+        if runs and not NOT_HZ.search(outside) and fits(content, "hz"):
             return "hz"
     return "utf-7" if b"+" in content and _is_utf7(content) else "utf-8"
 

@@ -50,7 +50,10 @@ def datasets(as_json: AsJson = False) -> None:
 
 def add(
     location: Annotated[
-        str, typer.Argument(help="URL of a git repository or its page, or a path.")
+        str,
+        typer.Argument(
+            help="URL of a git repository, of its page, or of a text or archive; or a path."
+        ),
     ],
     extensions: Annotated[
         list[str], typer.Option("--ext", help="File extension to keep, as py; may be repeated.")

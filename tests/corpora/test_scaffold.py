@@ -1,4 +1,5 @@
 import pytest
+from pathspec import GitIgnoreSpec
 
 from corpora.errors import SpecError
 from corpora.scaffold import add_dataset
@@ -46,12 +47,15 @@ def test_a_worktree_and_a_bare_repository_are_repositories_a_text_called_head_is
         ("https://github.com/a/torch", [".lua"], None, "the name 'torch' is taken by"),
         ("https://github.com/a/b", [".c"], "Not A Name", "is not a dataset name"),
         ("https://github.com/a/b", ["c d"], None, "'.c d' is not an extension such as"),
-        ("https://github.com/a/b", [" , "], None, "extensions: .*at least 1"),
+        ("https://github.com/a/b", [" , "], None, "--ext names no extension"),
+        (" ", [".c"], "x", "no URL and no path"),
         ("ext::sh -c true", [".c"], "x", "is not https://"),
         ("https://[::1/a", [".c"], "x", "neither a path nor an address: Invalid IPv6 URL"),
         ("nowhere", [".c"], "x", "is not https://"),
-        ("/no/where", [".c"], "x", "/no/where: no such folder"),
-        ("~/no/where", [".c"], "x", "~/no/where: no such folder"),
+        ("me/x", [".c"], "x", "'me/x' is not https://.* nor a file or folder here"),
+        ("https://github.com/orgs/me/repositories", [".c"], "x", "me is an account, not a repos"),
+        ("/no/where", [".c"], "x", "/no/where: no such file or folder"),
+        ("~/no/where", [".c"], "x", "~/no/where: no such file or folder"),
     ],
 )
 def test_what_would_not_load_is_refused_and_leaves_no_file(
@@ -74,6 +78,54 @@ def test_what_would_not_load_is_refused_and_leaves_no_file(
         ("https://github.com/me/x/blob/main/a.py", "https://github.com/me/x", "main", ("/a.py",)),
         ("https://gitlab.com/a/b/x/-/tree/main/src", "https://gitlab.com/a/b/x", "main", ("/src",)),
         ("codeberg.org/me/x/src/branch/main/d", "https://codeberg.org/me/x", "main", ("/d",)),
+        ("GitHub.com/me/x", "https://github.com/me/x", "HEAD", ()),
+        (" https://github.com/me/x\n", "https://github.com/me/x", "HEAD", ()),
+        ("https://github.com/me/x/pull/12/files", "https://github.com/me/x", "HEAD", ()),
+        ("https://github.com/me/x/releases/tag/v1", "https://github.com/me/x", "v1", ()),
+        (
+            "https://github.com/me/x/archive/refs/tags/v1.tar.gz",
+            "https://github.com/me/x",
+            "v1",
+            (),
+        ),
+        (
+            "https://github.com/me/x/blame/main/a.py#L7",
+            "https://github.com/me/x",
+            "main",
+            ("/a.py",),
+        ),
+        (
+            "https://github.com/me/x/tree/main/app/[id]",
+            "https://github.com/me/x",
+            "main",
+            ("/app/\\[id\\]",),
+        ),
+        (
+            "https://raw.githubusercontent.com/me/x/refs/heads/main/a.py",
+            "https://github.com/me/x",
+            "main",
+            ("/a.py",),
+        ),
+        (
+            "https://gist.github.com/me/0123456789abcdef0123#file-a-py",
+            "https://gist.github.com/me/0123456789abcdef0123",
+            "HEAD",
+            (),
+        ),
+        ("https://gitlab.com/a/x/-/merge_requests/1", "https://gitlab.com/a/x", "HEAD", ()),
+        ("https://gitlab.com/a/x/-/archive/v1/x-v1.zip", "https://gitlab.com/a/x", "v1", ()),
+        ("https://gitlab.com/a/x/tree/main/src", "https://gitlab.com/a/x", "main", ("/src",)),
+        (
+            "http://git.example.org:8080/a/b/-/blob/main/c.py?ref_type=heads",
+            "http://git.example.org:8080/a/b",
+            "main",
+            ("/c.py",),
+        ),
+        ("https://try.gitea.io/me/x/src/tag/v1", "https://try.gitea.io/me/x", "v1", ()),
+        ("https://bitbucket.org/me/x/src/main/d", "https://bitbucket.org/me/x", "main", ("/d",)),
+        ("https://git.sr.ht/~me/x/tree/main/item/d", "https://git.sr.ht/~me/x", "main", ("/d",)),
+        ("git+https://github.com/me/x.git@v1#egg=x", "https://github.com/me/x.git", "v1", ()),
+        ("git+ssh://git@github.com/me/x.git", "ssh://git@github.com/me/x.git", "HEAD", ()),
         ("https://git.example.org/me/x/tree/a", "https://git.example.org/me/x/tree/a", "HEAD", ()),
         ("git@github.com:me/x.git", "git@github.com:me/x.git", "HEAD", ()),
     ],
@@ -110,3 +162,31 @@ def test_a_single_file_is_a_dataset(tmp_path):
     list(spec.source.fetch(spec.source.resolve(), tmp_path / "out"))
     (entry,) = spec.source.open(tmp_path / "out").entries()
     assert (entry.path, entry.size) == ("My_book.txt", 16)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.org/cache/pg1342.txt",
+        "https://example.org/texts.tar.gz",
+        "https://github.com/me/x/releases/download/v1/texts.zip",
+    ],
+)
+def test_the_url_of_a_text_or_an_archive_is_a_download(tmp_path, url):
+    source = load_dataset(add_dataset(url, ["txt"], tmp_path, "mine").stem, [tmp_path]).source
+    assert [one["url"] for one in source.model_dump(mode="json")["urls"]] == [url]
+
+
+def test_a_file_url_is_read_as_its_path_unless_it_is_a_repository(tmp_path, make_repository):
+    (tmp_path / "my texts").mkdir()
+    root = make_repository({"a.c": "int a;"})
+    for url, kind in (((tmp_path / "my texts").as_uri(), "folder"), (root.as_uri(), "git")):
+        path = add_dataset(url, ["c"], tmp_path / "sets", kind)
+        assert load_dataset(path.stem, [tmp_path / "sets"]).source.kind == kind
+
+
+def test_a_folder_with_the_signs_of_a_pattern_in_its_name_is_included_itself(tmp_path):
+    add_dataset("https://github.com/me/x/tree/main/a[b]/*c", ["py"], tmp_path, "mine")
+    matches = GitIgnoreSpec.from_lines(load_dataset("mine", [tmp_path]).corpus.include).match_file
+    assert matches("a[b]/*c/d.py")
+    assert not matches("ab/dc/d.py")

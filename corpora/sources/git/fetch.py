@@ -68,6 +68,21 @@ def find_commit(
     return next((found[name] for name in peeled if name in found), None)
 
 
+def names_below(repository: Repository) -> list[str]:
+    """The branches and tags whose names begin with the ref and a "/", in order.
+
+    Raises:
+        SourceError: if the repository cannot be reached.
+    """
+    places = ("refs/heads/", "refs/tags/")
+    patterns = [f"{place}{repository.ref}/*" for place in places]
+    listing = git_output(
+        ["ls-remote", "--refs", "--", repository.location, *patterns], about=repository.url
+    ).decode("utf-8", "replace")
+    names = (line.partition("\t")[2] for line in listing.splitlines())
+    return sorted({re.sub("^refs/(heads|tags)/", "", name) for name in names})
+
+
 def fetch_repository(
     repository: Repository,
     commit: str,

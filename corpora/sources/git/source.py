@@ -10,7 +10,12 @@ from pydantic import Field, model_validator
 
 from corpora.document import Snapshot
 from corpora.errors import SourceError
-from corpora.sources.git.fetch import bring_repository, fetch_repository, find_commit
+from corpora.sources.git.fetch import (
+    bring_repository,
+    fetch_repository,
+    find_commit,
+    names_below,
+)
 from corpora.sources.git.repository import Repository
 from corpora.sources.git.snapshot import MAX_BLOB_BYTES, GitSnapshot
 from corpora.sources.source import Resolution, SourceModel
@@ -21,6 +26,8 @@ BLOB_PAGES = {"github.com": "blob", "gitlab.com": "-/blob", "codeberg.org": "src
 """How a forge's URL for a file continues after the repository, by host."""
 
 PARALLEL_LOOKUPS = 8
+SHOWN = 5
+"""Names of branches in an error."""
 
 
 class GitSource(SourceModel):
@@ -103,4 +110,6 @@ def _commit_of(repository: Repository) -> str:
         return commit
     if repository.ref == "HEAD":
         raise SourceError(f"{repository.url}: is empty, or its HEAD names no branch: give a `ref`")
-    raise SourceError(f"{repository.url}: has no branch or tag {repository.ref!r}")
+    below = names_below(repository)
+    hint = f", but {', '.join(below[:SHOWN])}: set one as `ref`" if below else ""
+    raise SourceError(f"{repository.url}: has no branch or tag {repository.ref!r}{hint}")

@@ -130,6 +130,22 @@ def test_of_books_that_are_near_copies_the_first_is_cut_up(tmp_path):
     assert (rows["b.py"]["reason"], rows["b.py"]["duplicate_of"]) == ("near-duplicate", "s/a.py")
 
 
+def test_of_editions_that_differ_in_a_word_here_and_there_the_first_is_cut_up(tmp_path):
+    chance = random.Random(0)
+    words = [f"{chance.choice('bdfgklm')}a{chance.choice('nprst')}e" for _ in range(2400)]
+
+    def edition(other: str) -> bytes:
+        changed = [other if i % 7 == 0 else word for i, word in enumerate(words)]
+        return "\n\n".join(" ".join(changed[i : i + 40]) for i in range(0, 2400, 40)).encode()
+
+    books = {"b.py": edition("hath"), "a.py": edition("has"), **plain(5)}
+    rows = ledger(built(tmp_path, books, part_characters=1000))
+    assert rows["b.py"]["reason"] is None
+    assert (rows["a.py"]["reason"], rows["a.py"]["duplicate_of"]) == ("near-duplicate", "s/b.py")
+    assert rows["a.py"]["detail"].endswith("% of the characters are the same")
+    assert "stand" not in rows["a.py"]["detail"]
+
+
 def test_frozen_parts_of_a_book_keep_their_split(tmp_path):
     book = {"a.py": "\n\n".join(f"Paragraph {i} " + "word " * 40 for i in range(200)).encode()}
     before = read_split(built(tmp_path, book, "before", part_characters=1000))

@@ -75,6 +75,14 @@ SECRETS = [
     ("Hugging Face token", "hf_" + some(34, string.ascii_letters)),
     ("SendGrid key", "SG." + some(22) + "." + some(43)),
     ("DigitalOcean token", "dop_v1_" + some(64, "123456789abcdef")),
+    ("GitLab token", "glagent-" + some(50)),
+    ("Shopify token", "shpat_" + some(32, "123456789abcdef")),
+    ("Vault token", "hvs." + some(95)),
+    ("age key", "AGE-SECRET-" + "KEY-1" + some(58, "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L")),
+    ("RubyGems key", "rubygems_" + some(48, "123456789abcdef")),
+    ("Postman key", "PMAK-" + some(24, "123456789abcdef") + "-" + some(34, "123456789abcdef")),
+    ("Grafana token", "glsa_" + some(32) + "_" + some(8, "123456789abcdef")),
+    ("Linear key", "lin_api_" + some(40)),
     ("JSON web token", "eyJ" + some(30) + ".eyJ" + some(60) + "." + some(43)),
 ]
 

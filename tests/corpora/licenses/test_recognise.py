@@ -40,6 +40,18 @@ COMMONS_CLAUSE = (
     "other conditions in the License, the grant of rights under the License will not include, and "
     "the License does not grant to you, the right to Sell the Software.\n\n"
 )
+LIMITS_ELSEWHERE = (
+    "Uso comercial proibido.",
+    "Somente para estudo.",
+    "Alleen voor eigen gebruik.",
+    "Endast f\u00f6r privat bruk.",
+    "Tylko do u\u017cytku prywatnego.",
+    "Pouze pro v\u00fduku.",
+    "Csak saj\u00e1t c\u00e9lra.",
+    "Ticari kullan\u0131m yasakt\u0131r.",
+    "C\u1ea5m b\u00e1n l\u1ea1i.",
+    "Dilarang menjual.",
+)
 
 
 def license_of(text: str) -> str | None:
@@ -85,6 +97,7 @@ def test_a_title_is_no_condition(title: str):
         MIT.replace("Ada Lovelace\n\n", "Ada Lovelace, for non-commercial use only. "),
         "Licence fuer nichtkommerzielle Zwecke\n\n" + MIT,
         MIT + "\nThis software may not be used by the military.\n",
+        *(MIT + f"\n{limit}\n" for limit in LIMITS_ELSEWHERE),
         MIT + "\n\u4ec5\u4f9b\u5b66\u4e60\u4f7f\u7528\n",
         BSD_3.replace("are permitted", "are permitted for non-commercial research purposes only"),
         BSD_3.replace("the name of the copyright", "the name, for research use only, of the"),
@@ -107,6 +120,11 @@ def test_no_limit_of_use_is_overlooked_wherever_it_is_inserted(name: str):
     for place in range(0, len(words) + 1, 3):
         text = " ".join([*words[:place], "for non-commercial use only", *words[place:]])
         assert license_of(text) is None, text
+
+
+def test_a_name_that_begins_like_a_word_of_another_language_is_no_limit():
+    names = "Copyright (c) 2020 Csaky, Doarte, McAlleen and Pouzet"
+    assert license_of(MIT.replace("Copyright (c) 2020 Ada Lovelace", names)) == "MIT"
 
 
 def test_a_licence_that_resembles_another_keeps_its_own_name():

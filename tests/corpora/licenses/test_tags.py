@@ -49,6 +49,24 @@ def test_the_forms_of_reuse_and_of_the_kernel_are_read(text: str, expected: str)
     assert stated_license(text) == expected
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# spdx-license-identifier: apache-2.0",
+        "// SPDX-license-identifier: Apache-2.0",
+        "//SPDX-License-Identifer: Apache-2.0",
+        "// SPDX-License: Apache-2.0.",
+        "// SPDX License Identifier: Apache-2.0",
+        "# SPDX-License-Identifier=Apache-2.0",
+        "// SPDX-License-Identifier Apache-2.0",
+        f"<?php // {TAG} Apache-2.0 ?>",
+        f"<?php /* {TAG} Apache-2.0 */",
+    ],
+)
+def test_a_mistyped_tag_is_not_passed_over_in_favour_of_the_sources_licence(text: str):
+    assert stated_license(text) == "Apache-2.0"
+
+
 @pytest.mark.parametrize("quote", ['"', "'", "`"])
 def test_quotes_around_a_tag_or_its_expression_are_no_part_of_it(quote: str):
     assert stated_license(f"# {TAG} {quote}MIT{quote}\n") == "MIT"
@@ -101,6 +119,10 @@ def test_a_tag_that_cannot_be_read_is_shown_as_such(text: str, words: str):
         f'"""Reads {TAG} MIT from files."""',
         f"# every file begins with {TAG} MIT, says the style guide",
         f"# {TAG} lines must come first",
+        "# an\n# SPDX-License-Identifier comment comes first",
+        "# SPDX license identifiers: https://spdx.org/licenses/",
+        'SPDX_LICENSE = "MIT"\n',
+        '    "SPDX-license-identifier-Apache-2.0",\n',
         f'tag = "{TAG} MIT"\n',
         f'TAGS = [\n    "{TAG} MIT",\n]\n',
         f"print('{TAG} GPL-2.0')\n",
@@ -127,7 +149,7 @@ def test_no_expression_of_a_hostile_file_breaks_the_reading(words: list[str]):
 
 
 @pytest.mark.parametrize(
-    "unit", [f"# {TAG} MIT\n", f"# {TAG} (\n", f"{TAG}", "REUSE-IgnoreStart\n"]
+    "unit", [f"# {TAG} MIT\n", f"# {TAG} (\n", f"{TAG}", "REUSE-IgnoreStart\n", "spdxSPDX"]
 )
 def test_a_megabyte_of_tags_is_read_in_time(unit: str):
     text = unit * (1_000_000 // len(unit))

@@ -47,3 +47,9 @@ def test_unmarked_utf16_with_control_characters_is_binary(order):
     assert decode(content).encoding == order
     with pytest.raises(UndecodableError, match="binary"):
         decode(content + "\x01".encode(order))
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-7", "utf-8", "utf-8-sig"])
+def test_no_byte_order_mark_is_part_of_the_text(encoding: str):
+    text = "# \u8fd9\u662f\u4e2d\u6587\u7684\u6ce8\u91ca\n"
+    assert decode(f"\ufeff{text}".encode(encoding)).text == text

@@ -19,6 +19,9 @@ ONE_LETTER = "# coding: utf-7\n# caf\u00e9\n"
         (RUSSIAN, "utf-7"),
         (IDEOGRAPHS, "utf-7"),
         (ONE_LETTER, "utf-7"),
+        (IDEOGRAPHS, "hz"),
+        ("# \u6587\u4ef6\uff0c\u6d4b\u8bd5\n", "hz"),  # the second character ends in "~"
+        ("\u8fd9\u662f\u4e2d\u6587" * 300 + "\n", "hz"),
     ],
 )
 def test_text_in_escapes_is_read(text: str, encoding: str):

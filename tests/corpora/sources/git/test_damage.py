@@ -101,6 +101,15 @@ def test_a_store_without_its_head_is_not_looked_for_further_up(store, tmp_path):
         list(snapshot.read(entries))
 
 
+def test_the_first_part_of_a_branchs_name_names_the_branch(make_repository):
+    root = make_repository({"a.py": "1"})
+    for name in ("feature/b", "feature/a/c", "features"):
+        run_git(root, "branch", name)
+    expected = "has no branch or tag 'feature', but feature/a/c, feature/b: set one as `ref`$"
+    with pytest.raises(SourceError, match=expected):
+        source_of(root, ref="feature").resolve()
+
+
 def test_a_missing_ref_or_repository_is_one_clear_line(make_repository, tmp_path):
     root = make_repository({"a.py": "1"})
     with pytest.raises(SourceError, match="has no branch or tag 'nosuch'"):
