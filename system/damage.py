@@ -15,6 +15,20 @@ UNREADABLE = (
 RuntimeError includes RecursionError, for nesting that is too deep.
 """
 
+OWN_PACKAGES = ("corpora", "evaluation", "flows", "modeling", "system")
+
+
+def is_own_bug(error: Exception) -> bool:
+    """Whether our code raised an exception, rather than a library that it called.
+
+    A library raises a ValueError or TypeError for damaged input; our own code, by mistake.
+    """
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    module = frame.tb_frame.f_globals.get("__name__", "") if frame else ""
+    return module.partition(".")[0] in OWN_PACKAGES
+
 
 @contextmanager
 def explaining_damage(

@@ -119,7 +119,7 @@ def build_many(
 def _prefect(settings: Settings) -> Iterator[None]:
     """Run the flows of the block in this process, and show their progress on the terminal."""
     from flows.server.prefect_settings import LOGGERS, embed
-    from flows.server.process import start_embedded_server
+    from flows.server.process import explaining_database, start_embedded_server
 
     err.print("[dim]starting Prefect ...[/]")
     home = Store(settings.artifacts_root).prefect_home
@@ -130,7 +130,12 @@ def _prefect(settings: Settings) -> Iterator[None]:
     wait()
     reporter = TerminalReporter()
     try:
-        with reporting(reporter), showing_warnings(reporter, LOGGERS), without_heartbeat():
+        with (
+            explaining_database(home),
+            reporting(reporter),
+            showing_warnings(reporter, LOGGERS),
+            without_heartbeat(),
+        ):
             yield
     finally:
         reporter.close()

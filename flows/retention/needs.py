@@ -128,7 +128,8 @@ def _matching(runs: StageRuns, beginning: str) -> Iterator[StageRun]:
 def _unfinished(run: StageRun) -> Holder:
     """What a run in progress, or an interrupted one, reads; anything, if its notes are damaged."""
     inputs, parameters = (_note(run.work / name) for name in (INPUTS, PARAMETERS))
-    if inputs is None or parameters is None:
+    is_whole = inputs is not None and all(isinstance(key, str) for key in inputs.values())
+    if inputs is None or parameters is None or not is_whole:
         stages = run.runs.store.stages(run.runs.dataset)
         needs = frozenset(one for runs in stages for one in runs.finished())
     else:

@@ -7,6 +7,7 @@ in the socket's queue until another one has been started.
 
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -24,6 +25,10 @@ logger = logging.getLogger(__name__)
 START_SECONDS = 180
 STOP_SECONDS = 5
 MAX_RESTARTS = 3
+MAX_LOG_BYTES = 100_000
+"""The last exception is looked for in so much of the end of a log."""
+EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception)\b.*", re.MULTILINE)
+"""The last line of a traceback."""
 
 
 class ServerProcess:
@@ -66,7 +71,11 @@ class ServerProcess:
                 threading.Thread(target=self._keep_running, daemon=True).start()
                 return
             time.sleep(0.1)
-        raise StageError(f"Prefect's server did not start at {self._api_url}; its log: {self._log}")
+        why = last_exception(self._log)
+        reason = f" ({why})" if why else ""
+        raise StageError(
+            f"Prefect's server did not start at {self._api_url}{reason}; its log: {self._log}"
+        )
 
     def close(self) -> None:
         """End the server."""
@@ -105,3 +114,15 @@ class ServerProcess:
                     self._process = self._start()
         logger.error("Prefect's server ended again; its log: %s", self._log)
         self._listener.close()  # so that clients fail instead of waiting
+
+
+def last_exception(log: Path) -> str:
+    """The last exception in the log of a server, in one line; "" if there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - MAX_LOG_BYTES))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    found = EXCEPTION.findall(text)
+    return found[-1].strip() if found else ""

@@ -10,6 +10,7 @@ nothing else is asked for, requires a login (`login_required.py`), and rejects f
 import atexit
 import base64
 import os
+import re
 import socket
 import time
 import urllib.error
@@ -21,13 +22,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flows.errors import StageError
-from flows.server.child import ServerProcess
+from flows.server.child import ServerProcess, last_exception
 from flows.server.host_names import host_names
 from flows.server.login import CLIENT_VARIABLE, SERVER_VARIABLE
 from flows.server.own_origin import REJECTION_PREFIX
 
 LOOPBACK = "127.0.0.1"
 KEPT_LOG_SECONDS = 24 * 3600
+SQLITE = re.compile(r"\(sqlite3\.(?:Operational|Database)Error\) .*")
+"""What SQLAlchemy says if the database cannot be read or written: damaged, full, limited."""
 
 
 def check_address(host: str, port: int, further_names: str = "") -> None:
@@ -107,8 +110,10 @@ def start_embedded_server(home: Path, api_url: str) -> Callable[[], None]:
     settings = {
         "PREFECT_UI_ENABLED": "false",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        # This process keeps the terminal for its progress; the server has its log.
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
     }
-    log = home / f"embedded-{os.getpid()}.log"
+    log = _embedded_log(home)
     _sweep_logs(home)
     server = _server("embedded", log, LOOPBACK, port, settings)
 
@@ -126,6 +131,30 @@ def start_embedded_server(home: Path, api_url: str) -> Callable[[], None]:
 
     atexit.register(stop)
     return wait
+
+
+@contextmanager
+def explaining_database(home: Path) -> Iterator[None]:
+    """Turn a failure of the database of the embedded server into a line; other ones are bugs.
+
+    Raises:
+        StageError: if its file is damaged, or cannot be written to.
+    """
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    try:
+        yield
+    except PrefectHTTPStatusError:
+        if not (why := SQLITE.search(last_exception(_embedded_log(home)))):
+            raise
+        raise StageError(
+            f"{home / 'prefect.db'}: Prefect's database fails {why[0]}; finished stages are kept; "
+            "if it is damaged, move it elsewhere: it holds the history of runs, no results"
+        ) from None
+
+
+def _embedded_log(home: Path) -> Path:
+    return home / f"embedded-{os.getpid()}.log"
 
 
 def _server(

@@ -18,21 +18,22 @@ REFUSALS = {
 MIN_FREE_BYTES = 100_000_000
 """Enough for Prefect's database, a small corpus and a small model."""
 MIN_FILE_BYTES = 20_000_000
-"""Enough for Prefect's database alone."""
+"""Enough for Prefect's database to grow by what a run adds to it."""
 
 
 def check_space(store: Store) -> None:
     """Refuse to start on a disk that is full, or where files cannot be written or grow.
 
     Raises:
-        StageError: if less than MIN_FREE_BYTES are free, files are limited to MIN_FILE_BYTES, or
-            the folder cannot be written to.
+        StageError: if less than MIN_FREE_BYTES are free, Prefect's database cannot grow by
+            MIN_FILE_BYTES, or the folder cannot be written to.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-    if limit != resource.RLIM_INFINITY and limit < MIN_FILE_BYTES:
+    needed = MIN_FILE_BYTES + _database_bytes(store)
+    if limit != resource.RLIM_INFINITY and limit < needed:
         raise StageError(
             f"this process may write files of {limit:,} bytes at most (ulimit -f), "
-            f"at least {MIN_FILE_BYTES:,} are needed"
+            f"at least {needed:,} are needed"
         )
     try:
         make_folder(store.root)
@@ -78,6 +79,12 @@ def explained(error: OSError, store: Store) -> StageError | None:
     path = Path(error.filename)
     is_refusal = error.errno in REFUSALS and path.is_relative_to(store.root)
     return StageError(f"{path}: {error.strerror}") if is_refusal or path == store.root else None
+
+
+def _database_bytes(store: Store) -> int:
+    """The size of Prefect's database, or of what is still to be written into it."""
+    sizes = (path.stat().st_size for path in store.prefect_home.glob("prefect.db*"))
+    return max(sizes, default=0)
 
 
 def _limit(code: int) -> str:

@@ -43,6 +43,8 @@ class Fault:
 
 def faults(run: StageRun) -> list[Fault]:
     """Files that are missing, of another size, or not of this run; contents are not read."""
+    if run.folder.is_symlink():
+        return [Fault(name=MANIFEST, problem="its folder is a link")]
     try:
         records = run.manifest.files
     except DamageError as error:

@@ -157,6 +157,8 @@ def _fields(content: bytes, data: Mapping[str, Any]) -> dict[str, Any]:
         is_absent = name == "files" and value is None
         if not is_absent and not isinstance(value, TYPES.get(name, Mapping)):
             raise TypeError(f"{name} is {value!r:.40}")
+    if not all(isinstance(key, str) for key in values["inputs"].values()):
+        raise TypeError("the key of an input is no text")
     files = values.get("files")
     return values | {"files": files and {name: _record(one) for name, one in files.items()}}
 

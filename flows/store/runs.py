@@ -229,8 +229,8 @@ class StageRun:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run is complete: its manifest is written last."""
-        return (self.folder / MANIFEST).is_file()
+        """Whether the run is complete: its manifest is written last. A link to a run is none."""
+        return (self.folder / MANIFEST).is_file() and not self.folder.is_symlink()
 
     @property
     def is_foreign(self) -> bool:

@@ -263,7 +263,7 @@ def _publish(output: StageRun, manifest: Manifest, damaged: StageRun | None) -> 
         (output.work / name).unlink(missing_ok=True)
     sync_path(output.work)
     for replaced in {output, damaged or output}:
-        if replaced.folder.exists():
+        if replaced.folder.exists() or replaced.folder.is_symlink():
             rename_aside(replaced.folder, SET_ASIDE)
     output.work.rename(output.folder)
     sync_path(output.runs.folder)

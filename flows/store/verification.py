@@ -90,8 +90,9 @@ def _others(runs: StageRuns) -> Iterator[Verification]:
         if path.name == LATEST:
             if path.is_dir() and not path.is_symlink():
                 yield _of(runs, LATEST, "not a run", "a folder instead of a link")
-            elif (last := runs.linked) and not path.exists():
-                found = [Fault(name=last.key, problem="the folder of the last run is gone")]
+            elif (last := runs.linked) and last not in runs.folders():
+                what = "a link" if last.folder.is_symlink() else "gone"
+                found = [Fault(name=last.key, problem=f"the folder of the last run is {what}")]
                 advice = remedy(last, found)
                 yield _of(runs, LATEST, "damaged", advice, faults=tuple(map(str, found)))
         elif path.is_symlink():

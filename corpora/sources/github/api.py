@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from corpora.errors import SourceError
 from corpora.sources.http import TIMEOUT_SECONDS, USER_AGENT
+from system.damage import is_own_bug
 from system.settings import Settings, variable
 
 if TYPE_CHECKING:
@@ -153,12 +154,14 @@ def _owned(github: "Github", account: str, *, private: bool) -> Iterable["Github
         return organization.get_repos(type="all" if private else "public")
     if private and token_variable() is not None:
         owner = github.get_user()
-        if owner.login.lower() == account.lower():
+        if (owner.login or "").lower() == account.lower():
             return owner.get_repos(affiliation="owner")
     return user.get_repos(type="owner")
 
 
 def _listed(one: "GithubRepository") -> ListedRepository:
+    if not one.full_name or not one.clone_url:
+        raise SourceError(f"{_api()}: unreadable answer (a repository without a name or a URL)")
     spdx = one.license.spdx_id if one.license else None
     return ListedRepository(
         full_name=one.full_name,
@@ -166,7 +169,7 @@ def _listed(one: "GithubRepository") -> ListedRepository:
         # NOASSERTION is how GitHub reports a licence it does not recognise.
         license=UNKNOWN if spdx in (None, "", "NOASSERTION") else spdx,
         topics=tuple(one.topics or ()),
-        kilobytes=one.size,
+        kilobytes=one.size or 0,
         fork=one.fork,
         archived=one.archived,
         disabled=bool(one.disabled),
@@ -195,6 +198,8 @@ def _explained(account: str) -> Iterator[None]:
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise SourceError(f"{_api()}: does not answer ({type(error).__name__})") from None
     except UNREADABLE as error:
+        if is_own_bug(error):
+            raise
         raise SourceError(f"{_api()}: unreadable answer ({type(error).__name__})") from None
 
 

@@ -25,6 +25,7 @@ from typing import IO, Literal, cast
 from corpora.document import Entry
 from corpora.errors import SourceError
 from corpora.sources.folder import TWO_FILES, members_of, printable_path
+from system.damage import is_own_bug
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz")
 TEXTS = (".txt", ".md", ".rst", ".tex", ".csv", ".json", ".py", ".c", ".java")
@@ -43,11 +44,10 @@ DAMAGE = (
     zlib.error,
     lzma.LZMAError,
     EOFError,
-    ValueError,
-    OverflowError,
-    RuntimeError,
 )
-"""What the standard library raises for damaged or malicious archives.
+"""What the standard library raises for damaged archives."""
+UNUSUAL_DAMAGE = (ValueError, OverflowError, RuntimeError)
+"""What it also raises for malicious ones; from our code, these are bugs.
 
 RuntimeError and its subclasses: an unknown compression, too deep nesting.
 """
@@ -262,6 +262,10 @@ def _explaining_damage(about: str) -> Iterator[None]:
     except SourceError:
         raise
     except DAMAGE as error:
+        raise SourceError(f"{about}: damaged archive: {error}") from None
+    except UNUSUAL_DAMAGE as error:
+        if is_own_bug(error):
+            raise
         raise SourceError(f"{about}: damaged archive: {error}") from None
     except OSError as error:
         # gzip and bz2 set no errno for damage; EINVAL is a seek to a negative offset.

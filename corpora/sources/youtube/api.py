@@ -28,6 +28,7 @@ from corpora.errors import SourceError
 from corpora.sources.pacing import PACE, Pace, PacedSocket
 from corpora.sources.youtube.quota import Bucket, Quota
 from corpora.sources.youtube.responses import CommentPage, Fault, SearchPage
+from system.damage import is_own_bug
 
 ATTEMPTS = 5
 LONGEST_PAUSE_SECONDS = 60
@@ -232,6 +233,8 @@ def _answer(request: Any) -> object:
     except LOST as error:
         return Fault(text=f"no answer ({type(error).__name__})", is_transient=True)
     except UNREADABLE as error:
+        if is_own_bug(error):
+            raise
         return Fault(text=f"unreadable answer ({type(error).__name__})", is_transient=True)
 
 

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 from importlib.metadata import version
@@ -14,7 +15,9 @@ from evaluation.errors import ScoreError
 from flows import errors as flows_errors
 from flows.cli import main as cli
 from flows.cli.main import EXAMPLES
-from flows.errors import RemoteMisuseError
+from flows.errors import RemoteMisuseError, StageError
+from flows.store.disk import check_space
+from flows.store.runs import Store
 from system.errors import CharmillError, SettingsError
 from system.settings import documentation
 from tests.flows.conftest import Tiny
@@ -119,6 +122,19 @@ def test_a_limit_on_the_size_of_files_is_noticed_before_anything_starts(tiny):
     )
     assert done.returncode == 2
     assert "files of 500,000 bytes at most (ulimit -f), at least 20,000,000" in done.stderr
+
+
+def test_a_limit_that_prefects_database_has_nearly_reached_is_noticed_too(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.prefect_home.mkdir()
+    (store.prefect_home / "prefect.db").write_bytes(bytes(1000))
+    (store.prefect_home / "prefect.db-wal").write_bytes(bytes(6_000_000))
+    limits = (25_999_999, resource.RLIM_INFINITY)
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: limits)
+    with pytest.raises(StageError, match=r"25,999,999 bytes at most .* at least 26,000,000"):
+        check_space(store)
+    limits = (26_000_000, resource.RLIM_INFINITY)
+    check_space(store)
 
 
 def test_add_writes_a_dataset_that_can_be_run(tiny, tmp_path):

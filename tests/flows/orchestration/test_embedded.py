@@ -2,13 +2,15 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
+from flows.server.child import last_exception
 from tests.processes import DEADLINE_SECONDS, alive, descendants, until
 
 
@@ -79,3 +81,48 @@ def test_five_first_runs_at_once_all_succeed(tiny):
     ended = [run.communicate(timeout=DEADLINE_SECONDS)[1] for run in runs]
     assert [run.returncode for run in runs] == [0] * 5, ended
     assert not [path for path in tiny.store.prefect_home.glob("*.log") if path.stat().st_size]
+
+
+def damage(database: Path, name: str) -> None:
+    """Overwrite every page with which a table or index of a table begins."""
+    with closing(sqlite3.connect(database)) as connection:
+        query = "select rootpage from sqlite_master where tbl_name = ?"
+        pages = [page for (page,) in connection.execute(query, (name,)) if page]
+        (page_bytes,) = connection.execute("pragma page_size").fetchone()
+    with database.open("r+b") as file:
+        for page in pages:
+            file.seek((page - 1) * page_bytes)
+            file.write(b"\xff" * page_bytes)
+
+
+@pytest.mark.slow  # three starts of the server
+def test_a_damaged_database_of_prefect_is_one_line_with_the_reason(tiny):
+    def run():
+        process = started(tiny, "--only", "fetch", "--force")
+        return process.communicate(timeout=DEADLINE_SECONDS)[1], process.returncode
+
+    errors, status = run()
+    assert status == 0, errors
+    database = tiny.store.prefect_home / "prefect.db"
+    damage(database, "flow_run")
+    errors, status = run()
+    assert status == 2, errors
+    assert "prefect.db: Prefect's database fails (sqlite3.DatabaseError)" in errors
+    assert "Traceback" not in errors
+    database.write_bytes(b"no database" * 1000)
+    errors, status = run()
+    assert status == 2, errors
+    assert "did not start at http" in errors
+    assert "(sqlite3.DatabaseError) file is not a database); its log: " in errors
+
+
+def test_the_last_exception_of_a_log_is_found_in_one_line(tmp_path):
+    log = tmp_path / "server.log"
+    assert last_exception(log) == ""
+    log.write_text("INFO: ValueError is no exception here\n")
+    assert last_exception(log) == ""
+    traceback = "Traceback (most recent call last):\n  File x\n"
+    log.write_text(
+        f"{traceback}OSError: first\n\n{traceback}a.b.CommandError: second\n\nExiting.\n"
+    )
+    assert last_exception(log) == "a.b.CommandError: second"

@@ -150,13 +150,16 @@ def test_a_model_whose_manifest_is_missing_keeps_what_it_may_have_been_made_from
     assert whys(choice)["0f"].endswith("1t: has no manifest")
 
 
-@pytest.mark.parametrize("note", [INPUTS, PARAMETERS])
-def test_an_unfinished_run_whose_notes_a_power_cut_damaged_may_need_anything(store, note):
+@pytest.mark.parametrize(
+    ("note", "content"),
+    [(INPUTS, b"\0" * 9), (PARAMETERS, b"\0" * 9), (INPUTS, b'{"train": ["2t"]}')],
+)
+def test_an_unfinished_run_whose_notes_are_damaged_may_need_anything(store, note, content):
     for number in range(3):
         chain(store, f"{number}", days=200 - number, latest=True)
     attempt = begin(store, "sample", "aa11", {"train": "2t"})
     assert "0t" in names(chosen(store, keep_last=1).goes)
-    (attempt.work / note).write_bytes(b"\0" * 9)
+    (attempt.work / note).write_bytes(content)
     assert not chosen(store, keep_last=1).goes
 
 

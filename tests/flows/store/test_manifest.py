@@ -66,6 +66,14 @@ def test_a_value_of_the_wrong_type_in_an_earlier_manifest_is_damage(tmp_path, ch
         Manifest.load(tmp_path)
 
 
+def test_a_key_of_an_input_that_is_no_text_is_damage(tmp_path):
+    data = {k: v for k, v in json.loads(_saved(tmp_path)).items() if k not in ("format", "digest")}
+    data |= {"files": None, "inputs": {"fetch": ["aa11"]}}
+    (tmp_path / MANIFEST).write_text(json.dumps(data))
+    with pytest.raises(DamageError, match=r"not a manifest .the key of an input is no text"):
+        Manifest.load(tmp_path)
+
+
 @pytest.mark.parametrize("size", ["5", -1, 1e3, True, 10**400, None])
 def test_a_size_that_no_file_can_have_is_damage(tmp_path, size):
     _saved(tmp_path)

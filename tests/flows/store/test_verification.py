@@ -90,14 +90,30 @@ def test_explain_passes_over_a_failed_attempt_whose_notes_are_damaged(home, note
     assert "decision      kept" in done.stdout
 
 
-def test_a_link_in_the_place_of_a_run_is_named(home):
-    run = folder(home, "train")
+def test_a_link_in_the_place_of_a_run_is_named_and_replaced(home, caplog):
+    run = folder(home, "corpus")
     moved = home.store.root / "moved"
     run.rename(moved)
     run.symlink_to(moved)
     status, found = verified("tiny")
-    assert (status, found["tiny", "train", run.name]["outcome"]) == (0, "not a run")
-    assert reasons(plan(home))["train"] == f"the folder {run.name} is a link"
+    assert (status, found["tiny", "corpus", run.name]["outcome"]) == (2, "not a run")
+    assert found["tiny", "corpus", "latest"]["outcome"] == "damaged"
+    assert reasons(plan(home))["corpus"] == f"the folder {run.name} is a link"
+    make(home, "fetch", "corpus")
+    assert run.is_dir()
+    assert not run.is_symlink()
+    assert f"set aside as .damaged-{run.name}" in caplog.text
+    assert (moved / MANIFEST).is_file()
+    assert reasons(plan(home))["corpus"].startswith("same input, settings and code")
+
+
+@pytest.mark.parametrize("target", ["/", "/etc", "nowhere", "latest"])
+def test_a_link_to_no_run_is_damage_wherever_it_leads(home, target):
+    latest = folder(home, "train").with_name("latest")
+    latest.unlink()
+    latest.symlink_to(target)
+    status, found = verified("tiny")
+    assert (status, found["tiny", "train", "latest"]["outcome"]) == (2, "damaged")
 
 
 def test_runs_that_are_not_the_last_are_verified_too(home):

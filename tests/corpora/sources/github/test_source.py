@@ -11,6 +11,7 @@ from corpora.corpus.ledger import rows_of
 from corpora.corpus.summary import CorpusSummary
 from corpora.errors import SourceError
 from corpora.sources.git.process import git_output
+from corpora.sources.github import api
 from corpora.sources.github.api import clone_variables
 from corpora.sources.github.source import GithubAccountSource
 from corpora.spec import DatasetSpec
@@ -363,3 +364,16 @@ def test_a_network_that_fails_in_the_middle_is_not_taken_for_dead_repositories(a
         (tmp_path / f"away-{root.name}").rename(root)
     list(source.fetch(resolution, tmp_path / "out"))
     assert {fate for fate, _ in fates(tmp_path / "out").values()} == {"kept"}
+
+
+def test_a_bug_of_ours_is_no_unreadable_answer(add, monkeypatch):
+    add("one")
+    monkeypatch.setattr(api, "ListedRepository", int)
+    with pytest.raises(TypeError, match="keyword argument"):
+        api.list_repositories(ACCOUNT, private=False)
+
+
+def test_a_repository_without_a_name_is_an_unreadable_answer(add, fake):
+    add("one", full_name=None)
+    with pytest.raises(SourceError, match="unreadable answer"):
+        source_of().resolve()

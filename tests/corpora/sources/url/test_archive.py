@@ -8,6 +8,7 @@ import zipfile
 import pytest
 
 from corpora.errors import SourceError
+from corpora.sources.url import archive
 from tests.corpora.sources.url.urls import (
     BOOK,
     contents,
@@ -162,6 +163,13 @@ def test_a_damaged_archive_is_one_clear_line(tmp_path, name, packed):
     with pytest.raises(SourceError, match=rf"{name}: damaged archive: ") as caught:
         fetched(source_of(f"file://{tmp_path}/{name}"), tmp_path / "out")
     assert "\n" not in str(caught.value)
+
+
+def test_a_bug_of_ours_in_listing_an_archive_is_no_damage(tmp_path, monkeypatch):
+    (tmp_path / "a.zip").write_bytes(zip_of([("a.py", BOOK)]))
+    monkeypatch.setattr(archive, "_name_problem", int)
+    with pytest.raises(ValueError, match="invalid literal for int"):
+        fetched(source_of(f"file://{tmp_path}/a.zip"), tmp_path / "out")
 
 
 def test_a_tar_that_leads_back_to_its_start_is_refused(tmp_path):

@@ -1,9 +1,11 @@
 import logging
 import traceback
+from types import SimpleNamespace
 
 import pytest
 
 from corpora.errors import SourceError
+from corpora.sources.youtube.api import _answer
 from corpora.sources.youtube.quota import QuotaError
 from corpora.sources.youtube.store import Video
 from tests.corpora.sources.youtube.run import hold
@@ -166,3 +168,13 @@ def test_videos_that_were_never_asked_come_before_those_that_failed(collection):
         *names[3:],
         *names[:3],
     ]
+
+
+def test_a_bug_of_ours_is_no_unreadable_answer():
+    def unreadable(**_options):
+        raise TypeError("from a library")
+
+    fault = _answer(SimpleNamespace(execute=unreadable))
+    assert str(fault) == "unreadable answer (TypeError)"
+    with pytest.raises(TypeError, match="invalid keyword argument"):
+        _answer(SimpleNamespace(execute=int))
