@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DATASET ?= python-stdlib
 .DEFAULT_GOAL := help
+# Compiled modules are kept, even where the environment says otherwise: tests start hundreds of
+# processes, and each would compile them again.
+export PYTHONDONTWRITEBYTECODE :=
 
 # The environment uses the Python given as PYTHON=...; one of another version is rebuilt.
 version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
