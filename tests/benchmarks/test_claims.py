@@ -71,4 +71,12 @@ def test_the_page_has_a_table_and_a_verdict():
     text = page({claim.name: results}, "Made here.")
     assert "| C | 1.600 (1.500 to 1.700) | 0.200 (0.200 to 0.200) | " in text
     assert "By gain, C against Lua, Java, Python, Scala: **no evidence**" in text
-    assert "epochs" not in text
+    before, _, missing = text.partition("## Not tested yet")
+    assert "epochs" not in before
+    assert "- More epochs give a better model. (`epochs`)" in missing
+
+
+def test_the_page_has_no_column_without_figures():
+    claim = next(claim for claim in CLAIMS if claim.name == "context")
+    text = page({claim.name: {arm.label: [{"bits": 1.5}] for arm in claim.arms}}, "Made here.")
+    assert "| arm | bits |\n|---|--:|\n| 5 characters seen | 1.500 |" in text
