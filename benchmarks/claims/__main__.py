@@ -35,7 +35,7 @@ INTRODUCTION = """\
 *bits* are those of a held-out character, fewer are better; the *gain* is over the best n-gram model
 of the same text; the samples are at temperature 0.8 where nothing else is said. A difference is
 positive if it is as claimed. It is taken seed by seed, and its interval is Student's over the
-seeds: it says how sure the difference is for these corpora and such short trainings, not for others.
+seeds: it says how sure the difference is for these corpora and such short trainings, no others.
 """
 
 
@@ -57,7 +57,7 @@ def section(claim: Claim, results: Mapping[str, Sequence[Figures]]) -> Iterator[
     yield f"## {claim.text}"
     yield ""
     known = {name for runs in results.values() for run in runs for name in run}
-    columns = [name for name in COLUMNS if name in known]
+    columns: list[Measure] = [name for name in COLUMNS if name in known]
     yield f"| {' | '.join(['arm', *(COLUMNS[name] for name in columns)])} |"
     yield f"|---|{'--:|' * len(columns)}"
     for label, runs in results.items():
