@@ -101,7 +101,11 @@ async def _run(settings: Settings, *, has_own_server: bool) -> None:
     limit = await asyncio.to_thread(lambda: ensure_limit(device_name(settings.device)))
     # Pausing at shutdown would switch off schedules that the user switched on.
     runner = GatedRunner(
-        limit, name="charmill", query_seconds=POLL_SECONDS, pause_on_shutdown=False
+        limit,
+        is_only_runner=has_own_server,
+        name="charmill",
+        query_seconds=POLL_SECONDS,
+        pause_on_shutdown=False,
     )
     known = _fingerprint(settings)
     await asyncio.gather(ensure_automations(), _register_all(runner, settings))

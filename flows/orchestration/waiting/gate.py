@@ -6,6 +6,7 @@ UI shows it. While nothing changes, the rows of waiting runs are read every ten 
 """
 
 import json
+import logging
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -33,11 +34,14 @@ from flows.orchestration.waiting.turn import JOINED, LABEL, parent_of, waiting_s
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
+logger = logging.getLogger(__name__)
 LOOK_SECONDS = 10.0
 """Interval at which the waiting runs are looked at even if nothing seems to have changed."""
 PAGE = 200
 STUCK = timedelta(minutes=10)
 """A run that has been Pending for so long has lost its runner, and occupies nothing."""
+LOST = timedelta(seconds=30)
+"""The same if there is no other runner; a process of one that was killed has ended by then."""
 WAITING = "AwaitingConcurrencySlot"
 ACTIVE = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 TRAINING_FLOWS = ("pipeline", "train")
@@ -51,11 +55,12 @@ class GatedRunner(Runner):
 
     Args:
         device: the name of the limit of trainings.
+        is_only_runner: whether nobody else executes runs of the same deployments.
     """
 
-    def __init__(self, device: str, **options: Any) -> None:
+    def __init__(self, device: str, *, is_only_runner: bool, **options: Any) -> None:
         super().__init__(limit=None, **options)
-        self._gate = Gate(device)
+        self._gate = Gate(device, is_only_runner=is_only_runner)
 
     async def aadd(self, deployment: "RunnerDeployment") -> None:
         """Register a deployment, and execute its runs."""
@@ -99,9 +104,10 @@ class Gate:
         flows: the flow of every deployment that is served.
     """
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, *, is_only_runner: bool = False) -> None:
         self.flows: dict[UUID, str] = {}
         self._device = device
+        self._is_only_runner = is_only_runner
         self._seen: Any = None
         self._holds = False
         self._next_look = 0.0
@@ -116,7 +122,7 @@ class Gate:
         """
         if not (due or self._holds or time.monotonic() >= self._next_look):
             return []
-        active = await self._active(client)
+        active = await self._active(client, processes)
         device = await self._read_device(client)
         leaving = len(processes.difference((r.id for r in active), (r.id for r in due)))
         seen = ({(run.id, run.labels.get(LABEL)) for run in active}, device, leaving)
@@ -155,10 +161,20 @@ class Gate:
                     now = Scheduled(scheduled_time=datetime.now(UTC))
                     await client.set_flow_run_state(run, now)
 
-    async def _active(self, client: PrefectClient) -> list[FlowRun]:
+    async def _active(self, client: PrefectClient, processes: frozenset[UUID]) -> list[FlowRun]:
+        """Runs that have a process; one whose runner was killed before it started is due again."""
         kinds = FlowRunFilterState(type=FlowRunFilterStateType(any_=ACTIVE))
-        found = await self._read(client, kinds)
-        return [run for run in found if not _is_stuck(run)]
+        active: list[FlowRun] = []
+        for run in await self._read(client, kinds):
+            age = _pending_for(run)
+            if self._is_only_runner and age > LOST and run.id not in processes:
+                logger.warning("%s had no process yet when serving was killed: due again", run.name)
+                again = Scheduled(scheduled_time=datetime.now(UTC))
+                with suppress(ObjectNotFound):
+                    await client.set_flow_run_state(run.id, again)
+            elif age <= STUCK:
+                active.append(run)
+        return active
 
     async def _waiting(self, client: PrefectClient) -> list[FlowRun]:
         names = FlowRunFilterState(name=FlowRunFilterStateName(any_=[WAITING]))
@@ -215,10 +231,8 @@ def trained_dataset(flow: str, parameters: dict[str, Any]) -> str | None:
     return parameters.get("dataset") if flow in TRAINING_FLOWS or later else None
 
 
-def _is_stuck(run: FlowRun) -> bool:
-    state = run.state
-    return (
-        state is not None
-        and state.type == StateType.PENDING
-        and datetime.now(UTC) - state.timestamp > STUCK
-    )
+def _pending_for(run: FlowRun) -> timedelta:
+    """How long a run has been Pending; nothing if it is in another state."""
+    if run.state is None or run.state.type != StateType.PENDING:
+        return timedelta(0)
+    return datetime.now(UTC) - run.state.timestamp

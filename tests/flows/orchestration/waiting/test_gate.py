@@ -10,7 +10,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingConcurrencySlot, Pending, Running, Scheduled
 
 from flows.orchestration.endings.stopped import STOP_SECONDS
-from flows.orchestration.waiting.gate import STUCK, Gate, GatedRunner, trained_dataset
+from flows.orchestration.waiting.gate import LOST, STUCK, Gate, GatedRunner, trained_dataset
 from flows.orchestration.waiting.turn import LABEL, waiting_state
 
 PIPELINE = uuid4()
@@ -146,6 +146,28 @@ def test_a_run_that_lost_its_runner_occupies_nothing(gate):
     assert admit(gate, Server(lost, run, taken=0), run) == [run]
 
 
+def test_a_run_whose_only_runner_was_killed_before_it_started_is_due_again():
+    gate = Gate("cpu", is_only_runner=True)
+    gate.flows[PIPELINE] = "pipeline"
+    lost, starting, new = (a_run(Pending(), dataset=name) for name in "abc")
+    for run in (lost, starting):
+        run.state.timestamp = datetime.now(UTC) - LOST - timedelta(seconds=1)
+    server = Server(lost, starting, new, taken=0)
+    admit(gate, server, processes=[starting])
+    assert server.runs[lost.id].state.type == StateType.SCHEDULED
+    assert server.runs[lost.id].state.state_details.scheduled_time <= datetime.now(UTC)
+    for run in (starting, new):
+        assert server.runs[run.id].state.type == StateType.PENDING
+
+
+def test_a_run_that_another_runner_may_start_is_left_to_it(gate):
+    run = a_run(Pending())
+    run.state.timestamp = datetime.now(UTC) - STUCK - timedelta(seconds=1)
+    server = Server(run, taken=0)
+    admit(gate, server)
+    assert server.runs[run.id].state.type == StateType.PENDING
+
+
 def test_a_retried_run_does_not_count_as_the_training_that_it_once_was(gate):
     run = a_run(Scheduled(), training="holding")
     server = Server(run, taken=0)
@@ -154,7 +176,7 @@ def test_a_retried_run_does_not_count_as_the_training_that_it_once_was(gate):
 
 
 def test_a_cancelled_process_is_granted_less_than_prefect_grants():
-    runner = GatedRunner("cpu", name="runner")
+    runner = GatedRunner("cpu", is_only_runner=True, name="runner")
     granted = []
 
     async def kill(flow_run_id, grace_seconds=30, *, force=False):
