@@ -116,8 +116,9 @@ def main(arguments: Sequence[str]) -> int:
                     continue
                 results.setdefault(claim.name, {})[arm.label] = runs
     made = (
-        f"Made by `python -m benchmarks.claims MIRRORS --characters {asked.characters} --seeds "
-        f"{asked.seeds}` on {processor_name()}: means over the seeds, with the range."
+        f"Made by `python -m benchmarks.claims {' '.join(['MIRRORS', *asked.claims])} --characters "
+        f"{asked.characters} --seeds {asked.seeds}` on\n{processor_name()}: means over the seeds, with "
+        "the range."
     )
     asked.docs.mkdir(parents=True, exist_ok=True)
     (asked.docs / "claims.md").write_text(page(results, made), encoding="utf-8", newline="\n")
