@@ -115,10 +115,10 @@ def main(arguments: Sequence[str]) -> int:
                     print(failed[-1], file=sys.stderr, flush=True)
                     continue
                 results.setdefault(claim.name, {})[arm.label] = runs
+    command = f"{' '.join(['MIRRORS', *asked.claims])} --characters {asked.characters}"
     made = (
-        f"Made by `python -m benchmarks.claims {' '.join(['MIRRORS', *asked.claims])} --characters "
-        f"{asked.characters} --seeds {asked.seeds}` on\n{processor_name()}: means over the seeds, with "
-        "the range."
+        f"Made by `python -m benchmarks.claims {command} --seeds {asked.seeds}` on\n"
+        f"{processor_name()}: means over the seeds, with the range."
     )
     asked.docs.mkdir(parents=True, exist_ok=True)
     (asked.docs / "claims.md").write_text(page(results, made), encoding="utf-8", newline="\n")
