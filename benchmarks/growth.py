@@ -12,7 +12,6 @@ Prints a Markdown row per stage: the costs, then `a + b MB` fitted to them, and 
 the two largest sizes, without `a`. With --chart, draws both.
 """
 
-import argparse
 import math
 import subprocess
 import sys
@@ -22,9 +21,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from scipy.optimize import nnls
 
+from benchmarks.command_line import command_line
 from benchmarks.real_corpora import Surroundings, Used, charmill
 from evaluation.report import plots
 from flows.options import STAGE_NAMES, StageName
@@ -177,7 +177,7 @@ def chart(megabytes: Sequence[float], costs: Sequence[Mapping[StageName, Used]])
         axes.grid(axis="both")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(LogLocator())
-            axis.set_major_formatter(ScalarFormatter())
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_minor_formatter(NullFormatter())
         axes.legend(frameon=False)
         return figure
@@ -185,11 +185,7 @@ def chart(megabytes: Sequence[float], costs: Sequence[Mapping[StageName, Used]])
 
 def main(arguments: Sequence[str]) -> int:
     """Measure all sizes and print the table."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.growth",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line("benchmarks.growth", __doc__)
     parser.add_argument("repository", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--megabytes", nargs="+", type=float, default=[1, 10, 100, 600])

@@ -9,7 +9,6 @@ killed and started again: figures are kept in FOLDER, and `charmill run` resumes
 docs/claims.md.
 """
 
-import argparse
 import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,11 +19,14 @@ import torch
 from benchmarks.claims.experiments import CLAIMS, Claim, Measure
 from benchmarks.claims.trial import Trial
 from benchmarks.claims.verdict import Figures, verdicts
+from benchmarks.command_line import command_line
 from benchmarks.real_corpora import TrialError, mirrored
 from benchmarks.results.__main__ import DOCS
 from modeling.config import Budget
 from modeling.device import processor_name
 
+Results = dict[str, dict[str, list[Figures]]]
+"""Figures of every seed, by claim and arm."""
 COLUMNS: Mapping[Measure, str] = {
     "bits": "bits",
     "gain": "gain over n-grams",
@@ -81,14 +83,27 @@ def _cell(runs: Sequence[Figures], column: Measure) -> str:
     return f"{mean} ({min(values):.3f} to {max(values):.3f})" if len(values) > 1 else mean
 
 
+def run_all(trial: Trial, names: Sequence[str], seeds: int) -> tuple[Results, list[str]]:
+    """Run every arm of the named claims with every seed; what they came to, and what failed."""
+    results: Results = {}
+    failed = []
+    for claim in (one for one in CLAIMS if one.name in names):
+        for arm in claim.arms:
+            print(f"{claim.name}: {arm.label}", flush=True)
+            try:
+                runs = [trial.figures(arm, seed) for seed in range(seeds)]
+            except TrialError as error:
+                failed.append(f"{claim.name}, {arm.label}: {error}")
+                print(failed[-1], file=sys.stderr, flush=True)
+                continue
+            results.setdefault(claim.name, {})[arm.label] = runs
+    return results, failed
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run what was asked for and write the page; 1 if a run failed."""
     names = [claim.name for claim in CLAIMS]
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.claims",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line("benchmarks.claims", __doc__)
     parser.add_argument("mirrors", type=Path)
     parser.add_argument("claims", nargs="*", metavar="CLAIM", help=", ".join(names))
     parser.add_argument("--characters", default="5Mchars", metavar="BUDGET")
@@ -97,24 +112,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--docs", type=Path, default=DOCS, help="where claims.md is written")
     asked = parser.parse_args(arguments)
     characters = Budget.parse(asked.characters).characters
-    unknown = set(asked.claims) - set(names)
-    if unknown or not characters:
+    if set(asked.claims) - set(names) or not characters:
         parser.error(f"claims are {', '.join(names)}; characters are such as 5Mchars")
     torch.set_num_threads(1)
-    results: dict[str, dict[str, list[Figures]]] = {}
-    failed = []
     with mirrored(asked.mirrors) as config:
         trial = Trial(asked.folder.resolve(), asked.mirrors, config, characters)
-        for claim in CLAIMS:
-            for arm in claim.arms if not asked.claims or claim.name in asked.claims else ():
-                print(f"{claim.name}: {arm.label}", flush=True)
-                try:
-                    runs = [trial.figures(arm, seed) for seed in range(asked.seeds)]
-                except TrialError as error:
-                    failed.append(f"{claim.name}, {arm.label}: {error}")
-                    print(failed[-1], file=sys.stderr, flush=True)
-                    continue
-                results.setdefault(claim.name, {})[arm.label] = runs
+        results, failed = run_all(trial, asked.claims or names, asked.seeds)
     command = f"{' '.join(['MIRRORS', *asked.claims])} --characters {asked.characters}"
     made = (
         f"Made by `python -m benchmarks.claims {command} --seeds {asked.seeds}` on\n"

@@ -13,7 +13,6 @@ run; the pages show all that have a report in FOLDER. Writes docs/results.md, do
 the short table in README.md.
 """
 
-import argparse
 import platform
 import sys
 import tomllib
@@ -23,6 +22,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.command_line import command_line
 from benchmarks.real_corpora import Surroundings, TrialError, charmill, mirrored, missing
 from benchmarks.results.page import with_summary, write_gallery
 from benchmarks.results.row import read_row
@@ -83,11 +83,7 @@ defaults of each dataset. docs/evaluation.md explains the figures.
 
 def main(arguments: Sequence[str]) -> int:
     """Run what was asked for and write the pages; 1 if a dataset failed."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.results",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line("benchmarks.results", __doc__)
     parser.add_argument("mirrors", type=Path)
     parser.add_argument("datasets", nargs="*", metavar="DATASET")
     parser.add_argument("--cpu-minutes", type=float, default=10)

@@ -26,6 +26,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.command_line import command_line
 from benchmarks.real_corpora import TrialError, mirrored
 from benchmarks.results.__main__ import DOCS
 from benchmarks.rivals import adaptive, cleaning, idle, trained
@@ -122,11 +123,7 @@ def cpu_seconds(text: str) -> list[float]:
 
 def main(arguments: Sequence[str]) -> int:
     """Measure what was asked for and write the page; 1 if a cell failed."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.rivals",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line("benchmarks.rivals", __doc__)
     parser.add_argument("mirrors", type=Path)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--texts", default=",".join(NAMES))
