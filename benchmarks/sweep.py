@@ -41,6 +41,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "n-grams to order 7": {"model.ngram_order": 7},
     "a quarter of the rows": {"model.ngram_rows": 0.25},
     "no layout": {"model.layout": False},
+    "no direct connections": {"model.direct": False},
     "n-gram dropout .25": {"model.ngram_dropout": 0.25},
     "n-grams' rate / 3": {"ngram_learning_rate": 1 / 3},
 }

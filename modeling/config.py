@@ -103,6 +103,7 @@ class ModelConfig:
         ngram_dropout: probability that an n-gram is omitted in training.
         layout: with n-grams of order 3 or more, also embed the place in the line: the column and,
             in an indentation, that of the line above.
+        direct: with n-grams, also connect the embedded input to the output, past the layers.
     """
 
     architecture: str = "lstm"
@@ -117,6 +118,7 @@ class ModelConfig:
     ngram_rows: int = 2**16
     ngram_dropout: float = 0.0
     layout: bool = False
+    direct: bool = False
 
     def __post_init__(self) -> None:
         _check_ranges(
@@ -145,6 +147,11 @@ class ModelConfig:
     def has_layout(self) -> bool:
         """Whether the place in the line is embedded."""
         return self.layout and self.ngram_order >= 3
+
+    @property
+    def has_direct(self) -> bool:
+        """Whether the embedded input is connected to the output."""
+        return self.direct and self.ngram_order >= 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,9 @@ from modeling.config import Budget, ModelConfig, TrainConfig
 
 PRESETS: dict[str, TrainConfig] = {
     "smoke": TrainConfig(
-        model=ModelConfig(ngram_order=5, ngram_dropout=0.25, layout=True),
+        model=ModelConfig(ngram_order=5, ngram_dropout=0.25, layout=True, direct=True),
         budget=Budget(seconds=180),
-        ngram_learning_rate=0.03,
+        ngram_learning_rate=0.06,
         validation_characters=50_000,
     ),
     "small": TrainConfig(
@@ -29,7 +29,12 @@ PRESETS: dict[str, TrainConfig] = {
     ),
     "base": TrainConfig(
         model=ModelConfig(
-            hidden_size=384, ngram_order=5, ngram_rows=2**17, ngram_dropout=0.25, layout=True
+            hidden_size=384,
+            ngram_order=5,
+            ngram_rows=2**17,
+            ngram_dropout=0.25,
+            layout=True,
+            direct=True,
         ),
         budget=Budget(seconds=600),
         learning_rate=6e-3,

@@ -136,11 +136,14 @@ class LSTMStepper:
         self._state *= inside
         self._before *= inside
         torch.index_select(self._table, 0, ids, out=self._gates)
+        past = None
         if model.ngrams is not None:
             places = model.ngrams.places(ids.unsqueeze(1), self._before.squeeze(2)).squeeze(1)
             vectors = functional.embedding(places, model.ngrams.table).sum(dim=1)
             self._gates.addmm_(vectors, self._inputs)
             self._before.copy_(model.after(self._before, ids.unsqueeze(1)))
+            if model.direct is not None:
+                past = model.direct(model.embedding(ids) + vectors)
         self._gates.addmm_(self._layers[0][0], self._recurrent)
         values = self._update(*self._layers[0])
         for index in range(1, len(self._layers)):
@@ -148,7 +151,8 @@ class LSTMStepper:
             torch.addmm(self._biases[index], inputs, self._weights[index], out=self._gates)
             outputs = self._update(*self._layers[index])
             values = values + outputs if model.config.skip else outputs
-        return model.output(model.norm(values))
+        logits = model.output(model.norm(values))
+        return logits if past is None else logits + past
 
     def _update(self, hidden: Tensor, cell: Tensor) -> Tensor:
         """Apply the gates to the state of one layer, each (B, H); return its hidden state."""

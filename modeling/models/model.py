@@ -1,9 +1,10 @@
 """What every model is: ids and state in, logits and state out.
 
 `CharModel` holds what all architectures share: the embeddings of characters and n-grams at the
-input, and dropout, LayerNorm and a linear layer at the output. An architecture defines what lies
-between them (`make_layers` and `read`). Training, scoring, dynamic evaluation, sampling and
-checkpoints need nothing else.
+input; dropout, LayerNorm and a linear layer at the output; direct connections from that input to
+the output, as in RNNME (Mikolov et al. 2011). An architecture defines what lies between them
+(`make_layers` and `read`). Training, scoring, dynamic evaluation, sampling and checkpoints need
+nothing else.
 
 Shapes: B streams, T characters, V ids, E embedding, H hidden, L layers, N highest order of n-grams.
 """
@@ -97,13 +98,14 @@ class CharModel(nn.Module, ABC):
 
     state_names: ClassVar[tuple[str, ...]]
     per_id: ClassVar[tuple[str, ...]] = (
-        *("embedding.weight", "output.weight", "output.bias"),
+        *("embedding.weight", "output.weight", "output.bias", "direct.weight"),
         *("ngrams.codes", "ngrams.layout.kinds"),
     )
     has_native: ClassVar[bool] = False
     has_bfloat16: ClassVar[bool] = False
 
     ngrams: NgramEmbedding | None
+    direct: nn.Linear | None
 
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
         super().__init__()
@@ -124,6 +126,9 @@ class CharModel(nn.Module, ABC):
         self.dropout = nn.Dropout(config.dropout)
         self.norm = nn.LayerNorm(config.hidden_size) if config.output_norm else nn.Identity()
         self.output = nn.Linear(config.hidden_size, vocabulary_size)
+        self.direct = None
+        if config.has_direct:
+            self.direct = nn.Linear(config.embedding_size, vocabulary_size, bias=False)
         if config.tied:
             self.embedding.weight = self.output.weight
 
@@ -216,6 +221,8 @@ class CharModel(nn.Module, ABC):
         values = self.embed(ids, before).transpose(0, 1)
         features, after = self.read(values, tuple(carried))
         logits = self.output(self.dropout(self.norm(features)))
+        if self.direct is not None:
+            logits = logits + self.direct(values)
         return logits.transpose(0, 1), (*after, self.after(before, ids))
 
     def stepper(self, batch_size: int) -> Stepper:

@@ -70,6 +70,7 @@ class NativeLSTM:
             model.layers,
             model.norm,
             model.output,
+            model.direct,
             skip=model.config.skip,
             ngrams=model.ngrams is not None,
             embedded=embedded,

@@ -42,14 +42,16 @@ class Buffers:
             **{name: tensor.data_ptr() for name, tensor in self.tensors.items()},
         )
         self.pointer = byref(self.chunk)
-        self._rows, self._vocabulary = len(packed.weights.table), packed.network.vocabulary
+        self._vocabulary = packed.network.vocabulary
+        self._rows = self._vocabulary if packed.network.order else len(packed.weights.table)
         self._hidden, self._embedding = packed.network.hidden, packed.network.embedding
 
     def put(self, ids: Tensor, targets: Tensor | None) -> None:
         """Set the characters of a chunk.
 
         Args:
-            ids: rows of the table, (B, T) int64; without `keep` and targets, T may differ.
+            ids: rows of the table, or characters to look up, (B, T) int64; without `keep` and
+                targets, T may differ.
             targets: (B, T) int64, negative ones are ignored; None for no targets.
 
         Raises:

@@ -31,8 +31,9 @@ class Network(ctypes.Structure):
         *((name, c_void_p) for name in ("forward", "backward", "halves")),
         ("embedding", c_int64),
         *((name, c_void_p) for name in ("input", "input_halves", "input_backward")),
+        *((name, c_void_p) for name in ("direct", "direct_halves", "direct_backward")),
         *((name, c_int64) for name in ("order", "rows")),
-        *((name, c_void_p) for name in ("ngrams", "codes", "powers", "kinds")),
+        *((name, c_void_p) for name in ("characters", "ngrams", "codes", "powers", "kinds")),
     )
 
 

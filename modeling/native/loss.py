@@ -63,7 +63,7 @@ class ChunkLoss:
         loss = _Loss.apply(
             *(self._library, packed, buffers),
             *(weights.table, weights.biases, weights.gain, weights.shift, weights.output_bias),
-            *(weights.embedded, weights.input),
+            *(weights.embedded, weights.input, weights.direct),
             *weights.matrices,
         )
         return loss, buffers.state()
@@ -108,7 +108,7 @@ class _Loss(Function):
             ctx.products,
         )
         gates, logits = tensors["gates"].flatten(1, 2), tensors["logits"].flatten(0, 1)
-        products = _matrix_gradients(tensors, gates, logits)
+        products = _matrix_gradients(packed, tensors, gates, logits)
         table = torch.zeros(packed.weights.table.shape)
         biases = torch.zeros(len(gates) - 1, gates.shape[-1])
         output_bias = torch.zeros(logits.shape[-1])
@@ -117,14 +117,16 @@ class _Loss(Function):
         sums.append(_RowSums(logits, None, output_bias))
         _compute(library, products, sums, mixed=packed.network.mixed, work=ctx.products)
         matrices = [result for product in products for result in product.results]
-        norm, embedded = [None, None], [None, None]
+        norm, embedded, direct = [None, None], [None, None], None
         if packed.network.norm:
             norm = [tensors[name].sum(dim=0) for name in ("gain_gradients", "shift_gradients")]
         if packed.weights.embedded is not None:
             # Layer 0 reads its state and then the embedding; see `_matrix_gradients`.
             embedded = [tensors["embedded_gradients"], matrices.pop(1)]
+        if packed.weights.direct is not None:
+            direct = matrices.pop()
         # In the order in which `ChunkLoss` passes the weights.
-        return None, None, None, table, biases, *norm, output_bias, *embedded, *matrices
+        return None, None, None, table, biases, *norm, output_bias, *embedded, direct, *matrices
 
 
 _TwoPointers = c_void_p * 2
@@ -185,10 +187,13 @@ class _RowSums:
         )
 
 
-def _matrix_gradients(tensors: dict[str, Tensor], gates: Tensor, logits: Tensor) -> list[_Products]:
+def _matrix_gradients(
+    packed: PackedWeights, tensors: dict[str, Tensor], gates: Tensor, logits: Tensor
+) -> list[_Products]:
     """The gradients of all matrices, not computed yet.
 
     Args:
+        packed: the weights.
         tensors: of the chunk.
         gates: their gradients, (L, TB, 4H).
         logits: their gradients, (TB, V).
@@ -200,7 +205,8 @@ def _matrix_gradients(tensors: dict[str, Tensor], gates: Tensor, logits: Tensor)
     embedded = [tensors["embedded"]] if "embedded" in tensors else []
     first = _Products(gates[0], states[0], *embedded)
     others = [_Products(gates[i], inputs[i - 1], states[i]) for i in range(1, len(gates))]
-    return [first, *others, _Products(logits, tensors["features"])]
+    direct = embedded if packed.weights.direct is not None else []
+    return [first, *others, _Products(logits, tensors["features"], *direct)]
 
 
 def _compute(

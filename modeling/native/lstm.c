@@ -111,12 +111,12 @@ static int64_t place_in_line(int64_t kind, int64_t repeated, int64_t *line) {
     return (most + 1) * inside + (column < most ? column : most);
 }
 
-/* Sum the vectors of the n-grams that end at `id`, and append it to the previous characters.
+/* Sum the vectors of `id` and of the n-grams that end there, and append it to the previous ones.
  * `NgramEmbedding` does the same in torch. */
 static void look_up(const Network *n, const Chunk *c, int64_t row, int64_t id) {
     int64_t *before = c->before + row * (n->order - 1), sum = n->codes[id] * n->powers[0];
     float *vector = c->vectors + row * n->embedding;
-    __builtin_memset(vector, 0, n->embedding * sizeof(float));
+    __builtin_memcpy(vector, n->characters + id * n->embedding, n->embedding * sizeof(float));
     for (int64_t order = 2; order <= n->order; order++) {
         sum += n->codes[before[order - 2]] * n->powers[order - 1];
         add_row(n, order - 2, sum % PRIME, vector);
@@ -128,6 +128,12 @@ static void look_up(const Network *n, const Chunk *c, int64_t row, int64_t id) {
     }
     __builtin_memmove(before + 1, before, (n->order - 2) * sizeof(int64_t));
     before[0] = id;
+}
+
+/* The input of layer 0 other than the table, from the stream `first` on. */
+static const float *embedded(const Network *n, const Chunk *c, int64_t t, int64_t first) {
+    return (c->embedded ? c->embedded + t * c->streams * n->embedding : c->vectors) +
+           first * n->embedding;
 }
 
 /* Reset a stream to the state before a document. */
@@ -154,18 +160,17 @@ static void step_layer(const Network *n, const Chunk *c, int64_t l, int64_t t, i
               half_weight(n, 2 * l - 1), gates);
     }
     if (!l && n->input) {
-        const int64_t e = n->embedding;
-        const float *read = c->embedded ? c->embedded + t * c->streams * e : c->vectors;
         for (int64_t row = first; !c->embedded && row < last; row++)
             look_up(n, c, row, c->ids[t * c->streams + row]);
-        apply(n, c, first, rows, width, 0, e, read + first * e, n->input, n->input_halves, gates);
+        apply(n, c, first, rows, width, 0, n->embedding, embedded(n, c, t, first), n->input,
+              n->input_halves, gates);
     }
     apply(n, c, first, rows, width, l || n->input, h, c->hiddens + before,
           weight(n, n->forward, 2 * l, 0), half_weight(n, 2 * l), gates);
     for (int64_t r = 0; r < rows; r++)
         activate(h, gates + r * width,
                  l ? n->biases + (l - 1) * width
-                   : n->table + c->ids[t * c->streams + first + r] * width,
+                   : n->table + (n->input ? 0 : c->ids[t * c->streams + first + r] * width),
                  c->cells + before + r * h, c->cells + after + r * h, c->hiddens + after + r * h);
     const float *written = c->hiddens + after;
     const int add = n->skip && l;
@@ -198,6 +203,9 @@ static void step(const Network *n, const Chunk *c, int64_t t, int64_t first, int
     apply(n, c, first, last - first, v, 1, h, c->features + start * h,
           weight(n, n->forward, 2 * n->layers - 1, 0), half_weight(n, 2 * n->layers - 1),
           c->logits + start * v);
+    if (n->direct)
+        apply(n, c, first, last - first, v, 1, n->embedding, embedded(n, c, t, first), n->direct,
+              n->direct_halves, c->logits + start * v);
 }
 
 /* Read a chunk of the streams [first, last); compute the nats of its targets if there are any. */
@@ -211,7 +219,8 @@ void forward(const Network *n, const Chunk *c, int64_t first, int64_t last) {
     }
 }
 
-/* Backward through the output layer: gradients of the last layer's output, in `values`. */
+/* Backward through the output layer: gradients of the last layer's output, in `values`, and those of
+ * the input that come directly from the output. */
 static void output_backward(const Network *n, const Chunk *c, int64_t t, int64_t first,
                         int64_t last) {
     const int64_t h = n->hidden, v = n->vocabulary, rows = last - first;
@@ -219,8 +228,12 @@ static void output_backward(const Network *n, const Chunk *c, int64_t t, int64_t
     float *values = c->values + first * h, *logits = c->logits + start * v;
     for (int64_t j = 0; j < rows * v; j++)
         logits[j] *= c->scale;
-    multiply_rows(n->mixed, rows, h, 0, v, rounded(n, c, first, rows, v, logits),
-                  weight(n, n->backward, 2 * n->layers - 1, 1), values);
+    const float *left = rounded(n, c, first, rows, v, logits);
+    multiply_rows(n->mixed, rows, h, 0, v, left, weight(n, n->backward, 2 * n->layers - 1, 1),
+                  values);
+    if (n->direct)
+        multiply_rows(n->mixed, rows, n->embedding, 0, v, left, n->direct_backward,
+                      c->embedded_gradients + (t * c->streams + first) * n->embedding);
     drop(c, (((n->layers - 1) * c->length + t) * c->streams + first) * h, rows * h, values,
          values);
     for (int64_t r = 0; n->norm && r < rows; r++)
@@ -247,7 +260,7 @@ static void layer_backward(const Network *n, const Chunk *c, int64_t l, int64_t 
     multiply_rows(n->mixed, rows, h, 0, 4 * h, left, weight(n, n->backward, 2 * l, 1),
                   gradients);
     if (!l && n->input)
-        multiply_rows(n->mixed, rows, n->embedding, 0, 4 * h, left, n->input_backward,
+        multiply_rows(n->mixed, rows, n->embedding, n->direct != 0, 4 * h, left, n->input_backward,
                       c->embedded_gradients + (t * c->streams + first) * n->embedding);
     if (!l)
         return;

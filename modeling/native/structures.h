@@ -10,7 +10,8 @@ typedef struct {
     int64_t vocabulary, hidden, layers;
     int64_t norm, skip;        /* LayerNorm before the output; layers add their input */
     int64_t mixed;             /* round factors of products to bfloat16 */
-    const float *table;        /* R x 4H: added to the gates of layer 0, with its bias */
+    const float *table;        /* R x 4H: added to the gates of layer 0, with its bias; R is 1 if
+                                * layer 0 has another input, else V */
     const float *biases;       /* L-1 x 4H */
     const float *gain, *shift; /* H: of the LayerNorm */
     const float *output_bias;  /* V */
@@ -22,8 +23,13 @@ typedef struct {
     const float *input;          /* packed E x 4H */
     const uint16_t *input_halves;
     const float *input_backward; /* the same, transposed */
-    /* That input, unless a chunk contains it: n-grams to look up. */
-    int64_t order, rows;   /* N; rows per order */
+    /* Weights from that input to the output, past the layers; null if there are none. */
+    const float *direct; /* packed E x V */
+    const uint16_t *direct_halves;
+    const float *direct_backward; /* the same, transposed */
+    /* That input, unless a chunk contains it: the sum of a character and n-grams to look up. */
+    int64_t order, rows;     /* N; rows per order */
+    const float *characters; /* V x E */
     const float *ngrams;   /* (N-1) rows x E: orders 2 to N */
     const int64_t *codes;  /* V: number of an id in hashes */
     const int64_t *powers; /* N: factor by distance */
@@ -34,11 +40,11 @@ typedef struct {
     int64_t streams, length;
     int64_t mark;            /* this id resets the state to 0; none if negative */
     int64_t keep;            /* every time step has its own memory, for `backward` */
-    int64_t *ids;            /* T x B: rows of the table; `draw` writes them */
+    int64_t *ids;            /* T x B: rows of the table, or characters; `draw` writes them */
     int64_t *before;         /* B x N-1: the last characters, newest first */
     int64_t *lines;          /* B x 2: state of the layout */
     int64_t *runs;           /* B x 2: last id, and how often it was written in a row */
-    float *vectors;          /* B x E: sums of the n-grams */
+    float *vectors;          /* B x E: sums of a character and its n-grams */
     const float *embedded;   /* T x B x E: input of layer 0; null to look n-grams up */
     float *embedded_gradients;
     int64_t *targets;        /* T x B; negative ones are not trained */
@@ -77,8 +83,9 @@ const char *structure_layout(void) {
         FIELD(Network, biases), FIELD(Network, gain), FIELD(Network, shift),
         FIELD(Network, output_bias), FIELD(Network, forward), FIELD(Network, backward),
         FIELD(Network, halves), FIELD(Network, embedding), FIELD(Network, input),
-        FIELD(Network, input_halves), FIELD(Network, input_backward), FIELD(Network, order),
-        FIELD(Network, rows), FIELD(Network, ngrams), FIELD(Network, codes),
+        FIELD(Network, input_halves), FIELD(Network, input_backward), FIELD(Network, direct),
+        FIELD(Network, direct_halves), FIELD(Network, direct_backward), FIELD(Network, order),
+        FIELD(Network, rows), FIELD(Network, characters), FIELD(Network, ngrams), FIELD(Network, codes),
         FIELD(Network, powers), FIELD(Network, kinds), FIELD(Chunk, streams), FIELD(Chunk, length), FIELD(Chunk, mark),
         FIELD(Chunk, keep), FIELD(Chunk, ids), FIELD(Chunk, before), FIELD(Chunk, lines), FIELD(Chunk, runs), FIELD(Chunk, vectors),
         FIELD(Chunk, embedded), FIELD(Chunk, embedded_gradients), FIELD(Chunk, targets),

@@ -41,9 +41,12 @@ class Weights:
     """The weights of a model; torch differentiates from here to its parameters.
 
     Attributes:
-        table: added to the gates of layer 0 by character, including its bias, (R, 4H).
+        table: added to the gates of layer 0, including its bias, (R, 4H): by character, or one row
+            if layer 0 has another input.
         input: weights of the other input of layer 0, (4H, E); None if there is none.
-        embedded: that input for one chunk, (T, B, E); None to look up n-grams in the kernel.
+        direct: weights from that input to the output, (V, E); None if there are none.
+        characters: the part of that input that is no n-gram, (V, E); None without `input`.
+        embedded: that input for one chunk, (T, B, E); None to look it up in the kernel.
         biases: of the other layers, (L - 1, 4H).
         gain: of the LayerNorm, (H,); None without one.
         shift: of the LayerNorm, (H,); None without one.
@@ -54,6 +57,8 @@ class Weights:
 
     table: Tensor
     input: Tensor | None
+    direct: Tensor | None
+    characters: Tensor | None
     embedded: Tensor | None
     biases: Tensor
     gain: Tensor | None
@@ -69,6 +74,7 @@ class Weights:
         layers: nn.ModuleList,
         norm: nn.Module,
         output: nn.Linear,
+        direct: nn.Linear | None,
         *,
         skip: bool,
         ngrams: bool,
@@ -81,6 +87,7 @@ class Weights:
             layers: L layers.
             norm: before the output layer.
             output: the output layer.
+            direct: from the input to the output, past the layers.
             skip: as above.
             ngrams: whether layer 0 reads n-grams.
             embedded: embedded characters and n-grams of one chunk, (T, B, E).
@@ -89,11 +96,13 @@ class Weights:
         biases = [names["bias_ih_l0"] + names["bias_hh_l0"] for names in named]
         first = named[0]["weight_ih_l0"]
         bias = biases[0].unsqueeze(0)
-        table = functional.linear(characters, first, biases[0]) if embedded is None else bias
+        table = bias if ngrams else functional.linear(characters, first, biases[0])
         matrices = [names[f"weight_{kind}_l0"] for names in named for kind in ("ih", "hh")][1:]
         return cls(
             table=table,
             input=first if ngrams else None,
+            direct=None if direct is None else direct.weight,
+            characters=characters if ngrams else None,
             embedded=embedded,
             biases=torch.stack(biases[1:]) if biases[1:] else table.new_empty((0, len(biases[0]))),
             gain=norm.weight if isinstance(norm, nn.LayerNorm) else None,
@@ -142,16 +151,19 @@ class PackedWeights:
         self.network = _network(weights, ngrams, mixed=mixed)
         self.pointer = byref(self.network)
         self._kept: list[Tensor | Ngrams | None] = [ngrams]
-        inputs = () if weights.input is None else (weights.input,)
-        self.products = sum(matrix.numel() for matrix in (*weights.matrices, *inputs))
-        self._pack(library, "forward", weights.matrices)
-        self._pack(library, "input", inputs)
-        if backward:
-            self._pack(library, "backward", weights.matrices, transposed=True)
-            self._pack(library, "input_backward", inputs, transposed=True)
-        if halves and library.widens_halves():
-            self._pack_halves(library, "halves", weights.matrices)
-            self._pack_halves(library, "input_halves", inputs)
+        groups = {
+            "forward": weights.matrices,
+            "input": () if weights.input is None else (weights.input,),
+            "direct": () if weights.direct is None else (weights.direct,),
+        }
+        self.products = sum(matrix.numel() for group in groups.values() for matrix in group)
+        for name, matrices in groups.items():
+            prefix = "" if name == "forward" else f"{name}_"
+            self._pack(library, name, matrices)
+            if backward:
+                self._pack(library, f"{prefix}backward", matrices, transposed=True)
+            if halves and library.widens_halves():
+                self._pack_halves(library, f"{prefix}halves", matrices)
 
     def _pack(
         self, library: CDLL, field: str, matrices: tuple[Tensor, ...], *, transposed: bool = False
@@ -185,8 +197,9 @@ def _check(weights: Weights) -> None:
     Raises:
         ValueError: one is not float32 on the CPU.
     """
-    vectors = (weights.table, weights.input, weights.biases, weights.gain, weights.shift)
-    for tensor in (*vectors, weights.output_bias, *weights.matrices):
+    inputs = (weights.table, weights.input, weights.direct, weights.characters)
+    vectors = (weights.biases, weights.gain, weights.shift, weights.output_bias)
+    for tensor in (*inputs, *vectors, *weights.matrices):
         if tensor is not None and (tensor.dtype, tensor.device.type) != (torch.float32, "cpu"):
             raise ValueError(f"weights: {tensor.dtype} on {tensor.device}, not float32 on cpu")
 
@@ -210,7 +223,7 @@ def _network(weights: Weights, ngrams: Ngrams | None, *, mixed: bool) -> Network
     )
     if ngrams is not None:
         network.order, network.rows = len(ngrams.powers), ngrams.rows
-        network.ngrams = ngrams.table.data_ptr()
+        network.ngrams, network.characters = ngrams.table.data_ptr(), _address(weights.characters)
         network.codes, network.powers = ngrams.codes.data_ptr(), ngrams.powers.data_ptr()
         network.kinds = _address(ngrams.kinds)
     return network
@@ -224,7 +237,9 @@ def _rounded(weights: Weights) -> Weights:
         return matrix.clamp(-most, most).half().float()
 
     first = None if weights.input is None else rounded(weights.input)
-    return replace(weights, matrices=tuple(map(rounded, weights.matrices)), input=first)
+    direct = None if weights.direct is None else rounded(weights.direct)
+    matrices = tuple(map(rounded, weights.matrices))
+    return replace(weights, matrices=matrices, input=first, direct=direct)
 
 
 def _packed(

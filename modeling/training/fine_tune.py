@@ -65,4 +65,5 @@ def _describe(model: CharModel) -> str:
     words += f", embedding {shape.embedding_size}"
     if shape.ngram_order:
         words += f", n-grams to order {shape.ngram_order} with {shape.ngram_rows} rows each"
+        words += ", layout" * shape.has_layout + ", direct" * shape.has_direct
     return words + ", skip" * shape.skip + ", no output norm" * (not shape.output_norm)

@@ -24,6 +24,17 @@ SHAPES = [
     ModelConfig(embedding_size=8, hidden_size=264, num_layers=2, skip=True),
     ModelConfig(embedding_size=7, hidden_size=20, ngram_order=4, ngram_rows=50, ngram_dropout=0.3),
     ModelConfig(embedding_size=9, hidden_size=12, ngram_order=3, ngram_rows=40, layout=True),
+    ModelConfig(embedding_size=7, hidden_size=20, ngram_order=4, ngram_dropout=0.3, direct=True),
+    ModelConfig(
+        embedding_size=9,
+        hidden_size=12,
+        num_layers=2,
+        dropout=0.2,
+        ngram_order=3,
+        ngram_rows=40,
+        layout=True,
+        direct=True,
+    ),
     ModelConfig(embedding_size=8, hidden_size=20, num_layers=2, ngram_order=2, dropout=0.2),
 ]
 
@@ -123,6 +134,8 @@ def loss_by_rounded_products(model, ids, targets, state):
             hidden[index] = o.sigmoid() * cell[index].tanh()
             values = values + hidden[index] if model.config.skip and index else hidden[index]
         logits = RoundedProduct.apply(model.norm(values), model.output.weight) + model.output.bias
+        if model.direct is not None:
+            logits = logits + RoundedProduct.apply(embedded[:, t], model.direct.weight)
         loss = loss + functional.cross_entropy(
             logits, targets[:, t], ignore_index=IGNORED, reduction="sum"
         )

@@ -109,6 +109,7 @@ def test_the_number_of_threads_does_not_change_a_bit(shape, mixed, many_threads)
         many_threads(number)
         loss, state = loss_of(weights, rows, targets, (hidden, cell))
         given = [weights.table, weights.output_bias, *weights.matrices]
+        given += [weights.input, weights.direct] if shape.direct else []
         given += [weights.biases] * (len(weights.biases) > 0) + [weights.gain] * shape.output_norm
         outcomes.append([loss, *state, *torch.autograd.grad(loss, given)])
         many_threads(1)
