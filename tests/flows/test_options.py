@@ -37,7 +37,7 @@ def test_overrides_become_nested_values():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"preset": "huge"}, "no preset 'huge'; known: smoke, small, base, large"),
+        ({"preset": "huge"}, "no preset 'huge'; known: smoke, smoke-small, small, base, large"),
         ({"budget": "soon"}, "train: .*budget 'soon' is none of the forms 90s"),
         ({"start": "train", "only": "train"}, "--from and --only exclude each other"),
         ({"overrides": ("train.learnin_rate=1",)}, "train: unknown setting 'learnin_rate'"),
