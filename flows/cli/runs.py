@@ -13,7 +13,6 @@ from flows.planning.plan import Plan, make_plan, reserved_plan
 from flows.progress import reporting
 from flows.store.disk import check_space
 from flows.store.runs import Store
-from flows.store.status import recording_failure
 from system.settings import Settings
 
 
@@ -43,14 +42,13 @@ def run_dataset(
 
 
 def _plan_to_run(run: Run, options: Options, settings: Settings, store: Store) -> Plan:
-    """Plan, after an exchange with the remote store; record a source that does not answer."""
+    """Plan, after an exchange with the remote store."""
     if settings.remote:
         from flows.planning.exchange import exchange
 
         exchange(run, options, settings)
     try:
-        with recording_failure(store.runs("fetch", run.dataset), SourceError):
-            return reserved_plan(run, options, store)
+        return reserved_plan(run, options, store)
     except SourceError:
         _renew_index(store)
         raise
