@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from corpora.errors import SpecError
-from flows.cli.options import AllowStale, AsJson, Dataset, Force, Overrides, dataset_names
+from flows.cli.options import AsJson, Dataset, Overrides
 from flows.errors import OptionError
 from flows.options import Options, read_dataset
-from flows.orchestration.task_runners import RunnerName
 from flows.store.runs import Store
 from system.clock import duration
 from system.settings import Settings
@@ -83,40 +82,6 @@ def add(
             markup=False,
         )
     out.print(f"Next: `charmill run {path.stem}`", markup=False)
-
-
-def build(
-    datasets: Annotated[
-        list[str], typer.Argument(help="Names of datasets.", autocompletion=dataset_names)
-    ],
-    runner: Annotated[
-        RunnerName,
-        typer.Option(help="Where to run; dask and ray need `pip install 'charmill[dask]'`."),
-    ] = "threads",
-    workers: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Datasets, or repositories of one, to work on in parallel (0: one per CPU)."
-        ),
-    ] = 0,
-    cluster: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Address of a running Dask or Ray cluster.")
-    ] = "",
-    overrides: Overrides = None,
-    force: Force = False,
-    allow_stale: AllowStale = False,
-) -> None:
-    """Build the corpora of several datasets in parallel.
-
-    Fetches their sources first. A dataset of several repositories is divided among the workers. One
-    that fails does not stop the others.
-
-    Example: charmill build torch hadoop scalaz --workers 3
-    """
-    from flows.cli.runs import build_many
-
-    options = Options(overrides=tuple(overrides or ()), force=force, allow_stale=allow_stale)
-    build_many(datasets, options, Settings(), runner=runner, workers=workers, cluster=cluster)
 
 
 def corpus(

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from flows.cli import corpora, models, reports, stages
+from flows.cli import corpora, models, reports, runs, stages
 from flows.cli.table import table
 from flows.store.disk import explained
 from flows.store.runs import Store
@@ -21,9 +21,9 @@ from system.output import clean_output
 from system.settings import Settings, documentation
 
 COMMANDS = (
-    *(stages.run, models.plan, stages.status, stages.verify, models.sample),
+    *(runs.run, models.plan, stages.status, stages.verify, models.sample),
     *(reports.report, reports.compare, table),
-    *(corpora.datasets, corpora.add, corpora.build, corpora.corpus, corpora.explain, corpora.diff),
+    *(corpora.datasets, corpora.add, runs.build, corpora.corpus, corpora.explain, corpora.diff),
     *(corpora.forget, corpora.quota),
     *(stages.gc, stages.pin),
     *(reports.score, stages.serve, stages.login, reports.selftest),

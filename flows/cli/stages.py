@@ -1,4 +1,4 @@
-"""The commands that run the stages of a dataset, show which are done, and remove old runs."""
+"""The commands that show which stages are done, check, keep and remove runs, and serve the UI."""
 
 from typing import Annotated
 
@@ -6,68 +6,22 @@ import typer
 
 from corpora.errors import SpecError
 from flows.cli.options import (
-    AllowStale,
     AnyDataset,
     AsJson,
-    BudgetText,
     Dataset,
-    Force,
     History,
     KeepLast,
     MaxSize,
     OlderThan,
-    Overrides,
     Port,
-    Preset,
     dataset_names,
 )
 from flows.errors import StageError
-from flows.options import OWN_PRESET, Options, StageName
-from flows.planning.init_from import SETTING
+from flows.options import StageName
 from flows.retention.limits import Limits
 from system.settings import Settings
 
 LIMITS = Limits()
-
-
-def run(
-    dataset: Dataset,
-    preset: Preset = None,
-    budget: BudgetText = None,
-    start: Annotated[StageName | None, typer.Option("--from", help=Options.help("start"))] = None,
-    only: Annotated[StageName | None, typer.Option(help=Options.help("only"))] = None,
-    force: Force = False,
-    overrides: Overrides = None,
-    init_from: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DATASET[@KEY]", help="Fine-tune the newest model of this dataset, or KEY."
-        ),
-    ] = None,
-    allow_stale: AllowStale = False,
-    plan_only: Annotated[
-        bool, typer.Option("--plan", help="Print what would run, and why, without running it.")
-    ] = False,
-) -> None:
-    """Run all stages of a dataset that are out of date.
-
-    The stages are fetch, corpus, train, sample and evaluate. Prints first what will be reused and
-    what will run, and why. A run that was killed resumes from its last checkpoint.
-
-    Example: charmill run numpy --preset base --budget 10m
-    """
-    from flows.cli.runs import run_dataset
-
-    options = Options(
-        preset=preset or OWN_PRESET,
-        budget=budget or "",
-        overrides=(*(overrides or ()), *([f"{SETTING}={init_from}"] if init_from else ())),
-        start=start,
-        only=only,
-        force=force,
-        allow_stale=allow_stale,
-    )
-    run_dataset(dataset, options, Settings(), plan_only=plan_only)
 
 
 def status(

@@ -17,7 +17,6 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.tasks import exponential_backoff
 
-from corpora.errors import SourceError
 from flows.options import Options, StageName, prepare
 from flows.orchestration.concurrency import (
     FIRST_PAUSE_SECONDS,
@@ -154,9 +153,7 @@ def plan_stages(dataset: str, options: Options) -> Plan:
     """Decide which stages must run; may ask the source for its current version."""
     settings = Settings()
     run = prepare(dataset, options, settings.dataset_folders)
-    store = Store(settings.artifacts_root)
-    with recording_failure(store.runs("fetch", dataset), SourceError):
-        return reserved_plan(run, options, store)
+    return reserved_plan(run, options, Store(settings.artifacts_root))
 
 
 def make_stage(

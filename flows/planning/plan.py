@@ -17,6 +17,7 @@ from flows.store.manifest import Manifest
 from flows.store.protection import reserve_all
 from flows.store.runs import StageRuns, Store
 from flows.store.stage import Stage
+from flows.store.status import record_failure
 from system.clock import minute
 
 Action = Literal["reuse", "run"]
@@ -81,10 +82,14 @@ def reserved_plan(run: Run, options: Options, store: Store) -> Plan:
     """Make a plan to be carried out: `charmill gc` removes nothing that it reuses.
 
     Raises:
-        StageError, SourceError: as `make_plan`.
+        StageError, SourceError: as `make_plan`; the latter is recorded as a failure of the fetch.
     """
     while True:
-        plan = make_plan(run, options, store)
+        try:
+            plan = make_plan(run, options, store)
+        except SourceError as error:
+            record_failure(store.runs("fetch", run.dataset), error)
+            raise
         reused = [d for d in plan.decisions if d.action == "reuse"]
         if reserve_all(store.runs(d.stage, plan.dataset).run(d.key) for d in reused):
             return plan

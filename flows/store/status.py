@@ -48,17 +48,30 @@ class Failure:
 
 
 @contextmanager
-def recording_failure(runs: StageRuns, errors: type[Exception] = Exception) -> Iterator[None]:
-    """Record the reason if the block fails; Ctrl-C and cancellation are not failures.
-
-    Args:
-        errors: exceptions to record; others leave no record.
-    """
+def recording_failure(runs: StageRuns) -> Iterator[None]:
+    """Record the reason if the block fails; Ctrl-C and cancellation are not failures."""
     try:
         yield
-    except errors as error:
-        _save(runs, error)
+    except Exception as error:
+        record_failure(runs, error)
         raise
+
+
+def record_failure(runs: StageRuns, error: Exception) -> None:
+    """Record why an attempt failed. If that fails too, the original error matters more."""
+    kind = "" if isinstance(error, CharmillError) else f"{type(error).__name__}: "
+    words = shown(f"{kind}{error}")
+    failure = Failure(
+        stage=runs.stage,
+        when=now_stamp(),
+        reason=words if len(words) <= MAX_CHARACTERS else f"{words[:MAX_CHARACTERS]} ...",
+    )
+    path = runs.failure_record
+    try:
+        make_folder(path.parent)
+        write_whole(path, f"{json.dumps(asdict(failure), indent=1)}\n".encode())
+    except OSError as problem:
+        logger.warning("%s: the reason for the failure could not be recorded: %s", path, problem)
 
 
 def failures(store: Store, dataset: str) -> list[Failure]:
@@ -157,20 +170,3 @@ def _state(runs: StageRuns) -> StageState:
         failure=failure,
         damage="; ".join(problems) or None,
     )
-
-
-def _save(runs: StageRuns, error: Exception) -> None:
-    """Write the record. If that fails too, the original error matters more."""
-    kind = "" if isinstance(error, CharmillError) else f"{type(error).__name__}: "
-    words = shown(f"{kind}{error}")
-    failure = Failure(
-        stage=runs.stage,
-        when=now_stamp(),
-        reason=words if len(words) <= MAX_CHARACTERS else f"{words[:MAX_CHARACTERS]} ...",
-    )
-    path = runs.failure_record
-    try:
-        make_folder(path.parent)
-        write_whole(path, f"{json.dumps(asdict(failure), indent=1)}\n".encode())
-    except OSError as problem:
-        logger.warning("%s: the reason for the failure could not be recorded: %s", path, problem)

@@ -15,6 +15,7 @@ from flows.retention.limits import Limits
 from flows.stages.table import STAGES
 from flows.store.leftovers import discard
 from flows.store.stage import execute
+from flows.store.status import failures
 
 
 def plan(tiny, **options):
@@ -126,6 +127,20 @@ def test_an_unreachable_source_falls_back_to_the_last_fetch_only_if_allowed(tiny
     stale = plan(tiny, allow_stale=True)
     assert actions(stale).startswith("fetch:reuse corpus:reuse train:run")
     assert reasons(stale)["fetch"].startswith("STALE, reused unchecked")
+
+
+def test_only_a_plan_to_be_carried_out_records_that_the_source_did_not_answer(tiny):
+    with pytest.raises(StageError, match="has never finished"):
+        reserved_plan(tiny.run(), Options(only="corpus"), tiny.store)
+    tiny.folder.rename(tiny.folder.with_name("gone"))
+    with pytest.raises(SourceError):
+        plan(tiny)
+    assert not tiny.store.root.exists()
+    with pytest.raises(SourceError):
+        reserved_plan(tiny.run(), Options(), tiny.store)
+    (failure,) = failures(tiny.store, "tiny")
+    assert failure.stage == "fetch"
+    assert "no such folder" in failure.reason
 
 
 def test_planning_imports_neither_prefect_nor_torch():
