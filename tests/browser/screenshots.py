@@ -3,8 +3,9 @@
 python -m tests.browser.screenshots docs [HOME [BUDGET ...]]
 
 Two small pipelines of the dataset that needs no network run there, and a third training is in
-progress while its picture is taken. That takes some minutes on two quiet cores. With a HOME from
-before, finished runs are reused; the last BUDGET is that of the report in the pictures.
+progress while its picture is taken. That takes some minutes on two quiet cores. The path of
+HOME, such as /tmp/charmill, is in the pictures; with a HOME from before, finished runs are reused.
+The last BUDGET is that of the report in the pictures.
 """
 
 import sys
@@ -25,7 +26,9 @@ DATASET = "python-stdlib"
 BUDGETS = ("200kchars", "600kchars")
 SMALL = ["corpus.max_bytes=2000000", "sample.samples=6", "sample.length=4000"]
 RUN_SECONDS = 1500
-CURVE_SECONDS = 60
+LONG = "6m"
+"""Long enough to be in progress while its picture is taken, short enough to be validated soon."""
+CURVE_SECONDS = 40
 MAX_BYTES = 150_000
 WIDTH, HEIGHT = 1200, 760
 
@@ -60,9 +63,10 @@ def of_the_way_to_a_report(page: Page, ui: str, folder: Path) -> None:
     page.wait_for_url("**/report/*")
     take(page, folder / "report.png")
     page.go_back()
-    page.set_viewport_size({"width": WIDTH, "height": 1500})
     page.locator(f"a[href='/charmill/{DATASET}']").first.click()
     page.get_by_role("heading", name="Trend").wait_for()
+    search = page.locator("form.search").bounding_box()
+    page.set_viewport_size({"width": WIDTH, "height": round(search["y"] + search["height"]) + 30})
     take(page, folder / "ui-dataset.png")
 
 
@@ -101,9 +105,9 @@ def served(home: Path) -> Iterator[Serving]:
 
 @contextmanager
 def training(serving: Serving) -> Iterator[None]:
-    """A training in progress."""
-    run = serving.run("train/any-dataset", dataset=DATASET, budget="20m", overrides=SMALL)
-    until(lambda: any("train of" in line for line in serving.logs(run)), RUN_SECONDS)
+    """A training in progress that has been validated, so that its page shows both curves."""
+    run = serving.run("train/any-dataset", dataset=DATASET, budget=LONG, overrides=SMALL)
+    until(lambda: any("held-out" in line for line in serving.logs(run)), RUN_SECONDS)
     try:
         yield
     finally:
