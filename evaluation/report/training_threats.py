@@ -86,7 +86,7 @@ def overtrained(facts: Facts) -> Iterator[Threat]:
             kind="overtrained",
             text=f"The validation bits rose by {rise:.2f} after {best[0]:,} characters. The report "
             "is about the model at that point; the rest of the training was in vain.",
-            remedy="Use more dropout, as --preset small does, or stop earlier",
+            remedy="Use more dropout, as --preset smoke-small does, or stop earlier",
             command=facts.run_with(f"--budget {max(best[0] // 1000, 1)}kchars"),
         )
 
