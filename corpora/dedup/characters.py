@@ -116,22 +116,23 @@ def character_runs(text: str) -> Hashes:
 
 def possible_pairs(
     profiles: Profiles,
-    splits: Sequence[Split],
+    ranks: Sequence[int],
     runs_of: Callable[[Sequence[int]], Runs],
     least: float = SIMILARITY,
 ) -> Iterator[tuple[int, list[int]]]:
-    """For every held-out document, those of less held-out splits that may be as similar as `least`.
+    """For every document, those of a higher rank that may be as similar as `least`.
 
     Args:
+        ranks: those of the splits in SIDES, or one of its own for each document, to compare all.
         runs_of: computes MinHash of the runs of some documents, (len, P); not called for the same
             document twice.
 
     Yields:
-        The number of a held-out document and those of the others, ascending; documents in their
-        order, without those that have no other.
+        The number of a document and those of the others, ascending; documents in their order,
+        without those that have no other.
     """
-    runs = _Runs(len(splits), runs_of)
-    for number, near in _near(profiles, splits, least):
+    runs = _Runs(len(ranks), runs_of)
+    for number, near in _near(profiles, np.array(ranks, np.int64), least):
         is_possible = np.ones(len(near), np.bool_)
         if len(near) > MANY and profiles.lengths[number] > SHORT:
             is_long = profiles.lengths[near] > SHORT
@@ -141,18 +142,17 @@ def possible_pairs(
 
 
 def _near(
-    profiles: Profiles, splits: Sequence[Split], least: float
+    profiles: Profiles, ranks: NDArray[np.int64], least: float
 ) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Every held-out document, and the others by lengths and counts of characters, ascending."""
+    """Every document, and those of a higher rank by lengths and counts of characters, ascending."""
     from scipy.spatial.distance import cdist  # a third of the start of a worker, which needs none
 
     order = np.argsort(profiles.lengths, kind="stable")
-    ranks = np.array([SIDES.index(split) for split in splits], np.int8)
     lengths, sides = profiles.lengths[order], ranks[order]
     # The counts of classes differ by less than those of characters, and are soon compared.
     classes = profiles.counts.reshape(-1, COUNTERS // CLASSES, CLASSES).sum(1, dtype=np.float64)
     ordered = classes[order]
-    for number in np.flatnonzero(ranks < SIDES.index("train")).tolist():
+    for number in np.flatnonzero(ranks < ranks.max(initial=0)).tolist():
         length = int(profiles.lengths[number])
         shortest, longest = length * least / (2 - least) - 1, length * (2 - least) / least + 1
         first, last = np.searchsorted(lengths, [shortest, longest]).tolist()

@@ -137,12 +137,12 @@ def _possible_twins(
         and (file.position in stay or spec.near_duplicates == "decontaminate")
     ]
     others: dict[int, list[int]] = defaultdict(list)
-    splits: list[Split] = [files[position].split for position in compared]
+    ranks = [SIDES.index(files[position].split) for position in compared]
 
     def runs_of(numbers: Sequence[int]) -> Runs:
         return texts.runs([compared[number] for number in numbers])
 
-    for held_out, possible in possible_pairs(texts.profiles.of(compared), splits, runs_of):
+    for held_out, possible in possible_pairs(texts.profiles.of(compared), ranks, runs_of):
         for number in possible:
             pair = (files[compared[held_out]], files[compared[number]])
             winner, loser = sorted(pair, key=lambda file: file.rank)
@@ -156,22 +156,19 @@ def _possible_twins(
 def _possible_editions(texts: Texts, compared: Sequence[int]) -> dict[int, list[int]]:
     """For texts that will be cut into parts, those before them that they may be similar to.
 
-    Parts are split one by one, so every two texts are compared: the numbers of two texts differ in
-    at least one bit, and so they are on two sides in the round of that bit.
+    Parts are split one by one, so every two texts are compared.
     """
-    others: dict[int, set[int]] = defaultdict(set)
+    others: dict[int, list[int]] = defaultdict(list)
 
     def runs_of(numbers: Sequence[int]) -> Runs:
         return texts.runs([compared[number] for number in numbers])
 
-    profiles = texts.profiles.of(compared)
-    for bit in range(len(compared).bit_length()):
-        sides: list[Split] = ["test" if n >> bit & 1 else "train" for n in range(len(compared))]
-        for one, possible in possible_pairs(profiles, sides, runs_of):
-            for other in possible:
-                first, later = sorted((compared[one], compared[other]))
-                others[later].add(first)
-    return {later: sorted(firsts) for later, firsts in others.items()}
+    for first, possible in possible_pairs(
+        texts.profiles.of(compared), range(len(compared)), runs_of
+    ):
+        for later in possible:
+            others[compared[later]].append(compared[first])
+    return others
 
 
 def _decide_clusters(

@@ -4,7 +4,7 @@ import difflib
 import hashlib
 import random
 import time
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 
@@ -130,9 +130,8 @@ def test_the_bounds_leave_out_no_pair_that_is_similar_enough():
         text = code(chance, chance.choice((1, 3, 10, 30)))
         texts += [text, edited(text, chance, chance.uniform(0.02, 0.1), alphabet)]
     profiles = joined([profile(text) for text in texts])
-    two: list[Split] = ["test", "train"]
     pairs = possible_pairs(
-        profiles, two * 60, lambda _: pytest.fail("too few twins to look at runs")
+        profiles, [0, 1] * 60, lambda _: pytest.fail("too few twins to look at runs")
     )
     proposed = {(a, b) for a, others in pairs for b in others}
     similar = {
@@ -143,6 +142,34 @@ def test_the_bounds_leave_out_no_pair_that_is_similar_enough():
     assert len(similar) > 30
     assert similar <= proposed
     assert len(proposed) < 60 * 60 / 8
+
+
+def test_documents_with_a_rank_each_are_all_compared_once():
+    chance = random.Random(5)
+    texts = [text for _ in range(20) for text in [code(chance, 3)] * 2]
+    texts = [edited(text, chance, 0.03, "abc(;\n ") for text in texts]
+    profiles = joined([profile(text) for text in texts])
+    pairs = possible_pairs(profiles, range(len(texts)), lambda _: pytest.fail("too few"))
+    proposed = [(a, b) for a, others in pairs for b in others]
+    similar = {(a, b) for a, b in combinations(range(40), 2) if reference(texts[a], texts[b], 0.9)}
+    assert len(similar) >= 20
+    assert similar <= set(proposed)
+    assert len(set(proposed)) == len(proposed)
+
+
+def test_unrelated_texts_are_compared_with_a_bounded_number_of_others():
+    """Of texts with the same counts of characters, twice as many must not need more comparisons."""
+    chance = random.Random(7)
+    letters = code(chance, 40)
+
+    def proposed(count: int) -> int:
+        texts = ["".join(chance.sample(letters, len(letters))) for _ in range(count)]
+        profiles = joined([profile(text) for text in texts])
+        runs = sketched(texts)
+        pairs = possible_pairs(profiles, range(count), lambda numbers: runs[list(numbers)])
+        return sum(len(others) for _, others in pairs)
+
+    assert proposed(2 * MANY) == proposed(4 * MANY) == MANY * (MANY + 1) // 2
 
 
 def test_runs_tell_a_twin_among_many_texts_with_the_same_counts():
@@ -157,9 +184,7 @@ def test_runs_tell_a_twin_among_many_texts_with_the_same_counts():
         return sketched(([*texts, twin])[number] for number in numbers)
 
     profiles = joined([profile(text) for text in [*texts, twin]])
-    splits: list[Split] = ["train" for _ in texts]
-    splits.append("test")
-    assert list(possible_pairs(profiles, splits, runs_of)) == [(len(texts), [0])]
+    assert list(possible_pairs(profiles, [1] * len(texts) + [0], runs_of)) == [(len(texts), [0])]
     assert sorted(asked) == list(range(len(texts) + 1))
 
 

@@ -15,6 +15,7 @@ from flows.orchestration import task_runners as runners
 from flows.orchestration.task_runners import PACKAGES, check_runner
 from flows.store.runs import Store
 from system.settings import CHECKOUT
+from tests.corpora.build.test_corpus import plain
 from tests.flows.cli.test_main import refused
 from tests.processes import DEADLINE_SECONDS
 
@@ -93,10 +94,7 @@ def lasting(path: Path) -> bytes:
 def repositories(make_repository, tmp_path) -> Repositories:
     (tmp_path / "datasets").mkdir()
     for name in NAMES:
-        files = {
-            f"{name}{i}.py": f"def {name}{i}(a, b):\n    return a * {i} + b\n" for i in range(40)
-        }
-        root = make_repository(files, name)
+        root = make_repository(plain(40, name), name)
         text = TOML.format(name=name, root=root)
         (tmp_path / "datasets" / f"{name}.toml").write_text(text)
     lost = TOML.format(name="lost", root=tmp_path / "nowhere")
