@@ -24,6 +24,7 @@ from corpora.spec import dataset_files
 from flows.options import Options, prepare
 from flows.progress import LogReporter
 from flows.stages.table import STAGES
+from flows.store.manifest import Manifest
 from flows.store.runs import Store
 from flows.store.stage import execute
 from modeling.device import processor_name
@@ -156,6 +157,13 @@ def test_weights_samples_and_metrics_are_those_recorded(made, recorded):
     if computer() != recorded["computer"]:
         pytest.skip(f"recorded on another computer: {recorded['computer']}")
     assert computed_digests(folders) == recorded["computed"][engine]
+
+
+def test_the_duration_of_a_report_is_that_of_all_stages(made):
+    manifests = [Manifest.load(folder) for folder in made[1].values()]
+    before = sum(m.seconds for m in manifests if m.stage != "evaluate")
+    (report,) = (m for m in manifests if m.stage == "evaluate")
+    assert before < report.summary["seconds_in_all"] <= before + report.seconds
 
 
 def record() -> None:
