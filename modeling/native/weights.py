@@ -114,7 +114,8 @@ class Weights:
 
 
 class PackedWeights:
-    """A copy of the weights in the kernel's layout; the table of n-grams is not copied.
+    """A copy of the weights in the kernel's layout; the embeddings of characters and n-grams are not
+    copied.
 
     Attributes:
         weights: that were packed.
