@@ -114,8 +114,7 @@ class Weights:
 
 
 class PackedWeights:
-    """A copy of the weights in the kernel's layout; the embeddings of characters and n-grams are not
-    copied.
+    """A copy of the weights in the kernel's layout; tables of embeddings are not copied.
 
     Attributes:
         weights: that were packed.
