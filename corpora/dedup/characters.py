@@ -17,7 +17,8 @@ pair that is similar enough.
 Only a text with many possible twins also needs some runs of six characters in common with each, by
 MinHash. That is prose, whose counts are all alike. Similar pairs of real code have half of their
 runs in common; a tenth of the characters replaced at random leave 0.19, and of such pairs one in
-some thousands is left out.
+some thousands is left out. Unrelated texts of words of one small vocabulary have such runs in
+common too, so nearly all of them are compared: the cost of such a corpus is quadratic.
 
 Shapes: N documents, C = 128 counters, P = 128 permutations, R runs.
 """
