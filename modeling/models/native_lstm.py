@@ -5,6 +5,7 @@ Shapes: B streams, T characters, E embedding.
 
 import functools
 from ctypes import CDLL
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -65,7 +66,7 @@ class NativeLSTM:
                 look n-grams up in the kernel.
         """
         model = self._model
-        return Weights.of(
+        weights = Weights.of(
             model.embedding.weight,
             model.layers,
             model.norm,
@@ -73,8 +74,8 @@ class NativeLSTM:
             model.direct,
             skip=model.config.skip,
             ngrams=model.ngrams is not None,
-            embedded=embedded,
         )
+        return replace(weights, embedded=embedded)
 
     def weights_for(self, ids: Tensor, before: Tensor) -> tuple[Weights, Tensor]:
         """The parameters for a chunk, and the row of their table that each character reads.

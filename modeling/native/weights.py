@@ -46,26 +46,26 @@ class Weights:
         input: weights of the other input of layer 0, (4H, E); None if there is none.
         direct: weights from that input to the output, (V, E); None if there are none.
         characters: the part of that input that is no n-gram, (V, E); None without `input`.
-        embedded: that input for one chunk, (T, B, E); None to look it up in the kernel.
         biases: of the other layers, (L - 1, 4H).
         gain: of the LayerNorm, (H,); None without one.
         shift: of the LayerNorm, (H,); None without one.
         output_bias: (V,).
         matrices: 2L matrices, (rows, H).
         skip: every layer but the first adds its input to its output.
+        embedded: that other input for one chunk, (T, B, E); None to look it up in the kernel.
     """
 
     table: Tensor
     input: Tensor | None
     direct: Tensor | None
     characters: Tensor | None
-    embedded: Tensor | None
     biases: Tensor
     gain: Tensor | None
     shift: Tensor | None
     output_bias: Tensor
     matrices: tuple[Tensor, ...]
     skip: bool
+    embedded: Tensor | None = None
 
     @classmethod
     def of(
@@ -78,7 +78,6 @@ class Weights:
         *,
         skip: bool,
         ngrams: bool,
-        embedded: Tensor | None = None,
     ) -> "Weights":
         """Collect the parameters of torch's modules; each layer is one nn.LSTM.
 
@@ -90,20 +89,17 @@ class Weights:
             direct: from the input to the output, past the layers.
             skip: as above.
             ngrams: whether layer 0 reads n-grams.
-            embedded: embedded characters and n-grams of one chunk, (T, B, E).
         """
         named = [dict(layer.named_parameters()) for layer in layers]
         biases = [names["bias_ih_l0"] + names["bias_hh_l0"] for names in named]
         first = named[0]["weight_ih_l0"]
-        bias = biases[0].unsqueeze(0)
-        table = bias if ngrams else functional.linear(characters, first, biases[0])
+        table = biases[0][None] if ngrams else functional.linear(characters, first, biases[0])
         matrices = [names[f"weight_{kind}_l0"] for names in named for kind in ("ih", "hh")][1:]
         return cls(
             table=table,
             input=first if ngrams else None,
             direct=None if direct is None else direct.weight,
             characters=characters if ngrams else None,
-            embedded=embedded,
             biases=torch.stack(biases[1:]) if biases[1:] else table.new_empty((0, len(biases[0]))),
             gain=norm.weight if isinstance(norm, nn.LayerNorm) else None,
             shift=norm.bias if isinstance(norm, nn.LayerNorm) else None,
@@ -111,6 +107,14 @@ class Weights:
             matrices=(*matrices, output.weight),
             skip=skip,
         )
+
+    def groups(self) -> dict[str, tuple[Tensor, ...]]:
+        """Matrices by the field of `Network` that they are packed into."""
+        return {
+            "forward": self.matrices,
+            "input": () if self.input is None else (self.input,),
+            "direct": () if self.direct is None else (self.direct,),
+        }
 
 
 class PackedWeights:
@@ -151,11 +155,7 @@ class PackedWeights:
         self.network = _network(weights, ngrams, mixed=mixed)
         self.pointer = byref(self.network)
         self._kept: list[Tensor | Ngrams | None] = [ngrams]
-        groups = {
-            "forward": weights.matrices,
-            "input": () if weights.input is None else (weights.input,),
-            "direct": () if weights.direct is None else (weights.direct,),
-        }
+        groups = weights.groups()
         self.products = sum(matrix.numel() for group in groups.values() for matrix in group)
         for name, matrices in groups.items():
             prefix = "" if name == "forward" else f"{name}_"
