@@ -104,7 +104,8 @@ def corpus(
 
     Example: charmill corpus numpy --what-if text.max_line=200 --what-if max_bytes=50000
     """
-    from flows.cli.render import filter_tables, reported
+    from flows.cli.bars import reported
+    from flows.cli.render import filter_tables
     from flows.console import out, print_json
     from flows.planning.what_if import what_if as judged
 

@@ -126,7 +126,8 @@ def score(
     Example: charmill score program.lua --language lua --json
     """
     from evaluation.score_files import find_files, score_files, sum_up
-    from flows.cli.render import score_table, tracked
+    from flows.cli.bars import tracked
+    from flows.cli.render import score_table
     from flows.console import out, print_json
 
     paths = find_files(path, language)

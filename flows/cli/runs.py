@@ -203,7 +203,7 @@ def _build_many(
 @contextmanager
 def _prefect(settings: Settings) -> Iterator[None]:
     """Run the flows of the block in this process, and show their progress on the terminal."""
-    from flows.cli.render import TerminalReporter, showing_warnings
+    from flows.cli.bars import TerminalReporter, showing_warnings
     from flows.console import err
     from flows.progress import reporting
     from flows.server.prefect_settings import LOGGERS, embed

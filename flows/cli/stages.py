@@ -71,7 +71,8 @@ def verify(
 
     Example: charmill verify numpy
     """
-    from flows.cli.render import reported, verification_lines, verification_table
+    from flows.cli.bars import reported
+    from flows.cli.render import verification_lines, verification_table
     from flows.console import out, print_json
     from flows.store.runs import Store
     from flows.store.verification import verify as verify_store

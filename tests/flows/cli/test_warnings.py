@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from flows.cli.render import TerminalReporter, showing_warnings
+from flows.cli.bars import TerminalReporter, showing_warnings
 from flows.server.prefect_settings import LOGGERS
 
 
