@@ -6,10 +6,10 @@ import pytest
 import typer
 
 from corpora.spec import dataset_files
+from docs.site.commands import page
 from flows.cli.main import COMMANDS, EXAMPLES, app
-from flows.cli.reference import page
 
-PAGE = Path(__file__).parents[3] / "docs/commands.md"
+PAGE = Path(__file__).parents[2] / "docs/commands.md"
 
 
 def examples() -> list[str]:
@@ -20,7 +20,7 @@ def examples() -> list[str]:
 
 def test_the_page_is_what_the_commands_say():
     assert PAGE.read_text(encoding="utf-8") == page(), (
-        "stale: python -m flows.cli.reference > docs/commands.md"
+        "stale: python -m docs.site.commands > docs/commands.md"
     )
 
 
