@@ -1,8 +1,8 @@
 """Degenerate text: pages of blanks, loops, text without units, found by comparison with real text.
 
-A text is degenerate in a property if it is worse than nearly all windows of held-out text by a
-factor: FACTOR times beyond the value that one window in ten exceeds. A temperature is degenerate if
-a quarter of its samples are, or if they hold less than half as many units per kB as real text.
+A text is degenerate in a property if it is far worse than nearly all windows of held-out text: the
+limit is set from the value that one window in ten exceeds. A temperature is degenerate if a quarter
+of its samples are, or if they hold less than half as many units per kB as real text.
 Measured on Python's standard library after one minute of training (control: longest run of one
 character 34 on average, 52 in the worst tenth): temperature .5 was degenerate in 20 of 20 samples
 (longest run 2,020 on average), .8 in 7 of 20 (191), 1 in 1 of 20 (63).
@@ -24,6 +24,8 @@ MIN_CONTROL_UNITS = 10
 SAME_LENGTH = 0.9
 """Share of a sample's length from which on a window can be compared with it."""
 TENTH = 0.1
+RULE = 100
+"""The longest run that can be a rule across the page: a comment's line of stars or dashes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,7 @@ PROPERTIES = (
     Property(
         key="longest_run",
         words="endless runs of one character",
-        limit=lambda real: 3 * float(np.quantile(real, 1 - TENTH)),
+        limit=lambda real: max(RULE, 3 * float(np.quantile(real, 1 - TENTH))),
         above=True,
     ),
     Property(

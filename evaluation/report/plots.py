@@ -83,7 +83,7 @@ def ladder_chart(rows: Sequence[LadderRow], width: float = WIDE) -> Figure:
         ]
         axes.barh(range(len(rows)), bits, 0.68, color=colours)
         for place, row in enumerate(rows):
-            if row.interval:
+            if row.interval and row.interval[0] < row.interval[1]:
                 axes.hlines(place, *row.interval, color=COLOURS["ink"], lw=1.1)
             axes.annotate(
                 labels[place],

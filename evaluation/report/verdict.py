@@ -56,9 +56,10 @@ def _validity(
     if new is None or new.value is None:
         return f"{place} {share}"
     floor, control = compared(NEW_UNITS)
+    written = value_text(NEW_UNITS, new)
     unit = "functions" if headline == "function_parse_rate" else "blocks"
     return (
-        f"{place} it writes {new.value:.2f} valid, original {unit} per kB "
+        f"{place} it writes {written} valid, original {unit} per kB "
         f"(n-gram samples {floor}, real text {control}); {share}"
     )
 

@@ -48,6 +48,12 @@ def test_text_like_real_text_is_not_degenerate(control):
     assert degenerate_temperatures([*group(0.8, *good(20)), *control]) == {}
 
 
+def test_a_comment_between_rules_is_no_endless_run(control):
+    rule = f"/{'*' * 78}/\n"
+    texts = [text[:4000] + rule + text[4000:] for text in good(20)]
+    assert degenerate_temperatures([*group(0.8, *texts), *control]) == {}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

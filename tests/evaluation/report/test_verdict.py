@@ -108,7 +108,7 @@ def test_new_units_come_first_with_floor_and_control():
     ]
     sentence = verdict("Mine", ladder(1.4), groups, KEY, at(0.8))
     assert (
-        "; at temperature 0.8 it writes 0.50 valid, original functions per kB "
+        "; at temperature 0.8 it writes 0.500 valid, original functions per kB "
         "(n-gram samples 0.0100, real text 1.50); functions that parse: 30.0 %"
     ) in sentence
 
