@@ -16,11 +16,11 @@ from modeling.presets import PRESETS
 
 PART = "trained"
 OURS = "charmill"
-PRESET = "smoke"
-SMALL = {"tinyshakespeare": "smoke-small"}
-"""The preset of texts for which `PRESET` is not meant."""
+PRESET, SMALL_PRESET = "smoke", "smoke-small"
+SMALL_TEXT = 2_000_000
+"""Characters of training text up to which `SMALL_PRESET` is meant."""
 RIVALS: Mapping[str, str] = {
-    OURS: f"charmill, preset `{PRESET}`; for plays `{SMALL['tinyshakespeare']}`",
+    OURS: f"charmill, preset `{PRESET}` (up to 2 MB: `{SMALL_PRESET}`)",
     "nanogpt": "nanoGPT, its recipe for a CPU (4 layers, 128 wide, context 64)",
     "nanogpt-larger": "nanoGPT, larger (6 layers, 192 wide, context 128)",
     "char-rnn": "char-rnn's defaults, in torch",
@@ -64,8 +64,8 @@ class Gym:
         return self.models / key.slug
 
     def _ours(self, key: Key, texts: Texts) -> Figures:
-        preset = PRESETS[SMALL.get(key.text, PRESET)]
-        config = replace(preset, budget=Budget(seconds=key.seconds), seed=key.seed)
+        preset = SMALL_PRESET if len(texts.stream) <= SMALL_TEXT else PRESET
+        config = replace(PRESETS[preset], budget=Budget(seconds=key.seconds), seed=key.seed)
         model, totals = charmill(texts, config)
         save_model(self.model(key), config, texts.vocabulary, model)
         return {

@@ -95,7 +95,9 @@ def test_what_is_measured_is_not_measured_again_and_a_failure_stops_nothing(tmp_
     cells, write = Cells(tmp_path / "cells"), tmp_path / "rivals.md"
     first = fake(tmp_path, ["char-rnn", "charmill"], 1)
     assert [words.rpartition(": ")[2] for words in fill(first, cells, write)] == ["no torch7"]
-    assert "| charmill, preset `smoke`; for plays `smoke-small` | 2.000 | 1 |" in write.read_text()
+    assert (
+        "| charmill, preset `smoke` (up to 2 MB: `smoke-small`) | 2.000 | 1 |" in write.read_text()
+    )
     second = fake(tmp_path, ["charmill"], 2)
     assert fill(second, cells, write) == []
     assert second.budgets == [7.0, 1]  # the seed that was missing
