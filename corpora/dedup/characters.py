@@ -14,13 +14,13 @@ pair that is similar enough.
   to the characters of one class after the other, do not add up to more than d. Comparing the
   classes of two long texts takes a tenth of the time.
 
-Only a text with many possible twins also needs some runs of six characters in common with each, by
-MinHash. That is prose, whose counts are all alike. Similar pairs of real code have half of their
-runs in common; a tenth of the characters replaced at random leave 0.19, and of such pairs one in
-some thousands is left out. Unrelated texts of words of one small vocabulary have such runs in
-common too, so nearly all of them are compared: the cost of such a corpus is quadratic.
+Only a text with many possible twins also needs some runs of twelve characters in common with each,
+by MinHash. That is prose, whose counts are all alike. Similar pairs of real code have half of their
+runs in common; a tenth of the characters replaced at random leave a sixth, and of such pairs one in
+some thousands is left out. Two novels of one author have a twentieth in common, shorter prose less,
+so hardly any are compared. (Of runs of six they have a fifth, and all were.)
 
-Shapes: N documents, C = 128 counters, P = 128 permutations, R runs.
+Shapes: N documents, C = 128 counters, P = 256 permutations, R runs.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.dedup.minhash import sketch
+from corpora.dedup.minhash import PERMUTATIONS, sketch
 from corpora.dedup.tokens import MULTIPLIER, Hashes, code_points
 from corpora.document import Split
 
@@ -45,9 +45,8 @@ CLASSES = 16
 """Characters are in one class if their code points are the same modulo this."""
 LONG = 4000
 """Characters of both texts from which their classes are compared first."""
-RUN = 6
-PERMUTATIONS = 128
-LEAST_AGREEING = 9
+RUN = 12
+LEAST_AGREEING = 18
 """Permutations in which runs of both texts must agree."""
 SHORT = 500
 """Characters up to which a text is compared without looking at its runs."""
@@ -98,12 +97,12 @@ def character_counts(text: str) -> Counts:
 
 def sketched(texts: Iterable[str]) -> Runs:
     """MinHash of the runs of characters of every text, (N, P)."""
-    rows = [sketch([character_runs(text)], PERMUTATIONS) for text in texts]
-    return np.concatenate([sketch([], PERMUTATIONS), *rows]).astype(np.uint8)
+    rows = [sketch([character_runs(text)]) for text in texts]
+    return np.concatenate([sketch([]), *rows]).astype(np.uint8)
 
 
 def character_runs(text: str) -> Hashes:
-    """Hash the runs of six characters that begin with one of every fourth code point, (R,)."""
+    """Hash the runs of twelve characters that begin with one of every fourth code point, (R,)."""
     points = code_points(text)
     places = np.flatnonzero(points[: 1 - RUN] % 4 == 1)
     hashes = points.take(places).astype(np.uint64)

@@ -66,22 +66,22 @@ def token_runs(text: str, width: int = SHINGLE_TOKENS) -> Hashes:
     return runs
 
 
-def sketch(texts: Sequence[Hashes], permutations: int = PERMUTATIONS) -> Signatures:
+def sketch(texts: Sequence[Hashes]) -> Signatures:
     """MinHash (Broder, 1997) of sets of hashes, by rensa.
 
     Args:
         texts: the shingles of each document; repeated ones change nothing.
 
     Returns:
-        The low bits of every permutation's least hash, (len(texts), permutations) uint16.
+        The low bits of every permutation's least hash, (len(texts), P) uint16.
     """
     from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue] (a native module)
 
     if not texts:
-        return np.zeros((0, permutations), np.uint16)
+        return np.zeros((0, PERMUTATIONS), np.uint16)
     offsets = np.cumsum([0, *map(len, texts)], dtype=np.uint64)
     hashes = np.concatenate(texts)
-    matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, permutations, SEED)
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, PERMUTATIONS, SEED)
     return np.array(matrix.to_rows(), np.uint32).astype(np.uint16)
 
 

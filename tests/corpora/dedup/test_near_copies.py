@@ -157,22 +157,29 @@ def test_documents_with_a_rank_each_are_all_compared_once():
     assert len(set(proposed)) == len(proposed)
 
 
-def test_texts_without_common_runs_are_compared_with_a_bounded_number_of_others():
-    """Twice as many texts with the same letters, shuffled, must not need more comparisons.
-
-    Texts of words of one small vocabulary have runs in common, and are nearly all compared.
-    """
-    chance = random.Random(7)
+def shuffled_letters(chance, count):
     letters = code(chance, 40)
+    return ["".join(chance.sample(letters, len(letters))) for _ in range(count)]
+
+
+def words_of_one_vocabulary(chance, count):
+    letters = "etaoinshrdlucmfwypvbgk"
+    vocabulary = ["".join(chance.choices(letters, k=chance.randint(2, 8))) for _ in range(5000)]
+    return [" ".join(chance.choices(vocabulary, k=400)) for _ in range(count)]
+
+
+@pytest.mark.parametrize("unrelated", [shuffled_letters, words_of_one_vocabulary])
+def test_unrelated_texts_with_the_same_counts_are_compared_with_a_bounded_number(unrelated):
+    """Twice as many texts must not need more comparisons."""
 
     def proposed(count: int) -> int:
-        texts = ["".join(chance.sample(letters, len(letters))) for _ in range(count)]
+        texts = unrelated(random.Random(7), count)
         profiles = joined([profile(text) for text in texts])
         runs = sketched(texts)
         pairs = possible_pairs(profiles, range(count), lambda numbers: runs[list(numbers)])
         return sum(len(others) for _, others in pairs)
 
-    assert proposed(2 * MANY) == proposed(4 * MANY) == MANY * (MANY + 1) // 2
+    assert proposed(4 * MANY) <= proposed(2 * MANY) <= MANY * (MANY + 1) // 2
 
 
 def test_runs_tell_a_twin_among_many_texts_with_the_same_counts():
