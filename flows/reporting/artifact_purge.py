@@ -10,6 +10,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
 from flows.errors import StageError
 from flows.store.runs import Store
 from system.markdown import markdown
@@ -26,6 +28,8 @@ PAGE = " The whole report: "
 """In the description of a report, before the path of its page."""
 TIMEOUT_SECONDS = 60
 """How long to wait for a running server to release the database."""
+CHECKPOINT_SECONDS = 10
+"""How long to wait for its own checkpoint of the write-ahead log."""
 
 
 def purge_reports(store: Store, dataset: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> int:
@@ -69,6 +73,21 @@ def _purge(database: sqlite3.Connection, key: str) -> int:
         database.executemany(f"DELETE FROM {table} WHERE id = ?", gone)  # noqa: S608
         deleted += len(gone)
     database.commit()
-    database.execute("VACUUM")  # otherwise earlier versions remain in free pages
-    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    compact(database)  # otherwise earlier versions remain in free pages
     return deleted
+
+
+def compact(database: sqlite3.Connection) -> None:
+    """Rewrite the file without free pages, and empty the write-ahead log.
+
+    While a server moves its part of the log to the file, SQLite refuses to do so as well, at once
+    and whatever the timeout; a log that is not emptied is longer than the file.
+    """
+    database.execute("VACUUM")
+    retrying = Retrying(
+        retry=retry_if_result(bool),
+        wait=wait_fixed(0.1),
+        stop=stop_after_delay(CHECKPOINT_SECONDS),
+        retry_error_callback=lambda _: None,
+    )
+    retrying(lambda: database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])

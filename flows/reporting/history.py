@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flows.errors import StageError
-from flows.reporting.artifact_purge import CONNECTION_URL, DATABASE, TIMEOUT_SECONDS
+from flows.reporting.artifact_purge import CONNECTION_URL, DATABASE, TIMEOUT_SECONDS, compact
 from flows.store.runs import Store
 
 logger = logging.getLogger(__name__)
@@ -109,8 +109,7 @@ def _compact(database: sqlite3.Connection) -> None:
     if free <= FREE_SHARE * pages:
         return
     try:
-        database.execute("VACUUM")
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        compact(database)
     except sqlite3.OperationalError as error:
         logger.warning("Prefect's database was cleaned, but not compacted: %s", error)
 

@@ -1,4 +1,6 @@
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -113,6 +115,32 @@ def test_a_server_that_writes_at_the_same_time_is_waited_for_and_then_reported(s
             delete_old_runs(store, BEFORE, timeout_seconds=0.1)
         database.execute("COMMIT")
     assert delete_old_runs(store, BEFORE, timeout_seconds=0.1) == 10
+
+
+CHECKPOINT = """
+import fcntl, sys, time
+with open(sys.argv[1], "r+b") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX, 1, 121)  # the lock of whoever empties the log
+    print("locked", flush=True)
+    time.sleep(0.5)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks as on POSIX systems")
+def test_the_log_is_emptied_even_if_the_server_is_just_doing_so(store):
+    log = store.prefect_home / "prefect.db-wal"
+    with opened(store) as server:
+        server.execute("PRAGMA journal_mode = WAL")
+        server.execute("INSERT INTO log VALUES ('new', 'run81', '', '')")
+        server.commit()
+        assert log.stat().st_size > 0
+        shared = store.prefect_home / "prefect.db-shm"
+        command = [sys.executable, "-c", CHECKPOINT, str(shared)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+            assert other.stdout
+            assert other.stdout.readline() == b"locked\n"
+            assert delete_old_runs(store, BEFORE) == 10
+        assert log.stat().st_size == 0
 
 
 def test_a_disk_too_full_to_compact_the_file_is_a_warning(store, monkeypatch, caplog):
