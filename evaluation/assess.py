@@ -105,7 +105,7 @@ def assess(inputs: EvaluationInputs, spec: EvaluateSpec) -> Generator[Progress, 
     choice = recommend(texts, headline)
     share = _characters(baseline) / _characters(inputs.train)
     return Findings(
-        verdict=verdict(inputs.title, ladder, groups, headline, choice),
+        verdict=verdict(inputs.title, ladder, groups, headline, choice, training=inputs.training),
         headline=headline,
         ladder=ladder,
         groups=groups,

@@ -11,7 +11,7 @@ from evaluation.baselines.ladder import model_row
 from evaluation.report.facts import Facts
 from evaluation.report.training_threats import (
     diverged,
-    has_diverged,
+    excess,
     memorised,
     overtrained,
     undertrained,
@@ -71,7 +71,7 @@ def _few_files(facts: Facts) -> Iterator[Threat]:
 
 def _unlike(facts: Facts) -> Iterator[Threat]:
     test, other = model_row(facts.ladder).bits_per_char, facts.validation_bits
-    if other and abs(test / other - 1) > UNLIKE and not has_diverged(facts.ladder):
+    if other and abs(test / other - 1) > UNLIKE and not excess(facts.ladder):
         word = "harder" if test > other else "easier"
         yield Threat(
             kind="held-out text unlike the rest",

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from evaluation.baselines.ladder import model_row
-from evaluation.report.facts import Facts
+from evaluation.report.facts import Facts, Training
 from evaluation.results import LadderRow, Threat
 
 STILL_FALLING = 0.02
@@ -16,18 +16,27 @@ ROSE, COLLAPSED = 0.02, 0.5
 MEMORISED = 0.7
 """Bits on training text, as a share of those on held-out text."""
 ENOUGH_EPOCHS = 2
+UNTRAINED = 1.0
+"""Bits by which a model that has hardly been trained may be worse than a uniform guess."""
 
 
-def has_diverged(ladder: Sequence[LadderRow]) -> bool:
-    """Whether the model predicts worse than chance."""
+def excess(ladder: Sequence[LadderRow]) -> float:
+    """Bits that the model needs beyond a uniform guess; 0 if it is better."""
     uniform = next((row for row in ladder if row.kind == "uniform"), None)
-    return bool(uniform and model_row(ladder).bits_per_char > uniform.bits_per_char)
+    return max(0.0, model_row(ladder).bits_per_char - uniform.bits_per_char) if uniform else 0.0
+
+
+def has_diverged(ladder: Sequence[LadderRow], training: Training) -> bool:
+    """Whether the model predicts worse than chance, and not because it has only just begun."""
+    points = training.validations
+    is_falling = len(points) < 2 or points[-1][1] < points[0][1]
+    return excess(ladder) > (UNTRAINED if is_falling else 0)
 
 
 def diverged(facts: Facts) -> Iterator[Threat]:
     """The model predicts worse than chance, or its validation bits have collapsed."""
     rate = facts.training.learning_rate
-    if has_diverged(facts.ladder):
+    if has_diverged(facts.ladder, facts.training):
         found = f"on held-out files the {facts.model_name} needs more bits than a uniform guess"
     elif facts.training.rise > COLLAPSED:
         found = f"the validation bits rose by {facts.training.rise:.2f} after their minimum"
@@ -42,26 +51,37 @@ def diverged(facts: Facts) -> Iterator[Threat]:
 
 
 def undertrained(facts: Facts) -> Iterator[Threat]:
-    """The learning curve was still falling at the end."""
+    """The learning curve was still falling at the end, or has hardly begun."""
     training, points = facts.training, facts.training.validations
-    if len(points) < 2 or has_diverged(facts.ladder):
+    if has_diverged(facts.ladder, training):
         return
     share = training.characters / max(training.epoch, 1)
+    if excess(facts.ladder):
+        yield _undertrained(facts, share, "too little to predict better than a uniform guess.")
+        return
+    if len(points) < 2:
+        return
     middle = next(bits for size, bits in points if size >= training.characters / 2)
     gain = middle - points[-1][1]
     if gain < (STILL_FALLING if share < 1 else STEEP):
         return
+    yield _undertrained(
+        facts,
+        share,
+        "and in the second half of the training its validation bits still fell, from "
+        f"{middle:.2f} to {points[-1][1]:.2f}. A longer training would give other figures and "
+        "other samples.",
+    )
+
+
+def _undertrained(facts: Facts, share: float, found: str) -> Threat:
     factor = max(2.0, ENOUGH_EPOCHS / max(share, 1e-9))
-    yield Threat(
+    return Threat(
         kind="undertrained",
-        text=(
-            f"The model has read {_epochs(share)} its training text, and in the second half of the "
-            f"training its validation bits still fell, from {middle:.2f} to {points[-1][1]:.2f}. "
-            "A longer training would give other figures and other samples."
-        ),
+        text=f"The model has read {_epochs(share)} its training text, {found}",
         remedy="Train longer; at the same speed, this reads the text "
         f"{max(ENOUGH_EPOCHS, 2 * share):.2g} times",
-        command=facts.run_with(f"--budget {_budget(factor * training.seconds)}"),
+        command=facts.run_with(f"--budget {_budget(factor * facts.training.seconds)}"),
     )
 
 
@@ -80,7 +100,7 @@ def _budget(seconds: float) -> str:
 def overtrained(facts: Facts) -> Iterator[Threat]:
     """The learning curve has risen since its minimum."""
     rise = facts.training.rise
-    if ROSE < rise <= COLLAPSED and not has_diverged(facts.ladder):
+    if ROSE < rise <= COLLAPSED and not excess(facts.ladder):
         best = min(facts.training.validations, key=lambda point: point[1])
         yield Threat(
             kind="overtrained",

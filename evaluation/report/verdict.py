@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from evaluation.baselines.ladder import best_ngram, model_row
 from evaluation.metrics.catalogue import FEW_UNITS, meaning_of, value_text
 from evaluation.metrics.new_units import NEW_UNITS
+from evaluation.report.facts import Training
 from evaluation.report.training_threats import has_diverged
 from evaluation.results import LadderRow, Metric, Recommendation, SampleGroup
 
@@ -15,6 +16,8 @@ def verdict(
     groups: Sequence[SampleGroup],
     headline: str | None,
     recommended: Recommendation | None = None,
+    *,
+    training: Training,
 ) -> str:
     """How good the model is, compared with the best n-gram, the floor and the control."""
     model, rival = model_row(ladder), best_ngram(ladder)
@@ -25,7 +28,7 @@ def verdict(
         f"character, {abs(difference):.3f} {sense} than the best n-gram "
         f"({rival.name}, {rival.bits_per_char:.3f})"
     )
-    if has_diverged(ladder):
+    if has_diverged(ladder, training):
         return f"The training diverged. {sentence}."
     return f"{sentence}{_validity(groups, headline, recommended)}."
 

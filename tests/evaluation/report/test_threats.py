@@ -120,6 +120,10 @@ def test_undertrained_comes_first():
     ("changes", "words"),
     [
         ({"ladder": ladder(17_585.0, 17_000.0)}, "needs more bits than a uniform guess"),
+        (
+            {"ladder": ladder(6.9, 6.9), "training": training(6.7, 6.8, 6.9)},
+            "needs more bits than a uniform guess",
+        ),
         ({"training": training(2.0, 1.5, 1.6, 3.1)}, "rose by 1.60 after their minimum"),
     ],
 )
@@ -128,6 +132,13 @@ def test_a_training_that_diverged_is_said_to_have_diverged_and_nothing_else(chan
     assert threat.kind == "diverged"
     assert words in threat.text
     assert threat.command == "charmill run mine --set train.learning_rate=0.0008"
+
+
+@pytest.mark.parametrize("bits", [(6.9,), (7.1, 6.9)])
+def test_a_model_that_has_only_just_begun_is_undertrained_and_nothing_else(bits):
+    threat = only(ladder=ladder(6.9, 6.9), training=training(*bits, epochs=0.001))
+    assert threat.kind == "undertrained"
+    assert "has read 0.1 % of its training text, too little to predict better" in threat.text
 
 
 def test_a_training_that_went_on_too_long_is_overtrained():

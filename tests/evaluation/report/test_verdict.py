@@ -1,4 +1,5 @@
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from evaluation.baselines.ladder import HeldOut, baseline_rows, best_ngram
 from evaluation.baselines.ngram import NgramCounts
 from evaluation.metrics.groups import windows
+from evaluation.report.facts import Training
 from evaluation.report.verdict import best_temperature, headline_group, verdict
 from evaluation.results import LadderRow, Metric, Recommendation, SampleGroup
 from modeling.vocab import FILE_MARK, Vocabulary
@@ -37,6 +39,10 @@ def ladder(model, name="LSTM"):
     ]
 
 
+judged = partial(
+    verdict,
+    training=Training(characters=1, epoch=1, seconds=1.0, learning_rate=0.01, curve=()),
+)
 GROUPS = [
     group("floor", None, 0.01, 300),
     group("model", 0.5, 0.5, 4),
@@ -48,7 +54,7 @@ GROUPS = [
 
 @pytest.mark.parametrize(("bits", "words"), [(1.4, "0.100 fewer"), (1.7, "0.200 more")])
 def test_the_verdict_compares_with_the_best_ngram_and_says_which_way(bits, words):
-    sentence = verdict("Mine", ladder(bits), GROUPS, KEY)
+    sentence = judged("Mine", ladder(bits), GROUPS, KEY)
     assert f"{words} than the best n-gram (Kneser-Ney 8, 1.500)" in sentence
     assert sentence.endswith(
         "; at temperature 0.8 functions that parse: 30.0 % "
@@ -57,7 +63,7 @@ def test_the_verdict_compares_with_the_best_ngram_and_says_which_way(bits, words
 
 
 def test_the_verdict_names_the_architecture():
-    assert "files of Mine the GRU needs 1.400" in verdict("Mine", ladder(1.4, "GRU"), GROUPS, KEY)
+    assert "files of Mine the GRU needs 1.400" in judged("Mine", ladder(1.4, "GRU"), GROUPS, KEY)
 
 
 def at(temperature):
@@ -72,7 +78,7 @@ def at(temperature):
 
 
 def test_the_verdict_speaks_of_the_recommended_temperature():
-    sentence = verdict("Mine", ladder(1.4), GROUPS, KEY, at(1.0))
+    sentence = judged("Mine", ladder(1.4), GROUPS, KEY, at(1.0))
     assert "at temperature 1 functions that parse: 20.0 % (n-gram" in sentence
     assert "0.8" not in sentence
 
@@ -95,8 +101,8 @@ def test_a_temperature_with_few_units_is_not_the_best_one():
 
 def test_samples_without_units_and_prose_have_a_verdict_too():
     empty = [group("model", 0.5, None, 0)]
-    assert "no sample has a whole function or block" in verdict("Mine", ladder(1.4), empty, KEY)
-    assert verdict("Mine", ladder(1.4), GROUPS, None).endswith("(Kneser-Ney 8, 1.500).")
+    assert "no sample has a whole function or block" in judged("Mine", ladder(1.4), empty, KEY)
+    assert judged("Mine", ladder(1.4), GROUPS, None).endswith("(Kneser-Ney 8, 1.500).")
 
 
 def test_new_units_come_first_with_floor_and_control():
@@ -106,7 +112,7 @@ def test_new_units_come_first_with_floor_and_control():
         )
         for one, value in zip(GROUPS, (0.01, 0.2, 0.5, 0.4, 1.5), strict=True)
     ]
-    sentence = verdict("Mine", ladder(1.4), groups, KEY, at(0.8))
+    sentence = judged("Mine", ladder(1.4), groups, KEY, at(0.8))
     assert (
         "; at temperature 0.8 it writes 0.500 valid, original functions per kB "
         "(n-gram samples 0.0100, real text 1.50); functions that parse: 30.0 %"
@@ -118,17 +124,23 @@ def test_a_degenerate_temperature_is_quoted_only_if_there_is_no_other_and_named_
         dataclasses.replace(one, degenerate=("mostly blank",)) if one.temperature == 0.8 else one
         for one in GROUPS
     ]
-    assert "at temperature 1 functions" in verdict("Mine", ladder(1.4), bad, KEY)
+    assert "at temperature 1 functions" in judged("Mine", ladder(1.4), bad, KEY)
     every = [dataclasses.replace(one, degenerate=("mostly blank",)) for one in GROUPS]
-    sentence = verdict("Mine", ladder(1.4), every, KEY)
+    sentence = judged("Mine", ladder(1.4), every, KEY)
     assert "at temperature 0.8, where the samples are degenerate, functions" in sentence
 
 
 def test_a_model_worse_than_chance_has_diverged():
     chance = LadderRow(name="uniform", kind="uniform", bits_per_char=6.6, bits_per_byte=6.6)
-    sentence = verdict("Mine", [*ladder(17_585.0), chance], GROUPS, KEY)
+    sentence = judged("Mine", [*ladder(17_585.0), chance], GROUPS, KEY)
     assert sentence.startswith("The training diverged. On held-out files")
     assert "functions that parse" not in sentence
+
+
+def test_a_model_that_has_only_just_begun_has_not_diverged():
+    chance = LadderRow(name="uniform", kind="uniform", bits_per_char=14.3, bits_per_byte=5.0)
+    sentence = judged("Mine", [*ladder(14.7), chance], GROUPS, KEY)
+    assert sentence.startswith("On held-out files")
 
 
 def test_all_rows_of_a_ladder_divide_by_the_same_characters_and_bytes():
