@@ -60,9 +60,10 @@ def _degenerate(facts: Facts) -> Iterator[Threat]:
 
 def _few_files(facts: Facts) -> Iterator[Threat]:
     if facts.test_files < FEW_FILES:
+        scored = "file was" if facts.test_files == 1 else "files were"
         yield Threat(
             kind="few held-out files",
-            text=f"Only {facts.test_files} held-out files were scored: another split could change "
+            text=f"Only {facts.test_files} held-out {scored} scored: another split could change "
             "the bits considerably.",
             remedy="Hold out more",
             command=facts.run_with("--set corpus.split.test=0.2"),

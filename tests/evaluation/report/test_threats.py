@@ -181,6 +181,7 @@ def test_degenerate_samples_are_named_with_their_temperature_and_a_remedy():
     ("changes", "kind", "words"),
     [
         ({"test_files": 3}, "few held-out files", "Only 3 held-out files"),
+        ({"test_files": 1}, "few held-out files", "Only 1 held-out file was scored"),
         ({"near_copies": 1}, "near-copies left", "1 held-out file with"),
         ({"near_copies": None}, "near-copies not searched for", "may have near-copies"),
         ({"groups": [group("control", value=0.4)]}, "low control", "reaches only 40%"),
