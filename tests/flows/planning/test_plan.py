@@ -143,12 +143,13 @@ def test_only_a_plan_to_be_carried_out_records_that_the_source_did_not_answer(ti
     assert "no such folder" in failure.reason
 
 
-def test_planning_imports_neither_prefect_nor_torch():
+def test_planning_and_showing_a_plan_import_nothing_heavy():
     import subprocess
     import sys
 
-    names = "('prefect', 'torch', 'pyarrow', 'numpy', 'pandas')"
-    script = f"import sys, flows.cli.main, flows.planning.plan; print([m for m in {names}"
+    names = "('prefect', 'torch', 'pyarrow', 'numpy', 'pandas', 'rich.progress')"
+    modules = "flows.cli.main, flows.cli.render, flows.planning.plan"
+    script = f"import sys, {modules}; print([m for m in {names}"
     done = subprocess.run(
         [sys.executable, "-c", f"{script} if m in sys.modules])"],
         capture_output=True,
