@@ -179,7 +179,7 @@ def environment(template: str) -> Environment:
     figures = (view.bits, view.share, view.count, view.amount)
     formats = (*figures, view.megabytes, duration, moment, view.outcomes)
     environment.filters.update({function.__name__: function for function in formats})
-    environment.filters["fenced"] = _fenced
+    environment.filters |= {"fenced": _fenced, "code": _code}
     metrics = (catalogue.meaning_of, catalogue.value_text, catalogue.interval_text)
     metrics += (catalogue.rule_label,)
     marks = (marking.shown_part, marking.line_of, marking.copies_of)
@@ -206,10 +206,21 @@ def _for_markdown(value: Any) -> Any:
 
 
 def _fenced(text: str) -> Markup:
-    """A code block whose fence is longer than any fence inside."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
+    """A code block in Markdown."""
+    fence = _fence(text, 3)
     return _trusted(f"{fence}\n{text}\n{fence}")
+
+
+def _code(text: str) -> Markup:
+    """A line of code in Markdown, where nothing need be escaped."""
+    fence = _fence(text, 1)
+    return _trusted(f"{fence} {visible(' '.join(text.split()))} {fence}")
+
+
+def _fence(text: str, least: int) -> str:
+    """Backquotes, more than there are anywhere in a row in the text."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    return "`" * max(least, longest + 1)
 
 
 def _trusted(text: str) -> Markup:

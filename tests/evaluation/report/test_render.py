@@ -3,10 +3,12 @@ import json
 import re
 import subprocess
 import sys
+from html import escape
 from html.parser import HTMLParser
 
 import matplotlib as mpl
 import pytest
+from markdown_it import MarkdownIt
 
 from evaluation.errors import ReportError
 from evaluation.report import render as report
@@ -55,8 +57,9 @@ def markdown_page(written):
     return (written / "report.md").read_text(encoding="utf-8")
 
 
-def without_code_blocks(markdown):
-    return re.sub(r"^(`{3,})\n.*?^\1$", "", markdown, flags=re.MULTILINE | re.DOTALL)
+def without_code(markdown):
+    blocks = re.sub(r"^(`{3,})\n.*?^\1$", "", markdown, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"(?<!`)(`+) .* \1(?!`)", "", blocks)
 
 
 def test_a_report_is_three_files_within_their_limits(written):
@@ -180,11 +183,19 @@ def test_hostile_text_is_text_in_every_field_of_the_page():
     )  # fmt: skip
     pages = report.html(evaluation), report.markdown(evaluation)
     for text in pages:
-        assert "<script" not in without_code_blocks(text)
+        assert "<script" not in without_code(text)
         assert "\x1b" not in text
         assert "\u202e" not in text
         assert "\u27e8U+202E\u27e9" in text
     assert Page(pages[0]).open == []
+
+
+def test_a_command_can_be_copied_from_the_markdown():
+    command = "charmill run mine --set 'sample.temperatures=[1.0,1.1]' | tee `date`"
+    threat = Threat(kind="degenerate samples", text="All.", remedy="Try", command=command)
+    text = report.markdown(example_evaluation(threats=[threat]))
+    html = MarkdownIt("commonmark").render(text)
+    assert f"<code>{escape(command, quote=False)}</code>" in html
 
 
 def test_few_units_are_counted_and_none_is_not_available(page, markdown_page):
@@ -254,7 +265,7 @@ def test_many_long_samples_are_shortened_and_the_page_says_so():
 
 
 def test_markdown_tables_have_as_many_cells_as_columns(markdown_page):
-    outside = without_code_blocks(markdown_page)
+    outside = without_code(markdown_page)
     tables = re.findall(r"(?:^\|.*\n)+", outside, re.MULTILINE)
     assert len(tables) == 9
     for table in tables:
@@ -276,7 +287,7 @@ def test_markdown_escapes_what_would_break_a_table_or_a_fence():
 def test_markdown_contains_pictures_but_neither_script_nor_inline_svg(markdown_page):
     assert markdown_page.count("](data:image/png;base64,") == 6
     assert "<svg" not in markdown_page
-    assert "<script" not in without_code_blocks(markdown_page)
+    assert "<script" not in without_code(markdown_page)
 
 
 def test_the_report_needs_neither_torch_nor_prefect():

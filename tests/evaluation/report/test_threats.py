@@ -238,7 +238,7 @@ def test_the_grave_ones_are_next_to_the_verdict_and_the_others_at_the_end():
     assert places == sorted(places)
     assert "Train: <code>charmill x</code>" in page
     text = markdown(evaluation)
-    assert text.index("**Undertrained.** Still falling. Train: charmill x\n") < text.index(
+    assert text.index("**Undertrained.** Still falling. Train: ` charmill x `\n") < text.index(
         "Likelihood"
     )
     assert text.index("One seed.") > text.index("## Threats to validity")
