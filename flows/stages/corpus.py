@@ -63,7 +63,7 @@ def frozen_documents(spec: CorpusSpec, corpora: StageRuns) -> dict[str, Split]:
 
 CORPUS = Stage(
     name="corpus",
-    version=6,
+    version=7,
     inputs=("fetch",),
     parameters=_parameters,
     work=_work,

@@ -288,7 +288,7 @@ def _headline_summary(findings: "Findings") -> dict[str, Any]:
 
 EVALUATE = Stage(
     name="evaluate",
-    version=8,
+    version=9,
     inputs=UPSTREAM,
     parameters=_parameters,
     work=_work,
