@@ -18,6 +18,7 @@ import torch
 from modeling.config import ModelConfig
 from modeling.models import build_model
 from modeling.native.library import library
+from modeling.native.threads import threads_in_use
 
 _ROUNDS = 4
 _MARGIN = 1.03
@@ -53,14 +54,13 @@ class Engine:
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Set the threads and tiles of torch and the kernel inside the block."""
-        kernel, before = library(), torch.get_num_threads()
-        torch.set_num_threads(self.threads or before)
+        kernel, threads = library(), self.threads or torch.get_num_threads()
         if kernel:
             kernel.use_wide_tiles(self.wide_tiles)
         try:
-            yield
+            with threads_in_use(kernel=threads, others=1 if self.native else threads):
+                yield
         finally:
-            torch.set_num_threads(before)
             if kernel:
                 kernel.use_wide_tiles(False)
 

@@ -3,17 +3,38 @@
 The kernel releases Python's global lock, so plain Python threads suffice. They sleep while they
 wait, whereas OpenMP's threads spin, which is much slower when another process needs the core. Their
 number is torch's (`torch.set_num_threads`, or OMP_NUM_THREADS in the environment).
+
+In a training, the operations of torch are small: waking OpenMP's threads for each takes longer than
+they save. So an engine with the kernel leaves torch one thread (`threads_in_use`).
 """
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 
 _PRODUCTS = 4e6
 """Least multiplications per thread: 0.1 ms, about the cost of waking a thread."""
+
+_kernel_threads = ContextVar("_kernel_threads", default=0)
+"""Number inside `threads_in_use`; 0 outside, for torch's."""
+
+
+@contextmanager
+def threads_in_use(*, kernel: int, others: int) -> Iterator[None]:
+    """Set the number of threads of the kernel and of torch's operations inside the block."""
+    before = torch.get_num_threads()
+    token = _kernel_threads.set(kernel)
+    torch.set_num_threads(others)
+    try:
+        yield
+    finally:
+        _kernel_threads.reset(token)
+        torch.set_num_threads(before)
 
 
 def share(count: int, work: Callable[[int, int], object], products: float) -> None:
@@ -24,7 +45,8 @@ def share(count: int, work: Callable[[int, int], object], products: float) -> No
         work: its results must not depend on how the range is divided.
         products: approximate number of multiplications, which decides how many threads to use.
     """
-    parts = max(1, min(torch.get_num_threads(), count, int(products / _PRODUCTS)))
+    number = _kernel_threads.get() or torch.get_num_threads()
+    parts = max(1, min(number, count, int(products / _PRODUCTS)))
     ends = [count * part // parts for part in range(parts + 1)]
     waiting = [_pool().submit(work, *ends[part : part + 2]) for part in range(1, parts)]
     work(*ends[:2])
