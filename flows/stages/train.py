@@ -163,7 +163,7 @@ def _write_stream(corpus: Path, vocabulary: "Vocabulary", path: Path) -> "Ids":
 
 TRAIN = Stage(
     name="train",
-    version=5,
+    version=6,
     inputs=("corpus",),
     parameters=_parameters,
     work=_work,

@@ -11,6 +11,9 @@ Shapes: R rows, E embedding, M sums, each of N rows of the table.
 import torch
 from torch import Tensor
 
+from modeling.native.library import library
+from modeling.native.ngrams import TableOptimizer
+
 _TINY = 1e-8
 
 
@@ -55,13 +58,21 @@ class RowwiseAdagrad:
     def __init__(self, table: Tensor) -> None:
         """Optimise a table (R, E), whose last row never changes."""
         self._table = table
-        self._sums = RowSums(table)
         self.squares = table.new_zeros(len(table))
+        fits = table.device.type == "cpu" and table.dtype == torch.float32
+        kernel = library() if fits else None
+        self._native = TableOptimizer(kernel, table, self.squares) if kernel else None
+        self._sums = None if self._native else RowSums(table)
 
     @torch.no_grad()
     def step(self, places: Tensor, gradient: Tensor, learning_rate: Tensor | float) -> None:
         """Update the table, given what `RowSums` takes."""
-        rows, values = self._sums(places, gradient)
+        if self._native:
+            self._native.step(places, gradient, float(learning_rate))
+        elif self._sums:
+            self._step(*self._sums(places, gradient), learning_rate)
+
+    def _step(self, rows: Tensor, values: Tensor, learning_rate: Tensor | float) -> None:
         squares = self.squares.index_select(0, rows) + values.square().mean(dim=1)
         self.squares.index_copy_(0, rows, squares)
         values *= (learning_rate / (squares.sqrt() + _TINY)).unsqueeze(1)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from modeling.models.model import CharModel, PricedChunk, State
 from modeling.native.loss import ChunkLoss
+from modeling.native.ngrams import find_rows, sum_of_rows
 from modeling.native.scoring import nats_of
 from modeling.native.stepper import NativeStepper
 from modeling.native.weights import PackedWeights, Weights
@@ -37,9 +38,9 @@ class NativeLSTM:
 
         def objective(ids: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
             hidden, cell, before = state
-            weights, rows = self.weights_for(ids, before)
+            weights, rows, before = self.weights_for(ids, before)
             loss, after = loss_of(weights, rows, targets, (hidden, cell))
-            return loss, (*after, self._model.after(before, ids))
+            return loss, (*after, before)
 
         return objective
 
@@ -77,7 +78,7 @@ class NativeLSTM:
         )
         return replace(weights, embedded=embedded)
 
-    def weights_for(self, ids: Tensor, before: Tensor) -> tuple[Weights, Tensor]:
+    def weights_for(self, ids: Tensor, before: Tensor) -> tuple[Weights, Tensor, Tensor]:
         """The parameters for a chunk, and the row of their table that each character reads.
 
         Args:
@@ -85,12 +86,18 @@ class NativeLSTM:
             before: as in `State`.
 
         Returns:
-            The weights, and rows (B, T) int64.
+            The weights, rows (B, T) int64, and what is `before` the next chunk.
+
+        Raises:
+            IndexError: an id is out of range.
         """
-        model = self._model
-        if model.ngrams is None:
-            return self.weights(), ids
-        return self.weights(model.embed(ids, before).transpose(0, 1)), torch.zeros_like(ids)
+        model, ngrams = self._model, self._model.ngrams
+        if ngrams is None:
+            return self.weights(), ids, before
+        places, after = find_rows(self._kernel, ngrams.for_kernel(), ids, before)
+        sums = ngrams.summed(places, functools.partial(sum_of_rows, self._kernel, ngrams.table))
+        embedded = (model.embedding(ids) + sums).transpose(0, 1)
+        return self.weights(embedded), torch.zeros_like(ids), after
 
     def packed(self, *, halves: bool = False) -> PackedWeights:
         """Copy the parameters into the kernel's layout, for reading text without gradients.

@@ -9,11 +9,13 @@ hashes n-grams at its input (Pagnoni et al. 2024), RNNME at its output (Mikolov 
 Shapes: B streams, T characters, E embedding, N the highest order, R rows per order, V ids.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from modeling.models.layout import Layout
-from modeling.native.weights import Ngrams
+from modeling.native.ngrams import Ngrams
 
 PRIME = 2**31 - 1
 """Modulus of the hash: a polynomial, whose bits are then mixed; nothing overflows int64."""
@@ -117,7 +119,16 @@ class NgramEmbedding(nn.Module):
 
     def forward(self, ids: Tensor, before: Tensor) -> Tensor:
         """Sum the vectors of the n-grams, (B, T, E); arguments as for `places`."""
-        places = self.places(ids, before)
+        return self.summed(self.places(ids, before), self.bag)
+
+    def summed(self, places: Tensor, sum_of: Callable[[Tensor], Tensor]) -> Tensor:
+        """Sum the vectors of places (B, T, N), in training without those that are omitted.
+
+        Args:
+            places: as `places` returns them.
+            sum_of: sums rows (B T, N) of the table to (B T, E).
+        """
+        streams, length, _ = places.shape
         scale = 1.0
         if self.training and self.dropout:
             omitted = torch.rand(places.shape, device=places.device) < self.dropout
@@ -125,10 +136,10 @@ class NgramEmbedding(nn.Module):
             scale = 1 / (1 - self.dropout)
         places = places.flatten(0, 1)
         with torch.no_grad():
-            sums = self.bag(places)
+            sums = sum_of(places)
         if torch.is_grad_enabled():
             self._read = (places, sums.requires_grad_())
-        return scale * sums.view(*ids.shape, -1)
+        return scale * sums.view(streams, length, -1)
 
     def gradient(self) -> tuple[Tensor, Tensor]:
         """Return the gradient of the table after a backward pass through the last `forward`.

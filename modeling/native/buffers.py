@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from modeling.native.library import Chunk, Network
-from modeling.native.memory import empty
+from modeling.native.memory import check_ids, check_tensor, empty
 from modeling.native.weights import PackedWeights
 
 State = tuple[Tensor, Tensor]
@@ -64,9 +64,7 @@ class Buffers:
         check_tensor("ids", ids, shape, torch.int64)
         if targets is not None:
             check_tensor("targets", targets, shape, torch.int64)
-        low, high = ids.aminmax()
-        if int(low) < 0 or int(high) >= self._rows:
-            raise IndexError(f"ids from {int(low)} to {int(high)}, of {self._rows} rows")
+        check_ids("ids", ids, self._rows)
         if targets is not None and int(targets.max()) >= self._vocabulary:
             raise IndexError(f"target {int(targets.max())}, of {self._vocabulary} ids")
         self._point("ids", ids.t().contiguous())
@@ -105,19 +103,6 @@ class Buffers:
         else:
             self.tensors[name] = tensor = tensor.contiguous()
             setattr(self.chunk, name, tensor.data_ptr())
-
-
-def check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> None:
-    """Check what the kernel reads by address; an assertion would not do, `python -O` drops those.
-
-    Raises:
-        ValueError: the shape, the type or the device is another.
-    """
-    if tuple(tensor.shape) != shape or tensor.dtype != dtype or tensor.device.type != "cpu":
-        raise ValueError(
-            f"{name}: {tuple(tensor.shape)} {tensor.dtype} on {tensor.device}, "
-            f"not {shape} {dtype} on cpu"
-        )
 
 
 def _shapes(

@@ -65,6 +65,12 @@ _CALLS = {
         *(POINTER(c_void_p), POINTER(c_void_p), c_void_p),
     ),
     "sum_rows": (c_int64, c_int64, c_void_p, c_void_p, c_int64, c_void_p),
+    "find_rows": (c_void_p, c_int64, *(c_void_p,) * 4, c_int64, c_int64),
+    "sum_of_rows": (c_int64, c_int64, *(c_void_p,) * 3, c_int64, c_int64),
+    "adagrad": (
+        *(c_int64, c_int64, c_int64, c_void_p, c_void_p, c_float),
+        *(*(c_void_p,) * 4, c_int64, c_int64),
+    ),
     "forward": (c_void_p, c_void_p, c_int64, c_int64),
     "backward": (c_void_p, c_void_p, c_int64, c_int64),
     "draw": (c_void_p, c_void_p, c_void_p, c_int64, c_int64),

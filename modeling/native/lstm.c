@@ -13,15 +13,10 @@
 #include <unistd.h>
 
 #include "halves.h"
+#include "ngrams.h"
 #include "pointwise.h"
 #include "structures.h"
 #include "transposed.h"
-
-#define PRIME 2147483647
-#define BASE 1103515245
-
-#define TEXT 0 /* kinds of characters in a layout; any other is a blank */
-#define BREAK 2
 
 /* Request large pages for memory that has not been written yet: a time step accesses more memory
  * than a processor's translation buffer covers with small pages. */
@@ -84,52 +79,6 @@ static void drop(const Chunk *c, int64_t mask, int64_t count, const float *from,
         to[j] = factors ? from[j] * factors[j] : from[j];
 }
 
-/* Add the row of a part of the table that a number is hashed to. */
-static void add_row(const Network *n, int64_t part, int64_t number, float *vector) {
-    const int64_t hash = (number ^ number >> 15) * BASE % PRIME;
-    const float *entry = n->ngrams + (part * n->rows + hash % n->rows) * n->embedding;
-#pragma omp simd
-    for (int64_t j = 0; j < n->embedding; j++)
-        vector[j] += entry[j];
-}
-
-/* Follow the lines of a stream, and return a number for the place in the line. `Layout` does the
- * same in torch. */
-static int64_t place_in_line(int64_t kind, int64_t repeated, int64_t *line) {
-    const int64_t most = 79, near = 8;
-    int64_t column = line[0] + 1, indent = line[1];
-    if (kind == BREAK) {
-        column = 0;
-        indent = indent < 0 ? -1 - indent : indent;
-    } else if (kind == TEXT && indent >= 0) {
-        indent = -column;
-    }
-    line[0] = column, line[1] = indent;
-    int64_t inside = repeated ? most + 1 + repeated : 0;
-    if (indent >= 0 && column <= indent + near)
-        inside = (indent < most ? indent : most) + 1;
-    return (most + 1) * inside + (column < most ? column : most);
-}
-
-/* Sum the vectors of `id` and of the n-grams that end there, and append it to the previous ones.
- * `NgramEmbedding` does the same in torch. */
-static void look_up(const Network *n, const Chunk *c, int64_t row, int64_t id) {
-    int64_t *before = c->before + row * (n->order - 1), sum = n->codes[id] * n->powers[0];
-    float *vector = c->vectors + row * n->embedding;
-    __builtin_memcpy(vector, n->characters + id * n->embedding, n->embedding * sizeof(float));
-    for (int64_t order = 2; order <= n->order; order++) {
-        sum += n->codes[before[order - 2]] * n->powers[order - 1];
-        add_row(n, order - 2, sum % PRIME, vector);
-    }
-    if (n->kinds) {
-        const int64_t repeated = id == before[0] && id == before[1] ? n->codes[id] : 0;
-        const int64_t number = place_in_line(n->kinds[id], repeated, c->lines + 2 * row);
-        add_row(n, n->order - 1, number, vector);
-    }
-    __builtin_memmove(before + 1, before, (n->order - 2) * sizeof(int64_t));
-    before[0] = id;
-}
-
 /* The input of layer 0 other than the table, from the stream `first` on. */
 static const float *embedded(const Network *n, const Chunk *c, int64_t t, int64_t first) {
     return (c->embedded ? c->embedded + t * c->streams * n->embedding : c->vectors) +
@@ -161,7 +110,8 @@ static void step_layer(const Network *n, const Chunk *c, int64_t l, int64_t t, i
     }
     if (!l && n->input) {
         for (int64_t row = first; !c->embedded && row < last; row++)
-            look_up(n, c, row, c->ids[t * c->streams + row]);
+            look_up(n, c->ids[t * c->streams + row], c->before + row * (n->order - 1),
+                    c->lines + 2 * row, c->vectors + row * n->embedding);
         apply(n, c, first, rows, width, 0, n->embedding, embedded(n, c, t, first), n->input,
               n->input_halves, gates);
     }

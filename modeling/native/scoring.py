@@ -38,12 +38,12 @@ def nats_of(
         IndexError: an id is out of range.
         ValueError: a shape or a type is wrong.
     """
-    characters, lines = _divided(packed, before)
     buffers = Buffers(library, packed, *ids.shape, keep=False)
     buffers.put(ids, targets)
     buffers.begin(state)
-    buffers.tensors["before"].copy_(characters.flip(1))
-    if packed.network.kinds:
+    if packed.ngrams is not None:
+        characters, lines = packed.ngrams.divided(before)
+        buffers.tensors["before"].copy_(characters)
         buffers.tensors["lines"].copy_(lines)
     share(
         len(ids),
@@ -51,16 +51,3 @@ def nats_of(
         ids.numel() * packed.products,
     )
     return buffers.tensors["nats"].t(), buffers.state()
-
-
-def _divided(packed: PackedWeights, before: Tensor) -> tuple[Tensor, Tensor]:
-    """The characters before the chunk, (B, N - 1), and the layout's state, (B, 0 or 2)."""
-    size = packed.network.vocabulary
-    numbers = before.squeeze(2).t()
-    width = numbers.shape[1] - (2 if packed.network.kinds else 0)
-    characters, lines = numbers[:, :width], numbers[:, width:]
-    if characters.numel() and not 0 <= int(characters.min()) <= int(characters.max()) < size:
-        raise IndexError(f"an id before the chunk is not one of {size}")
-    if lines.numel() and int(lines[:, 0].min()) < 0:
-        raise IndexError("a column before the chunk is negative")
-    return characters, lines

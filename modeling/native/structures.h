@@ -2,6 +2,7 @@
  *
  * Shapes: see `lstm.c`.
  */
+#pragma once
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>

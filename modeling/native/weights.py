@@ -15,25 +15,7 @@ from torch.nn import functional
 
 from modeling.native.library import Network
 from modeling.native.memory import empty
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ngrams:
-    """The table of an `NgramEmbedding`.
-
-    Attributes:
-        table: ((N - 1) times rows, E), N times with a layout; further rows are not read.
-        rows: per order.
-        codes: (V,) int64.
-        powers: (N,) int64.
-        kinds: of the layout, (V,) int64; None without one. Its rows follow those of the n-grams.
-    """
-
-    table: Tensor
-    rows: int
-    codes: Tensor
-    powers: Tensor
-    kinds: Tensor | None
+from modeling.native.ngrams import Ngrams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +104,7 @@ class PackedWeights:
 
     Attributes:
         weights: that were packed.
+        ngrams: to look up for each character; None to read `Weights.embedded`, or nothing.
         network: addresses of the packed weights.
         pointer: to `network`.
         products: multiplications per character.
@@ -154,7 +137,8 @@ class PackedWeights:
         self.weights = weights = _rounded(weights) if halves else weights
         self.network = _network(weights, ngrams, mixed=mixed)
         self.pointer = byref(self.network)
-        self._kept: list[Tensor | Ngrams | None] = [ngrams]
+        self.ngrams = ngrams
+        self._kept: list[Tensor] = []
         groups = weights.groups()
         self.products = sum(matrix.numel() for group in groups.values() for matrix in group)
         for name, matrices in groups.items():
@@ -222,10 +206,8 @@ def _network(weights: Weights, ngrams: Ngrams | None, *, mixed: bool) -> Network
         embedding=0 if weights.input is None else weights.input.shape[1],
     )
     if ngrams is not None:
-        network.order, network.rows = len(ngrams.powers), ngrams.rows
-        network.ngrams, network.characters = ngrams.table.data_ptr(), _address(weights.characters)
-        network.codes, network.powers = ngrams.codes.data_ptr(), ngrams.powers.data_ptr()
-        network.kinds = _address(ngrams.kinds)
+        ngrams.put(network)
+        network.characters = _address(weights.characters)
     return network
 
 

@@ -13,7 +13,6 @@ from modeling.inference.likelihood import surprisals
 from modeling.models import build_model
 from modeling.models.native_lstm import NativeLSTM
 from modeling.native import library as library_module
-from modeling.native import threads
 from modeling.native.library import library
 from modeling.native.loss import ChunkLoss
 from modeling.native.threads import share
@@ -34,15 +33,6 @@ from tests.modeling.chunks import (
 from tests.modeling.native.compiler import needs_compiler
 
 pytestmark = needs_compiler
-
-
-@pytest.fixture
-def many_threads(monkeypatch):
-    """Divide even the smallest work among as many threads as torch has."""
-    monkeypatch.setattr(threads, "_PRODUCTS", 1)
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -105,7 +95,7 @@ def test_the_number_of_threads_does_not_change_a_bit(shape, mixed, many_threads)
     loss_of = ChunkLoss(library(), 0.0, mixed=mixed)
     outcomes = []
     for number in (1, 2, 5):
-        weights, rows = model.native().weights_for(ids, before)
+        weights, rows, _ = model.native().weights_for(ids, before)
         many_threads(number)
         loss, state = loss_of(weights, rows, targets, (hidden, cell))
         given = [weights.table, weights.output_bias, *weights.matrices]

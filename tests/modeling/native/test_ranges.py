@@ -23,7 +23,7 @@ pytestmark = needs_compiler
 def test_an_id_out_of_range_is_not_read(wrong):
     ids, targets, state = some_chunk(SHAPES[1])
     ids[3, 4] = wrong
-    with pytest.raises(IndexError, match=f"{wrong}.*, of {SIZE} rows"):
+    with pytest.raises(IndexError, match=rf"ids from .*{wrong}.*, not in range\({SIZE}\)"):
         loss_by_kernel(some_model(SHAPES[1]), ids, targets, state)
     with pytest.raises(IndexError):
         some_model(SHAPES[1]).stepper(2).step(torch.tensor([0, wrong]))
@@ -104,13 +104,14 @@ def test_weights_that_are_not_float32_are_not_packed():
 
 @pytest.mark.parametrize("wrong", [-1, SIZE])
 def test_an_id_before_the_chunk_that_is_out_of_range_is_not_read(wrong):
-    ids, targets, _ = some_chunk(SHAPES[1])
-    native = some_native()
-    packed = native.packed()
-    zeros = torch.zeros(packed.network.layers, len(ids), packed.network.hidden)
-    before = torch.full((1, len(ids), 1), wrong)
-    with pytest.raises(IndexError, match=f"not one of {SIZE}"):
-        nats_of(native._kernel, packed, ids, targets, (zeros, zeros), before)
+    shape = next(shape for shape in SHAPES if shape.ngram_order)
+    ids, targets, (hidden, cell, before) = some_chunk(shape)
+    model = some_model(shape)
+    native = model.native()
+    assert isinstance(native, NativeLSTM)
+    before[-1, -1] = wrong
+    with pytest.raises(IndexError, match=rf"before the chunk .* not in range\({SIZE}\)"):
+        nats_of(native._kernel, native.packed(), ids, targets, (hidden, cell), before)
 
 
 def test_a_negative_column_before_the_chunk_is_not_read():
