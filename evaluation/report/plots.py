@@ -62,6 +62,8 @@ _STYLE: dict[Any, Any] = {
 _MAX_NAME, _LONG_NAME = 24, 44
 """Maximum length of a row's name: on a narrow chart, and on a wide one."""
 _NAMES_INCHES, _CHARACTER_INCHES, _GAP_INCHES = 1.25, 0.085, 0.15
+_TINY = 1e-6
+"""Bits; the interval of what is the same in every document is only a rounding error wide."""
 """Room for the names of the rows; width of a bold character; gap between a bar and its label."""
 _MARGIN = 0.035
 """Share of an axis between the names and a dot at 0."""
@@ -83,7 +85,7 @@ def ladder_chart(rows: Sequence[LadderRow], width: float = WIDE) -> Figure:
         ]
         axes.barh(range(len(rows)), bits, 0.68, color=colours)
         for place, row in enumerate(rows):
-            if row.interval and row.interval[0] < row.interval[1]:
+            if row.interval and row.interval[1] - row.interval[0] > _TINY:
                 axes.hlines(place, *row.interval, color=COLOURS["ink"], lw=1.1)
             axes.annotate(
                 labels[place],

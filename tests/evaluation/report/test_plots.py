@@ -30,6 +30,15 @@ def test_a_model_that_loses_against_the_ngram_is_said_to():
     assert "1.900 (0.199 above n-gram)" in svg_of(plots.ladder_chart([*rivals, worse]))
 
 
+def test_an_interval_as_wide_as_a_rounding_error_is_no_dot():
+    uniform = dataclasses.replace(REPORT.ladder[0], bits_per_char=6.757)
+    drawn = []
+    for width in (0.0, 1e-15, 0.1):
+        row = dataclasses.replace(uniform, interval=(6.757 - width, 6.757 + width))
+        drawn.append(len(plots.ladder_chart([row]).axes[0].collections))
+    assert drawn == [0, 0, 1]
+
+
 def test_an_svg_takes_its_colours_from_the_page_and_its_names_as_text():
     text = svg_of(plots.strip_chart("function_parse_rate", REPORT.groups))
     assert not any(colour in text for colour in plots.COLOURS.values())
