@@ -34,7 +34,8 @@ class Engine:
     """How a training computes.
 
     Attributes:
-        native: use the native kernel; otherwise torch.
+        native: compute losses, and learn the table of n-grams, by the native kernel; otherwise by
+            torch.
         precision: of the factors of matrix products; sums are float32.
         threads: CPU threads; 0 for torch's default.
         wide_tiles: use the kernel's wide tiles in matrix products; does not change any result.
@@ -58,7 +59,7 @@ class Engine:
         if kernel:
             kernel.use_wide_tiles(self.wide_tiles)
         try:
-            with threads_in_use(kernel=threads, others=1 if self.native else threads):
+            with threads_in_use(kernel=threads, others=1 if self.native and kernel else threads):
                 yield
         finally:
             if kernel:

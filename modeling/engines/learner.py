@@ -70,10 +70,11 @@ class Learner:
             use_tensor_cores()
         with _seeded(config.seed, device):
             self.model = build_model(config.model, vocabulary_size).to(device)
-        self._optimizers = Optimizers(config, self.model)
+        engine = engine or _default_engine(config)
+        self._optimizers = Optimizers(config, self.model, native=engine.native)
         streams = len(range(batch_size)[group.rows(batch_size)])
         self._state = self.model.zero_state(streams)
-        self._objective = group.joint(_Objective(self.model, engine or _default_engine(config)))
+        self._objective = group.joint(_Objective(self.model, engine))
         if keep_text is None:
             keep_text = text is not None and keeps(text, vocabulary_size, device)
         self._inputs = Inputs(streams, vocabulary_size, device, text if keep_text else None)

@@ -19,12 +19,19 @@ from modeling.models.model import CharModel
 class Optimizers:
     """Clips the gradients of a model and updates its weights."""
 
-    def __init__(self, config: TrainConfig, model: CharModel) -> None:
+    def __init__(self, config: TrainConfig, model: CharModel, *, native: bool) -> None:
+        """Create the moments.
+
+        Args:
+            config: of the training.
+            model: whose weights are updated.
+            native: update the table of n-grams by the kernel, where there is one.
+        """
         self._config = config
         self._ngrams = model.ngrams
         self._dense = model.dense_parameters()
         self._adam = _adam(config, self._dense, model.device)
-        self._adagrad = RowwiseAdagrad(model.ngrams.table) if model.ngrams else None
+        self._adagrad = RowwiseAdagrad(model.ngrams.table, native=native) if model.ngrams else None
         self._table_rate = torch.zeros((), device=model.device)
 
     def set_rates(self, learning_rate: float) -> None:

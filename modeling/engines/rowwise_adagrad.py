@@ -1,6 +1,7 @@
 """Adagrad for a table of embeddings of which an update reads only a few rows.
 
-Gradients are summed in memory as large as the table, at the rows that were read. All shapes are
+On a CPU the kernel does it (`TableOptimizer`). In torch, gradients are summed in memory as large as
+the table, at the rows that were read. All shapes are
 known in advance and the number of distinct rows is never needed, so the device never waits for the
 host and an update can be recorded as a CUDA graph. A row that is listed twice is computed twice,
 with the same result.
@@ -55,12 +56,17 @@ class RowwiseAdagrad:
         squares: sum over updates of the mean square of each row's gradient, (R,).
     """
 
-    def __init__(self, table: Tensor) -> None:
-        """Optimise a table (R, E), whose last row never changes."""
+    def __init__(self, table: Tensor, *, native: bool = True) -> None:
+        """Optimise a table.
+
+        Args:
+            table: (R, E), whose last row never changes.
+            native: use the kernel for float32 on the CPU, where the kernel is available.
+        """
         self._table = table
         self.squares = table.new_zeros(len(table))
         fits = table.device.type == "cpu" and table.dtype == torch.float32
-        kernel = library() if fits else None
+        kernel = library() if native and fits and table.is_contiguous() else None
         self._native = TableOptimizer(kernel, table, self.squares) if kernel else None
         self._sums = None if self._native else RowSums(table)
 

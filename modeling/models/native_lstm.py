@@ -90,6 +90,7 @@ class NativeLSTM:
 
         Raises:
             IndexError: an id is out of range.
+            ValueError: a shape or a type is wrong.
         """
         model, ngrams = self._model, self._model.ngrams
         if ngrams is None:

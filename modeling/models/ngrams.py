@@ -145,7 +145,8 @@ class NgramEmbedding(nn.Module):
         """Return the gradient of the table after a backward pass through the last `forward`.
 
         Returns:
-            Rows (B T, N - 1), and the gradient of each sum of N - 1 rows, (B T, E).
+            Rows (B T, P), and the gradient of each sum of P rows, (B T, E); P is N - 1, or N with a
+            layout.
         """
         assert self._read is not None
         places, sums = self._read

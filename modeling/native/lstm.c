@@ -1,4 +1,4 @@
-/* A character LSTM on the CPU: forward, backward, sampling.
+/* A character LSTM on the CPU: forward, backward, sampling; and its table of n-grams (`ngrams.h`).
  *
  * The streams of a chunk are independent, down to the bits of every result: a call computes the
  * streams [first, last), and any number of threads may divide a chunk among themselves. Gradients
@@ -7,7 +7,7 @@
  *
  * Shapes: B streams, T characters, V ids, R rows of the table, E embedding, H hidden, L layers, N
  * highest order of n-grams. Gates are in torch's order (input, forget, candidate, output), 4H. All
- * matrices are float32, row-major, time before streams.
+ * matrices are float32, row-major, time before streams unless stated otherwise.
  */
 #include <sys/mman.h>
 #include <unistd.h>

@@ -17,7 +17,7 @@ def check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch
     """Check what the kernel reads by address; an assertion would not do, `python -O` drops those.
 
     Raises:
-        ValueError: the shape, the type or the device is another.
+        ValueError: the shape, type or device differs.
     """
     if tuple(tensor.shape) != shape or tensor.dtype != dtype or tensor.device.type != "cpu":
         raise ValueError(

@@ -40,7 +40,7 @@ static int64_t place_in_line(int64_t kind, int64_t repeated, int64_t *line) {
     return (most + 1) * inside + (column < most ? column : most);
 }
 
-/* Find the P rows for `id`, and append it to the characters `before` it, newest first. Returns P. */
+/* Find the P rows for `id`, then put it in front of `before`, newest first. Returns P. */
 static int64_t find(const Network *n, int64_t id, int64_t *before, int64_t *line, int64_t *rows) {
     int64_t sum = n->codes[id] * n->powers[0], parts = n->order - 1;
     for (int64_t part = 0; part < n->order - 1; part++) {

@@ -42,7 +42,7 @@ def nats_of(
     buffers.put(ids, targets)
     buffers.begin(state)
     if packed.ngrams is not None:
-        characters, lines = packed.ngrams.divided(before)
+        characters, lines = packed.ngrams.divided(before, len(ids))
         buffers.tensors["before"].copy_(characters)
         buffers.tensors["lines"].copy_(lines)
     share(

@@ -13,27 +13,26 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
 
 import torch
 
 _PRODUCTS = 4e6
 """Least multiplications per thread: 0.1 ms, about the cost of waking a thread."""
 
-_kernel_threads = ContextVar("_kernel_threads", default=0)
-"""Number inside `threads_in_use`; 0 outside, for torch's."""
+_kernel_threads: list[int] = []
+"""Numbers of the blocks of `threads_in_use` that are open, the innermost last."""
 
 
 @contextmanager
 def threads_in_use(*, kernel: int, others: int) -> Iterator[None]:
     """Set the number of threads of the kernel and of torch's operations inside the block."""
     before = torch.get_num_threads()
-    token = _kernel_threads.set(kernel)
     torch.set_num_threads(others)
+    _kernel_threads.append(kernel)
     try:
         yield
     finally:
-        _kernel_threads.reset(token)
+        _kernel_threads.pop()
         torch.set_num_threads(before)
 
 
@@ -45,7 +44,7 @@ def share(count: int, work: Callable[[int, int], object], products: float) -> No
         work: its results must not depend on how the range is divided.
         products: approximate number of multiplications, which decides how many threads to use.
     """
-    number = _kernel_threads.get() or torch.get_num_threads()
+    number = _kernel_threads[-1] if _kernel_threads else torch.get_num_threads()
     parts = max(1, min(number, count, int(products / _PRODUCTS)))
     ends = [count * part // parts for part in range(parts + 1)]
     waiting = [_pool().submit(work, *ends[part : part + 2]) for part in range(1, parts)]

@@ -25,8 +25,8 @@ _DOCUMENT = 5_000
 _STREAM_CHUNKS = 50
 _COPIES_OF_WEIGHTS = 6
 """Weights, gradients, two moments, the best weights so far, and a checkpoint being written."""
-_COPIES_OF_TABLE = 6
-"""The table, its gradients, the best so far, the last validation's, a checkpoint's."""
+_COPIES_OF_TABLE = 5
+"""The table, its gradients (in torch), the best so far, the last validation's, a checkpoint's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,8 @@
 import pytest
 import torch
 
-from modeling.engines import rowwise_adagrad
 from modeling.engines.rowwise_adagrad import RowwiseAdagrad
 from modeling.models.ngrams import NgramEmbedding
-from modeling.native import ngrams as native_ngrams
 from modeling.native import threads
 from modeling.native.library import library
 from modeling.native.ngrams import find_rows, sum_of_rows
@@ -48,8 +46,7 @@ def test_rows_and_what_is_remembered_equal_torchs_chunk_after_chunk(order, layou
 
 
 @pytest.mark.parametrize("vectors", [1, 3, 200])
-def test_sums_are_torchs_whatever_the_number_of_threads(vectors, many_threads, monkeypatch):
-    monkeypatch.setattr(native_ngrams, "_PRODUCTS", 1e9)
+def test_sums_are_torchs_whatever_the_number_of_threads(vectors, many_threads):
     ngrams = an_embedding(4, layout=False)
     rows = torch.randint(len(ngrams.table), (vectors, 3))
     sums = []
@@ -60,14 +57,12 @@ def test_sums_are_torchs_whatever_the_number_of_threads(vectors, many_threads, m
     assert torch.equal(*sums)
 
 
-def test_adagrad_equals_torchs_whatever_the_number_of_threads(monkeypatch, many_threads):
+def test_adagrad_equals_torchs_whatever_the_number_of_threads(many_threads):
     tables = [an_embedding(4, layout=False, rows=9).table.detach().clone() for _ in range(4)]
-    optimizers = []
-    for table, number in zip(tables, (0, 1, 2, 5), strict=True):
-        with monkeypatch.context() as patch:
-            if not number:
-                patch.setattr(rowwise_adagrad, "library", lambda: None)
-            optimizers.append((RowwiseAdagrad(table), max(1, number)))
+    optimizers = [
+        (RowwiseAdagrad(table, native=number > 0), max(1, number))
+        for table, number in zip(tables, (0, 1, 2, 5), strict=True)
+    ]
     for _ in range(20):
         rows = torch.randint(len(tables[0]), (40, 3))
         gradient = torch.randn(40, WIDTH)
@@ -103,6 +98,36 @@ def test_an_id_out_of_range_is_not_looked_up(wrong):
             find_rows(library(), ngrams, bad, before)
     with pytest.raises(IndexError, match="ids before the chunk"):
         find_rows(library(), ngrams, ids, before + wrong)
+
+
+def test_what_is_remembered_in_another_shape_or_type_is_not_read():
+    ngrams = an_embedding(3, layout=True).for_kernel()
+    ids, before = some_ids(4, 5), torch.zeros(4, 4, 1, dtype=torch.int64)
+    for wrong in (before[:, :1], before[:3], before.int(), before.squeeze(2)):
+        with pytest.raises(ValueError, match="before"):
+            find_rows(library(), ngrams, ids, wrong)
+
+
+def test_gradients_and_tables_of_another_shape_or_type_are_not_read():
+    table = torch.zeros(8, 4)
+    optimizer = RowwiseAdagrad(table)
+    rows, gradients = torch.tensor([[1, 2]]), torch.ones(1, 4)
+    for wrong in (
+        (rows.int(), gradients),
+        (rows, gradients.double()),
+        (rows, gradients[:, :3]),
+        (rows.repeat(2, 1), gradients),
+    ):
+        with pytest.raises(ValueError, match=r"rows|gradients"):
+            optimizer.step(*wrong, 0.1)
+    with pytest.raises(ValueError, match="table"):
+        sum_of_rows(library(), table.half(), rows)
+
+
+def test_a_table_that_is_not_contiguous_is_left_to_torch():
+    whole = torch.zeros(8, 10)
+    RowwiseAdagrad(whole.t()).step(torch.tensor([[1, 2]]), torch.ones(1, 8), 0.1)
+    assert (whole.t() != 0).any(dim=1).nonzero().flatten().tolist() == [1, 2]
 
 
 def test_an_engine_with_the_kernel_leaves_torch_one_thread(many_threads):
