@@ -24,8 +24,13 @@ class Scorer(Protocol):
         """Key of the main validity metric, None if the language has none."""
         ...
 
-    def score(self, text: str) -> "TextScore":
-        """Score a sample or window: files joined by file marks, the first and the last one cut."""
+    def score(self, text: str, *, from_start: bool = False) -> "TextScore":
+        """Score a sample or window: files joined by file marks, of which the last one is cut.
+
+        Args:
+            text: of the sample or window.
+            from_start: the first file is whole at its start; otherwise it is cut there.
+        """
         ...
 
     def score_file(self, text: str, *, parse_units: bool = True) -> "TextScore":

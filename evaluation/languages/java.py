@@ -26,17 +26,28 @@ _TEXT_BLOCK = (
 )
 _FRAME = ("class A {", "\n}")
 _UNICODE_ESCAPE = re.compile(r"\\\\|\\u+00([0-7][0-9a-fA-F])")
-_ANNOTATION = (
-    r"@(?!interface\b)[\w.]++\s*+"
-    r"(?>(?:\([^(){}]*+(?>(?:(?:\{[^{}]*+\}|\([^()]*+\))[^(){}]*+)*)\)\s*+)?)"
-)
+_DEEPEST = 6
+"""Brackets inside one another in the arguments of an annotation."""
+
+
+def _nested(opener: str, closer: str) -> str:
+    """Pattern of a pair of brackets with others of its kind inside."""
+    plain = rf"[^{opener}{closer}]*+"
+    found = rf"\{opener}{plain}\{closer}"
+    for _ in range(_DEEPEST - 1):
+        found = rf"\{opener}{plain}(?>(?:{found}{plain})*)\{closer}"
+    return found
+
+
+_ANNOTATION = rf"@(?!interface\b)[\w.]++\s*+(?>(?:{_nested('(', ')')}\s*+)?)"
+_BEFORE_HEAD = rf"{_ANNOTATION}|(?:public|protected|private|static|final)\s++(?=@)"
 _NO_HEAD = (
     r"(?:if|for|while|switch|return|try|else|throw|catch|finally|do|new|super|this)\b"
     r"|[\w$]++\.[\w$.]++\("
 )
 """A statement or a call, excluded before anything else is read."""
 _START = re.compile(
-    rf"[;{{}}]\s*+(?P<declared>)(?!{_NO_HEAD})(?>(?:{_ANNOTATION})*)(?P<head>[\w$<][\w$.<>\[\],?&@\s]*+)(?=[({{])"
+    rf"[;{{}}]\s*+(?P<declared>)(?!{_NO_HEAD})(?>(?:{_BEFORE_HEAD})*)(?P<head>[\w$<][\w$.<>\[\],?&@\s]*+)(?=[({{])"
 )
 _NO_TYPE = frozenset(["return", "new", "throw", "else", "case", "assert", "yield", "do", "record"])
 _NO_NAME = frozenset(

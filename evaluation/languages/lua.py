@@ -28,7 +28,9 @@ def _string(quote: str) -> str:
 
 _START = re.compile(r"function(?<!\wfunction)\b")
 _NAME = re.compile(r"[ \t]*+[A-Za-z_]")
-_ASSIGNED = re.compile(r"(?:^|[;,{}\s])(?:local\s+)?[A-Za-z_][\w.]*(?:\[[^\[\]\n]*\])*\s*=\s*$")
+_ASSIGNED = re.compile(
+    r"(?:^|[;,{}\s])(?:local\s+)?[A-Za-z_][\w.]*(?:\[[^\[\]\n]*\])*\s*(?:<\w+>\s*)?=\s*$"
+)
 
 
 def _body(code: str, match: re.Match[str], limit: int) -> int | None:
@@ -47,13 +49,14 @@ SCORER = BracketScorer(
             words("function", "if", "do", "repeat", "end", "until"),
             _long_bracket("--", "comment_level"),
             r"--[^\n]*+",
+            r"#!(?<![\s\S]#!)[^\n]*+",
             _long_bracket("", "level"),
             BRACKETS,
             _string('"'),
             _string("'"),
         ),
         pairs={**PAIRS, "function": "end", "if": "end", "do": "end", "repeat": "until"},
-        comments=("--",),
+        comments=("--", "#!"),
         long_literals=(("[[", "]]"),),
     ),
     blocks=partial(

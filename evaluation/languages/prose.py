@@ -11,7 +11,7 @@ class ProseScorer:
 
     headline: str | None = None
 
-    def score(self, text: str) -> TextScore:
+    def score(self, text: str, *, from_start: bool = False) -> TextScore:
         """Accept any sample."""
         return TextScore(tallies={})
 

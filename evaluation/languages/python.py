@@ -50,11 +50,11 @@ class PythonScorer:
     headline: str | None = "function_parse_rate"
     max_unit: int = MAX_UNIT
 
-    def score(self, text: str) -> TextScore:
-        """Score a sample or window: files joined by file marks, the first and the last one cut."""
+    def score(self, text: str, *, from_start: bool = False) -> TextScore:
+        """Score a sample or window, as in `Scorer`."""
         whole_sample = [Piece(offset=0, text=text.replace(FILE_MARK, "\n"))]
         rate, _ = _parse_rate(whole_sample, MAX_FILE)
-        return self._score(list(files(text)), {"whole_sample_parse": rate})
+        return self._score(list(files(text, from_start=from_start)), {"whole_sample_parse": rate})
 
     def score_file(self, text: str, *, parse_units: bool = True) -> TextScore:
         """Score one whole file; `ast.parse` is the only check, so `parse_units` has no effect."""

@@ -58,9 +58,11 @@ def score_group(
         progress: called with the fraction done.
     """
     tallied = []
-    scores = list(score_all(language, texts))
-    judged = list(judge(language, texts, from_start=role != "control"))
-    results = zip(texts, scores, judged, compiler_tallies(language, texts), strict=True)
+    from_start = role != "control"
+    scores = list(score_all(language, texts, shape="sample" if from_start else "window"))
+    judged = list(judge(language, texts, from_start=from_start))
+    compiled_tallies = compiler_tallies(language, texts, from_start=from_start)
+    results = zip(texts, scores, judged, compiled_tallies, strict=True)
     for done, (text, score, found, compiled) in enumerate(results, start=1):
         validity = of_judged_part(score.tallies, len(text), found.unfinished)
         tallies = validity | compiled | _originality(text, found, copies)

@@ -244,7 +244,8 @@ def copy_tallies(sample: str, spans: Sequence[CopiedSpan]) -> Mapping[str, Tally
 
 
 def _without_headers(texts: Sequence[str], header_files: int) -> list[str]:
-    headers = [text.partition("\n\n")[0] for text in texts]
+    # The first paragraph, if another one follows: what has one paragraph is no header.
+    headers = [head if rest else "" for head, rest, _ in (t.partition("\n\n") for t in texts)]
     files = Counter(headers)
     return [
         text[len(header) :] if files[header] >= header_files else text

@@ -16,6 +16,8 @@ ROSE, COLLAPSED = 0.02, 0.5
 MEMORISED = 0.7
 """Bits on training text, as a share of those on held-out text."""
 ENOUGH_EPOCHS = 2
+HARDLY_READ = 0.1
+"""Share of the training text below which no curve is needed to call a model undertrained."""
 UNTRAINED = 1.0
 """Bits by which a model that has hardly been trained may be worse than a uniform guess."""
 
@@ -60,6 +62,8 @@ def undertrained(facts: Facts) -> Iterator[Threat]:
         yield _undertrained(facts, share, "too little to predict better than a uniform guess.")
         return
     if len(points) < 2:
+        if share < HARDLY_READ:
+            yield _undertrained(facts, share, "and there are too few validations to see a trend.")
         return
     middle = next(bits for size, bits in points if size >= training.characters / 2)
     gain = middle - points[-1][1]
@@ -86,7 +90,10 @@ def _undertrained(facts: Facts, share: float, found: str) -> Threat:
 
 
 def _epochs(share: float) -> str:
-    return f"{100 * share:.2g} % of" if share < 1 else f"{share:.2g} times"
+    """How often a text was read, in words that "its training text" follows."""
+    if share < 0.995:
+        return f"{100 * share:.2g} % of"
+    return "once" if share < 1.05 else f"{share:.2g} times"
 
 
 def _budget(seconds: float) -> str:

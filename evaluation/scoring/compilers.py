@@ -43,13 +43,14 @@ class Source:
 
 
 def compiler_tallies(
-    language: str, texts: Sequence[str], *, whole: bool = False
+    language: str, texts: Sequence[str], *, whole: bool = False, from_start: bool = False
 ) -> Iterator[dict[str, Tally]]:
     """Count for each text how many of its units and whole files a compiler accepts.
 
     Args:
         texts: samples or windows, with file marks between the files in them.
         whole: each text is one whole file instead.
+        from_start: each text begins at the start of a file.
 
     Yields:
         compiler_parse_rate: of the units of the balance metric, except those too long for a
@@ -61,7 +62,11 @@ def compiler_tallies(
     if not programs:
         yield from ({} for _ in texts)
         return
-    by_text = [list(_sources(language, text, whole)) for text in texts]
+    pieces = (
+        [Piece(offset=0, text=text)] if whole else files(text, from_start=from_start)
+        for text in texts
+    )
+    by_text = [list(_sources(language, each)) for each in pieces]
     verdicts = accepted(language, [source for sources in by_text for source in sources])
     for sources in by_text:
         results = [(source.kind, next(verdicts)) for source in sources]
@@ -123,12 +128,12 @@ def _reason(compiler: Compiler) -> str:
     return f"No compiler checked the blocks: no working {programs} was found."
 
 
-def _sources(language: str, text: str, whole: bool) -> Iterator[Source]:
+def _sources(language: str, pieces: Iterable[Piece]) -> Iterator[Source]:
     scorer, compiler = LANGUAGES[language].scorer, LANGUAGES[language].compiler
     assert compiler
     assert isinstance(scorer, BracketScorer)
     before, after = compiler.frame
-    for piece in [Piece(offset=0, text=text)] if whole else files(text):
+    for piece in pieces:
         if piece.is_whole and len(piece.text) <= MAX_FILE:
             yield Source(kind="file", text=piece.text)
         for unit in scorer.units(piece):

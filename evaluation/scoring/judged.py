@@ -60,7 +60,10 @@ def judge(language: str, texts: Sequence[str], *, from_start: bool = False) -> I
     if key is None or not isinstance(scorer, BracketScorer | PythonScorer):
         yield from (Judged(units=None, unfinished=None) for _ in texts)
         return
-    by_text = [[unit for piece in files(text) for unit in scorer.units(piece)] for text in texts]
+    by_text = [
+        [unit for piece in files(text, from_start=from_start) for unit in scorer.units(piece)]
+        for text in texts
+    ]
     every = [unit.text for units in by_text for unit in units]
     scores = score_all(language, every, shape="file unparsed")
     for text, units in zip(texts, by_text, strict=True):
@@ -74,7 +77,7 @@ def judge(language: str, texts: Sequence[str], *, from_start: bool = False) -> I
 
 def _unfinished(syntax: Syntax, text: str, from_start: bool) -> int | None:
     """Where the literal begins that the end of the sample cut off."""
-    *_, last = files(text)
+    *_, last = files(text, from_start=from_start)
     is_first = last.offset == 0
     whole = Piece(offset=last.offset, text=last.text, cut_start=is_first and not from_start)
     for fault in read_piece(syntax, whole).faults:

@@ -37,9 +37,10 @@ WALL_FACTOR = 60
 _LENGTH = struct.Struct(">Q")
 """Header of every message on the pipes."""
 
-Shape = Literal["sample", "file", "file unparsed"]
-"""Kind of a text: a sample or window (files joined by file marks, the first and the last one cut),
-a whole file, or a whole file whose units are not parsed with a grammar."""
+Shape = Literal["window", "sample", "file", "file unparsed"]
+"""Kind of a text: a window (files joined by file marks, the first and the last one cut), a sample
+(the same, but the first one begins where the text does), a whole file, or a whole file whose units
+are not parsed with a grammar."""
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 COMMAND = (sys.executable, "-m", "evaluation.scoring.sandbox")
 UNCAUGHT, EXHAUSTED = 1, 3
@@ -50,7 +51,7 @@ def score_all(
     language: str,
     texts: Iterable[str],
     *,
-    shape: Shape = "sample",
+    shape: Shape = "window",
     seconds: float = 5.0,
     command: Sequence[str] = COMMAND,
 ) -> Iterator[TextScore]:
@@ -195,8 +196,8 @@ def _set_timers(seconds: float) -> None:
 
 
 def _score(scorer: Scorer, shape: Shape, text: str) -> TextScore:
-    if shape == "sample":
-        return scorer.score(text)
+    if shape in ("window", "sample"):
+        return scorer.score(text, from_start=shape == "sample")
     return scorer.score_file(text, parse_units=shape == "file")
 
 

@@ -30,9 +30,9 @@ class BracketScorer:
     headline: str | None = "block_balance_rate"
     grammar: Grammar | None = None
 
-    def score(self, text: str) -> TextScore:
-        """Score a sample or window: files joined by file marks, the first and the last one cut."""
-        return self._score(list(files(text)), parse_units=True)
+    def score(self, text: str, *, from_start: bool = False) -> TextScore:
+        """Score a sample or window, as in `Scorer`."""
+        return self._score(list(files(text, from_start=from_start)), parse_units=True)
 
     def score_file(self, text: str, *, parse_units: bool = True) -> TextScore:
         """Score one whole file; in C the grammar takes four fifths of the time."""

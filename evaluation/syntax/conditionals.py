@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from evaluation.syntax.patterns import span
 
 _CONDITIONAL = re.compile(r"#[ \t]*(if|el|endif)")
+_IF = r"#[ \t]*(?:el)?if[ \t]*[ \t(]*(?<=[ \t(])"
 _END = r"[uUlL]*[ \t)]*(?:$|//|/\*|\r|\n"
-_NEVER = re.compile(
-    rf"#[ \t]*(?:el)?if[ \t]*[ \t(]*(?<=[ \t(])(?:0[xX]?0*|false){_END}|&&)", re.ASCII
-)
-_ALWAYS = re.compile(rf"#[ \t]*(?:el)?if[ \t]*[ \t(]*(?<=[ \t(])(?:1|true){_END}|\|\|)", re.ASCII)
+_NEVER = re.compile(rf"{_IF}(?:0[xXbB]?0*|false|![ \t(]*1){_END}|&&(?![\s\S]*\|\|))", re.ASCII)
+_ALWAYS = re.compile(rf"{_IF}(?:1|true|![ \t(]*0){_END}|\|\|(?![\s\S]*&&))", re.ASCII)
+"""A constant alone, or one that decides the condition whatever follows."""
 
 
 @dataclass(slots=True)

@@ -43,15 +43,15 @@ class Piece:
         return Piece(offset=self.offset + start, text=text, is_balanced=is_balanced)
 
 
-def files(text: str) -> Iterator[Piece]:
-    """The files between file marks; the first and the last one are cut.
+def files(text: str, *, from_start: bool = False) -> Iterator[Piece]:
+    """The files between file marks; the last one is cut, and so is the first unless `from_start`.
 
     A blank one counts as cut too: nothing between two marks is not a valid file.
     """
     parts = text.split(FILE_MARK)
     offset = 0
     for index, part in enumerate(parts):
-        cut_start = index == 0 or not part.strip()
+        cut_start = not (index or from_start) or not part.strip()
         cut_end = index == len(parts) - 1
         yield Piece(offset=offset, text=part, cut_start=cut_start, cut_end=cut_end)
         offset += len(part) + 1

@@ -176,9 +176,9 @@ def _tallies(texts: Sequence[str], language: str, *, whole: bool) -> dict[str, l
     from evaluation.scoring.compilers import compiler_tallies
     from evaluation.scoring.sandbox import score_all
 
-    judged = texts if whole else [FILE_MARK + text.removeprefix(FILE_MARK) for text in texts]
+    judged = texts if whole else [text.removeprefix(FILE_MARK) for text in texts]
     scores = list(score_all(language, judged, shape="file" if whole else "sample"))
-    compiled = compiler_tallies(language, judged, whole=whole)
+    compiled = compiler_tallies(language, judged, whole=whole, from_start=True)
     found: dict[str, list[Tally]] = defaultdict(list)
     for text, score_of_text, by_compiler in zip(texts, scores, compiled, strict=True):
         for key, tally in {**score_of_text.tallies, **by_compiler, **diversity(text)}.items():

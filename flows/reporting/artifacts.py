@@ -68,9 +68,16 @@ def publish_corpus(dataset: str, folder: Path) -> None:
 
 def corpus_markdown(dataset: str, summary: "CorpusSummary") -> str:
     """The funnel of a corpus, its splits and its licences."""
+    from evaluation.metrics.catalogue import rule_label
+
     funnel = [("in the source", "", f"{summary.seen[0]:,}", _mb(summary.seen[1]))]
     funnel += [
-        (row.reason, f"{row.files_dropped:,}", f"{row.files_left:,}", _mb(row.bytes_left))
+        (
+            rule_label(row.reason),
+            f"{row.files_dropped:,}",
+            f"{row.files_left:,}",
+            _mb(row.bytes_left),
+        )
         for row in summary.funnel
     ]
     splits = [

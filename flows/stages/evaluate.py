@@ -159,7 +159,8 @@ def _notes(summary: "CorpusSummary", spec: "CorpusSpec") -> Iterator[str]:
     """The effect of deduplication, for readers of the report, and every near-copy that is left."""
     copies = sum(row.files_dropped for row in summary.funnel if row.reason == "duplicate")
     if copies:
-        yield f"{copies:,} files were exact copies of others and were left out."
+        one, many = "file is an exact copy of another", "files are exact copies of others"
+        yield f"Left out: {copies:,} {one if copies == 1 else many}."
     if spec.near_duplicates == "ignore":
         yield "Near-copies were not searched for, so some may be on both sides of the split."
         return
@@ -168,9 +169,9 @@ def _notes(summary: "CorpusSummary", spec: "CorpusSpec") -> Iterator[str]:
         yield "No held-out file has a copy or near-copy in the training text."
     else:
         yield (
-            f"Leakage avoided: in a split by file name, at least {before.files:,} held-out files "
-            f"({before.characters:,} characters) would have a copy or near-copy in the training "
-            f"text; in this split, {after.files:,} have one."
+            "Held-out files with a copy or near-copy in the training text: in a split by file name "
+            f"at least {before.files:,} ({before.characters:,} characters), in this split "
+            f"{after.files:,}."
         )
     if spec.part_characters:
         yield "Parts of a text were not compared with one another."
@@ -288,7 +289,7 @@ def _headline_summary(findings: "Findings") -> dict[str, Any]:
 
 EVALUATE = Stage(
     name="evaluate",
-    version=9,
+    version=10,
     inputs=UPSTREAM,
     parameters=_parameters,
     work=_work,

@@ -121,6 +121,57 @@ def test_only_files_between_marks_count_as_files(language):
     assert score.tallies["file_balance_rate"] == Tally(1, 2)
 
 
+@pytest.mark.parametrize("language", BRACKETED)
+def test_a_sample_from_the_start_of_a_file_has_its_first_file_whole(language):
+    sample = FILE_MARK.join((GOOD[language], BAD[language], BAD[language]))
+    scorer = LANGUAGES[language].scorer
+    assert scorer.score(sample, from_start=True).tallies["file_balance_rate"] == Tally(1, 2)
+    assert scorer.score(sample).tallies["file_balance_rate"] == Tally(0, 1)
+
+
+OPEN = {
+    "lua": ("--[==[", "local s = [=["),
+    "go": ("x := `",),
+    "rust": ('let s = "', 'let s = r#"'),
+    "c": ('s = R"x(', "/*"),
+    "javascript": ("const s = `",),
+    "java": ("/*", 'String s = """'),
+    "scala": ("/*", 'val s = """'),
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "opener"), [(key, opener) for key, all_of in OPEN.items() for opener in all_of]
+)
+def test_nothing_in_a_literal_that_never_ends_counts_where_a_sample_begins_a_file(language, opener):
+    code = 100 * GOOD[language].replace('"', "").replace("`", "").replace("*/", "")
+    tallies = LANGUAGES[language].scorer.score(f"{opener}\n{code}", from_start=True).tallies
+    assert tallies["block_balance_rate"].of == 0
+    assert tallies["swallowed_fraction"].amount > 0.9 * len(code)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        *("public @A(1) void f() { }", "@A(x = (1 + (2))) void f() { }"),
+        *("@A({@B({1}), @B({2})}) void f() { }", "@A(a.b(c(d()))) final int f() { }"),
+        "@A(v = @X(r = {@R(c = @C(s = @S(i = T.class)))}))\n  public void f() { }",
+    ],
+)
+def test_a_method_with_annotations_inside_annotations_counts(member):
+    tallies = LANGUAGES["java"].scorer.score_file(f"class A {{\n  {member}\n}}\n").tallies
+    assert tallies["block_balance_rate"] == Tally(1, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["local f <const> = function()\nend\n", "#!/usr/bin/lua 'it\nfunction f()\nend\n"],
+)
+def test_lua_has_attributes_and_a_line_for_the_shell(text):
+    tallies = LANGUAGES["lua"].scorer.score_file(text).tallies
+    assert tallies["block_balance_rate"] == tallies["file_balance_rate"] == Tally(1, 1)
+
+
 def test_the_first_error_is_an_offset_in_the_whole_sample():
     sample = FILE_MARK.join((GOOD["c"], GOOD["c"], "int a[2);\n"))
     error = LANGUAGES["c"].scorer.score(sample).first_error

@@ -90,6 +90,22 @@ def test_a_model_that_saw_little_of_its_corpus_and_still_learned_is_undertrained
     assert threat.command == "charmill run mine --budget 9h"  # 60 s * 2 / .004
 
 
+@pytest.mark.parametrize("bits", [(), (3.0,)])
+def test_a_model_that_has_read_hardly_anything_is_undertrained_without_a_curve(bits):
+    threat = only(training=training(*bits, epochs=0.004))
+    assert threat.kind == "undertrained"
+    assert "read 0.4 % of its training text, and there are too few validations" in threat.text
+
+
+@pytest.mark.parametrize(
+    ("epochs", "words"),
+    [(0.994, "99 % of"), (0.995, "once"), (1.0, "once"), (1.06, "1.1 times"), (12.0, "12 times")],
+)
+def test_how_often_a_text_was_read_is_said_in_words(epochs, words):
+    threat = only(training=training(6.0, 5.0, 4.0, 3.0, 2.0, 1.0, epochs=epochs))
+    assert f"The model has read {words} its training text" in threat.text
+
+
 def test_less_than_an_epoch_is_enough_where_the_curve_is_flat():
     assert found(training=training(2.0, 1.6, 1.51, 1.5, 1.5, 1.5, epochs=0.3)) == []
 

@@ -28,14 +28,21 @@ def test_literals_of_new_standards_are_balanced(text):
 @pytest.mark.parametrize(
     "condition",
     ["#if 0", "#if (0)", "#if 0L", "# if ( 0u ) // no", "#if 0x0", "#if(0)", "#if 0 && A",
-     "#if false", "#if 1\n#else", "#if 1\n#elif A", "#if A\n#elif 0"],
+     "#if false", "#if !1", "#if 0b0", "#if 1 || A\n#else",
+     "#if 1\n#else", "#if 1\n#elif A", "#if A\n#elif 0"],
 )  # fmt: skip
 def test_dead_code_may_be_prose(condition):
     text = f"{condition}\nIt isn't code (or {{ so.\n#endif\nint x;\n"
     assert faults(text) == []
 
 
-@pytest.mark.parametrize("condition", ["#if 1", "#if A", "#if 0 || A", "#if 0x10", "#ifdef A"])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        *("#if 1", "#if A", "#if 0 || A", "#if 0x10", "#ifdef A", "#if (0 && A) || B"),
+        *("#if 0 && A || B", "#if (1 || A) && B\n#else", "#if 1 || A && B\n#else"),
+    ],
+)
 def test_code_that_may_be_compiled_is_read(condition):
     assert faults(f"{condition}\nf(\n#endif\n") == ["'(' is never closed"]
 
