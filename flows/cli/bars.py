@@ -116,5 +116,10 @@ def reported(name: str, what: str, work: Generator[Progress, None, Item]) -> Ite
 
 def tracked(items: Iterable[Item], total: int) -> Iterator[Item]:
     """Yield the items, counting them in a progress bar."""
+    due = time.monotonic() + LINE_SECONDS
     with Bars(console=err, transient=True, disable=not err.is_terminal) as bars:
-        yield from bars.track(items, total=total, description="scoring")
+        for done, item in enumerate(bars.track(items, total=total, description="scoring"), start=1):
+            yield item
+            if not err.is_terminal and time.monotonic() >= due:
+                due = time.monotonic() + LINE_SECONDS
+                err.print(f"scored {done:,} of {total:,}")
