@@ -27,4 +27,4 @@ def test_a_corpus_without_near_copies_is_said_to_have_none():
 
 def test_avoided_leakage_is_counted():
     (note,) = notes(leak_before=Leak(files=3, characters=1_200))
-    assert "at least 3 held-out files (1,200 characters) would have a copy" in note
+    assert "in a split by file name at least 3 (1,200 characters), in this split 0" in note
