@@ -8,6 +8,7 @@ from ctypes import c_int64, c_void_p
 
 import torch
 
+from modeling.engines.rowwise_adagrad import RowwiseAdagrad
 from modeling.models.lstm import LSTMStepper
 from modeling.native.library import library
 from modeling.native.stepper import NativeStepper
@@ -38,11 +39,12 @@ def assert_agrees_with_torch():
     for mixed in (False, True):
         for depth, rows, columns in ((1, 1, (1, 1)), (7, 13, (40, 3)), (530, 400, (33, 64))):
             assert_transposed_products_agree(mixed, depth, rows, columns)
+    assert_adagrad_agrees()
     assert_exp_sigmoid_and_tanh_agree()
 
 
 def assert_chunks_agree(shape, *size):
-    """`pack`, `forward`, `backward`, `transposed_products`, `sum_rows`."""
+    """`pack`, `find_rows`, `sum_of_rows`, `forward`, `backward`, and gradients of weights."""
     chunk = some_chunk(shape, *size)
     chunk[1][0, 0] = 3
     assert_close(*(outcome(price, shape, chunk) for price in (loss_by_kernel, loss_by_torch)))
@@ -84,6 +86,18 @@ def assert_transposed_products_agree(mixed, depth, rows, columns):
     read = rounded if mixed else torch.clone
     wanted = [read(left[:, :rows]).double().T @ read(other).double() for other in others]
     assert max(distances(products, wanted)) < 1e-6
+
+
+def assert_adagrad_agrees():
+    generator = torch.Generator().manual_seed(7)
+    tables = [torch.zeros(30, 19), torch.zeros(30, 19)]
+    optimizers = [RowwiseAdagrad(tables[0]), RowwiseAdagrad(tables[1], native=False)]
+    for _ in range(3):
+        rows = torch.randint(30, (40, 3), generator=generator)
+        gradients = torch.randn(40, 19, generator=generator)
+        for optimizer in optimizers:
+            optimizer.step(rows, gradients, 0.1)
+    assert_close(*([table, one.squares] for table, one in zip(tables, optimizers, strict=True)))
 
 
 def assert_exp_sigmoid_and_tanh_agree():

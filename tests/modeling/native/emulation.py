@@ -7,7 +7,7 @@ storage separately, and fetches it afterwards; so code written for a ctypes libr
 import ctypes
 import subprocess
 import threading
-from ctypes import c_void_p
+from ctypes import c_float, c_void_p
 from pathlib import Path
 
 import torch
@@ -18,10 +18,11 @@ FUNCTIONS = (
     *("packed_size", "scratch_size", "use_large_pages", "pack", "transposed_products"),
     *("sum_rows", "forward", "backward", "draw", "evaluate"),
     *("widens_halves", "has_wide_tiles", "use_wide_tiles"),
+    *("find_rows", "sum_of_rows", "adagrad"),
 )
 """In the order in which the driver counts them."""
 ALLOCATE, FREE, WRITE, READ, CALL = range(5)
-ARGUMENTS = 9
+ARGUMENTS = 12
 DRIVER = Path(__file__).parent / "native_driver.c"
 
 
@@ -119,6 +120,8 @@ class _Memory:
         if isinstance(argument, ctypes.Array):
             pointers = argument._type_ is c_void_p
             return self._sent([self._place(a) if pointers else a for a in argument])
+        if kind is c_float:
+            return int.from_bytes(c_float(argument), "little")
         if not isinstance(argument, int):
             structure = type(argument._obj).from_buffer_copy(argument._obj)
             for name, field in structure._fields_:

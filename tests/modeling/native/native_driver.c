@@ -38,6 +38,17 @@ static int64_t call(int64_t function, const int64_t *a) {
     case 10: return widens_halves();
     case 11: return has_wide_tiles();
     case 12: use_wide_tiles(a[0]); break;
+    case 13:
+        find_rows((Network *)a[0], a[1], (int64_t *)a[2], (int64_t *)a[3], (int64_t *)a[4],
+                  (int64_t *)a[5], a[6], a[7]);
+        break;
+    case 14:
+        sum_of_rows(a[0], a[1], (float *)a[2], (int64_t *)a[3], (float *)a[4], a[5], a[6]);
+        break;
+    case 15:
+        adagrad(a[0], a[1], a[2], (int64_t *)a[3], (float *)a[4], float_of(a[5]), (int32_t *)a[6],
+                (float *)a[7], (float *)a[8], (float *)a[9], a[10], a[11]);
+        break;
     default: exit(2);
     }
     return 0;
@@ -45,7 +56,7 @@ static int64_t call(int64_t function, const int64_t *a) {
 
 int main(void) {
     for (;;) {
-        int64_t order[3], arguments[9], given;
+        int64_t order[3], arguments[12], given;
         get(order, sizeof order);
         char *memory = (char *)order[1];
         switch (order[0]) {
