@@ -5,14 +5,14 @@ scored on its own, as a whole file.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evaluation.languages import LANGUAGES
 from evaluation.languages.python import PythonScorer
 from evaluation.scoring.sandbox import score_all
 from evaluation.syntax.bracketed import BracketScorer, read_piece
 from evaluation.syntax.brackets import Syntax
-from evaluation.syntax.units import Piece, files
+from evaluation.syntax.units import files
 
 KEYS = {"function_parse_rate": "function_parse_rate", "block_balance_rate": "file_balance_rate"}
 """For every headline metric the one that is 1 for a valid unit scored as a file."""
@@ -78,9 +78,7 @@ def judge(language: str, texts: Sequence[str], *, from_start: bool = False) -> I
 def _unfinished(syntax: Syntax, text: str, from_start: bool) -> int | None:
     """Where the literal begins that the end of the sample cut off."""
     *_, last = files(text, from_start=from_start)
-    is_first = last.offset == 0
-    whole = Piece(offset=last.offset, text=last.text, cut_start=is_first and not from_start)
-    for fault in read_piece(syntax, whole).faults:
+    for fault in read_piece(syntax, replace(last, cut_end=False)).faults:
         if fault.swallowed and fault.offset + fault.swallowed == len(last.text):
             return last.offset + fault.offset
     return None

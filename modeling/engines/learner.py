@@ -62,9 +62,7 @@ class Learner:
             text: the text that all batches are cut from, if there is one.
             keep_text: whether to keep `text` on the device; by default on a GPU with enough room.
         """
-        self._config = config
-        self._device = device
-        self._group = group
+        self._config, self._device, self._group = config, device, group
         self._batch_size = batch_size
         if device.type == "cuda":
             use_tensor_cores()

@@ -1,10 +1,9 @@
 """Adagrad for a table of embeddings of which an update reads only a few rows.
 
 On a CPU the kernel does it (`TableOptimizer`). In torch, gradients are summed in memory as large as
-the table, at the rows that were read. All shapes are
-known in advance and the number of distinct rows is never needed, so the device never waits for the
-host and an update can be recorded as a CUDA graph. A row that is listed twice is computed twice,
-with the same result.
+the table, at the rows that were read. All shapes are known in advance and the number of distinct
+rows is never needed, so the device never waits for the host and an update can be recorded as a CUDA
+graph. A row that is listed twice is computed twice, with the same result.
 
 Shapes: R rows, E embedding, M sums, each of N rows of the table.
 """

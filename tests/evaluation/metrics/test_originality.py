@@ -175,6 +175,13 @@ def test_overlapping_copies_of_two_files_are_both_named():
     assert found_spans(texts, PROSE) == [(0, 90, 0), (35, len(PROSE), 1)]
 
 
+def test_a_text_of_one_paragraph_is_no_header_however_many_files_have_it():
+    (span,) = index_of(10 * [PROSE.replace("\n\n", "\n")], header_files=10).spans(
+        PROSE.replace("\n\n", "\n")
+    )
+    assert span.end - span.start > 100
+
+
 def test_a_header_of_many_files_is_left_out():
     header = "# Licensed to you under the terms of a licence\n# that is long enough to be a span.\n"
     texts = [f"{header}\n\nname_{i} = {i}\n{PROSE if i == 3 else ''}" for i in range(10)]

@@ -81,9 +81,10 @@ def test_an_order_of_one_is_refused():
         ModelConfig(ngram_order=1)
 
 
-def test_rowwise_adagrad_divides_by_the_root_of_the_mean_squares_of_a_row():
+@pytest.mark.parametrize("native", [True, False])
+def test_rowwise_adagrad_divides_by_the_root_of_the_mean_squares_of_a_row(native):
     table = torch.zeros(5, 2)
-    optimizer = RowwiseAdagrad(table)
+    optimizer = RowwiseAdagrad(table, native=native)
 
     def update(rows, values):
         optimizer.step(torch.tensor(rows)[:, None], torch.tensor(values), 0.5)
@@ -109,14 +110,15 @@ def updated_slowly(table, squares, places, gradient, learning_rate):
         table[row] -= learning_rate * whole[row] / (squares[row].sqrt() + 1e-8)
 
 
+@pytest.mark.parametrize("native", [True, False])
 @pytest.mark.parametrize("rate", [0.1, torch.tensor(0.1)], ids=["number", "tensor"])
-def test_rowwise_adagrad_is_its_slow_reference_and_leaves_the_last_row_alone(rate):
+def test_rowwise_adagrad_is_its_slow_reference_and_leaves_the_last_row_alone(rate, native):
     """Most rows are listed many times, the last one most often."""
     generator = torch.Generator().manual_seed(2)
     table = torch.randn(9, 6, generator=generator)
     table[-1] = 0
     slow, squares = table.double(), torch.zeros(9, dtype=torch.float64)
-    optimizer = RowwiseAdagrad(table)
+    optimizer = RowwiseAdagrad(table, native=native)
     for _ in range(20):
         places = torch.randint(9, (31, 3), generator=generator)
         places[torch.rand(31, 3, generator=generator) < 0.4] = 8
@@ -128,9 +130,10 @@ def test_rowwise_adagrad_is_its_slow_reference_and_leaves_the_last_row_alone(rat
     assert torch.equal(table[-1], torch.zeros(6))
 
 
-def test_a_row_that_nothing_reads_keeps_its_bits():
+@pytest.mark.parametrize("native", [True, False])
+def test_a_row_that_nothing_reads_keeps_its_bits(native):
     table = torch.randn(6, 3)
-    before, optimizer = table.clone(), RowwiseAdagrad(table)
+    before, optimizer = table.clone(), RowwiseAdagrad(table, native=native)
     for places in ([[1, 2]], [[3, 5]]):
         optimizer.step(torch.tensor(places), torch.ones(1, 3), 0.1)
     assert torch.equal(table[[0, 4, 5]], before[[0, 4, 5]])

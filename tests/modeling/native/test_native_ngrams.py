@@ -8,8 +8,9 @@ from modeling.models.ngrams import NgramEmbedding
 from modeling.native import threads
 from modeling.native.library import library
 from modeling.native.ngrams import find_rows, sum_of_rows
+from tests.modeling.native.compiler import needs_compiler
 
-pytestmark = pytest.mark.skipif(library() is None, reason="no C compiler")
+pytestmark = needs_compiler
 
 SIZE, WIDTH = 11, 19
 """Small, so that characters are often repeated; WIDTH is no multiple of any vector."""
